@@ -1,0 +1,51 @@
+//! Implementations of the activity contract: one struct per service, thin typed calls.
+//!
+//! An activity decides nothing: it calls one service once, and the [`perform`](report::Reporter::perform) wrapper does
+//! what all of them need – a heartbeat each second, cancellation, progress reports, and errors with their codes.
+
+mod content;
+mod course;
+mod learning;
+mod report;
+
+use std::time::Duration;
+
+use smartcourse_platform::{Result, config::Config, grpc::Transport};
+
+pub use content::ContentActs;
+pub use course::CourseActs;
+pub use learning::{EnrollmentActs, ProgressActs};
+pub use report::Reporter;
+
+/// A call of the content service ends before its activity's limit of half an hour does.
+const LONGEST_CALL: Duration = Duration::from_secs(1790);
+
+/// The ways to the services the activities call.
+#[derive(Clone)]
+pub struct Services {
+    /// Course service.
+    pub course: Transport,
+    /// Content service.
+    pub content: Transport,
+    /// Enrollment service.
+    pub enrollment: Transport,
+    /// Progress service.
+    pub progress: Transport,
+}
+
+impl Services {
+    /// Channels to the configured addresses.
+    ///
+    /// # Errors
+    /// When an address cannot be read.
+    pub fn remote(config: &Config) -> Result<Self> {
+        let grpc = &config.grpc;
+        Ok(Self {
+            course: Transport::remote(grpc, &grpc.course)?,
+            // Files and whole versions take their time; heartbeats and cancellation bound these calls.
+            content: Transport::remote(grpc, &grpc.content)?.with_deadline(LONGEST_CALL),
+            enrollment: Transport::remote(grpc, &grpc.enrollment)?,
+            progress: Transport::remote(grpc, &grpc.progress)?,
+        })
+    }
+}

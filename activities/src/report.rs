@@ -1,0 +1,159 @@
+//! What every activity needs around its one call.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use smartcourse_platform::{
+    Error, fault,
+    grpc::{Actor, Transport},
+    http::with_trace_id,
+};
+use smartcourse_proto::{
+    common::Problem,
+    course::{ReportStepRequest, StepState, course_service_client::CourseServiceClient},
+};
+use smartcourse_workflows::contract::StepRef;
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tonic::Status;
+
+/// How often an activity is heard from.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A report that takes longer is given up: the work matters more.
+const REPORT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tells the course service where the steps of an attempt stand.
+#[derive(Clone)]
+pub struct Reporter {
+    course: CourseServiceClient<Transport>,
+}
+
+/// Items an activity has done so far, sent with its heartbeats.
+pub(crate) type Checkpoint = Arc<AtomicU32>;
+
+impl Reporter {
+    /// Reports over this way to the course service.
+    pub fn new(course: Transport) -> Self {
+        Self {
+            course: CourseServiceClient::new(course),
+        }
+    }
+
+    /// Runs one effect: heartbeats while it runs, stops it on cancellation, reports before it and when it fails.
+    pub(crate) async fn perform<T>(
+        &self,
+        ctx: &ActivityContext,
+        name: &str,
+        step: &StepRef,
+        effect: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, ActivityError> {
+        self.perform_with(ctx, name, step, &Checkpoint::default(), effect)
+            .await
+    }
+
+    /// [`perform`](Self::perform) with a checkpoint the effect moves on.
+    pub(crate) async fn perform_with<T>(
+        &self,
+        ctx: &ActivityContext,
+        name: &str,
+        step: &StepRef,
+        checkpoint: &Checkpoint,
+        effect: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, ActivityError> {
+        let info = ctx.info();
+        let (tries, trace) = (info.attempt, info.workflow_id.clone());
+        let trace = trace.unwrap_or_default();
+        with_trace_id(trace.clone(), async {
+            let point = format!("worker.{name}");
+            fault::point(&point, "before_effect");
+            // The report of the begin does not hold up the work; the one of a failure comes after it.
+            let begun = self.report(step, StepState::Running, tries, None);
+            let (outcome, ()) = tokio::join!(beating(ctx, checkpoint, effect), begun);
+            let outcome = match fault::refusal(name) {
+                Some(refusal) => Some(Err(refusal.into())),
+                None => outcome,
+            };
+            fault::point(&point, "after_effect");
+            match outcome {
+                None => Err(ActivityError::cancelled()),
+                Some(Ok(value)) => Ok(value),
+                Some(Err(status)) => {
+                    let error = Error::from(status);
+                    let retryable = error.kind().is_retryable();
+                    tracing::warn!(activity = name, workflow_id = %trace, tries, retryable, error = %error.chain(), "activity failed");
+                    let state = if retryable { StepState::Retrying } else { StepState::Failed };
+                    self.report(step, state, tries, Some(&error)).await;
+                    Err(to_activity_error(&error))
+                }
+            }
+        })
+        .await
+    }
+
+    /// Progress is for readers: a report that cannot be made is logged and does not stop the work.
+    async fn report(&self, step: &StepRef, state: StepState, tries: u32, error: Option<&Error>) {
+        let (Some(attempt_id), 1..) = (&step.attempt_id, step.step) else {
+            return;
+        };
+        let request = ReportStepRequest {
+            attempt_id: attempt_id.clone(),
+            step: i32::from(step.step),
+            state: state.into(),
+            attempt: i32::try_from(tries).unwrap_or(i32::MAX),
+            error: error.map(|error| Problem {
+                code: error.code().to_owned(),
+                message: error.detail().to_owned(),
+            }),
+            done: i32::try_from(step.done).unwrap_or(i32::MAX),
+            total: i32::try_from(step.total).unwrap_or(i32::MAX),
+            next_retry_at: None,
+        };
+        let mut course = self.course.clone();
+        let report = course.report_step(Actor::Service.request(request));
+        let told = tokio::time::timeout(REPORT_PATIENCE, report).await;
+        let told = told.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+        if let Err(status) = told {
+            tracing::warn!(attempt_id, step = step.step, error = %Error::from(status).chain(), "progress could not be reported");
+        }
+    }
+}
+
+/// Runs the effect with a heartbeat each second; `None` when the activity was cancelled first.
+async fn beating<T>(
+    ctx: &ActivityContext,
+    checkpoint: &Checkpoint,
+    effect: impl Future<Output = Result<T, Status>>,
+) -> Option<Result<T, Status>> {
+    let mut effect = std::pin::pin!(effect);
+    // The first beat is due after a second: most activities are over before it.
+    let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
+    loop {
+        tokio::select! {
+            outcome = &mut effect => return Some(outcome),
+            () = ctx.cancelled() => return None,
+            _ = beat.tick() => {
+                if let Err(error) = ctx.record_heartbeat(checkpoint.load(Ordering::Relaxed)).await {
+                    tracing::warn!(%error, "a heartbeat could not be written");
+                }
+            }
+        }
+    }
+}
+
+/// The third projection of an error: an application failure whose type is the code.
+fn to_activity_error(error: &Error) -> ActivityError {
+    let failure = ApplicationFailure::builder(Box::<dyn std::error::Error + Send + Sync>::from(
+        error.detail().to_owned(),
+    ))
+    .type_name(error.code().to_owned())
+    .non_retryable(!error.kind().is_retryable())
+    .build();
+    ActivityError::application(failure)
+}

@@ -1,0 +1,130 @@
+//! Two reads over HTTP against a bare route with one database read.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, Result};
+use smartcourse_tests::{Layout, World};
+
+use crate::{
+    bare::Bare,
+    load::{self, Outcome, Target},
+    machine::Since,
+    note, proc, published,
+    table::{Table, millis, verdict},
+    text::Dice,
+};
+
+/// Connections, and requests at most.
+const LEVELS: [(usize, usize); 3] = [(1, 1_500), (16, 6_000), (64, 8_000)];
+/// No new requests after this.
+const LIMIT: Duration = Duration::from_secs(8);
+const WARM_UP: usize = 400;
+
+/// Runs every target at every level, in turns.
+///
+/// # Errors
+/// When a request is not answered with 200.
+pub(crate) async fn measure(executable: &Path) -> Result<String> {
+    let plenty = "1000000";
+    let settings = [
+        "USER_RATE_PER_SECOND",
+        "USER_BURST",
+        "ADDRESS_RATE_PER_SECOND",
+        "ADDRESS_BURST",
+    ]
+    .map(|name| (format!("GATEWAY__{name}"), plenty));
+    let settings: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    let world = World::start_with(executable, Layout::Together, &settings).await?;
+    let session = world.sign_up("instructor").await?;
+    let course = published::course(&session, &Dice::new(3).lessons(2, 1)).await?;
+    published::publish(&session, &world.pool, course).await?;
+    let own = std::env::current_exe().context("the path of this executable is unknown")?;
+    let bare = Bare::start(&own, &world.pool).await?;
+
+    let gateway = world.base.strip_prefix("http://").unwrap_or(&world.base);
+    let path = format!("/courses/{course}");
+    let targets = [
+        (
+            "bare axum route, one read",
+            Target::get(&bare.address, &path, None),
+            "bare",
+        ),
+        (
+            "`GET /courses/{id}`, anonymous",
+            Target::get(gateway, &path, None),
+            "serve",
+        ),
+        (
+            "`GET /courses/{id}`, owner",
+            Target::get(gateway, &path, Some(&session.token)),
+            "serve",
+        ),
+        (
+            "`GET /courses/{id}/publish`, owner",
+            Target::get(gateway, &format!("{path}/publish"), Some(&session.token)),
+            "serve",
+        ),
+    ];
+    let columns = [
+        "",
+        "connections",
+        "requests",
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "requests/s",
+        "÷ bare",
+        "processor ms of the process per request",
+    ];
+    let mut table = Table::new(&columns);
+    let mut worst = [f64::INFINITY; 4];
+    for (_, target, _) in &targets {
+        load::run(target, 16, WARM_UP, LIMIT).await?;
+    }
+    let look = Since::now();
+    for (connections, requests) in LEVELS {
+        note(&format!("{connections} connections"));
+        let mut baseline = None;
+        for ((name, target, process), worst) in targets.iter().zip(&mut worst) {
+            let before = proc::time_of(process);
+            let outcome = load::run(target, connections, requests, LIMIT).await?;
+            let busy = proc::time_of(process).saturating_sub(before);
+            let bare = *baseline.get_or_insert(outcome.per_second());
+            let ratio = outcome.per_second() / bare;
+            *worst = worst.min(ratio);
+            table.row(cells(name, connections, &outcome, ratio, busy));
+        }
+    }
+    let others = look.spent().others;
+    Ok(format!(
+        "## Reads over HTTP\n\nThe load comes from this command over connections that stay open; every process shares the same \
+         cores. Other programs used {others:.2} cores meanwhile.\n\n{}\n{}\n{}",
+        table.finish(),
+        verdict("`GET /courses/{id}` ÷ bare, at its worst", worst[1], 0.6, false),
+        verdict(
+            "`GET /courses/{id}/publish` ÷ bare, at its worst",
+            worst[3],
+            0.6,
+            false
+        ),
+    ))
+}
+
+fn cells(name: &str, connections: usize, outcome: &Outcome, ratio: f64, busy: Duration) -> Vec<String> {
+    let mut cells = vec![
+        name.to_owned(),
+        connections.to_string(),
+        outcome.count().to_string(),
+    ];
+    cells.extend([0.5, 0.95, 0.99].map(|share| millis(outcome.quantile(share))));
+    cells.push(format!("{:.0}", outcome.per_second()));
+    cells.push(format!("{ratio:.2}"));
+    cells.push(format!(
+        "{:.2}",
+        busy.as_secs_f64() * 1000.0 / outcome.count().max(1) as f64
+    ));
+    cells
+}

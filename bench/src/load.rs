@@ -1,0 +1,174 @@
+//! Load over HTTP/1.1 with as little of a client as can be: what it costs is taken from the servers under test.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use crate::table::quantile;
+
+/// A request to repeat.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    address: String,
+    request: Arc<Vec<u8>>,
+}
+
+impl Target {
+    /// GET of a path, with or without a token.
+    pub(crate) fn get(address: &str, path: &str, token: Option<&str>) -> Self {
+        let authorization = token
+            .map(|token| format!("authorization: Bearer {token}\r\n"))
+            .unwrap_or_default();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\n{authorization}\r\n"
+        );
+        Self {
+            address: address.to_owned(),
+            request: Arc::new(request.into_bytes()),
+        }
+    }
+}
+
+/// How it went.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    sorted: Vec<Duration>,
+    /// From the first request to the last answer.
+    pub(crate) wall: Duration,
+}
+
+impl Outcome {
+    /// Answers per second.
+    pub(crate) fn per_second(&self) -> f64 {
+        self.sorted.len() as f64 / self.wall.as_secs_f64()
+    }
+
+    /// Answers.
+    pub(crate) fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The time within which this share of the answers came.
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
+        quantile(&self.sorted, share)
+    }
+}
+
+/// Sends so many requests over so many connections, each waiting for its answer; no new ones after the limit of time.
+///
+/// # Errors
+/// When an answer is not 200 or a connection breaks.
+pub(crate) async fn run(
+    target: &Target,
+    connections: usize,
+    requests: usize,
+    limit: Duration,
+) -> Result<Outcome> {
+    let left = Arc::new(AtomicUsize::new(requests));
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        let stream = TcpStream::connect(&target.address)
+            .await
+            .with_context(|| format!("cannot reach {}", target.address))?;
+        stream.set_nodelay(true)?;
+        open.push(stream);
+    }
+    let start = Instant::now();
+    let tasks: Vec<_> = open
+        .into_iter()
+        .map(|stream| {
+            tokio::spawn(one_connection(
+                stream,
+                Arc::clone(&target.request),
+                Arc::clone(&left),
+                start + limit,
+            ))
+        })
+        .collect();
+    let mut sorted = Vec::with_capacity(requests);
+    for task in tasks {
+        sorted.extend(task.await??);
+    }
+    let wall = start.elapsed();
+    sorted.sort_unstable();
+    Ok(Outcome { sorted, wall })
+}
+
+async fn one_connection(
+    mut stream: TcpStream,
+    request: Arc<Vec<u8>>,
+    left: Arc<AtomicUsize>,
+    deadline: Instant,
+) -> Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    let take = |left: usize| left.checked_sub(1);
+    while Instant::now() < deadline
+        && left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    {
+        let start = Instant::now();
+        stream.write_all(&request).await?;
+        answer(&mut stream, &mut buffer).await?;
+        times.push(start.elapsed());
+    }
+    Ok(times)
+}
+
+/// Reads one answer to its end.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
+    buffer.clear();
+    let mut whole = None;
+    while whole.is_none_or(|length| buffer.len() < length) {
+        ensure!(stream.read_buf(buffer).await? > 0, "the connection was closed");
+        if whole.is_none() {
+            whole = length(buffer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Length of the whole answer, once its head is there.
+fn length(buffer: &[u8]) -> Result<Option<usize>> {
+    let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&buffer[..end]).context("a head of an answer is text")?;
+    ensure!(
+        head.starts_with("HTTP/1.1 200"),
+        "not 200: {}",
+        String::from_utf8_lossy(buffer)
+    );
+    let named = head.lines().filter_map(|line| line.split_once(':'));
+    let body = named
+        .into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let body: usize = body.context("no content-length")?.1.trim().parse()?;
+    Ok(Some(end + 4 + body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_as_long_as_it_says() {
+        assert_eq!(length(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n").unwrap(), None);
+        assert_eq!(
+            length(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n").unwrap(),
+            Some(41)
+        );
+        assert!(length(b"HTTP/1.1 429 Too Many Requests\r\n\r\n").is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! SmartCourse measured: each command runs a bounded measurement against real servers on this machine and prints a
+//! Markdown table. Whatever is a ratio has both its sides measured in one run.
+
+mod bare;
+mod footprint;
+mod http;
+mod load;
+mod machine;
+mod overhead;
+mod proc;
+mod publish;
+mod published;
+mod retrieval;
+mod table;
+mod text;
+mod workflow;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, ValueEnum};
+
+/// Measures SmartCourse and prints Markdown.
+#[derive(Parser)]
+struct Cli {
+    /// What to measure.
+    #[arg(value_enum, default_value = "all")]
+    measure: Measure,
+    /// The executable under test; by default the one beside this command.
+    #[arg(long)]
+    executable: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measure {
+    /// A large publish against embedding its chunks in a plain loop; then a publish after one edit.
+    Publish,
+    /// A publish whose embedder costs nothing against a bare workflow of as many activities.
+    Overhead,
+    /// Two reads over HTTP against a bare route with one database read.
+    Http,
+    /// Retrieval over ten thousand chunks.
+    Retrieval,
+    /// Memory, start times and the size of the executable.
+    Footprint,
+    /// Everything, one after the other.
+    All,
+    /// The bare route: started by `http` as a process of its own.
+    #[value(hide = true)]
+    Bare,
+}
+
+impl Measure {
+    fn includes(self, other: Self) -> bool {
+        self == Self::All || self == other
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    if cli.measure == Measure::Bare {
+        return bare::serve().await;
+    }
+    let executable = executable(cli.executable)?;
+    print(&machine::describe());
+    if cli.measure.includes(Measure::Footprint) {
+        print(&footprint::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Overhead) {
+        print(&overhead::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Http) {
+        print(&http::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Retrieval) {
+        print(&retrieval::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Publish) {
+        print(&publish::measure(&executable).await?);
+    }
+    Ok(())
+}
+
+fn executable(asked: Option<PathBuf>) -> Result<PathBuf> {
+    let beside = || -> Result<PathBuf> {
+        let own = std::env::current_exe().context("the path of this executable is unknown")?;
+        Ok(own.parent().unwrap_or(Path::new(".")).join("smartcourse"))
+    };
+    let path = asked.map_or_else(beside, Ok)?;
+    let build = if cfg!(debug_assertions) {
+        "cargo build -p smartcourse-cli"
+    } else {
+        "cargo build --release -p smartcourse-cli"
+    };
+    anyhow::ensure!(
+        path.is_file(),
+        "there is no executable at {}: build it with `{build}`",
+        path.display()
+    );
+    path.canonicalize()
+        .with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// The one place that writes to standard output.
+#[expect(clippy::print_stdout, reason = "the tables are what this command is for")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+/// Says what is being done; standard output is kept for the tables.
+fn note(text: &str) {
+    eprintln!("bench: {text}");
+}

@@ -1,0 +1,152 @@
+//! The demo's view of the HTTP API: what an instructor's own script would do.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use reqwest::{Method, multipart};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use smartcourse_proto::{
+    assistant::Answer,
+    content::Asset,
+    course::{Content, Course, PublishAccepted, PublishStatus},
+    user::TokenPair,
+};
+
+/// What the demo remembers between runs, so that a second one finds its account and course again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Memory {
+    email: String,
+    password: String,
+    pub(super) course_id: Option<i64>,
+}
+
+impl Memory {
+    const FILE: &str = "demo.json";
+
+    pub(super) fn load(root: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(root.join(Self::FILE)).ok()?).ok()
+    }
+
+    pub(super) fn save(&self, root: &Path) -> Result<()> {
+        let path = root.join(Self::FILE);
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// A signed-in instructor.
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+impl Client {
+    /// Registers the demo's instructor, or signs the earlier one in.
+    pub(super) async fn sign_in(gateway: &str, root: &Path) -> Result<Self> {
+        let mut client = Self {
+            http: reqwest::Client::new(),
+            base: gateway.to_owned(),
+            token: String::new(),
+        };
+        let memory = match Memory::load(root) {
+            Some(memory) => memory,
+            None => {
+                let id = uuid::Uuid::new_v4().simple().to_string();
+                let memory = Memory {
+                    email: format!("ada+{}@example.org", &id[..8]),
+                    password: id,
+                    course_id: None,
+                };
+                memory.save(root)?;
+                memory
+            }
+        };
+        let account = json!({"email": memory.email, "password": memory.password, "full_name": "Ada Example", "role": "instructor"});
+        let registered: Result<Value> = client.send(Method::POST, "/auth/register", Some(&account)).await;
+        if let Err(error) = registered
+            && !format!("{error:#}").contains("email_taken")
+        {
+            return Err(error);
+        }
+        let tokens: TokenPair = client.send(Method::POST, "/auth/login", Some(&account)).await?;
+        client.token = tokens.access_token;
+        Ok(client)
+    }
+
+    async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T> {
+        let mut request = self
+            .http
+            .request(method.clone(), format!("{}{path}", self.base))
+            .header("accept", "application/json");
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Self::read(&format!("{method} {path}"), request.send().await?).await
+    }
+
+    async fn read<T: DeserializeOwned>(call: &str, response: reqwest::Response) -> Result<T> {
+        let status = response.status();
+        let text = response.text().await?;
+        if !status.is_success() {
+            bail!("{call} answered {status}: {text}");
+        }
+        serde_json::from_str(&text).with_context(|| format!("{call} answered {text}"))
+    }
+
+    pub(super) async fn course(&self, id: i64) -> Result<Course> {
+        self.send(Method::GET, &format!("/courses/{id}"), None).await
+    }
+
+    pub(super) async fn create(&self, course: &Value) -> Result<Course> {
+        self.send(Method::POST, "/courses", Some(course)).await
+    }
+
+    pub(super) async fn put_content(&self, id: i64, modules: &Value) -> Result<Content> {
+        self.send(
+            Method::PUT,
+            &format!("/courses/{id}/content"),
+            Some(&json!({ "modules": modules })),
+        )
+        .await
+    }
+
+    pub(super) async fn upload(&self, id: i64, file: &Path) -> Result<Asset> {
+        let path = format!("/courses/{id}/assets");
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let name = file
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let form = multipart::Form::new().part("file", multipart::Part::bytes(bytes).file_name(name));
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
+            .multipart(form);
+        Self::read(&format!("POST {path}"), request.send().await?).await
+    }
+
+    pub(super) async fn publish(&self, id: i64) -> Result<PublishAccepted> {
+        self.send(Method::POST, &format!("/courses/{id}/publish"), None)
+            .await
+    }
+
+    pub(super) async fn publish_status(&self, id: i64) -> Result<PublishStatus> {
+        self.send(Method::GET, &format!("/courses/{id}/publish"), None)
+            .await
+    }
+
+    pub(super) async fn ask(&self, id: i64, question: &str) -> Result<Answer> {
+        self.send(
+            Method::POST,
+            &format!("/courses/{id}/ask"),
+            Some(&json!({ "question": question })),
+        )
+        .await
+    }
+}

@@ -1,0 +1,155 @@
+//! `smartcourse doctor`: checks each dependency, says what is wrong and how to mend it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use smartcourse_launcher::{
+    DataDir, Progress, Wants, default_data_dir, ensure_all, find_model, find_postgres, find_temporal,
+};
+use smartcourse_platform::{config::Config, postgres};
+
+/// Arguments of `doctor`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "DoctorArgs")]
+pub(crate) struct Args {
+    /// Where tools and data are kept.
+    #[arg(long, env = "SMARTCOURSE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Install what is missing.
+    #[arg(long)]
+    fix: bool,
+}
+
+struct Report {
+    bad: usize,
+}
+
+impl Report {
+    fn line(&mut self, name: &str, outcome: Result<String, String>) -> Result<()> {
+        let text = match outcome {
+            Ok(found) => format!("ok    {name:<28} {found}\n"),
+            Err(problem) => {
+                self.bad += 1;
+                format!("BAD   {name:<28} {problem}\n")
+            }
+        };
+        crate::print(&text).map(drop)
+    }
+}
+
+/// Checks everything; the exit code is 0 only if nothing is wrong.
+pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
+    let root = args.data_dir.clone().unwrap_or_else(default_data_dir);
+    let data_dir = DataDir::open(&root)?;
+    if args.fix {
+        ensure_all(&data_dir, &Progress::auto(), Wants::ALL).await;
+    }
+    let mut report = Report { bad: 0 };
+    let fix = "run `smartcourse doctor --fix`";
+    report.line("data directory", Ok(root.display().to_string()))?;
+    let own_database = std::env::var_os("DATABASE_URL").is_some();
+    let own_temporal = std::env::var_os("TEMPORAL_ADDRESS").is_some();
+    if own_database {
+        database(&config, &mut report).await?;
+    } else {
+        let found = match find_postgres(&data_dir).await {
+            Ok(Some(binaries)) => Ok(format!(
+                "version {} in {}",
+                binaries.major,
+                binaries.bin_dir.display()
+            )),
+            Ok(None) => Err(format!(
+                "no initdb and postgres found: {fix}, or name a server in DATABASE_URL"
+            )),
+            Err(error) => Err(error.to_string()),
+        };
+        report.line("PostgreSQL binaries", found)?;
+    }
+    if own_temporal {
+        temporal(&config, &mut report).await?;
+    } else {
+        let found = match find_temporal(&data_dir) {
+            Ok(Some(path)) => Ok(path.display().to_string()),
+            Ok(None) => Err(format!(
+                "no `temporal` command found: {fix} (needs Go), or name a server in TEMPORAL_ADDRESS"
+            )),
+            Err(error) => Err(error.to_string()),
+        };
+        report.line("Temporal command", found)?;
+    }
+    let model = find_model(&data_dir).await.map(|path| path.display().to_string());
+    report.line(
+        "embedding model",
+        model.ok_or_else(|| format!("no weights, so questions are matched by words only: {fix}")),
+    )?;
+    let verdict = if report.bad == 0 {
+        "everything is in order".to_owned()
+    } else {
+        format!("{} problems", report.bad)
+    };
+    crate::print(&format!("{verdict}\n"))?;
+    Ok(if report.bad == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A configured database: reachable and up to date.
+async fn database(config: &Config, report: &mut Report) -> Result<()> {
+    let pool = postgres::pool(&config.postgres, "doctor")?;
+    if let Err(error) = postgres::is_ready(&pool).await {
+        return report.line(
+            "database",
+            Err(format!(
+                "{}: check DATABASE_URL and that the server runs",
+                error.chain()
+            )),
+        );
+    }
+    report.line("database", Ok("answers".to_owned()))?;
+    for (schema, migrator) in crate::migrate::migrators() {
+        let table = format!("{schema}._migrations");
+        let table = if schema == "user" {
+            "\"user\"._migrations".to_owned()
+        } else {
+            table
+        };
+        let applied: std::result::Result<i64, sqlx::Error> = sqlx::query_scalar(sqlx::AssertSqlSafe(
+            format!("select count(*) from {table} where success"),
+        ))
+        .fetch_one(&pool)
+        .await;
+        let wanted = migrator.iter().count() as i64;
+        let outcome = match applied {
+            Ok(applied) if applied >= wanted => Ok(format!("{applied} migrations")),
+            _ => Err("not up to date: run `smartcourse migrate`".to_owned()),
+        };
+        report.line(&format!("schema {schema}"), outcome)?;
+    }
+    Ok(())
+}
+
+/// A configured Temporal: reachable, with our search attributes.
+async fn temporal(config: &Config, report: &mut Report) -> Result<()> {
+    match crate::migrate::missing_attributes(config).await {
+        Err(error) => report.line(
+            "Temporal",
+            Err(format!(
+                "{error:#}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE"
+            )),
+        ),
+        Ok(missing) => {
+            report.line("Temporal", Ok(format!("answers at {}", config.temporal.address)))?;
+            let outcome = if missing.is_empty() {
+                Ok(crate::migrate::SEARCH_ATTRIBUTES.join(", "))
+            } else {
+                Err(format!(
+                    "{} not registered: run `smartcourse migrate`",
+                    missing.join(", ")
+                ))
+            };
+            report.line("search attributes", outcome)
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The `smartcourse` executable: every role of the system under one name.
+
+mod demo;
+mod doctor;
+mod migrate;
+mod roles;
+mod services;
+mod stack;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use smartcourse_platform::{
+    config::{Config, DEFAULTS},
+    lifecycle::Lifecycle,
+    postgres, telemetry,
+};
+
+/// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    /// Settings that differ from the defaults (see `config print --defaults`).
+    #[arg(long, global = true, env = "SMARTCOURSE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up this machine, publish the sample course, ask it three questions, keep serving.
+    Demo(demo::Args),
+    /// Run everything on this machine until Ctrl-C.
+    Up(stack::Args),
+    /// Run services.
+    Serve {
+        /// Only these: gateway,user,course,content,assistant,enrollment,progress.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<services::Name>,
+    },
+    /// Run workflows and activities.
+    Worker,
+    /// Hand over what the outbox holds; reconcile open attempts.
+    Relay,
+    /// Bring the database up to date and register search attributes.
+    Migrate,
+    /// Check every dependency and say how to mend what is wrong.
+    Doctor(doctor::Args),
+    /// Administration.
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Parse one untrusted file under limits; run by the content service.
+    #[command(hide = true)]
+    ExtractChild {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Make the account with this e-mail address an administrator.
+    Grant { email: String },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Show the configuration in force.
+    Print {
+        /// Show the documented defaults instead.
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Say everything that is wrong with the configuration.
+    Check,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The parser's child limits its own memory and processor time; it must come before any runtime.
+    if let Command::ExtractChild { args } = cli.command {
+        return smartcourse_text::child_main(args);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("smartcourse: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("smartcourse: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let file = cli.config.clone();
+    let load = || -> Result<Config> {
+        let config = Config::load(file.as_deref())?;
+        telemetry::init(&config.telemetry);
+        Ok(config)
+    };
+    match cli.command {
+        Command::Demo(args) => demo::run(args, cli.config).await,
+        Command::Up(args) => stack::up(args, cli.config).await.map(|()| ExitCode::SUCCESS),
+        Command::Serve { only } => roles::serve(load()?, &only).await,
+        Command::Worker => roles::worker(load()?).await,
+        Command::Relay => roles::relay(load()?).await,
+        Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(&args, Config::load(file.as_deref())?).await,
+        Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
+        Command::Config(ConfigCommand::Print { defaults: true }) => print(DEFAULTS),
+        Command::Config(ConfigCommand::Print { defaults: false }) => print(&format!("{:#?}\n", load()?)),
+        Command::Config(ConfigCommand::Check) => {
+            Config::load(file.as_deref())?;
+            print("the configuration is valid\n")
+        }
+        Command::ExtractChild { .. } => Ok(ExitCode::FAILURE),
+    }
+}
+
+/// Writes to standard output, where the answer of a command belongs.
+#[expect(
+    clippy::print_stdout,
+    reason = "the one place that answers on standard output"
+)]
+fn print(text: &str) -> Result<ExitCode> {
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn grant(config: &Config, email: &str) -> Result<ExitCode> {
+    let pool = postgres::pool(&config.postgres, "admin")?;
+    let user = smartcourse_user::grant_admin(&pool, email)
+        .await
+        .with_context(|| format!("cannot make {email} an administrator"))?;
+    print(&format!(
+        "{} (user {}) is an administrator; earlier sign-ins of this account have ended\n",
+        user.email, user.id
+    ))
+}
+
+/// A life that ends with the signals of a terminal or a supervisor.
+fn life() -> Result<Lifecycle> {
+    let life = Lifecycle::with_signals().context("signals cannot be handled")?;
+    if std::env::var_os(stack::SUPERVISED).is_some() {
+        stack::stop_with_parent(&life);
+    }
+    Ok(life)
+}

@@ -1,0 +1,178 @@
+//! The roles a process can have: services, worker, relay.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum as _;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use secrecy::ExposeSecret as _;
+use smartcourse_activities::Services;
+use smartcourse_platform::{
+    config::Config,
+    events,
+    grpc::{self, Health, Transport},
+    lifecycle::Lifecycle,
+    outbox::relay as outbox_relay,
+    postgres,
+    temporal::Temporal,
+};
+use tokio::net::TcpListener;
+
+use crate::services::{Name, Ways};
+
+/// How often the database is asked whether it is there.
+const DATABASE_CHECK: Duration = Duration::from_secs(2);
+
+/// Runs the given services, or all of them.
+pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
+    require_token(&config)?;
+    let life = crate::life()?;
+    let names: Vec<Name> = if only.is_empty() {
+        Name::value_variants().to_vec()
+    } else {
+        only.to_vec()
+    };
+    let here: Vec<Name> = names
+        .iter()
+        .copied()
+        .filter(|name| *name != Name::Gateway)
+        .collect();
+    let ways = Ways::new(&config, &here);
+    let (router, health) = ways.build().await?;
+    watch_database(&config, health, &life)?;
+    install_metrics(&config)?;
+    for name in &here {
+        let listener = listen(name.address(&config)).await?;
+        life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
+    }
+    if here.contains(&Name::Content) {
+        spawn_retention(&config, &ways, &life)?;
+    }
+    if names.contains(&Name::Gateway) {
+        let clients = smartcourse_gateway::Clients::new(smartcourse_gateway::Transports {
+            user: ways.to(Name::User)?,
+            course: ways.to(Name::Course)?,
+            content: ways.to(Name::Content)?,
+            assistant: ways.to(Name::Assistant)?,
+            enrollment: ways.to(Name::Enrollment)?,
+            progress: ways.to(Name::Progress)?,
+        });
+        let app = smartcourse_gateway::router(&config, clients, life.clone());
+        let listener = listen(&config.gateway.listen).await?;
+        let stop = life.clone();
+        life.spawn("gateway", async move {
+            axum::serve(
+                listener,
+                app.into_make_service_with_connect_info::<std::net::SocketAddr>(),
+            )
+            .with_graceful_shutdown(async move { stop.stopping().await })
+            .await
+        });
+    }
+    tracing::info!(services = ?names, "serving");
+    Ok(finish(life).await)
+}
+
+/// Services without their database are not ready: health checks say so while it is away.
+fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<()> {
+    let pool = postgres::pool(&config.postgres, "health")?;
+    let watch = life.clone();
+    life.spawn("health", async move {
+        while watch.sleep(DATABASE_CHECK).await {
+            let ready = tokio::time::timeout(DATABASE_CHECK, postgres::is_ready(&pool)).await;
+            health.set(matches!(ready, Ok(Ok(())))).await;
+        }
+        Ok::<(), anyhow::Error>(())
+    });
+    Ok(())
+}
+
+/// What the content service does besides answering: old versions go when their time has come.
+fn spawn_retention(config: &Config, ways: &Ways<'_>, life: &Lifecycle) -> Result<()> {
+    let pool = postgres::pool(&config.postgres, "content-retention")?;
+    let poll = Duration::from_secs(config.relay.poll_seconds);
+    let consumer = smartcourse_content::Retention::new(&config.content);
+    life.spawn(
+        "content.retention",
+        events::consume(pool.clone(), consumer, poll, life.clone()),
+    );
+    life.spawn(
+        "content.sweeper",
+        smartcourse_content::run_sweeper(pool, ways.content_deps()?, life.clone()),
+    );
+    Ok(())
+}
+
+/// Runs workflows and activities.
+pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
+    require_token(&config)?;
+    let life = crate::life()?;
+    let services = Services::remote(&config)?;
+    life.spawn("worker", {
+        let life = life.clone();
+        async move {
+            smartcourse_worker::run(config, services, life)
+                .await
+                .map_err(|error| format!("{error:#}"))
+        }
+    });
+    Ok(finish(life).await)
+}
+
+/// Hands over the outbox and reconciles.
+pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
+    require_token(&config)?;
+    let life = crate::life()?;
+    let temporal = Temporal::new(config.temporal.clone());
+    let pool = postgres::pool(&config.postgres, "relay")?;
+    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
+    life.spawn(
+        "relay",
+        outbox_relay::run(pool, temporal.clone(), poll, life.clone()),
+    );
+    let course = Transport::remote(&config.grpc, &config.grpc.course)?;
+    let interval = Duration::from_secs(config.relay.reconcile_seconds.max(1));
+    life.spawn(
+        "reconciler",
+        smartcourse_worker::reconcile(course, temporal, interval, life.clone()),
+    );
+    Ok(finish(life).await)
+}
+
+async fn finish(life: Lifecycle) -> ExitCode {
+    if life.finished().await {
+        ExitCode::SUCCESS
+    } else {
+        tracing::error!("some work did not finish in time and was left behind");
+        ExitCode::FAILURE
+    }
+}
+
+fn require_token(config: &Config) -> Result<()> {
+    anyhow::ensure!(
+        config.grpc.service_token.expose_secret().len() >= 16,
+        "grpc.service_token must have at least 16 characters: set SMARTCOURSE_GRPC__SERVICE_TOKEN to the same secret for every role"
+    );
+    Ok(())
+}
+
+async fn listen(address: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+fn install_metrics(config: &Config) -> Result<()> {
+    if config.telemetry.metrics_listen.is_empty() {
+        return Ok(());
+    }
+    let address: std::net::SocketAddr = config
+        .telemetry
+        .metrics_listen
+        .parse()
+        .context("telemetry.metrics_listen")?;
+    PrometheusBuilder::new()
+        .with_http_listener(address)
+        .install()
+        .with_context(|| format!("cannot serve metrics on {address}"))
+}

@@ -1,0 +1,172 @@
+//! Which services a process runs, and how they find each other.
+
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use smartcourse_platform::{
+    config::Config,
+    engines::{documents, embeddings, files, search, vectors},
+    grpc::{self, Health, LocalRouter, Transport},
+    postgres,
+    temporal::Temporal,
+};
+use smartcourse_text::{Limits, Sandbox};
+use tonic::service::Routes;
+
+/// A service of this executable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// Accounts and tokens.
+    User,
+    /// Courses and publishing.
+    Course,
+    /// Files, chunks, vectors and search.
+    Content,
+    /// Questions and answers.
+    Assistant,
+    /// Seats and access.
+    Enrollment,
+    /// Learners' progress.
+    Progress,
+    /// The public face.
+    Gateway,
+}
+
+impl Name {
+    /// Where the service listens.
+    pub(crate) fn address(self, config: &Config) -> &str {
+        let grpc = &config.grpc;
+        match self {
+            Self::User => &grpc.user,
+            Self::Course => &grpc.course,
+            Self::Content => &grpc.content,
+            Self::Assistant => &grpc.assistant,
+            Self::Enrollment => &grpc.enrollment,
+            Self::Progress => &grpc.progress,
+            Self::Gateway => &config.gateway.listen,
+        }
+    }
+
+    fn health_name(self) -> &'static str {
+        match self {
+            Self::User => smartcourse_user::NAME,
+            Self::Course => smartcourse_course::NAME,
+            Self::Content => smartcourse_content::NAME,
+            Self::Assistant => smartcourse_assistant::NAME,
+            Self::Enrollment => smartcourse_enrollment::NAME,
+            Self::Progress => smartcourse_progress::NAME,
+            Self::Gateway => "smartcourse.gateway",
+        }
+    }
+}
+
+/// The ways to all services from inside a process that runs some of them.
+pub(crate) struct Ways<'a> {
+    config: &'a Config,
+    here: &'a [Name],
+    local: LocalRouter,
+    /// The content service and its sweeper share their engines.
+    content: OnceLock<smartcourse_content::Deps>,
+}
+
+impl<'a> Ways<'a> {
+    /// Services in `here` are called directly, all others over the network.
+    pub(crate) fn new(config: &'a Config, here: &'a [Name]) -> Self {
+        Self {
+            config,
+            here,
+            local: Arc::new(OnceLock::new()),
+            content: OnceLock::new(),
+        }
+    }
+
+    /// The way to a service.
+    pub(crate) fn to(&self, name: Name) -> Result<Transport> {
+        if self.here.contains(&name) {
+            return Ok(Transport::local(&self.config.grpc, Arc::clone(&self.local)));
+        }
+        Ok(Transport::remote(&self.config.grpc, name.address(self.config))?)
+    }
+
+    /// Makes the services of this process; from here on they reach each other.
+    pub(crate) async fn build(&self) -> Result<(axum::Router, Health)> {
+        let mut routes = Routes::default();
+        for name in self.here {
+            routes = self
+                .add(routes, *name)
+                .await
+                .with_context(|| format!("the {name:?} service cannot start"))?;
+        }
+        let names: Vec<&'static str> = self.here.iter().map(|name| name.health_name()).collect();
+        let (router, health) = grpc::router(routes, &names, self.config.grpc.service_token.clone()).await?;
+        if self.local.set(router.clone()).is_err() {
+            anyhow::bail!("the services of a process are made once");
+        }
+        Ok((router, health))
+    }
+
+    async fn add(&self, routes: Routes, name: Name) -> Result<Routes> {
+        let config = self.config;
+        let pool = |service: &str| postgres::pool(&config.postgres, service);
+        // Documents are written while a transaction is open, so they have connections of their own.
+        let documents = |service: &str| -> Result<Arc<dyn documents::Documents>> {
+            Ok(Arc::new(documents::Postgres::new(pool(&format!(
+                "{service}-documents"
+            ))?)))
+        };
+        Ok(match name {
+            Name::User => routes.add_service(smartcourse_user::service(config, pool("user")?).await?),
+            Name::Course => routes.add_service(smartcourse_course::service(
+                config,
+                pool("course")?,
+                documents("course")?,
+                Temporal::new(config.temporal.clone()),
+                self.to(Name::Enrollment)?,
+            )?),
+            Name::Content => routes.add_service(smartcourse_content::service(
+                config,
+                pool("content")?,
+                self.content_deps()?,
+            )?),
+            Name::Assistant => routes.add_service(smartcourse_assistant::service(
+                config,
+                pool("assistant")?,
+                documents("assistant")?,
+                self.to(Name::Course)?,
+                self.to(Name::Content)?,
+            )?),
+            Name::Enrollment => {
+                routes.add_service(smartcourse_enrollment::service(config, pool("enrollment")?).await?)
+            }
+            Name::Progress => routes.add_service(
+                smartcourse_progress::service(config, pool("progress")?, self.to(Name::Course)?).await?,
+            ),
+            Name::Gateway => routes,
+        })
+    }
+
+    /// The engines of the content service.
+    pub(crate) fn content_deps(&self) -> Result<smartcourse_content::Deps> {
+        if let Some(deps) = self.content.get() {
+            return Ok(deps.clone());
+        }
+        let config = self.config;
+        let pool = postgres::pool(&config.postgres, "content-engines")?;
+        let program = std::env::current_exe().context("the path of this executable is unknown")?;
+        let deps = smartcourse_content::Deps {
+            documents: Arc::new(documents::Postgres::new(pool.clone())),
+            files: files::directory(&config.content.files_dir)?,
+            vectors: Arc::new(vectors::Postgres::new(pool.clone())),
+            search: Arc::new(search::Postgres::new(pool)),
+            embedder: embeddings::embedded(&config.content.model_dir)?,
+            course: self.to(Name::Course)?,
+            sandbox: Sandbox {
+                program,
+                args: vec!["extract-child".into(), "--".into()],
+                limits: Limits::default(),
+            },
+        };
+        Ok(self.content.get_or_init(|| deps).clone())
+    }
+}

@@ -1,0 +1,81 @@
+//! `endpoints.json`: where everything of a running system is, for scripts and tests.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::Result;
+use secrecy::ExposeSecret as _;
+use serde::Serialize;
+use smartcourse_launcher::{Postgres, TemporalServer};
+use smartcourse_platform::config::Config;
+
+use super::{
+    children::Children,
+    settings::{Settings, write_private},
+};
+
+const FILE: &str = "endpoints.json";
+
+/// Addresses and process ids of a running system.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Endpoints {
+    /// Base address of the HTTP API.
+    pub(crate) gateway: String,
+    /// `host:port` of the Temporal frontend.
+    pub(crate) temporal_address: String,
+    /// Namespace.
+    pub(crate) temporal_namespace: String,
+    /// Base address of the Temporal UI, or empty.
+    pub(crate) temporal_ui: String,
+    /// Path of the `temporal` command, when it is ours.
+    pub(crate) temporal_cli: Option<String>,
+    /// URL of the database, with its password.
+    pub(crate) postgres_url: String,
+    /// Address of the Prometheus metrics.
+    pub(crate) metrics: String,
+    /// Process ids by role, at the time of writing.
+    pub(crate) pids: BTreeMap<String, u32>,
+}
+
+impl Endpoints {
+    pub(super) fn new(
+        config: &Config,
+        children: &Children,
+        postgres: Option<&Postgres>,
+        temporal: Option<&TemporalServer>,
+        settings: &Settings,
+    ) -> Self {
+        let mut pids: BTreeMap<String, u32> = children
+            .pids()
+            .into_iter()
+            .map(|(name, pid)| (name.to_owned(), pid))
+            .collect();
+        pids.insert("smartcourse".to_owned(), std::process::id());
+        pids.extend(postgres.map(|postgres| ("postgres".to_owned(), postgres.pid)));
+        pids.extend(temporal.map(|temporal| ("temporal".to_owned(), temporal.pid)));
+        Self {
+            gateway: format!("http://{}", config.gateway.listen),
+            temporal_address: config.temporal.address.clone(),
+            temporal_namespace: config.temporal.namespace.clone(),
+            temporal_ui: config.temporal.ui_url.clone(),
+            temporal_cli: settings
+                .temporal_cli
+                .as_ref()
+                .map(|path| path.display().to_string()),
+            postgres_url: config.postgres.url.expose_secret().to_owned(),
+            metrics: format!("http://{}/metrics", config.telemetry.metrics_listen),
+            pids,
+        }
+    }
+
+    /// Writes the file; it holds the database's password.
+    pub(super) fn write(&self, root: &Path) -> Result<()> {
+        write_private(&root.join(FILE), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// A system that is down has no addresses.
+    pub(super) fn remove(root: &Path) {
+        if let Err(error) = std::fs::remove_file(root.join(FILE)) {
+            tracing::debug!(%error, "there was no endpoints file");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Everything on one machine: engines, services, worker and relay under one supervisor.
+
+mod children;
+mod download;
+mod endpoints;
+mod settings;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result};
+use smartcourse_launcher::{
+    Check, DataDir, DirLock, InstallError, Postgres, Progress, TemporalOptions, TemporalServer, Wants,
+    ensure_all, wait_until,
+};
+use smartcourse_platform::{config::Config, lifecycle::Lifecycle, temporal::Temporal};
+
+pub(crate) use children::{SUPERVISED, stop_with_parent};
+pub(crate) use endpoints::Endpoints;
+
+use children::Children;
+use settings::Settings;
+
+/// How long the services may take to be ready once the engines run.
+const READY: Duration = Duration::from_secs(60);
+
+/// Arguments of `up`, shared by `demo`.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "StackArgs")]
+pub(crate) struct Args {
+    /// Where everything is kept.
+    #[arg(long, env = "SMARTCOURSE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Port of the public face; by default 8080, or a free one when that is taken.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+}
+
+/// A running system; dropping it kills what it started, [`Stack::stop`] lets it finish.
+pub(crate) struct Stack {
+    children: Children,
+    temporal: Option<TemporalServer>,
+    postgres: Option<Postgres>,
+    pub(crate) endpoints: Endpoints,
+    pub(crate) data_dir: DataDir,
+    _lock: DirLock,
+}
+
+/// Runs everything until Ctrl-C or SIGTERM.
+pub(crate) async fn up(args: Args, config_file: Option<PathBuf>) -> Result<()> {
+    let life = Lifecycle::with_signals().context("signals cannot be handled")?;
+    let Some(stack) = Stack::start_unless_stopped(&args, config_file, &life).await? else {
+        return Ok(());
+    };
+    crate::print(&format!("ready {}\n", stack.endpoints.gateway))?;
+    let ended = tokio::select! {
+        () = life.stopping() => Ok(()),
+        error = stack.engine_failure() => Err(error),
+    };
+    stack.stop().await?;
+    ended
+}
+
+impl Stack {
+    /// Starts everything; `None` when a stop was asked for meanwhile.
+    pub(crate) async fn start_unless_stopped(
+        args: &Args,
+        config_file: Option<PathBuf>,
+        life: &Lifecycle,
+    ) -> Result<Option<Self>> {
+        tokio::select! {
+            stack = Self::start(args, config_file) => stack.map(Some),
+            () = life.stopping() => Ok(None),
+        }
+    }
+
+    /// Installs what is missing, starts the engines, migrates, starts the roles and waits until all are ready.
+    async fn start(args: &Args, config_file: Option<PathBuf>) -> Result<Self> {
+        let root = args
+            .data_dir
+            .clone()
+            .unwrap_or_else(smartcourse_launcher::default_data_dir);
+        let data_dir = DataDir::open(&root)
+            .with_context(|| format!("cannot use the data directory {}", root.display()))?;
+        let lock = data_dir.lock()?;
+        let progress = Progress::auto();
+        let own_postgres = std::env::var_os("DATABASE_URL").is_none();
+        let own_temporal = std::env::var_os("TEMPORAL_ADDRESS").is_none();
+        let wants = Wants {
+            postgres: own_postgres,
+            temporal: own_temporal,
+            model: true,
+        };
+        let installed = ensure_all(&data_dir, &progress, wants).await;
+
+        let temporal_binary = match installed.temporal {
+            None => None,
+            Some(Ok(path)) => Some(path),
+            Some(Err(error @ InstallError::NoGo)) => {
+                let downloaded = download::temporal(&data_dir, &progress).await;
+                Some(downloaded.with_context(|| error.to_string())?)
+            }
+            Some(Err(error)) => return Err(error.into()),
+        };
+
+        let step = progress.step("starting the engines");
+        let start_postgres = async {
+            match installed.postgres {
+                Some(binaries) => Postgres::start(&binaries?, &data_dir, None).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let start_temporal = async {
+            match &temporal_binary {
+                Some(binary) => TemporalServer::start(binary, &data_dir, TemporalOptions::default())
+                    .await
+                    .map(Some),
+                None => Ok(None),
+            }
+        };
+        let (postgres, temporal) = tokio::join!(start_postgres, start_temporal);
+        let (postgres, temporal) = (postgres?, temporal?);
+        step.done();
+
+        let settings = Settings::choose(
+            args.port,
+            &data_dir,
+            config_file,
+            postgres.as_ref(),
+            temporal.as_ref(),
+            temporal_binary,
+            installed.model,
+        )?;
+        let config = settings.config()?;
+        let step = progress.step("bringing the database up to date");
+        crate::migrate::database(&config).await?;
+        if temporal.is_none() {
+            crate::migrate::run(&config).await?;
+        }
+        step.done();
+
+        let step = progress.step("starting services, worker and relay");
+        let children = Children::start(&settings, &data_dir)?;
+        ready(&config, &children).await?;
+        step.done();
+        let endpoints = Endpoints::new(
+            &config,
+            &children,
+            postgres.as_ref(),
+            temporal.as_ref(),
+            &settings,
+        );
+        endpoints.write(data_dir.root())?;
+        Ok(Self {
+            children,
+            temporal,
+            postgres,
+            endpoints,
+            data_dir,
+            _lock: lock,
+        })
+    }
+
+    /// Resolves when an engine of ours ends on its own.
+    pub(crate) async fn engine_failure(&self) -> anyhow::Error {
+        let postgres = async {
+            match &self.postgres {
+                Some(postgres) => postgres.exited().await,
+                None => std::future::pending().await,
+            }
+        };
+        let temporal = async {
+            match &self.temporal {
+                Some(temporal) => temporal.exited().await,
+                None => std::future::pending().await,
+            }
+        };
+        let logs = self.data_dir.logs();
+        tokio::select! {
+            status = postgres => anyhow::anyhow!("PostgreSQL ended ({status}); see {}", logs.join("postgresql.log").display()),
+            status = temporal => anyhow::anyhow!("Temporal ended ({status}); see {}", logs.join("temporal.log").display()),
+        }
+    }
+
+    /// In-flight requests and activities finish, then the engines stop.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.children.stop().await;
+        Endpoints::remove(self.data_dir.root());
+        let temporal = async {
+            match self.temporal {
+                Some(temporal) => temporal.stop().await,
+                None => Ok(()),
+            }
+        };
+        let postgres = async {
+            match self.postgres {
+                Some(postgres) => postgres.stop().await,
+                None => Ok(()),
+            }
+        };
+        let (temporal, postgres) = tokio::join!(temporal, postgres);
+        temporal.and(postgres)
+    }
+}
+
+/// Waits until the gateway says everything is ready and a worker polls.
+async fn ready(config: &Config, children: &Children) -> Result<()> {
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()?;
+    let url = format!("http://{}/readyz", config.gateway.listen);
+    wait_until("the services", READY, || async {
+        children.check()?;
+        match http.get(&url).send().await {
+            Ok(response) if response.status().is_success() => Ok(Check::Ready(())),
+            Ok(response) => Ok(Check::NotYet(response.text().await.unwrap_or_default())),
+            Err(error) => Ok(Check::NotYet(error.to_string())),
+        }
+    })
+    .await?;
+    let temporal = Temporal::new(config.temporal.clone());
+    wait_until("the worker", READY, || async {
+        children.check()?;
+        match temporal.has_pollers(smartcourse_workflows::TASK_QUEUE).await {
+            Ok(true) => Ok(Check::Ready(())),
+            Ok(false) => Ok(Check::NotYet("no worker polls the queue".to_owned())),
+            Err(error) => Ok(Check::NotYet(error.chain())),
+        }
+    })
+    .await
+}

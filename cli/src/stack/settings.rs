@@ -1,0 +1,119 @@
+//! The settings of a system on one machine: what is found or chosen here reaches every role through its environment.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use smartcourse_launcher::{DataDir, Postgres, TemporalServer, free_port, port_is_free};
+use smartcourse_platform::config::Config;
+
+/// Port of the public face when it is free and none was asked for.
+const PORT: u16 = 8080;
+
+/// Environment of the roles.
+pub(super) struct Settings {
+    pub(super) variables: BTreeMap<String, String>,
+    pub(super) config_file: Option<PathBuf>,
+    pub(super) temporal_cli: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Chooses ports and collects addresses.
+    pub(super) fn choose(
+        port: Option<u16>,
+        data_dir: &DataDir,
+        config_file: Option<PathBuf>,
+        postgres: Option<&Postgres>,
+        temporal: Option<&TemporalServer>,
+        temporal_cli: Option<PathBuf>,
+        model: Option<PathBuf>,
+    ) -> Result<Self> {
+        let mut variables = BTreeMap::new();
+        let mut set = |name: &str, value: String| {
+            variables.insert(format!("SMARTCOURSE_{name}"), value);
+        };
+        let port = match port {
+            Some(port) if port != 0 && !port_is_free(port) => {
+                anyhow::bail!("port {port} is taken; name another with --port")
+            }
+            Some(0) => free_port()?,
+            Some(port) => port,
+            None if port_is_free(PORT) => PORT,
+            None => free_port()?,
+        };
+        set("GATEWAY__LISTEN", format!("127.0.0.1:{port}"));
+        for service in ["USER", "COURSE", "CONTENT", "ASSISTANT", "ENROLLMENT", "PROGRESS"] {
+            set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
+        }
+        set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));
+        set("GRPC__SERVICE_TOKEN", service_token(data_dir.root())?);
+        set(
+            "CONTENT__FILES_DIR",
+            data_dir.root().join("files").display().to_string(),
+        );
+        if let Some(model) = model {
+            set("CONTENT__MODEL_DIR", model.display().to_string());
+        }
+        if let Some(temporal) = temporal {
+            set("TEMPORAL__UI_URL", temporal.ui_url.clone());
+        }
+        if let Some(postgres) = postgres {
+            variables.insert("DATABASE_URL".to_owned(), postgres.url.clone());
+        }
+        if let Some(temporal) = temporal {
+            variables.insert("TEMPORAL_ADDRESS".to_owned(), temporal.address.clone());
+            variables.insert("TEMPORAL_NAMESPACE".to_owned(), temporal.namespace.clone());
+        }
+        Ok(Self {
+            variables,
+            config_file,
+            temporal_cli,
+        })
+    }
+
+    /// The configuration a role with this environment has.
+    pub(super) fn config(&self) -> Result<Config> {
+        let overrides: Vec<(String, String)> = self
+            .variables
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        Ok(Config::load_with(self.config_file.as_deref(), &overrides)?)
+    }
+}
+
+/// The secret of internal calls: made once per data directory, readable by its owner only.
+fn service_token(root: &Path) -> Result<String> {
+    let path = root.join("service-token");
+    if let Ok(token) = std::fs::read_to_string(&path) {
+        return Ok(token.trim().to_owned());
+    }
+    let token = format!(
+        "{}{}",
+        uuid::Uuid::new_v4().simple(),
+        uuid::Uuid::new_v4().simple()
+    );
+    write_private(&path, token.as_bytes())?;
+    Ok(token)
+}
+
+/// Writes a file its owner alone may read, whole or not at all.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    let draft = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,100 @@
+//! The user PostgreSQL runs as, since it refuses to run as root.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+
+/// Whether this process runs as root.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A user of this machine without privileges.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+}
+
+impl Account {
+    /// The account PostgreSQL has to run as: `None` when we are not root and it simply runs as us.
+    pub(crate) fn for_postgres() -> anyhow::Result<Option<Self>> {
+        if !is_root() {
+            return Ok(None);
+        }
+        let found = ["postgres", "nobody"].into_iter().find_map(|name| {
+            Some(Self {
+                name: name.to_owned(),
+                uid: numeric_id("-u", name)?,
+                gid: numeric_id("-g", name)?,
+            })
+        });
+        found.map(Some).context(
+            "PostgreSQL refuses to run as root and this machine has neither a user `postgres` nor a user `nobody`; \
+             create one (useradd --system postgres) or run SmartCourse as an ordinary user",
+        )
+    }
+
+    /// The name, for messages.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes `command` run as this account. The standard library drops root's supplementary groups with it.
+    pub(crate) fn apply(&self, command: &mut Command) {
+        command.uid(self.uid).gid(self.gid);
+    }
+
+    /// Whether this account may pass through, or execute, `path`. Asked of the kernel rather than worked out from
+    /// mode bits, which say nothing about access lists and security modules.
+    pub(crate) fn can_reach(&self, path: &Path) -> bool {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "test -x \"$1\"", "sh"])
+            .arg(path)
+            .current_dir("/");
+        self.apply(
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null()),
+        );
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    /// Creates `path` if needed and gives it to this account, closed to everybody else.
+    pub(crate) fn own_private_dir(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::create_dir_all(path)?;
+        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o700))
+    }
+
+    /// Gives one file to this account.
+    pub(crate) fn own_file(&self, path: &Path) -> std::io::Result<()> {
+        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+    }
+}
+
+/// Lets other users pass through a directory (not list it), provided that it is ours.
+pub(crate) fn open_for_passage(dir: &Path) -> std::io::Result<()> {
+    let meta = std::fs::metadata(dir)?;
+    if meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o011 != 0o011 {
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(meta.mode() | 0o011))?;
+    }
+    Ok(())
+}
+
+/// `id -u NAME` or `id -g NAME`: reads directories of users other than /etc/passwd too, and is in POSIX.
+fn numeric_id(flag: &str, name: &str) -> Option<u32> {
+    let output = Command::new("id").args([flag, name]).output().ok()?;
+    String::from_utf8(output.stdout)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|id| *id != 0)
+}

@@ -1,0 +1,169 @@
+//! The directory that holds everything a SmartCourse machine keeps: tools, the model, both databases, logs.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::account;
+
+/// Where root keeps SmartCourse. Not below `/root`, which the service user PostgreSQL runs as cannot traverse.
+const SYSTEM_DIR: &str = "/var/lib/smartcourse";
+
+/// `$SMARTCOURSE_DATA_DIR`; else `/var/lib/smartcourse` for root; else `smartcourse` below `$XDG_DATA_HOME` or
+/// `~/.local/share`.
+pub fn default_data_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("SMARTCOURSE_DATA_DIR").filter(|dir| !dir.is_empty()) {
+        return PathBuf::from(dir);
+    }
+    if account::is_root() {
+        return PathBuf::from(SYSTEM_DIR);
+    }
+    let data_home = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_absolute());
+    let data_home = data_home.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
+    data_home.unwrap_or_else(std::env::temp_dir).join("smartcourse")
+}
+
+/// A data directory that exists and is ours to write.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    root: PathBuf,
+}
+
+impl DataDir {
+    /// Opens the directory, creating it first when it is missing.
+    ///
+    /// For root it is made traversable (0711), because PostgreSQL refuses to run as root and works inside as a
+    /// service user; for everyone else it is private (0700).
+    pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
+        let path = path.as_ref();
+        let described = |error: io::Error| {
+            let text = format!(
+                "cannot use {} as data directory: {error}; choose another one",
+                path.display()
+            );
+            io::Error::new(error.kind(), text)
+        };
+        if !path.exists() {
+            std::fs::create_dir_all(path).map_err(described)?;
+            let mode = if account::is_root() { 0o711 } else { 0o700 };
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(described)?;
+        }
+        // Absolute, since engines start with a working directory of their own.
+        let root = path.canonicalize().map_err(described)?;
+        for part in ["logs", "tools", "models", "temporal"] {
+            std::fs::create_dir_all(root.join(part)).map_err(described)?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The directory itself, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the logs of the engines are.
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// The directories whose `tools` and `models` are looked through: this one, then the machine's shared ones.
+    pub(crate) fn search_roots(&self) -> Vec<PathBuf> {
+        let mut roots = vec![self.root.clone()];
+        let shared = account::is_root().then(|| PathBuf::from(SYSTEM_DIR));
+        for root in [Some(default_data_dir()), shared].into_iter().flatten() {
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+
+    /// Opens the log of an engine for appending, putting an overgrown one aside.
+    pub(crate) fn open_log(&self, engine: &str) -> io::Result<(File, PathBuf)> {
+        const LIMIT: u64 = 16 * 1024 * 1024;
+        let path = self.logs().join(format!("{engine}.log"));
+        if std::fs::metadata(&path).is_ok_and(|meta| meta.len() > LIMIT) {
+            std::fs::rename(&path, path.with_extension("log.old"))?;
+        }
+        Ok((OpenOptions::new().create(true).append(true).open(&path)?, path))
+    }
+
+    /// Claims the directory for this process until the lock is dropped or the process ends, however it ends.
+    pub fn lock(&self) -> Result<DirLock, LockError> {
+        let path = self.root.join("lock");
+        let failed = |source| LockError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).map_err(failed)?;
+                let pid = holder.trim().parse().ok();
+                return Err(AlreadyRunning {
+                    dir: self.root.clone(),
+                    pid,
+                }
+                .into());
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        let written = (|| {
+            file.set_len(0)?;
+            file.rewind()?;
+            writeln!(file, "{}", std::process::id())
+        })();
+        written.map_err(failed)?;
+        Ok(DirLock { _file: file })
+    }
+}
+
+/// The claim of [`DataDir::lock`]; dropping it releases the directory.
+#[derive(Debug)]
+pub struct DirLock {
+    // The kernel holds the lock for as long as this descriptor is open. It is close-on-exec, so an engine that
+    // survives us does not keep the directory locked.
+    _file: File,
+}
+
+/// Another process works in the data directory.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "SmartCourse is already running in {} ({}); stop it first, or choose another directory with SMARTCOURSE_DATA_DIR",
+    dir.display(),
+    pid.map_or("its process has not said its id yet".to_owned(), |pid| format!("process {pid}"))
+)]
+pub struct AlreadyRunning {
+    /// The directory in use.
+    pub dir: PathBuf,
+    /// The process that holds it; `None` in the moment before it has written its id.
+    pub pid: Option<u32>,
+}
+
+/// Why a data directory could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error(transparent)]
+    AlreadyRunning(#[from] AlreadyRunning),
+    /// The lock file could not be used.
+    #[error("cannot lock {}: {source}; check the owner and the permissions of the directory", path.display())]
+    Io {
+        /// The lock file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,61 @@
+//! Engines left over from an owner that was killed together with its watchdog.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::child::Escalation;
+use crate::wait::{Check, wait_until};
+
+/// Whether process `pid` is alive and has `marker` in its command line. Process ids are reused, so the id alone does
+/// not tell; a zombie has no command line and counts as gone.
+pub(super) fn is_engine(pid: u32, marker: &str) -> bool {
+    command_line(pid).is_some_and(|line| line.contains(marker))
+}
+
+fn command_line(pid: u32) -> Option<String> {
+    if Path::new("/proc/self/cmdline").exists() {
+        let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
+    }
+    let output = Command::new("ps")
+        .args(["-o", "command=", "-p", &pid.to_string()])
+        .output()
+        .ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Stops the engine process `pid` if it is one, with SIGKILL as the last resort.
+pub(super) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalation) -> anyhow::Result<()> {
+    if !is_engine(pid, marker) {
+        return Ok(());
+    }
+    tracing::info!(engine = name, pid, "stopping what a killed run left behind");
+    let last = [(Signal::KILL, Duration::from_secs(10))];
+    let mut outcome = Ok(());
+    for (signal, patience) in escalation.iter().chain(&last) {
+        if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
+            // It may have ended on its own since; then the wait sees that.
+            let _gone = kill_process(pid, *signal);
+        }
+        let look = || async {
+            let alive = is_engine(pid, marker);
+            Ok(if alive {
+                Check::NotYet(format!("process {pid} is alive"))
+            } else {
+                Check::Ready(())
+            })
+        };
+        outcome = wait_until(&format!("the end of a left-over {name}"), *patience, look).await;
+        if outcome.is_ok() {
+            return Ok(());
+        }
+    }
+    outcome.map_err(|error| {
+        error.context(format!(
+            "a {name} of an earlier run cannot be stopped; end it by hand"
+        ))
+    })
+}

@@ -1,0 +1,168 @@
+//! PostgreSQL on a cluster of its own.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::process::Signal;
+
+use super::child::{Engine, Escalation};
+use super::cluster::{Cluster, DATABASE, USER};
+use super::orphan;
+use crate::ports::choose;
+use crate::wait::{Check, wait_until};
+use crate::{DataDir, PostgresBinaries};
+
+const NAME: &str = "PostgreSQL";
+/// Recovery after a crash happens before the server is ready and takes as long as there is log to replay.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+/// How long a start is tried again while processes of a killed server still hold its shared memory.
+const LEFT_OVER_PATIENCE: Duration = Duration::from_secs(20);
+/// SIGINT is PostgreSQL's fast shutdown, SIGQUIT its immediate one, which means recovery at the next start.
+const ESCALATION: Escalation = &[
+    (Signal::INT, Duration::from_secs(30)),
+    (Signal::QUIT, Duration::from_secs(5)),
+];
+
+/// A PostgreSQL server that runs as our child; dropping it stops it.
+#[derive(Debug)]
+pub struct Postgres {
+    /// The URL of the database `smartcourse`, with its superuser's password.
+    pub url: String,
+    /// The port on 127.0.0.1.
+    pub port: u16,
+    /// The server's process.
+    pub pid: u32,
+    engine: Engine,
+}
+
+impl Postgres {
+    /// Starts the server on the cluster below `dir`, creating that first when there is none, and waits until it
+    /// accepts connections. Without a `port` it is the one of the last start if free, else a free one.
+    ///
+    /// The caller holds [`DataDir::lock`]: a server that runs on the same directory is taken for a left-over of a
+    /// killed run and stopped first.
+    pub async fn start(bins: &PostgresBinaries, dir: &DataDir, port: Option<u16>) -> anyhow::Result<Self> {
+        let (opened, programs) = (dir.clone(), bins.clone());
+        let cluster = tokio::task::spawn_blocking(move || {
+            let cluster = Cluster::open(&opened)?;
+            cluster.ensure_initialised(&programs).map(|()| cluster)
+        });
+        let cluster = cluster.await.context("preparing the database cluster")??;
+        remove_left_over(&cluster.data()).await?;
+
+        let password = cluster.password()?;
+        let port = choose(NAME, port, &cluster.port_note())?;
+        let started = Instant::now();
+        let engine = loop {
+            let engine = Engine::spawn(
+                NAME,
+                command(&cluster, bins, port),
+                dir,
+                &marker(&cluster.data()),
+                ESCALATION,
+            )?;
+            match wait_until("PostgreSQL accepting connections", START_DEADLINE, || {
+                look(&cluster, &engine)
+            })
+            .await
+            {
+                Ok(()) => break engine,
+                Err(_) if started.elapsed() < LEFT_OVER_PATIENCE && memory_in_use(&engine) => {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
+        Ok(Self {
+            url,
+            port,
+            pid: engine.pid(),
+            engine,
+        })
+    }
+
+    /// Whether the server still runs.
+    pub fn is_running(&self) -> bool {
+        self.engine.exit_status().is_none()
+    }
+
+    /// Waits until the server has ended on its own, which it should not.
+    pub async fn exited(&self) -> ExitStatus {
+        self.engine.exited().await
+    }
+
+    /// Stops the server: fast shutdown, immediate shutdown, kill.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.engine.stop().await
+    }
+}
+
+/// The cluster's path, which is a word of the server's command line.
+fn marker(data: &Path) -> String {
+    data.display().to_string()
+}
+
+fn command(cluster: &Cluster, bins: &PostgresBinaries, port: u16) -> Command {
+    let mut command = cluster.command(bins, "postgres");
+    command.arg("-D").arg(cluster.data());
+    let port = format!("port={port}");
+    let settings = [
+        port.as_str(),
+        // No Unix socket: its directory would have to be writable by us and by the service user.
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        // A laptop's share. Everything about durability stays at its safe default.
+        "shared_buffers=64MB",
+        "max_connections=200",
+        // Our queries are short; compiling them costs more than running them.
+        "jit=off",
+        "timezone=UTC",
+        "log_timezone=UTC",
+        "logging_collector=off",
+        "log_destination=stderr",
+    ];
+    for setting in settings {
+        command.args(["-c", setting]);
+    }
+    command
+}
+
+/// `postmaster.pid` says how far the server is, in its eighth line; `pg_ctl` waits by it as well.
+async fn look(cluster: &Cluster, engine: &Engine) -> anyhow::Result<Check<()>> {
+    engine.ensure_running()?;
+    let text = std::fs::read_to_string(cluster.data().join("postmaster.pid")).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let ours = lines.first().is_some_and(|line| line.parse() == Ok(engine.pid()));
+    match lines.get(7) {
+        Some(&"ready") if ours => Ok(Check::Ready(())),
+        Some(status) if ours => Ok(Check::NotYet(format!("the server is {status}"))),
+        _ => Ok(Check::NotYet("the server has not announced itself".to_owned())),
+    }
+}
+
+/// Whether the start failed only because processes of the server before it have not ended yet.
+fn memory_in_use(engine: &Engine) -> bool {
+    engine.exit_status().is_some() && engine.log_tail().contains("shared memory block")
+}
+
+/// Stops a server that outlived its owner, and removes the lock file of one that did not.
+///
+/// PostgreSQL removes a stale lock file itself, unless another process has got the same id in the meantime.
+async fn remove_left_over(data: &Path) -> anyhow::Result<()> {
+    let lock = data.join("postmaster.pid");
+    let Ok(text) = std::fs::read_to_string(&lock) else {
+        return Ok(());
+    };
+    if let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok()) {
+        orphan::stop(NAME, pid, &marker(data), ESCALATION).await?;
+    }
+    match std::fs::remove_file(&lock) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing the stale {}", lock.display()))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,210 @@
+//! The Temporal development server on a SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::process::Signal;
+
+use super::child::{Engine, Escalation};
+use super::orphan;
+use crate::ports::choose;
+use crate::wait::{Check, wait_until};
+use crate::{DataDir, port_is_free};
+
+const NAME: &str = "Temporal";
+const START_DEADLINE: Duration = Duration::from_secs(60);
+const ESCALATION: Escalation = &[
+    (Signal::INT, Duration::from_secs(10)),
+    (Signal::TERM, Duration::from_secs(5)),
+];
+
+/// What workflows can be searched by, besides what Temporal always knows.
+const SEARCH_ATTRIBUTES: [&str; 2] = ["CourseId=Int", "InstructorId=Int"];
+
+/// Settings that turn the defaults of a large cluster into those of one machine. Measured together they take a
+/// workflow of four activities from 450 ms to 60 ms.
+const DYNAMIC_CONFIG: [(&str, &str); 6] = [
+    // The default of 20 task batches a second means 50 ms for every hand-over to a worker.
+    ("history.transferProcessorMaxPollRPS", "2000"),
+    // Lets the server start an activity on the worker that asked for it, without a round trip through the queue.
+    ("system.enableActivityEagerExecution", "true"),
+    // With several partitions a task may wait two seconds in one that nobody polls at the moment.
+    ("matching.numTaskqueueReadPartitions", "1"),
+    ("matching.numTaskqueueWritePartitions", "1"),
+    // Timers and retries to the millisecond instead of the second.
+    ("history.timerProcessorMaxTimeShift", "\"10ms\""),
+    ("history.timerProcessorMaxPollRPS", "2000"),
+];
+
+/// The ports of a Temporal server.
+#[derive(Clone, Copy, Debug)]
+pub struct TemporalPorts {
+    /// Where workers and clients connect.
+    pub frontend: u16,
+    /// Where the web interface is.
+    pub ui: u16,
+}
+
+/// How to start a [`TemporalServer`]; the default is what a user's machine wants.
+#[derive(Clone, Debug, Default)]
+pub struct TemporalOptions {
+    /// Fixed ports; otherwise those of the last start if free, else free ones.
+    pub ports: Option<TemporalPorts>,
+    /// Keeps workflows in memory only, for tests.
+    pub in_memory: bool,
+    /// More dynamic configuration: keys with JSON values. A key given here replaces our own setting.
+    pub dynamic_config: Vec<(String, String)>,
+}
+
+/// A Temporal server that runs as our child; dropping it stops it.
+#[derive(Debug)]
+pub struct TemporalServer {
+    /// `host:port` of the frontend.
+    pub address: String,
+    /// The namespace to use.
+    pub namespace: String,
+    /// The address of the web interface.
+    pub ui_url: String,
+    /// The server's process.
+    pub pid: u32,
+    engine: Engine,
+}
+
+impl TemporalServer {
+    /// Starts the server with its database below `dir` and waits until it serves.
+    ///
+    /// The caller holds [`DataDir::lock`]: a server that runs on the same directory is taken for a left-over of a
+    /// killed run and stopped first.
+    pub async fn start(bin: &Path, dir: &DataDir, options: TemporalOptions) -> anyhow::Result<Self> {
+        let home = dir.root().join("temporal");
+        std::fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
+        let pid_file = home.join("temporal.pid");
+        stop_orphan(&pid_file).await?;
+
+        let asked = options.ports;
+        let frontend = choose("Temporal", asked.map(|ports| ports.frontend), &home.join("port"))?;
+        let ui = choose(
+            "Temporal's web interface",
+            asked.map(|ports| ports.ui),
+            &home.join("ui-port"),
+        )?;
+        let command = command(bin, &home, TemporalPorts { frontend, ui }, &options);
+        let engine = Engine::spawn(NAME, command, dir, &marker(frontend), ESCALATION)?;
+        std::fs::write(&pid_file, format!("{} {frontend}", engine.pid()))
+            .with_context(|| format!("writing {}", pid_file.display()))?;
+
+        let address = format!("127.0.0.1:{frontend}");
+        wait_until("the Temporal server to serve", START_DEADLINE, || {
+            look(bin, &address, frontend, &engine)
+        })
+        .await
+        .with_context(|| format!("see {}", dir.logs().join("temporal.log").display()))?;
+        Ok(Self {
+            address,
+            namespace: "default".to_owned(),
+            ui_url: format!("http://127.0.0.1:{ui}"),
+            pid: engine.pid(),
+            engine,
+        })
+    }
+
+    /// Whether the server still runs.
+    pub fn is_running(&self) -> bool {
+        self.engine.exit_status().is_none()
+    }
+
+    /// Waits until the server has ended on its own, which it should not.
+    pub async fn exited(&self) -> ExitStatus {
+        self.engine.exited().await
+    }
+
+    /// Stops the server: interrupt, terminate, kill.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.engine.stop().await
+    }
+}
+
+/// The server's word for its port on its command line, which tells it from every other process.
+fn marker(frontend: u16) -> String {
+    format!("--port={frontend}")
+}
+
+fn command(bin: &Path, home: &Path, ports: TemporalPorts, options: &TemporalOptions) -> Command {
+    let mut command = Command::new(bin);
+    command.args([
+        "server",
+        "start-dev",
+        "--ip",
+        "127.0.0.1",
+        "--ui-ip",
+        "127.0.0.1",
+        "--log-level",
+        "warn",
+    ]);
+    command
+        .arg(marker(ports.frontend))
+        .arg(format!("--ui-port={}", ports.ui));
+    if !options.in_memory {
+        command.arg("--db-filename").arg(home.join("temporal.db"));
+        // Halves the server's work per workflow; a crash of the machine may cost the last moments, never the file.
+        command.args([
+            "--sqlite-pragma",
+            "journal_mode=WAL",
+            "--sqlite-pragma",
+            "synchronous=1",
+        ]);
+    }
+    for attribute in SEARCH_ATTRIBUTES {
+        command.args(["--search-attribute", attribute]);
+    }
+    let replaced = |key: &str| options.dynamic_config.iter().any(|(extra, _)| extra == key);
+    for (key, value) in DYNAMIC_CONFIG.iter().filter(|(key, _)| !replaced(key)) {
+        command
+            .arg("--dynamic-config-value")
+            .arg(format!("{key}={value}"));
+    }
+    for (key, value) in &options.dynamic_config {
+        command
+            .arg("--dynamic-config-value")
+            .arg(format!("{key}={value}"));
+    }
+    command.current_dir(home);
+    command
+}
+
+async fn look(bin: &Path, address: &str, port: u16, engine: &Engine) -> anyhow::Result<Check<()>> {
+    engine.ensure_running()?;
+    if port_is_free(port) {
+        return Ok(Check::NotYet(format!("nobody listens on {address}")));
+    }
+    let mut health = tokio::process::Command::new(bin);
+    health.args(["operator", "cluster", "health", "--address", address]);
+    health.stdin(Stdio::null()).kill_on_drop(true);
+    let Ok(output) = tokio::time::timeout(Duration::from_secs(10), health.output()).await else {
+        return Ok(Check::NotYet("the health check does not answer".to_owned()));
+    };
+    let output = output.context("running temporal operator cluster health")?;
+    let text = String::from_utf8_lossy(if output.status.success() {
+        &output.stdout
+    } else {
+        &output.stderr
+    });
+    if text.contains("SERVING") && !text.contains("NOT_SERVING") {
+        return Ok(Check::Ready(()));
+    }
+    Ok(Check::NotYet(format!("the health check says {:?}", text.trim())))
+}
+
+/// Stops the server the pid file names, if it is still the one that wrote it.
+async fn stop_orphan(pid_file: &PathBuf) -> anyhow::Result<()> {
+    let noted = std::fs::read_to_string(pid_file).unwrap_or_default();
+    let mut words = noted.split_whitespace();
+    let pid = words.next().and_then(|word| word.parse::<u32>().ok());
+    let port = words.next().and_then(|word| word.parse::<u16>().ok());
+    if let (Some(pid), Some(port)) = (pid, port) {
+        orphan::stop(NAME, pid, &marker(port), ESCALATION).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Waiting for a condition, with the last thing seen in the message when it never came true.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// How often the condition is looked at.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// What one look at a condition found.
+#[derive(Debug)]
+pub enum Check<T> {
+    /// The condition holds.
+    Ready(T),
+    /// It does not hold yet, and this is how things stand; the last one goes into the time-out message.
+    NotYet(String),
+}
+
+/// Looks at a condition until it holds, an error ends the wait, or `deadline` has passed.
+///
+/// `what` completes the sentence "… did not happen": say "PostgreSQL accepting connections".
+pub async fn wait_until<T, F, Fut>(what: &str, deadline: Duration, mut look: F) -> anyhow::Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = anyhow::Result<Check<T>>>,
+{
+    let started = Instant::now();
+    loop {
+        match look().await? {
+            Check::Ready(value) => return Ok(value),
+            Check::NotYet(status) if started.elapsed() >= deadline => {
+                anyhow::bail!(
+                    "waited {} s for {what}; last status: {status}",
+                    deadline.as_secs_f32()
+                )
+            }
+            Check::NotYet(_) => tokio::time::sleep(INTERVAL).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_time_out_names_the_last_status() {
+        let mut looks = 0;
+        let error = wait_until::<(), _, _>("the moon", Duration::from_millis(120), || {
+            looks += 1;
+            let status = format!("look {looks}");
+            async move { Ok(Check::NotYet(status)) }
+        })
+        .await
+        .unwrap_err()
+        .to_string();
+        assert!(
+            error.contains("the moon") && error.contains("last status: look"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! Ports: what the services need from an engine, and no more. One folder or file per port; the embedded adapter first.
+//! Nothing outside this module knows which adapter is in use.
+
+pub mod answers;
+pub mod cache;
+pub mod documents;
+pub mod embeddings;
+pub mod files;
+pub mod search;
+pub mod vectors;

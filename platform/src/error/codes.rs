@@ -1,0 +1,82 @@
+//! Every error code, with its kind, cause and remedy: the source of docs/ERRORS.md.
+
+use super::Kind;
+
+/// A stable code and what it tells the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// The stable word.
+    pub code: &'static str,
+    /// What the protocols answer.
+    pub kind: Kind,
+    /// When it happens.
+    pub cause: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $kind:ident $cause:literal $remedy:literal;)*) => {
+        $(#[doc = $cause] pub const $name: Code = Code { code: $code, kind: Kind::$kind, cause: $cause, remedy: $remedy };)*
+        /// All codes, in the order of docs/ERRORS.md.
+        pub const ALL: &[&Code] = &[$(&$name),*];
+    };
+}
+
+codes! {
+    VALIDATION_FAILED "validation_failed" Invalid "Fields of the request are missing, too long or out of range." "Correct the fields listed in `errors`.";
+    MALFORMED_REQUEST "malformed_request" Invalid "The body is not the JSON or form the route expects." "Send valid JSON in UTF-8 with the documented types.";
+    NOT_FOUND "not_found" NotFound "No such thing, or none you may know of." "Check the id.";
+    UNAUTHENTICATED "unauthenticated" Unauthenticated "The access token is missing, expired, revoked or not ours." "Sign in or refresh the token.";
+    BAD_CREDENTIALS "bad_credentials" Unauthenticated "E-mail address and password do not match." "Check both; nothing tells which was wrong.";
+    REFRESH_REVOKED "refresh_revoked" Unauthenticated "The refresh token is unknown, expired, signed out or was used before; its family is revoked." "Sign in again.";
+    FORBIDDEN "forbidden" Forbidden "Your role or ownership does not allow this." "Use the owner's or an administrator's account.";
+    NOT_ENROLLED "not_enrolled" Forbidden "Only enrolled students and the owner may read or ask." "Enroll in the course.";
+    EMAIL_TAKEN "email_taken" Conflict "An account with this address exists." "Sign in, or use another address.";
+    STALE "stale" Stale "The thing changed since the entity tag in `If-Match`." "Read it again and repeat the edit.";
+    IDEMPOTENCY_MISMATCH "idempotency_mismatch" Conflict "The Idempotency-Key was used for a different request." "Use a new key for a new request.";
+    PREREQUISITE_CYCLE "prerequisite_cycle" Invalid "The prerequisites would require the course itself." "Remove the course that leads back.";
+    COURSE_IN_USE "course_in_use" Conflict "The course has been published or is being published." "Archive it instead.";
+    COURSE_ARCHIVED "course_archived" Conflict "The course is archived." "Set its status to draft first.";
+    NEVER_PUBLISHED "never_published" NotFound "No publish of this course was ever started." "Publish it.";
+    ALREADY_PUBLISHED "already_published" Conflict "The flip to the new version came first." "Nothing to cancel; publish again for a change.";
+    NOT_PUBLISHED "not_published" Conflict "The course has no published version." "Wait until it is published.";
+    NO_LESSONS "no_lessons" Invalid "The course has no lesson." "Add a lesson, then publish again.";
+    NO_USABLE_LESSON "no_usable_lesson" Invalid "Not one lesson has text that can be used." "Mend the lessons named in `warnings`, then publish again.";
+    LESSON_INCOMPLETE "lesson_incomplete" Invalid "A lesson lacks the content its type needs." "Complete the lessons named in the message.";
+    ASSET_MISSING "asset_missing" Invalid "A lesson names a file that is not there." "Upload the file or correct `asset_id`.";
+    PUBLISH_RUNNING "publish_running" Conflict "Another publish of this course is under way." "Wait for it or cancel it.";
+    ATTEMPT_CLOSED "attempt_closed" Conflict "This publish attempt has ended." "Publish again.";
+    VERSION_DISCARDED "version_discarded" Conflict "The version was discarded by its compensation; late writes are refused." "Publish again.";
+    PUBLISH_CANCELLED "publish_cancelled" Conflict "The publish was cancelled." "Publish again when ready.";
+    PUBLISH_TIMED_OUT "publish_timed_out" Timeout "The publish did not finish before its deadline; what it had done was undone." "Look at the step in the status, then publish again.";
+    WORKFLOW_STUCK "workflow_stuck" Internal "The workflow's own code fails again and again, as after an incompatible deployment." "Look at the workflow in the Temporal UI; deploy code that replays its history.";
+    PUBLISH_LOST "publish_lost" Internal "The workflow ended without a record (terminated or lost); what it had done was undone." "Publish again.";
+    EMPTY_FILE "empty_file" Invalid "The uploaded file has no bytes." "Upload the real file.";
+    FILE_TOO_LARGE "file_too_large" TooLarge "The file is larger than the limit." "Upload a smaller file or raise `content.max_upload_bytes`.";
+    BODY_TOO_LARGE "body_too_large" TooLarge "The body is larger than the limit." "Send a smaller body.";
+    UNSUPPORTED_TYPE "unsupported_type" UnsupportedMedia "The type of the file is not supported, or its bytes contradict its name." "Upload one of the documented types under its own name.";
+    INJECTED "injected" Conflict "A fault test made this activity fail (`SMARTCOURSE_FAIL_AT`)." "Unset the variable.";
+    TOO_MANY_REQUESTS "too_many_requests" TooMany "Over the rate limit." "Wait for `Retry-After` seconds.";
+    METHOD_NOT_ALLOWED "method_not_allowed" Invalid "The path exists but not with this method." "See /docs.";
+    TIMEOUT "timeout" Timeout "The operation did not finish in time." "Try again.";
+    UNAVAILABLE "unavailable" Unavailable "A dependency does not answer." "Try again; /readyz names what is down.";
+    INTERNAL "internal" Internal "A fault of ours." "Report the trace id.";
+}
+
+/// Codes that mark a lesson in `warnings`; they never travel as an error of their own.
+pub const WARNINGS: &[(&str, &str)] = &[
+    ("empty_file", "The file of the lesson has no bytes."),
+    (
+        "needs_transcript",
+        "A video or audio lesson has no transcript file; upload a WebVTT or SRT file.",
+    ),
+    ("invalid_utf8", "The file is not valid UTF-8."),
+    ("pdf_encrypted", "The PDF asks for a password."),
+    ("pdf_damaged", "The PDF is truncated or damaged."),
+    ("no_text_layer", "The PDF has pages but no text, such as a scan."),
+    ("no_text", "The lesson has no text."),
+    ("parser_crashed", "The parser crashed on the file."),
+    ("parser_timeout", "The parser ran over its time limit."),
+    ("parser_limit", "The parser ran over its memory or output limit."),
+];

@@ -1,0 +1,124 @@
+//! Errors as `tonic::Status` and back, losing nothing: code, fields and facts travel as standard details.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use smartcourse_proto::common::FieldError;
+use tonic::{Code as GrpcCode, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::{Error, Kind, codes};
+
+/// The `ErrorInfo` domain of our own codes.
+const DOMAIN: &str = "smartcourse";
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        if matches!(error.kind(), Kind::Internal) {
+            tracing::error!(error = %error.chain(), "internal error");
+        } else if error.kind().is_retryable() {
+            tracing::warn!(error = %error.chain(), "retryable error");
+        }
+        let facts: HashMap<String, String> = error
+            .facts()
+            .iter()
+            .map(|(name, value)| (name.clone(), value.to_string()))
+            .collect();
+        let mut details = ErrorDetails::with_error_info(error.code(), DOMAIN, facts);
+        if !error.fields().is_empty() {
+            details.set_bad_request(
+                error
+                    .fields()
+                    .iter()
+                    .map(|field| FieldViolation::new(&field.field, &field.message))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        Self::with_error_details(grpc_code(error.kind()), error.detail(), details)
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        let details = status.get_error_details();
+        let ours = details.error_info().filter(|info| info.domain == DOMAIN);
+        let Some(info) = ours else {
+            return transport_error(status);
+        };
+        let kind = codes::ALL
+            .iter()
+            .find(|code| code.code == info.reason)
+            .map_or(Kind::Internal, |code| code.kind);
+        let mut error = Self::from_parts(kind, Cow::Owned(info.reason.clone()), status.message().to_owned());
+        for (name, value) in &info.metadata {
+            error = error.with_fact(
+                name,
+                serde_json::from_str::<serde_json::Value>(value).unwrap_or_default(),
+            );
+        }
+        if let Some(request) = details.bad_request() {
+            error = error.with_fields(
+                request
+                    .field_violations
+                    .iter()
+                    .map(|violation| FieldError {
+                        field: violation.field.clone(),
+                        message: violation.description.clone(),
+                    })
+                    .collect(),
+            );
+        }
+        error
+    }
+}
+
+/// A status that no service of ours wrote: the transport or the library did.
+fn transport_error(status: Status) -> Error {
+    let code = match status.code() {
+        GrpcCode::Unavailable | GrpcCode::Cancelled | GrpcCode::Aborted | GrpcCode::Unknown => {
+            &codes::UNAVAILABLE
+        }
+        GrpcCode::DeadlineExceeded => &codes::TIMEOUT,
+        GrpcCode::OutOfRange | GrpcCode::ResourceExhausted => &codes::BODY_TOO_LARGE,
+        GrpcCode::Unauthenticated => &codes::UNAUTHENTICATED,
+        _ => &codes::INTERNAL,
+    };
+    Error::new(code, "a service did not answer as expected").because(status)
+}
+
+fn grpc_code(kind: Kind) -> GrpcCode {
+    match kind {
+        Kind::Invalid | Kind::UnsupportedMedia => GrpcCode::InvalidArgument,
+        Kind::Unauthenticated => GrpcCode::Unauthenticated,
+        Kind::Forbidden => GrpcCode::PermissionDenied,
+        Kind::NotFound => GrpcCode::NotFound,
+        Kind::Conflict | Kind::Stale => GrpcCode::FailedPrecondition,
+        Kind::TooLarge => GrpcCode::OutOfRange,
+        Kind::TooMany => GrpcCode::ResourceExhausted,
+        Kind::Timeout => GrpcCode::DeadlineExceeded,
+        Kind::Unavailable => GrpcCode::Unavailable,
+        Kind::Internal => GrpcCode::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_survives_the_wire() {
+        for code in codes::ALL {
+            let error = Error::new(code, "why").with_fact("enrollment_id", 7);
+            let back = Error::from(Status::from(error));
+            assert_eq!(
+                (back.code(), back.kind(), back.detail()),
+                (code.code, code.kind, "why")
+            );
+            assert_eq!(back.facts(), [("enrollment_id".to_owned(), serde_json::json!(7))]);
+        }
+    }
+
+    #[test]
+    fn a_dead_server_is_unavailable() {
+        assert!(Error::from(Status::unavailable("tcp connect error")).is(&codes::UNAVAILABLE));
+    }
+}

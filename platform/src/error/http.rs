@@ -1,0 +1,89 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use axum::{
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::{Error, Kind};
+use crate::http::trace_id;
+
+impl Kind {
+    /// The HTTP status of this kind.
+    pub fn http_status(self) -> StatusCode {
+        match self {
+            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Error {
+    /// The HTTP status of this error; two codes differ from the rule of their kind.
+    pub fn http_status(&self) -> StatusCode {
+        match self.code() {
+            "malformed_request" => StatusCode::BAD_REQUEST,
+            "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
+            _ => self.kind().http_status(),
+        }
+    }
+
+    /// The problem document.
+    pub fn to_problem(&self) -> serde_json::Value {
+        let status = self.http_status();
+        // What went wrong inside stays inside: the trace id leads an engineer to the log.
+        let detail = match self.kind() {
+            Kind::Internal => "Something went wrong on our side.",
+            _ => self.detail(),
+        };
+        let mut problem = json!({
+            "type": format!("/docs/errors#{}", self.code()),
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": detail,
+            "code": self.code(),
+            "trace_id": trace_id(),
+            "errors": self.fields(),
+        });
+        for (name, value) in self.facts() {
+            problem[name] = value.clone();
+        }
+        problem
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.http_status();
+        if status.is_server_error() {
+            tracing::error!(error = %self.chain(), trace_id = %trace_id(), "request failed");
+        }
+        let mut response = (
+            status,
+            [(header::CONTENT_TYPE, "application/problem+json")],
+            self.to_problem().to_string(),
+        )
+            .into_response();
+        if let Some((_, seconds)) = self.facts().iter().find(|(name, _)| name == "retry_after")
+            && let Ok(value) = seconds.to_string().parse()
+        {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}

@@ -1,0 +1,220 @@
+//! One error type with a kind and a stable code, projected three ways: problem+json ([`http`]), gRPC status
+//! ([`grpc`]) and Temporal application failure (in the activities crate, by [`Kind::is_retryable`]).
+
+pub mod codes;
+mod grpc;
+mod http;
+
+use std::{borrow::Cow, fmt};
+
+pub use codes::Code;
+use smartcourse_proto::common::FieldError;
+
+/// The result of anything that can fail with a code.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Who has to act, and what the protocols answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request is wrong and will stay wrong.
+    Invalid,
+    /// No valid credentials.
+    Unauthenticated,
+    /// Valid credentials that do not allow this.
+    Forbidden,
+    /// No such thing, or none this caller may know of.
+    NotFound,
+    /// The state does not allow it.
+    Conflict,
+    /// `If-Match` named an older revision.
+    Stale,
+    /// The body is larger than the limit.
+    TooLarge,
+    /// The type of the body is not supported.
+    UnsupportedMedia,
+    /// Over a rate limit.
+    TooMany,
+    /// A deadline passed.
+    Timeout,
+    /// A dependency does not answer.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Kind {
+    /// Whether the same request may succeed later without anybody changing it.
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::TooMany | Self::Timeout | Self::Unavailable | Self::Internal
+        )
+    }
+}
+
+/// A failure with its code and a sentence for people.
+///
+/// `Display` shows the detail only; the cause is in `source()`, so that a log of the chain repeats nothing.
+#[derive(Debug)]
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    code: Cow<'static, str>,
+    detail: String,
+    fields: Vec<FieldError>,
+    /// Ids that belong to the answer, such as `enrollment_id`.
+    facts: Vec<(String, serde_json::Value)>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A failure of the given code.
+    pub fn new(code: &'static Code, detail: impl Into<String>) -> Self {
+        Self::from_parts(code.kind, Cow::Borrowed(code.code), detail.into())
+    }
+
+    pub(crate) fn from_parts(kind: Kind, code: Cow<'static, str>, detail: String) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                code,
+                detail,
+                fields: Vec::new(),
+                facts: Vec::new(),
+                source: None,
+            }),
+        }
+    }
+
+    /// A fault of ours; the detail is logged and never leaves the process.
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self::new(&codes::INTERNAL, detail)
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// Attaches the fields that were refused.
+    #[must_use]
+    pub fn with_fields(mut self, fields: Vec<FieldError>) -> Self {
+        self.inner.fields = fields;
+        self
+    }
+
+    /// Attaches a fact the caller needs, as a member of the problem document.
+    #[must_use]
+    pub fn with_fact(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        self.inner.facts.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        self.inner.kind
+    }
+
+    /// The stable code, one of [`codes::ALL`].
+    pub fn code(&self) -> &str {
+        &self.inner.code
+    }
+
+    /// The sentence for people.
+    pub fn detail(&self) -> &str {
+        &self.inner.detail
+    }
+
+    /// The refused fields.
+    pub fn fields(&self) -> &[FieldError] {
+        &self.inner.fields
+    }
+
+    /// The attached facts.
+    pub fn facts(&self) -> &[(String, serde_json::Value)] {
+        &self.inner.facts
+    }
+
+    /// Whether this is the given code.
+    pub fn is(&self, code: &Code) -> bool {
+        self.code() == code.code
+    }
+
+    /// The whole chain of causes in one line, for logs.
+    pub fn chain(&self) -> String {
+        let mut line = format!("{}: {}", self.code(), self.detail());
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            line.push_str(": ");
+            line.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        line
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Collects everything that is wrong with a request, so that one answer names it all.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<FieldError>);
+
+impl Problems {
+    /// Records one problem.
+    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(FieldError {
+            field: field.into(),
+            message: message.into(),
+        });
+    }
+
+    /// Records a problem unless the condition holds.
+    pub fn require(&mut self, holds: bool, field: impl Into<String>, message: impl Into<String>) {
+        if !holds {
+            self.add(field, message);
+        }
+    }
+
+    /// A text that must have 1 to `max` characters once trimmed.
+    pub fn text(&mut self, field: &str, value: &str, max: usize) {
+        let length = value.chars().count();
+        if value.trim().is_empty() {
+            self.add(field, "must not be empty");
+        } else if length > max {
+            self.add(field, format!("must have at most {max} characters, has {length}"));
+        }
+    }
+
+    /// `Ok` when nothing was recorded, else one `validation_failed` error.
+    pub fn finish(self) -> Result<()> {
+        match self.0.as_slice() {
+            [] => Ok(()),
+            [one] => Err(Error::new(
+                &codes::VALIDATION_FAILED,
+                format!("{} {}", one.field, one.message),
+            )
+            .with_fields(self.0)),
+            many => Err(Error::new(
+                &codes::VALIDATION_FAILED,
+                format!("{} fields are wrong", many.len()),
+            )
+            .with_fields(self.0)),
+        }
+    }
+}

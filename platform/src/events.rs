@@ -1,0 +1,265 @@
+//! The event log: the outbox table itself, read by consumer groups.
+//!
+//! A row gets its `position` only after its commit, from one sequencer at a time (advisory lock), so a group that has
+//! read position *p* has seen everything below it. A group reads its events in order; one that its handler refuses is
+//! parked with its reason and retried, later events of the same key wait behind it, other keys go on. The handler's
+//! effect and its inbox row share a transaction: each event has its effect on a group once.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlx::{Acquire, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::{
+    error::Result,
+    fault,
+    lifecycle::Lifecycle,
+    outbox::{CHANNEL, wake::Waker},
+};
+
+/// Events that get their position in one transaction.
+pub const PLACE_BATCH: i64 = 500;
+/// Events a group takes in one transaction.
+const READ_BATCH: i64 = 100;
+/// Tries of a parked event before it waits for an administrator.
+pub const MAX_TRIES: i32 = 10;
+/// Advisory lock of the sequencer; groups lock their own name's hash.
+const SEQUENCER_LOCK: i64 = 0x5343_5345_5155;
+
+/// A committed event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Identity; the same in every delivery.
+    pub id: Uuid,
+    /// Such as `course.published`.
+    pub event_type: String,
+    /// Id of the aggregate; order is kept per key.
+    pub key: String,
+    /// Place in the log, rising from 1.
+    pub position: i64,
+    /// JSON of the message in proto/events.
+    pub payload: Value,
+}
+
+/// What a group does with an event.
+#[async_trait]
+pub trait Consumer: Send + Sync + 'static {
+    /// Name of the group; a new name reads the log from its start.
+    fn group(&self) -> &'static str;
+    /// Whether the group cares about this type.
+    fn wants(&self, event_type: &str) -> bool;
+    /// The effect, through this connection only: it commits together with the inbox row.
+    async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()>;
+}
+
+/// Gives committed events their positions; answers how many.
+pub async fn place(pool: &PgPool) -> Result<i64> {
+    let mut tx = pool.begin().await?;
+    let owner = sqlx::query_scalar!(
+        "select pg_try_advisory_xact_lock($1) as \"owner!\"",
+        SEQUENCER_LOCK
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !owner {
+        return Ok(0);
+    }
+    let placed = sqlx::query!(
+        "with unplaced as (
+             select id, row_number() over (order by seq) as n from platform.events where position is null
+             order by seq limit $1
+         )
+         update platform.events e set position = (select coalesce(max(position), 0) from platform.events) + u.n
+         from unplaced u where e.id = u.id",
+        PLACE_BATCH
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected() as i64;
+    if placed > 0 {
+        fault::point("relay.place", "before_commit");
+        sqlx::query("select pg_notify($1, 'placed')")
+            .bind(CHANNEL)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(placed)
+}
+
+/// Reads the log for one group until the process stops.
+///
+/// # Errors
+/// Never for a dead database: it is waited for.
+pub async fn consume(pool: PgPool, consumer: impl Consumer, poll: Duration, life: Lifecycle) -> Result<()> {
+    let mut waker = Waker::new(pool.clone(), poll, life.clone());
+    while !life.token().is_cancelled() {
+        waker.listen().await;
+        match consume_batch(&pool, &consumer).await {
+            Ok(count) if count >= READ_BATCH => continue,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(group = consumer.group(), error = %error.chain(), "reading the log again soon");
+            }
+        }
+        waker.wait().await;
+    }
+    Ok(())
+}
+
+/// Takes the next batch of a group, parked events first; answers how many log rows it moved past.
+pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i64> {
+    let group = consumer.group();
+    let mut tx = pool.begin().await?;
+    let owner = sqlx::query_scalar!(
+        "select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as \"owner!\"",
+        group
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !owner {
+        return Ok(0);
+    }
+    sqlx::query!(
+        "insert into platform.event_groups (name) values ($1) on conflict do nothing",
+        group
+    )
+    .execute(&mut *tx)
+    .await?;
+    retry_parked(&mut tx, consumer).await?;
+    let events = sqlx::query_as!(
+        Event,
+        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload
+         from platform.events e, platform.event_groups g
+         where g.name = $1 and e.position > g.position order by e.position limit $2",
+        group,
+        READ_BATCH
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let count = events.len() as i64;
+    for event in &events {
+        if consumer.wants(&event.event_type) {
+            take(&mut tx, consumer, event).await?;
+        }
+    }
+    if let Some(last) = events.last() {
+        sqlx::query!(
+            "update platform.event_groups set position = $2 where name = $1",
+            group,
+            last.position
+        )
+        .execute(&mut *tx)
+        .await?;
+        fault::point("consumer", "before_commit");
+    }
+    tx.commit().await?;
+    Ok(count)
+}
+
+/// The effect of one event, or its parking.
+async fn take(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) -> Result<()> {
+    let group = consumer.group();
+    let behind = sqlx::query_scalar!(
+        "select exists (select 1 from platform.parked_events where group_name = $1 and key = $2 and position < $3) as \"behind!\"",
+        group,
+        event.key,
+        event.position
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if behind {
+        return park(tx, group, event, "waits behind an earlier event of its key").await;
+    }
+    match apply(tx, consumer, event).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            tracing::error!(group, event = %event.id, error = %error.chain(), "event parked");
+            park(tx, group, event, &error.chain()).await
+        }
+    }
+}
+
+/// Inbox row and effect under one savepoint.
+async fn apply(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) -> Result<()> {
+    let mut savepoint = tx.begin().await?;
+    let first = sqlx::query!(
+        "insert into platform.inbox (group_name, event_id) values ($1, $2) on conflict do nothing",
+        consumer.group(),
+        event.id
+    )
+    .execute(&mut *savepoint)
+    .await?
+    .rows_affected();
+    if first == 1 {
+        consumer.handle(&mut savepoint, event).await?;
+    }
+    savepoint.commit().await?;
+    Ok(())
+}
+
+async fn park(tx: &mut PgConnection, group: &str, event: &Event, reason: &str) -> Result<()> {
+    sqlx::query!(
+        "insert into platform.parked_events (group_name, event_id, key, position, tries, last_error, next_try_at)
+         values ($1, $2, $3, $4, 0, $5, now() + interval '1 second')
+         on conflict (group_name, event_id) do update set tries = platform.parked_events.tries + 1, last_error = $5,
+             next_try_at = now() + make_interval(secs => least(300, power(2, platform.parked_events.tries))),
+             retrying = platform.parked_events.tries + 1 < $6",
+        group,
+        event.id,
+        event.key,
+        event.position,
+        reason,
+        MAX_TRIES
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Tries the first parked event of each key that is due; its followers become due when it is done.
+async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer) -> Result<()> {
+    let group = consumer.group();
+    loop {
+        let due = sqlx::query_as!(
+            Event,
+            "select e.id, e.type as event_type, e.key, p.position, e.payload
+             from platform.parked_events p join platform.events e on e.id = p.event_id
+             where p.group_name = $1 and p.retrying and p.next_try_at <= now() and not exists (
+                 select 1 from platform.parked_events q where q.group_name = $1 and q.key = p.key and q.position < p.position)
+             order by p.position limit $2",
+            group,
+            READ_BATCH
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut progress = false;
+        for event in &due {
+            match apply(tx, consumer, event).await {
+                Ok(()) => {
+                    sqlx::query!(
+                        "delete from platform.parked_events where group_name = $1 and event_id = $2",
+                        group,
+                        event.id
+                    )
+                    .execute(&mut *tx)
+                    .await?;
+                    sqlx::query!(
+                        "update platform.parked_events set next_try_at = now() where group_name = $1 and key = $2",
+                        group,
+                        event.key
+                    )
+                    .execute(&mut *tx)
+                    .await?;
+                    progress = true;
+                }
+                Err(error) => park(tx, group, event, &error.chain()).await?,
+            }
+        }
+        if !progress {
+            return Ok(());
+        }
+    }
+}

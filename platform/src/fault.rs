@@ -1,0 +1,64 @@
+//! Kill points: named places at which a test ends the process with SIGKILL.
+//!
+//! The promise "kill any process at any instant" is tested against the same binary that ships. A process started with
+//! `SMARTCOURSE_KILL_AT=course.save_content.before_commit` ends itself, unwarned, the first time it gets there; with
+//! `NAME#3` the third time. `SMARTCOURSE_FAIL_AT=course.save_content` makes an activity fail for good after its effect,
+//! the worst moment for a saga. Without the variables a point costs one load of a static.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
+
+use crate::error::{Error, codes};
+
+/// The environment variable that arms one kill point.
+pub const KILL_AT: &str = "SMARTCOURSE_KILL_AT";
+/// The environment variable that names one activity whose outcome is replaced by a permanent failure.
+pub const FAIL_AT: &str = "SMARTCOURSE_FAIL_AT";
+
+struct Armed {
+    point: String,
+    countdown: AtomicU32,
+}
+
+static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+
+fn armed() -> Option<&'static Armed> {
+    ARMED
+        .get_or_init(|| {
+            let value = std::env::var(KILL_AT).ok().filter(|value| !value.is_empty())?;
+            let (point, times) = match value.split_once('#') {
+                Some((point, times)) => (point.to_owned(), times.parse().unwrap_or(1)),
+                None => (value, 1),
+            };
+            Some(Armed {
+                point,
+                countdown: AtomicU32::new(times),
+            })
+        })
+        .as_ref()
+}
+
+/// A failure no retry mends, if this activity is the one that should fail.
+pub fn refusal(activity: &str) -> Option<Error> {
+    static FAILING: OnceLock<Option<String>> = OnceLock::new();
+    let failing = FAILING.get_or_init(|| std::env::var(FAIL_AT).ok()).as_deref();
+    (failing == Some(activity)).then(|| Error::new(&codes::INJECTED, format!("{activity} was made to fail")))
+}
+
+/// Dies here if this point is armed. `scope` and `name` together are the point, such as `course.save_content` and
+/// `before_commit`.
+pub fn point(scope: &str, name: &str) {
+    let Some(armed) = armed() else { return };
+    let hit = armed
+        .point
+        .strip_prefix(scope)
+        .and_then(|rest| rest.strip_prefix('.'))
+        == Some(name);
+    if hit && armed.countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
+        eprintln!("killed at {}", armed.point);
+        // A SIGKILL to ourselves cannot be caught: nothing is flushed, exactly as when the machine's owner does it.
+        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    }
+}

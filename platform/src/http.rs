@@ -1,0 +1,58 @@
+//! Request ids: one id per request, taken from `X-Request-Id` or made, in every log line, problem and gRPC call.
+
+use std::future::Future;
+
+use axum::{extract::Request, http::HeaderValue, middleware::Next, response::Response};
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// The header and gRPC metadata key that carry the id.
+pub const REQUEST_ID: &str = "x-request-id";
+
+tokio::task_local! {
+    static TRACE_ID: String;
+}
+
+/// The id of the request this task works on; empty outside of one.
+pub fn trace_id() -> String {
+    TRACE_ID.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Runs a future as part of the request with the given id.
+pub async fn with_trace_id<F: Future>(id: String, future: F) -> F::Output {
+    TRACE_ID.scope(id, future).await
+}
+
+/// A new id.
+pub fn new_trace_id() -> String {
+    Uuid::now_v7().simple().to_string()
+}
+
+/// An id from outside is kept only when it is short and harmless to log.
+pub fn accept_trace_id(value: Option<&str>) -> String {
+    match value {
+        Some(id)
+            if (1..=64).contains(&id.len())
+                && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
+        {
+            id.to_owned()
+        }
+        _ => new_trace_id(),
+    }
+}
+
+/// Axum middleware that gives each request its id and a span, and answers with the id.
+pub async fn request_id(request: Request, next: Next) -> Response {
+    let id = accept_trace_id(
+        request
+            .headers()
+            .get(REQUEST_ID)
+            .and_then(|value| value.to_str().ok()),
+    );
+    let span = tracing::info_span!("http", request_id = %id, method = %request.method(), path = %request.uri().path());
+    let mut response = with_trace_id(id.clone(), next.run(request).instrument(span)).await;
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}

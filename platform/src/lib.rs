@@ -1,0 +1,30 @@
+//! The shared floor of SmartCourse: what every service stands on and nothing that belongs to one of them.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`config`] | the documented default file, the environment, validation of everything at once |
+//! | [`error`] | one enum of kinds and codes, projected to HTTP, gRPC and Temporal |
+//! | [`postgres`] | the pool, migrations, mapping of database errors |
+//! | [`outbox`] | what a transaction leaves behind: workflow starts, cancellations and events |
+//! | [`events`] | the event log read by consumer groups |
+//! | [`temporal`] | the lazily connected Temporal client |
+//! | [`grpc`] | servers, channels, service tokens and the acting user |
+//! | [`http`] | problem+json and request ids |
+//! | [`engines`] | ports with one adapter per engine |
+//! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
+
+pub mod config;
+pub mod engines;
+pub mod error;
+pub mod events;
+pub mod fault;
+pub mod grpc;
+pub mod http;
+pub mod lifecycle;
+pub mod outbox;
+pub mod page;
+pub mod postgres;
+pub mod telemetry;
+pub mod temporal;
+
+pub use error::{Error, Result};

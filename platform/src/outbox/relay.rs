@@ -1,0 +1,146 @@
+//! Hands committed workflow commands to Temporal.
+//!
+//! Rows are taken with `for update skip locked` and stay locked until the server has answered: two relays never send the
+//! same row at once, and a relay that dies gives its rows back. A start is idempotent (same id, conflict policy
+//! *use existing*), so the crash between answer and commit costs nothing.
+
+use std::{future::Future, time::Duration};
+
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::{Start, StartOptions, wake::Waker};
+use crate::{
+    error::{Error, Result, codes},
+    events, fault,
+    lifecycle::Lifecycle,
+    temporal::Temporal,
+};
+
+/// Rows handed over in one round.
+const BATCH: i64 = 16;
+/// Longest pause before a failed command is tried again, in seconds.
+const MAX_PAUSE_SECONDS: f64 = 30.0;
+
+/// Runs until the process stops: hands over commands and gives committed events their positions.
+///
+/// The two go their own ways: Temporal being down or slow never holds back an event.
+///
+/// # Errors
+/// Never for a dead database or Temporal: those are waited for.
+pub async fn run(pool: PgPool, temporal: Temporal, poll: Duration, life: Lifecycle) -> Result<()> {
+    let commands = work(&pool, poll, &life, BATCH, || hand_over(&pool, &temporal));
+    let events = work(&pool, poll, &life, events::PLACE_BATCH, || events::place(&pool));
+    tokio::join!(commands, events);
+    Ok(())
+}
+
+/// Does rounds of work until the process stops; a full round is followed by the next at once.
+async fn work<F: Future<Output = Result<i64>>>(
+    pool: &PgPool,
+    poll: Duration,
+    life: &Lifecycle,
+    full: i64,
+    round: impl Fn() -> F,
+) {
+    let mut waker = Waker::new(pool.clone(), poll, life.clone());
+    while !life.token().is_cancelled() {
+        waker.listen().await;
+        match round().await {
+            Ok(count) if count >= full => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(error = %error.chain(), "the relay will try again"),
+        }
+        waker.wait().await;
+    }
+}
+
+struct Command {
+    id: i64,
+    kind: String,
+    workflow_id: String,
+    workflow_type: String,
+    task_queue: String,
+    payload: Value,
+    options: Value,
+}
+
+/// Hands over up to [`BATCH`] due commands; answers how many.
+pub async fn hand_over(pool: &PgPool, temporal: &Temporal) -> Result<i64> {
+    let mut tx = pool.begin().await?;
+    let commands = sqlx::query_as!(
+        Command,
+        "select id, kind, workflow_id, workflow_type, task_queue, payload, options from platform.outbox_commands
+         where done_at is null and next_try_at <= now() order by id limit $1 for update skip locked",
+        BATCH
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let count = commands.len() as i64;
+    // One look whether the server is there spares each command its own wait for a connection.
+    let unreachable = match commands.is_empty() {
+        true => None,
+        false => temporal.client().await.err().map(|error| error.chain()),
+    };
+    let unreachable = unreachable.as_deref();
+    let sends = commands.into_iter().map(|command| async move {
+        if let Some(cause) = unreachable {
+            return (command, Err(Error::new(&codes::UNAVAILABLE, cause)));
+        }
+        fault::point(&format!("relay.{}", command.kind), "before_send");
+        let outcome = send(temporal, &command).await;
+        fault::point(&format!("relay.{}", command.kind), "after_send");
+        (command, outcome)
+    });
+    for (command, outcome) in futures::future::join_all(sends).await {
+        match outcome {
+            Ok(run_id) => {
+                tracing::info!(workflow_id = %command.workflow_id, kind = %command.kind, "handed over");
+                sqlx::query!(
+                    "update platform.outbox_commands set done_at = now(), run_id = $2, tries = tries + 1, last_error = null
+                     where id = $1",
+                    command.id,
+                    run_id
+                )
+                .execute(&mut *tx)
+                .await?;
+            }
+            Err(error) => {
+                tracing::warn!(workflow_id = %command.workflow_id, error = %error.chain(), "Temporal did not take a command");
+                sqlx::query!(
+                    "update platform.outbox_commands set tries = tries + 1, last_error = $2,
+                     next_try_at = now() + make_interval(secs => least($3::float8, 0.25 * power(2, least(tries, 10))))
+                     where id = $1",
+                    command.id,
+                    error.chain(),
+                    MAX_PAUSE_SECONDS
+                )
+                .execute(&mut *tx)
+                .await?;
+            }
+        }
+    }
+    fault::point("relay", "before_commit");
+    tx.commit().await?;
+    if count > 0 {
+        fault::point("relay", "after_commit");
+    }
+    Ok(count)
+}
+
+async fn send(temporal: &Temporal, command: &Command) -> Result<Option<String>> {
+    if command.kind == "cancel" {
+        temporal.cancel(&command.workflow_id).await?;
+        return Ok(None);
+    }
+    let options: StartOptions = serde_json::from_value(command.options.clone())
+        .map_err(|error| crate::Error::internal("a start row has unreadable options").because(error))?;
+    let start = Start {
+        workflow_id: command.workflow_id.clone(),
+        workflow_type: command.workflow_type.clone(),
+        task_queue: command.task_queue.clone(),
+        input: command.payload.clone(),
+        options,
+    };
+    temporal.start(&start).await
+}

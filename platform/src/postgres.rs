@@ -1,0 +1,99 @@
+//! The database: pools, migrations, and what its errors mean.
+
+use std::{borrow::Cow, time::Duration};
+
+use secrecy::ExposeSecret;
+use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions};
+
+use crate::{
+    config::Postgres,
+    error::{Error, Result, codes},
+};
+
+/// A transaction of any service.
+pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+
+/// A pool that connects when it is first used, so that a service starts before its database.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
+    let options: sqlx::postgres::PgConnectOptions = config
+        .url
+        .expose_secret()
+        .parse()
+        .map_err(|error: sqlx::Error| Error::internal("postgres.url cannot be read").because(error))?;
+    Ok(PgPoolOptions::new()
+        .max_connections(config.pool_size)
+        .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
+        .connect_lazy_with(options.application_name(&format!("smartcourse-{service}"))))
+}
+
+/// Gives a service's embedded migrations its own schema and its own table of applied migrations.
+pub fn in_schema(schema: &str, mut migrator: Migrator) -> Migrator {
+    migrator.create_schemas = Cow::Owned(vec![Cow::Owned(schema.to_owned())]);
+    migrator.table_name = Cow::Owned(format!("{schema}._migrations"));
+    migrator
+}
+
+/// The migrations of the shared tables: outbox, inbox, documents, vectors, search.
+pub fn migrator() -> Migrator {
+    in_schema("platform", sqlx::migrate!("./migrations"))
+}
+
+/// Whether the database answers.
+pub async fn is_ready(pool: &PgPool) -> Result<()> {
+    sqlx::query("select 1").execute(pool).await?;
+    Ok(())
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // The one character text in PostgreSQL cannot have; JSON can.
+        if let sqlx::Error::Database(database) = &error
+            && matches!(database.code().as_deref(), Some("22021" | "22P05"))
+        {
+            return Self::new(
+                &codes::VALIDATION_FAILED,
+                "text must not contain the character NUL",
+            )
+            .because(error);
+        }
+        let code = match &error {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::Io(_)
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
+            sqlx::Error::RowNotFound => &codes::NOT_FOUND,
+            sqlx::Error::Database(database) => match database.code().as_deref() {
+                // Serialisation failures, deadlocks, shutdown, too many connections: the same statement may work later.
+                Some("40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "08006" | "08003") => {
+                    &codes::UNAVAILABLE
+                }
+                _ => &codes::INTERNAL,
+            },
+            _ => &codes::INTERNAL,
+        };
+        Self::new(code, "the database could not do this").because(error)
+    }
+}
+
+/// Turns the violation of a named constraint into an error of the domain.
+pub trait OnConstraint<T> {
+    /// Maps a violation of `name`; all other errors pass through.
+    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
+    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T> {
+        self.map_err(|cause| {
+            match cause
+                .as_database_error()
+                .and_then(|database| database.constraint())
+            {
+                Some(constraint) if constraint == name => error(),
+                _ => cause.into(),
+            }
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! Logs: one line per event, readable on a terminal and JSON elsewhere, on standard error.
+
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{LogFormat, Telemetry};
+
+/// Installs the subscriber of the process. A second call does nothing, so that tests may call it freely.
+pub fn init(config: &Telemetry) {
+    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let registry = tracing_subscriber::registry().with(filter);
+    let json = match config.log_format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Json => true,
+        LogFormat::Text => false,
+    };
+    let installed = if json {
+        registry
+            .with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_current_span(true)
+                    .with_writer(std::io::stderr),
+            )
+            .try_init()
+    } else {
+        registry
+            .with(
+                fmt::layer()
+                    .with_target(false)
+                    .with_ansi(terminal)
+                    .with_writer(std::io::stderr),
+            )
+            .try_init()
+    };
+    if installed.is_err() {
+        tracing::debug!("a subscriber is already installed");
+    }
+}

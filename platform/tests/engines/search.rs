@@ -1,0 +1,220 @@
+//! The contract of the search port: finding for readers, ranking for retrieval.
+
+use smartcourse_platform::engines::search::{Entry, Hit, Scope, Search};
+use smartcourse_proto::ids::VersionId;
+
+use crate::version;
+
+fn entry(lesson: &str, ordinal: i32, title: &str, body: &str) -> Entry {
+    Entry {
+        lesson_id: lesson.to_owned(),
+        ordinal,
+        title: title.to_owned(),
+        body: body.to_owned(),
+    }
+}
+
+/// A course, its version 2 with secrets, and a neighbour.
+async fn fill(index: &dyn Search) -> (VersionId, VersionId, VersionId) {
+    let (one, two, other) = (version(1, 1), version(1, 2), version(2, 1));
+    let course = entry("", 0, "Distributed Systems", "Consensus and queues.\nSagas");
+    let sagas = [
+        entry(
+            "l1",
+            0,
+            "Sagas",
+            "A saga runs a compensating transaction for each step that was committed.",
+        ),
+        entry(
+            "l1",
+            1,
+            "Sagas",
+            "Compensating is not undoing: the transaction has been seen.",
+        ),
+        entry(
+            "l2",
+            0,
+            "Queues",
+            "Messages wait in queues until a worker polls them.",
+        ),
+    ];
+    index
+        .put_version(one, &[entry("l9", 0, "Gone", "xylophone")])
+        .await
+        .unwrap();
+    index
+        .put_version(one, &[std::slice::from_ref(&course), &sagas[..]].concat())
+        .await
+        .unwrap();
+    index
+        .put_version(two, &[course, entry("l1", 0, "Sagas", "A zeppelin flies.")])
+        .await
+        .unwrap();
+    index
+        .put_version(other, &[entry("", 0, "Bread", "Baking with sourdough queues.")])
+        .await
+        .unwrap();
+    (one, two, other)
+}
+
+async fn find(index: &dyn Search, query: &str, scopes: &[(VersionId, bool)]) -> Vec<Hit> {
+    let scopes: Vec<Scope> = scopes
+        .iter()
+        .map(|&(version, lesson_text)| Scope { version, lesson_text })
+        .collect();
+    let hits = index.find(query, &scopes, 0, 20).await.unwrap();
+    assert!(hits.is_sorted_by(|a, b| a.score >= b.score), "{hits:?}");
+    for (offset, hit) in (0..).zip(&hits) {
+        let page = index.find(query, &scopes, offset, 1).await.unwrap();
+        assert_eq!(
+            page.as_slice(),
+            std::slice::from_ref(hit),
+            "pages are slices of the whole"
+        );
+    }
+    hits
+}
+
+/// Where the hits are, in a fixed order.
+fn places(hits: &[Hit]) -> Vec<(i64, i32, &str)> {
+    let mut places: Vec<_> = hits
+        .iter()
+        .map(|hit| {
+            (
+                hit.version.course_id.0,
+                hit.version.version,
+                hit.lesson_id.as_str(),
+            )
+        })
+        .collect();
+    places.sort_unstable();
+    places
+}
+
+pub(crate) async fn search_contract(index: &dyn Search) {
+    let (one, two, other) = fill(index).await;
+    assert_eq!(index.count(one).await.unwrap(), 4, "replaced, not added to");
+    let open = [(one, true), (other, true)];
+    assert!(find(index, "xylophone", &open).await.is_empty());
+    assert!(find(index, "queues", &[]).await.is_empty(), "no scope, no hit");
+    for query in ["", "the of and", "\"", "-", "or", "a & | ! ( :*"] {
+        assert!(
+            find(index, query, &open).await.is_empty(),
+            "{query:?} finds nothing and breaks nothing"
+        );
+    }
+
+    // Scopes: lesson text only with permission, versions only when named.
+    let queues = find(index, "queues", &open).await;
+    assert_eq!(places(&queues), [(1, 1, ""), (1, 1, "l2"), (2, 1, "")]);
+    assert_eq!(
+        places(&find(index, "queues", &[(one, false), (other, true)]).await),
+        [(1, 1, ""), (2, 1, "")]
+    );
+    assert!(
+        find(index, "compensating", &[(one, false), (other, false)])
+            .await
+            .is_empty()
+    );
+    assert!(
+        find(index, "zeppelin", &open).await.is_empty(),
+        "another version's text"
+    );
+    assert_eq!(
+        places(&find(index, "zeppelin", &[(two, true)]).await),
+        [(1, 2, "l1")]
+    );
+
+    // One hit per lesson, stemmed words, phrases, exclusion, a typo in the title.
+    assert_eq!(
+        places(&find(index, "compensating transaction", &open).await),
+        [(1, 1, "l1")]
+    );
+    assert_eq!(
+        places(&find(index, "message polling", &open).await),
+        [(1, 1, "l2")]
+    );
+    assert_eq!(
+        find(index, "\"compensating transaction\"", &open).await[0].ordinal,
+        0
+    );
+    assert!(
+        find(index, "\"transaction compensating\"", &open)
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        places(&find(index, "queues -worker", &open).await),
+        [(1, 1, ""), (2, 1, "")]
+    );
+    assert_eq!(
+        find(index, "Distribted Sytems", &open).await[0].title,
+        "Distributed Systems"
+    );
+    assert_eq!(
+        find(index, "sagas", &open).await[0].lesson_id,
+        "l1",
+        "a title weighs more than a body"
+    );
+
+    let hit = &find(index, "compensating", &open).await[0];
+    assert!(
+        hit.snippet.to_lowercase().contains("\u{2}compensating\u{3}"),
+        "{:?}",
+        hit.snippet
+    );
+    assert_eq!(
+        hit.snippet.matches('\u{2}').count(),
+        hit.snippet.matches('\u{3}').count()
+    );
+
+    // Deleted, and deleted again; others stay.
+    for _ in 0..2 {
+        index.delete_version(two).await.unwrap();
+    }
+    assert_eq!(index.count(two).await.unwrap(), 0);
+    assert!(find(index, "zeppelin", &[(two, true)]).await.is_empty());
+    assert_eq!(places(&find(index, "queues", &open).await).len(), 3);
+    index.put_version(other, &[]).await.unwrap();
+    assert_eq!(index.count(other).await.unwrap(), 0);
+}
+
+pub(crate) async fn rank_contract(index: &dyn Search) {
+    let (one, two, _) = fill(index).await;
+    let ranked = async |question: &str, of: VersionId, limit: i64| -> Vec<(String, i32)> {
+        let chunks = index.rank(question, of, limit).await.unwrap();
+        assert!(chunks.is_sorted_by(|a, b| a.2 >= b.2), "{chunks:?}");
+        chunks
+            .into_iter()
+            .map(|(lesson, ordinal, _)| (lesson, ordinal))
+            .collect()
+    };
+    let place = |lesson: &str, ordinal: i32| (lesson.to_owned(), ordinal);
+    // Any word counts, and the course's own entry is no chunk.
+    let found = ranked("Which worker polls the queues of a saga?", one, 10).await;
+    assert_eq!(found[0], place("l2", 0));
+    assert_eq!(found.len(), 3);
+    assert_eq!(
+        ranked("Which worker polls the queues of a saga?", one, 1).await,
+        [place("l2", 0)]
+    );
+    assert_eq!(ranked("worker", one, 10).await, [place("l2", 0)]);
+    assert!(ranked("zeppelin", one, 10).await.is_empty());
+    assert_eq!(ranked("zeppelin", two, 10).await, [place("l1", 0)]);
+    // Whatever a student types is a question.
+    let odd = [
+        "",
+        "what is the",
+        "a & b | !c <-> (d)",
+        "it's 'quoted' \\ \"text\"",
+        "wi-fi/x@y.z?a=1&b=2",
+        "<b>'&'</b> %_",
+    ];
+    for question in odd {
+        index.rank(question, one, 10).await.unwrap();
+    }
+    assert_eq!(
+        ranked("http://a.example/?x=1&y='2' worker", one, 10).await,
+        [place("l2", 0)]
+    );
+}

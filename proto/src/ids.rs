@@ -1,0 +1,58 @@
+//! Typed ids: a course id cannot be passed where a user id is meant.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A user, whatever the role.
+    UserId,
+    /// A course.
+    CourseId,
+}
+
+/// One version of one course; the first version is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VersionId {
+    /// The course.
+    pub course_id: CourseId,
+    /// Its version.
+    pub version: i32,
+}
+
+impl std::fmt::Display for VersionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-v{}", self.course_id, self.version)
+    }
+}
+
+impl From<VersionId> for crate::common::VersionRef {
+    fn from(id: VersionId) -> Self {
+        Self {
+            course_id: id.course_id.0,
+            version: id.version,
+        }
+    }
+}
+
+impl From<&crate::common::VersionRef> for VersionId {
+    fn from(value: &crate::common::VersionRef) -> Self {
+        Self {
+            course_id: CourseId(value.course_id),
+            version: value.version,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! One schema for everything that crosses a process border.
+//!
+//! The `.proto` files under `smartcourse/` describe every service and event. From them follow the gRPC clients and
+//! servers, the JSON of the HTTP contract ([`json`]), the OpenAPI schemas and the payloads of events: no shape is
+//! written twice. [`Wire`] gives enumerations the words used in JSON and in the database, [`ids`] the typed ids.
+
+#![expect(clippy::allow_attributes, reason = "the generated services carry `#[allow]`")]
+
+pub mod ids;
+pub mod json;
+
+/// Shapes shared by all services.
+pub mod common {
+    tonic::include_proto!("smartcourse.common");
+}
+/// Accounts, credentials and tokens.
+pub mod user {
+    tonic::include_proto!("smartcourse.user");
+}
+/// Courses, drafts, versions and publishing.
+pub mod course {
+    tonic::include_proto!("smartcourse.course");
+}
+/// Files, chunks, vectors and search.
+pub mod content {
+    tonic::include_proto!("smartcourse.content");
+}
+/// Questions and answers.
+pub mod assistant {
+    tonic::include_proto!("smartcourse.assistant");
+}
+/// Seats and access.
+pub mod enrollment {
+    tonic::include_proto!("smartcourse.enrollment");
+}
+/// Learners' progress.
+pub mod progress {
+    tonic::include_proto!("smartcourse.progress");
+}
+/// Payloads of the events in the outbox log.
+pub mod events {
+    tonic::include_proto!("smartcourse.events");
+}
+
+/// The compiled descriptors of every `.proto` file, for gRPC server reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// An enumeration and the snake_case words that stand for it in JSON and in the database.
+pub trait Wire: Copy + Sized + TryFrom<i32> + Into<i32> {
+    /// The word of this value, such as `"published"`.
+    fn as_text(self) -> &'static str;
+    /// The value a word stands for.
+    fn from_text(text: &str) -> Option<Self>;
+}
+
+include!(concat!(env!("OUT_DIR"), "/wire.rs"));

@@ -1,0 +1,91 @@
+//! `smartcourse.assistant.AssistantService`: decode, operate, encode.
+
+use futures::stream::{self, BoxStream, StreamExt as _};
+use smartcourse_platform::grpc::Actor;
+use smartcourse_proto::assistant::{assistant_service_server::AssistantService, *};
+use tonic::{Request, Response, Status};
+
+use crate::{State, ask, conversations};
+
+/// The gRPC face of the service.
+pub struct Api(State);
+
+impl Api {
+    pub(crate) fn new(state: State) -> Self {
+        Self(state)
+    }
+}
+
+/// The events of an answer: what it is about, its sources, its words, the whole.
+fn events(answer: Answer) -> Vec<AskEvent> {
+    let meta = Answer {
+        answer: String::new(),
+        citations: Vec::new(),
+        ..answer.clone()
+    };
+    let event = |kind: AskEventKind| AskEvent {
+        kind: kind.into(),
+        ..AskEvent::default()
+    };
+    let mut events = vec![AskEvent {
+        answer: Some(meta),
+        ..event(AskEventKind::Meta)
+    }];
+    events.extend(answer.citations.iter().map(|citation| AskEvent {
+        citation: Some(citation.clone()),
+        ..event(AskEventKind::Citation)
+    }));
+    events.extend(
+        answer
+            .answer
+            .split_inclusive(char::is_whitespace)
+            .map(|word| AskEvent {
+                token: word.to_owned(),
+                ..event(AskEventKind::Token)
+            }),
+    );
+    events.push(AskEvent {
+        answer: Some(answer),
+        ..event(AskEventKind::Done)
+    });
+    events
+}
+
+#[tonic::async_trait]
+impl AssistantService for Api {
+    type AskStream = BoxStream<'static, Result<AskEvent, Status>>;
+
+    async fn ask(&self, request: Request<AskRequest>) -> Result<Response<Self::AskStream>, Status> {
+        // The turn is kept before the first word is sent: a reader who drops off finds it in the conversation.
+        let answer = ask::ask(&self.0, Actor::of(&request), request.into_inner()).await?;
+        Ok(Response::new(
+            stream::iter(events(answer).into_iter().map(Ok)).boxed(),
+        ))
+    }
+
+    async fn list_conversations(
+        &self,
+        request: Request<ListConversationsRequest>,
+    ) -> Result<Response<ConversationPage>, Status> {
+        let actor = Actor::of(&request);
+        Ok(Response::new(
+            conversations::list(&self.0, actor, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_conversation(
+        &self,
+        request: Request<ConversationRef>,
+    ) -> Result<Response<Conversation>, Status> {
+        let actor = Actor::of(&request);
+        Ok(Response::new(
+            conversations::get(&self.0, actor, &request.into_inner().id).await?,
+        ))
+    }
+
+    async fn delete_conversation(&self, request: Request<ConversationRef>) -> Result<Response<()>, Status> {
+        let actor = Actor::of(&request);
+        conversations::delete(&self.0, actor, &request.into_inner().id).await?;
+        Ok(Response::new(()))
+    }
+}

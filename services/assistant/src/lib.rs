@@ -1,0 +1,71 @@
+//! The assistant service: questions about a course, answered from its published version with checked citations.
+//!
+//! Owns schema `assistant` and the documents of collection `assistant.conversations`. Serves
+//! `smartcourse.assistant.AssistantService`. Emits `assistant.answered`. Who may ask is decided by the gateway.
+
+mod ask;
+mod conversations;
+mod grpc;
+
+use std::sync::Arc;
+
+use smartcourse_platform::{
+    Result,
+    config::{Assistant, Config},
+    engines::{
+        answers::{Answerer, Extractive},
+        documents::Documents,
+    },
+    grpc::{MAX_MESSAGE, Transport},
+    grpc_client, postgres,
+};
+use smartcourse_proto::{
+    assistant::assistant_service_server::{AssistantServiceServer, SERVICE_NAME},
+    content::content_service_client::ContentServiceClient,
+    course::course_service_client::CourseServiceClient,
+};
+use sqlx::{PgPool, migrate::Migrator};
+
+pub use grpc::Api;
+
+/// Name of the gRPC service, for health checks.
+pub const NAME: &str = SERVICE_NAME;
+
+/// The migrations of schema `assistant`.
+pub fn migrator() -> Migrator {
+    postgres::in_schema("assistant", sqlx::migrate!("./migrations"))
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) answerer: Arc<dyn Answerer>,
+    pub(crate) config: Assistant,
+    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) content: ContentServiceClient<Transport>,
+}
+
+/// The gRPC service over a database, the documents, and the course and content services.
+///
+/// `documents` should not share `pool`: a document is written while a transaction is open.
+///
+/// # Errors
+/// None today; the signature is that of all services.
+pub fn service(
+    config: &Config,
+    pool: PgPool,
+    documents: Arc<dyn Documents>,
+    course: Transport,
+    content: Transport,
+) -> Result<AssistantServiceServer<Api>> {
+    let state = State {
+        pool,
+        documents,
+        answerer: Arc::new(Extractive),
+        config: config.assistant.clone(),
+        course: CourseServiceClient::new(course),
+        content: grpc_client!(ContentServiceClient<Transport>, content),
+    };
+    Ok(AssistantServiceServer::new(Api::new(state)).max_decoding_message_size(MAX_MESSAGE))
+}

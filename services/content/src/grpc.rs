@@ -1,0 +1,90 @@
+//! `smartcourse.content.ContentService`: decode, operate, encode.
+
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use smartcourse_platform::grpc::Actor;
+use smartcourse_proto::{
+    common::VersionRef,
+    content::{content_service_server::ContentService, *},
+};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::{State, ops};
+
+/// The gRPC face of the service.
+pub struct Api(Arc<State>);
+
+impl Api {
+    pub(crate) fn new(state: State) -> Self {
+        Self(Arc::new(state))
+    }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+/// What only the workflows may call.
+fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
+    Actor::of(&request).require_service()?;
+    Ok(request.into_inner())
+}
+
+#[tonic::async_trait]
+impl ContentService for Api {
+    type ReadAssetStream = BoxStream<'static, Result<AssetPart, Status>>;
+    type EmbedLessonStream = BoxStream<'static, Result<EmbedProgress, Status>>;
+
+    async fn upload_asset(&self, request: Request<Streaming<AssetPart>>) -> Reply<Asset> {
+        reply(ops::upload::upload(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_asset(&self, request: Request<GetAssetRequest>) -> Reply<Asset> {
+        reply(ops::assets::get(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn read_asset(&self, request: Request<GetAssetRequest>) -> Reply<Self::ReadAssetStream> {
+        reply(ops::assets::read(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn preview_publish(&self, request: Request<PreviewRequest>) -> Reply<Preview> {
+        reply(ops::preview::preview(&self.0, Actor::of(&request), request.into_inner().course_id).await)
+    }
+    async fn search(&self, request: Request<SearchRequest>) -> Reply<SearchPage> {
+        reply(ops::search::search(&self.0, request.into_inner()).await)
+    }
+    async fn retrieve(&self, request: Request<RetrieveRequest>) -> Reply<Passages> {
+        reply(ops::retrieve::retrieve(&self.0, request.into_inner()).await)
+    }
+
+    async fn check_assets(&self, request: Request<VersionRef>) -> Reply<()> {
+        reply(ops::stage::check(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn upload_assets(&self, request: Request<VersionRef>) -> Reply<CopiedAssets> {
+        reply(ops::stage::copy_all(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn plan_extraction(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
+        reply(ops::plan::plan(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn extract_lesson(&self, request: Request<LessonRef>) -> Reply<ExtractReply> {
+        reply(ops::extract::extract(&self.0, from_workflow(request)?).await)
+    }
+    async fn plan_embedding(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
+        reply(ops::embed::plan(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn embed_lesson(&self, request: Request<LessonRef>) -> Reply<Self::EmbedLessonStream> {
+        Ok(Response::new(ops::embed::lesson(
+            Arc::clone(&self.0),
+            from_workflow(request)?,
+        )))
+    }
+    async fn mark_ai_ready(&self, request: Request<VersionRef>) -> Reply<Readiness> {
+        reply(ops::ready::mark(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn index_course(&self, request: Request<VersionRef>) -> Reply<IndexReply> {
+        reply(ops::ready::index(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn discard(&self, request: Request<DiscardRequest>) -> Reply<()> {
+        reply(ops::discard::discard(&self.0, from_workflow(request)?).await)
+    }
+}

@@ -1,0 +1,101 @@
+//! The content service: files, their text, its embeddings, vectors and search.
+//!
+//! Owns schema `content`, the documents of collection `content.chunks`, the files, vectors and index entries. Serves
+//! `smartcourse.content.ContentService`. Emits nothing; its consumer group `content.retention` hears `course.published`.
+//!
+//! Everything of a version is written under a share lock on its row in `content.versions`. A discard takes the row
+//! alone and leaves a tombstone: earlier writes are seen and removed, later ones are refused.
+
+mod grpc;
+mod model;
+mod ops;
+mod retention;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use smartcourse_platform::{
+    Result,
+    config::Config,
+    engines::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
+    grpc::{MAX_MESSAGE, Transport},
+    grpc_client, postgres,
+};
+use smartcourse_proto::{
+    content::content_service_server::{ContentServiceServer, SERVICE_NAME},
+    course::{Content, course_service_client::CourseServiceClient},
+    ids::VersionId,
+};
+use smartcourse_text::Sandbox;
+use sqlx::{PgPool, migrate::Migrator};
+
+pub use grpc::Api;
+pub use retention::{Retention, run_sweeper, sweep};
+
+/// Name of the gRPC service, for health checks.
+pub const NAME: &str = SERVICE_NAME;
+
+/// Contents of versions that are kept at hand: the lessons of one version are extracted one call each.
+const CONTENTS: u64 = 16;
+/// Vectors of sentences that are kept at hand, 1.5 KB each.
+const SENTENCES: u64 = 20_000;
+
+/// The migrations of schema `content`.
+pub fn migrator() -> Migrator {
+    postgres::in_schema("content", sqlx::migrate!("./migrations"))
+}
+
+/// What the service stands on.
+///
+/// The engines should not share the service's pool: they write while one of its transactions is open.
+#[derive(Clone)]
+pub struct Deps {
+    /// Chunks, one document per lesson.
+    pub documents: Arc<dyn Documents>,
+    /// Uploads and the files of versions.
+    pub files: Files,
+    /// Vectors of versions.
+    pub vectors: Arc<dyn Vectors>,
+    /// Search entries of versions.
+    pub search: Arc<dyn Search>,
+    /// The embedding model.
+    pub embedder: Arc<dyn Embedder>,
+    /// The course service.
+    pub course: Transport,
+    /// Where files of strangers are parsed.
+    pub sandbox: Sandbox,
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) deps: Deps,
+    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) max_upload_bytes: i64,
+    pub(crate) chunk_words: usize,
+    pub(crate) contents: Cache<VersionId, Arc<Content>>,
+    pub(crate) sentences: Cache<String, Arc<Vec<f32>>>,
+}
+
+/// The gRPC service over a database, the engines and the course service.
+///
+/// # Errors
+/// None today; the signature is that of all services.
+pub fn service(config: &Config, pool: PgPool, deps: Deps) -> Result<ContentServiceServer<Api>> {
+    let state = State {
+        pool,
+        course: grpc_client!(CourseServiceClient<Transport>, deps.course.clone()),
+        deps,
+        max_upload_bytes: config.content.max_upload_bytes,
+        chunk_words: config.content.chunk_words,
+        contents: Cache::builder()
+            .max_capacity(CONTENTS)
+            .time_to_live(Duration::from_secs(600))
+            .build(),
+        sentences: Cache::builder().max_capacity(SENTENCES).build(),
+    };
+    Ok(ContentServiceServer::new(Api::new(state))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE))
+}

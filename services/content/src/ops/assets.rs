@@ -1,0 +1,89 @@
+//! Reading files.
+
+use async_stream::try_stream;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use smartcourse_platform::{
+    Error, Result,
+    engines::files::{FilePath, ObjectStoreExt},
+    error::codes,
+    grpc::Actor,
+};
+use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
+use tonic::Status;
+
+use crate::{
+    State,
+    store::{self, AssetRow},
+};
+
+/// Bytes of one part.
+const PART_BYTES: usize = 256 * 1024;
+
+pub(crate) async fn get(state: &State, actor: Actor, request: GetAssetRequest) -> Result<Asset> {
+    readable(state, actor, &request).await.map(Into::into)
+}
+
+/// The file in parts; the first one carries the header and no data.
+pub(crate) async fn read(
+    state: &State,
+    actor: Actor,
+    request: GetAssetRequest,
+) -> Result<BoxStream<'static, Result<AssetPart, Status>>> {
+    let row = readable(state, actor, &request).await?;
+    let mut bytes = state
+        .deps
+        .files
+        .get(&FilePath::from(row.storage_key.as_str()))
+        .await?
+        .into_stream();
+    let header = AssetHeader {
+        course_id: row.course_id,
+        filename: row.filename,
+        content_type: Some(row.content_type),
+        declared_size: Some(row.size_bytes),
+        idempotency_key: None,
+    };
+    let parts = try_stream! {
+        yield AssetPart { header: Some(header), data: Vec::new() };
+        while let Some(chunk) = bytes.try_next().await.map_err(Error::from)? {
+            for part in chunk.chunks(PART_BYTES) {
+                yield AssetPart { header: None, data: part.to_vec() };
+            }
+        }
+    };
+    Ok(parts.boxed())
+}
+
+/// A file that belongs to a version is for everybody the gateway lets through; one that does not, for the owner.
+async fn readable(state: &State, actor: Actor, request: &GetAssetRequest) -> Result<AssetRow> {
+    let unknown = || {
+        Error::new(
+            &codes::NOT_FOUND,
+            format!("there is no file {}", request.asset_id),
+        )
+    };
+    let mut rows = store::assets(
+        &state.pool,
+        request.course_id,
+        std::slice::from_ref(&request.asset_id),
+    )
+    .await?;
+    let row = rows.remove(&request.asset_id).ok_or_else(unknown)?;
+    if actor.is_privileged() {
+        return Ok(row);
+    }
+    let in_version = sqlx::query_scalar!(
+        "select exists (select 1 from content.version_assets where asset_id = $1) as \"exists!\"",
+        request.asset_id
+    )
+    .fetch_one(&state.pool)
+    .await?;
+    if !in_version {
+        match state.owned_draft(actor, request.course_id).await {
+            Err(error) if error.kind().is_retryable() => return Err(error),
+            Err(_) => return Err(unknown()),
+            Ok(_) => {}
+        }
+    }
+    Ok(row)
+}

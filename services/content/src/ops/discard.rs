@@ -1,0 +1,98 @@
+//! Undoing a version: a tombstone first, then what was written before it.
+
+use futures::TryStreamExt;
+use smartcourse_platform::{
+    Error, Result,
+    engines::files::{FilePath, Files, ObjectStoreExt},
+    error::codes,
+    fault,
+};
+use smartcourse_proto::{
+    content::{DiscardRequest, Part},
+    ids::{CourseId, VersionId},
+};
+use sqlx::PgPool;
+
+use crate::{
+    Deps, State,
+    store::{CHUNKS, chunks_prefix, files_prefix},
+};
+
+/// Everything that can be removed.
+pub(crate) const ALL: [Part; 4] = [Part::Index, Part::Vectors, Part::Chunks, Part::Files];
+
+pub(crate) async fn discard(state: &State, request: DiscardRequest) -> Result<()> {
+    let part = request.part();
+    let version = VersionId {
+        course_id: CourseId(request.course_id),
+        version: request.version,
+    };
+    if part == Part::Unspecified {
+        return Err(Error::new(&codes::VALIDATION_FAILED, "part must be given"));
+    }
+    let mut tx = state.pool.begin().await?;
+    // Waits for every write under way (they hold the row shared), so that all of them are seen below.
+    sqlx::query!(
+        "insert into content.versions as v (course_id, version, model, state, discarded_at)
+         values ($1, $2, $3, 'discarded', now())
+         on conflict (course_id, version) do update
+         set state = 'discarded', ai_ready = false, discarded_at = coalesce(v.discarded_at, now())",
+        version.course_id.0,
+        version.version,
+        state.deps.embedder.model()
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("content.discard", "before_commit");
+    tx.commit().await?;
+    fault::point("content.discard", "after_commit");
+    state.contents.invalidate(&version).await;
+    remove(&state.pool, &state.deps, version, part).await?;
+    fault::point("content.discard", "after_delete");
+    Ok(())
+}
+
+/// Removes a part of a version; what is gone already stays gone.
+pub(crate) async fn remove(pool: &PgPool, deps: &Deps, version: VersionId, part: Part) -> Result<()> {
+    let (course_id, number) = (version.course_id.0, version.version);
+    match part {
+        Part::Files => {
+            let prefix = FilePath::from(files_prefix(version));
+            let found: Vec<_> = deps.files.list(Some(&prefix)).try_collect().await?;
+            for object in found {
+                remove_file(&deps.files, &object.location).await?;
+            }
+            sqlx::query!(
+                "delete from content.version_assets where course_id = $1 and version = $2",
+                course_id,
+                number
+            )
+            .execute(pool)
+            .await?;
+        }
+        Part::Chunks => {
+            deps.documents
+                .delete_prefix(CHUNKS, &chunks_prefix(version))
+                .await?;
+            sqlx::query!(
+                "delete from content.lessons where course_id = $1 and version = $2",
+                course_id,
+                number
+            )
+            .execute(pool)
+            .await?;
+        }
+        Part::Vectors => deps.vectors.delete_version(version).await?,
+        Part::Index => deps.search.delete_version(version).await?,
+        Part::Unspecified => {}
+    }
+    Ok(())
+}
+
+/// Removes a file that may be gone.
+pub(crate) async fn remove_file(files: &Files, path: &FilePath) -> Result<()> {
+    match files.delete(path).await.map_err(Error::from) {
+        Err(error) if !error.is(&codes::NOT_FOUND) => Err(error),
+        _ => Ok(()),
+    }
+}

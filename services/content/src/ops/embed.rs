@@ -1,0 +1,205 @@
+//! From chunks to vectors. What the model has seen before is looked up, the rest is embedded in small batches that are
+//! kept one by one, so that a retry goes on where the last try ended.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use async_stream::try_stream;
+use futures::{StreamExt, stream::BoxStream};
+use smartcourse_platform::{
+    Error, Result,
+    engines::vectors::{Vector, from_bytes, to_bytes},
+    fault,
+};
+use smartcourse_proto::{
+    content::{EmbedProgress, LessonPlan, LessonRef, LessonTask},
+    ids::{CourseId, VersionId},
+};
+use tonic::Status;
+
+use crate::{
+    State,
+    model::{Chunk, count, embedded_text, text_hash},
+    store::{self, LessonRow, READ_BATCH},
+};
+
+/// Texts the model is given at once.
+const BATCH: usize = 16;
+
+/// A text and the hash that names its embedding.
+struct Text {
+    ordinal: i32,
+    text: String,
+    hash: String,
+}
+
+fn texts(title: &str, chunks: &[Chunk]) -> Vec<Text> {
+    chunks
+        .iter()
+        .map(|chunk| {
+            let text = embedded_text(title, chunk);
+            Text {
+                ordinal: chunk.ordinal,
+                hash: text_hash(&text),
+                text,
+            }
+        })
+        .collect()
+}
+
+/// The known embeddings among some hashes.
+async fn known(
+    connection: impl sqlx::PgExecutor<'_>,
+    model: &str,
+    hashes: &[String],
+) -> Result<HashMap<String, Vec<f32>>> {
+    let rows = sqlx::query!(
+        "select content_hash, embedding from content.embeddings where model = $1 and content_hash = any($2)",
+        model,
+        hashes
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.content_hash, from_bytes(&row.embedding)))
+        .collect())
+}
+
+/// How many of some texts the model has not seen.
+pub(crate) async fn count_unknown(state: &State, hashes: &[String]) -> Result<i32> {
+    let unknown = sqlx::query_scalar!(
+        "select count(distinct h) as \"count!\" from unnest($2::text[]) as h
+         where not exists (select 1 from content.embeddings where model = $1 and content_hash = h)",
+        state.deps.embedder.model(),
+        hashes
+    )
+    .fetch_one(&state.pool)
+    .await?;
+    Ok(i32::try_from(unknown).unwrap_or(i32::MAX))
+}
+
+/// The vectors of a lesson, if all of them are known.
+fn vectors(lesson_id: &str, texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vector>> {
+    texts
+        .iter()
+        .map(|text| {
+            let embedding = known.get(&text.hash)?.clone();
+            Some(Vector {
+                lesson_id: lesson_id.to_owned(),
+                ordinal: text.ordinal,
+                embedding,
+            })
+        })
+        .collect()
+}
+
+/// Writes the vectors of lessons the model knows all of; lists the others.
+pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
+    store::require_open(&state.pool, version).await?;
+    let model = state.deps.embedder.model();
+    let all = store::lessons(&state.pool, version).await?;
+    let total_lessons = count(all.len());
+    let with_text: Vec<LessonRow> = all.into_iter().filter(|row| row.chunk_count > 0).collect();
+    let mut tasks = Vec::new();
+    for batch in with_text.chunks(READ_BATCH) {
+        let mut tx = store::begin_write(state, version).await?;
+        let chunks = store::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
+        let lessons: Vec<(&LessonRow, Vec<Text>)> = batch
+            .iter()
+            .zip(&chunks)
+            .map(|(row, chunks)| (row, texts(&row.title, chunks)))
+            .collect();
+        let hashes: Vec<String> = lessons
+            .iter()
+            .flat_map(|(_, texts)| texts.iter().map(|text| text.hash.clone()))
+            .collect();
+        let known = known(&mut *tx, model, &hashes).await?;
+        for (row, texts) in &lessons {
+            match vectors(&row.lesson_id, texts, &known) {
+                Some(vectors) => {
+                    state
+                        .deps
+                        .vectors
+                        .put_lesson(model, version, &row.lesson_id, &vectors)
+                        .await?
+                }
+                None => tasks.push(LessonTask {
+                    lesson_id: row.lesson_id.clone(),
+                    title: row.title.clone(),
+                }),
+            }
+        }
+        fault::point("content.plan_embedding", "before_commit");
+        tx.commit().await?;
+        fault::point("content.plan_embedding", "after_commit");
+    }
+    Ok(LessonPlan { tasks, total_lessons })
+}
+
+/// Embeds one lesson and tells how far it is. When the caller goes away the stream is dropped between two batches.
+pub(crate) fn lesson(
+    state: Arc<State>,
+    request: LessonRef,
+) -> BoxStream<'static, Result<EmbedProgress, Status>> {
+    let work = try_stream! {
+        let version = VersionId { course_id: CourseId(request.course_id), version: request.version };
+        store::require_open(&state.pool, version).await?;
+        let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
+        let mut chunks = Vec::new();
+        if row.chunk_count > 0 {
+            let found = store::chunks_of(state.deps.documents.as_ref(), version, std::slice::from_ref(&row)).await?;
+            chunks = found.into_iter().flatten().collect();
+        }
+        let texts = texts(&row.title, &chunks);
+        let hashes: Vec<String> = texts.iter().map(|text| text.hash.clone()).collect();
+        let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
+        let mut seen: HashSet<&str> = HashSet::new();
+        let missing: Vec<&Text> =
+            texts.iter().filter(|text| !known.contains_key(&text.hash) && seen.insert(&text.hash)).collect();
+        let total = count(texts.len());
+        let mut left = missing.len();
+        yield EmbedProgress { done: total - count(left), total };
+        for batch in missing.chunks(BATCH) {
+            let embedded = embed(&state, batch).await?;
+            left -= batch.len();
+            known.extend(embedded);
+            yield EmbedProgress { done: total - count(left), total };
+        }
+        let vectors = vectors(&row.lesson_id, &texts, &known)
+            .ok_or_else(|| Error::internal("the model answered fewer vectors than texts"))?;
+        let tx = store::begin_write(&state, version).await?;
+        state.deps.vectors.put_lesson(state.deps.embedder.model(), version, &row.lesson_id, &vectors).await?;
+        fault::point("content.embed_lesson", "before_commit");
+        tx.commit().await.map_err(Error::from)?;
+        fault::point("content.embed_lesson", "after_commit");
+    };
+    work.map(|item: Result<EmbedProgress>| item.map_err(Status::from))
+        .boxed()
+}
+
+/// Embeds a batch and keeps it.
+async fn embed(state: &State, batch: &[&Text]) -> Result<Vec<(String, Vec<f32>)>> {
+    let model = state.deps.embedder.model();
+    let embedded = state
+        .deps
+        .embedder
+        .embed(batch.iter().map(|text| text.text.clone()).collect())
+        .await?;
+    let hashes: Vec<String> = batch.iter().map(|text| text.hash.clone()).collect();
+    let bytes: Vec<Vec<u8>> = embedded.iter().map(|vector| to_bytes(vector)).collect();
+    sqlx::query!(
+        "insert into content.embeddings (content_hash, model, embedding)
+         select h, $1, e from unnest($2::text[], $3::bytea[]) as x(h, e) where e is not null
+         order by h on conflict do nothing",
+        model,
+        &hashes,
+        &bytes
+    )
+    .execute(&state.pool)
+    .await?;
+    fault::point("content.embed_lesson", "after_batch");
+    Ok(hashes.into_iter().zip(embedded).collect())
+}

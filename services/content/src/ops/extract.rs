@@ -1,0 +1,177 @@
+//! One lesson from its source to stored chunks.
+
+use futures::TryStreamExt;
+use smartcourse_platform::{
+    Error, Result,
+    engines::files::{FilePath, ObjectStoreExt},
+    error::codes,
+    fault,
+};
+use smartcourse_proto::{
+    content::{ExtractReply, LessonRef},
+    course::Lesson,
+    ids::{CourseId, VersionId},
+};
+use smartcourse_text::{Document, ExtractError, SourceKind};
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    State,
+    model::{self, Chunk, Skip, Source, lessons},
+    store::{self, AssetRow},
+};
+
+pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<ExtractReply> {
+    let version = VersionId {
+        course_id: CourseId(request.course_id),
+        version: request.version,
+    };
+    store::require_open(&state.pool, version).await?;
+    let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
+    if row.is_done() {
+        return Ok(ExtractReply {
+            chunks: row.chunk_count,
+            warning: row.warning(),
+        });
+    }
+    let content = state.content(version).await?;
+    let lesson = lessons(&content)
+        .into_iter()
+        .map(|placed| placed.lesson)
+        .find(|lesson| lesson.id == request.lesson_id)
+        .ok_or_else(|| {
+            Error::new(
+                &codes::NOT_FOUND,
+                format!("there is no lesson {}", request.lesson_id),
+            )
+        })?;
+    let text = text_of(state, version, lesson).await?;
+    let (chunks, skip) = match text {
+        Ok(document) => (cut(state, document).await?, None),
+        Err(skip) => (Vec::new(), Some(skip)),
+    };
+    store_text(state, version, lesson, &row.source_hash, chunks, skip).await?;
+    let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
+    Ok(ExtractReply {
+        chunks: row.chunk_count,
+        warning: row.warning(),
+    })
+}
+
+/// The text of a lesson, or why it has none. An error is a fault of the surroundings and worth another try.
+async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Document, Skip>> {
+    let ids: Vec<String> = model::asset_ids(lesson).map(str::to_owned).collect();
+    let assets = store::assets(&state.pool, version.course_id.0, &ids).await?;
+    let extracted = match model::source(lesson, &assets)? {
+        Source::Markdown(text) => {
+            let bytes = text.as_bytes().to_vec();
+            blocking(move || smartcourse_text::extract(SourceKind::Markdown, &bytes)).await?
+        }
+        Source::File(asset, kind) => from_file(state, version, asset, kind).await?,
+        Source::None(skip) => return Ok(Err(skip)),
+        Source::Quiz => return Err(Error::internal("a quiz has no text to extract")),
+    };
+    match extracted {
+        Ok(document) => Ok(Ok(document)),
+        Err(error) if error.is_retryable() => {
+            Err(Error::new(&codes::UNAVAILABLE, "a file could not be read").because(error))
+        }
+        Err(error) => Ok(Err(Skip {
+            code: error.code().to_owned(),
+            message: error.to_string(),
+        })),
+    }
+}
+
+/// Files come from strangers: each is parsed in a process of its own, which reads it from the local disk.
+async fn from_file(
+    state: &State,
+    version: VersionId,
+    asset: &AssetRow,
+    kind: SourceKind,
+) -> Result<Result<Document, ExtractError>> {
+    let copied = sqlx::query_scalar!(
+        "select storage_key from content.version_assets where course_id = $1 and version = $2 and asset_id = $3",
+        version.course_id.0,
+        version.version,
+        asset.id
+    )
+    .fetch_optional(&state.pool)
+    .await?;
+    let path = FilePath::from(copied.as_deref().unwrap_or(&asset.storage_key));
+    let local = tempfile::NamedTempFile::new()
+        .map_err(|error| Error::internal("no temporary file").because(error))?;
+    let broken = |error: std::io::Error| {
+        Error::new(&codes::UNAVAILABLE, "a temporary file cannot be written").because(error)
+    };
+    let mut writer = tokio::fs::File::create(local.path()).await.map_err(broken)?;
+    let mut bytes = state
+        .deps
+        .files
+        .get(&path)
+        .await
+        // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
+        .map_err(|error| Error::internal(format!("the file {} cannot be opened", asset.id)).because(error))?
+        .into_stream();
+    while let Some(chunk) = bytes.try_next().await? {
+        writer.write_all(&chunk).await.map_err(broken)?;
+    }
+    writer.flush().await.map_err(broken)?;
+    Ok(state.deps.sandbox.extract(kind, local.path()).await)
+}
+
+async fn cut(state: &State, document: Document) -> Result<Vec<Chunk>> {
+    let words = state.chunk_words;
+    blocking(move || model::chunks(&document, words)).await
+}
+
+/// Parsing belongs on a blocking thread: the reactor's threads answer requests meanwhile.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::internal("a text could not be worked on").because(error))
+}
+
+async fn store_text(
+    state: &State,
+    version: VersionId,
+    lesson: &Lesson,
+    source_hash: &str,
+    chunks: Vec<Chunk>,
+    skip: Option<Skip>,
+) -> Result<()> {
+    let mut tx = store::begin_write(state, version).await?;
+    let chunk_count = model::count(chunks.len());
+    if chunks.is_empty() {
+        // An earlier text of this lesson must not stay findable when a version is processed again.
+        let model = state.deps.embedder.model();
+        state
+            .deps
+            .vectors
+            .put_lesson(model, version, &lesson.id, &[])
+            .await?;
+    } else {
+        let documents = state.deps.documents.as_ref();
+        store::put_chunks(documents, version, &lesson.id, chunks).await?;
+    }
+    let state_word = if skip.is_some() { "skipped" } else { "extracted" };
+    let (code, message) = skip.map(|skip| (skip.code, skip.message)).unzip();
+    sqlx::query!(
+        "update content.lessons set state = $4, warning_code = $5, warning_message = $6, chunk_count = $7
+         where course_id = $1 and version = $2 and lesson_id = $3 and source_hash = $8",
+        version.course_id.0,
+        version.version,
+        lesson.id,
+        state_word,
+        code,
+        message,
+        chunk_count,
+        source_hash
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("content.extract_lesson", "before_commit");
+    tx.commit().await?;
+    fault::point("content.extract_lesson", "after_commit");
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! What publishing the draft now would do, without doing it.
+
+use std::collections::{HashMap, HashSet};
+
+use smartcourse_platform::{Result, grpc::Actor};
+use smartcourse_proto::{
+    content::{Change, LessonChange, Preview},
+    course::{LessonType, Warning},
+    ids::{CourseId, VersionId},
+};
+use smartcourse_text::SourceKind;
+
+use super::{embed::count_unknown, extract::blocking};
+use crate::{
+    State,
+    model::{self, Source, embedded_text, lesson_hash, lessons, text_hash},
+    store::{self, LessonRow},
+};
+
+pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Result<Preview> {
+    let (manifest, draft) = state.owned_draft(actor, course_id).await?;
+    let published = match manifest.published_version {
+        Some(version) => {
+            store::lessons(
+                &state.pool,
+                VersionId {
+                    course_id: CourseId(course_id),
+                    version,
+                },
+            )
+            .await?
+        }
+        None => Vec::new(),
+    };
+    let before: HashMap<&str, &LessonRow> = published
+        .iter()
+        .map(|row| (row.lesson_id.as_str(), row))
+        .collect();
+    let assets = store::assets_of(&state.pool, &draft).await?;
+    let mut changes = Vec::new();
+    let mut warnings = Vec::new();
+    let mut texts = Vec::new();
+    let mut from_files = 0_i32;
+    let mut kept = HashSet::new();
+    for placed in lessons(&draft) {
+        let lesson = placed.lesson;
+        kept.insert(lesson.id.as_str());
+        let old = before.get(lesson.id.as_str());
+        let change = match old {
+            None => Change::Added,
+            Some(row)
+                if row.source_hash == lesson_hash(lesson, &assets, state.chunk_words)
+                    && row.title == lesson.title =>
+            {
+                Change::Unchanged
+            }
+            Some(_) => Change::Changed,
+        };
+        changes.push(LessonChange {
+            lesson_id: lesson.id.clone(),
+            title: lesson.title.clone(),
+            change: change.into(),
+        });
+        let warn = |code: &str, message: String| Warning {
+            lesson_id: lesson.id.clone(),
+            code: code.to_owned(),
+            message,
+        };
+        if lesson.r#type() != LessonType::Quiz {
+            let lost = model::asset_ids(lesson).filter(|id| !assets.contains_key(*id));
+            warnings.extend(lost.map(|id| warn("asset_missing", format!("the file {id} is not there"))));
+        }
+        match model::source(lesson, &assets) {
+            Ok(Source::Markdown(text)) if change != Change::Unchanged => {
+                texts.push((lesson.title.clone(), text.to_owned()))
+            }
+            Ok(Source::File(..)) if change != Change::Unchanged => {
+                from_files += old.map_or(0, |row| row.chunk_count)
+            }
+            Ok(Source::None(skip)) => warnings.push(warn(&skip.code, skip.message)),
+            // A file that is not there is in the warnings already.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    let removed = published
+        .iter()
+        .filter(|row| !kept.contains(row.lesson_id.as_str()));
+    changes.extend(removed.map(|row| LessonChange {
+        lesson_id: row.lesson_id.clone(),
+        title: row.title.clone(),
+        change: Change::Removed.into(),
+    }));
+    let words = state.chunk_words;
+    let hashes = blocking(move || hashes(&texts, words)).await?;
+    let chunks_to_embed = count_unknown(state, &hashes).await?.saturating_add(from_files);
+    Ok(Preview {
+        course_id,
+        lessons: changes,
+        chunks_to_embed,
+        warnings,
+    })
+}
+
+/// Hashes of everything the model would be asked for. Text that cannot be read has nothing to embed.
+fn hashes(texts: &[(String, String)], chunk_words: usize) -> Vec<String> {
+    let mut hashes = Vec::new();
+    for (title, text) in texts {
+        if let Ok(document) = smartcourse_text::extract(SourceKind::Markdown, text.as_bytes()) {
+            let chunks = model::chunks(&document, chunk_words);
+            hashes.extend(chunks.iter().map(|chunk| text_hash(&embedded_text(title, chunk))));
+        }
+    }
+    hashes
+}

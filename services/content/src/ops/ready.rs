@@ -1,0 +1,127 @@
+//! The end of content processing: everything counted, then the search index.
+
+use smartcourse_platform::{Error, Result, engines::search::Entry, error::codes, fault};
+use smartcourse_proto::{
+    content::{IndexReply, Readiness},
+    course::Warning,
+    ids::VersionId,
+};
+
+use crate::{
+    State,
+    model::count,
+    store::{self, LessonRow, READ_BATCH},
+};
+
+/// Counts chunks against vectors, and says whether every lesson can be asked about.
+pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness> {
+    let model = state.deps.embedder.model();
+    let mut tx = store::begin_write(state, version).await?;
+    let rows = store::lessons(&mut *tx, version).await?;
+    if let Some(open) = rows.iter().find(|row| !row.is_done()) {
+        return Err(Error::internal(format!(
+            "the lesson {} was not extracted",
+            open.lesson_id
+        )));
+    }
+    let chunks: i64 = rows.iter().map(|row| i64::from(row.chunk_count)).sum();
+    let warnings: Vec<Warning> = rows.iter().filter_map(LessonRow::warning).collect();
+    if chunks == 0 {
+        let reasons: Vec<String> = rows
+            .iter()
+            .filter_map(|row| Some(format!("“{}”: {}", row.title, row.warning_message.as_deref()?)))
+            .collect();
+        let reasons = if reasons.is_empty() {
+            "there are only quizzes".to_owned()
+        } else {
+            first_few(&reasons)
+        };
+        return Err(Error::new(
+            &codes::NO_USABLE_LESSON,
+            format!("no lesson has usable text ({reasons})"),
+        ));
+    }
+    let vectors = state.deps.vectors.count(model, version).await?;
+    if chunks != vectors {
+        return Err(Error::internal(format!(
+            "{version} has {chunks} chunks and {vectors} vectors"
+        )));
+    }
+    let ai_ready = warnings.is_empty();
+    let stored = serde_json::to_value(&warnings)
+        .map_err(|error| Error::internal("warnings are JSON").because(error))?;
+    sqlx::query!(
+        "update content.versions set model = $3, ai_ready = $4, warnings = $5 where course_id = $1 and version = $2",
+        version.course_id.0,
+        version.version,
+        model,
+        ai_ready,
+        stored
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("content.mark_ai_ready", "before_commit");
+    tx.commit().await?;
+    fault::point("content.mark_ai_ready", "after_commit");
+    let number = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
+    Ok(Readiness {
+        ai_ready,
+        warnings,
+        chunks: number(chunks),
+        vectors: number(vectors),
+    })
+}
+
+/// Writes the search entries of a version: the course itself and every chunk.
+pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexReply> {
+    store::require_open(&state.pool, version).await?;
+    let (manifest, content) = state.manifest(version.course_id.0, version.version).await?;
+    let titles: Vec<&str> = content
+        .modules
+        .iter()
+        .flat_map(|module| {
+            std::iter::once(module.title.as_str())
+                .chain(module.lessons.iter().map(|lesson| lesson.title.as_str()))
+        })
+        .collect();
+    let mut entries = vec![Entry {
+        lesson_id: String::new(),
+        ordinal: 0,
+        title: manifest.course_title.clone(),
+        body: titles.join("\n"),
+    }];
+    let mut tx = store::begin_write(state, version).await?;
+    let with_text: Vec<LessonRow> = store::lessons(&mut *tx, version)
+        .await?
+        .into_iter()
+        .filter(|row| row.chunk_count > 0)
+        .collect();
+    for batch in with_text.chunks(READ_BATCH) {
+        let chunks = store::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
+        entries.extend(batch.iter().zip(chunks).flat_map(|(row, chunks)| {
+            chunks.into_iter().map(|chunk| Entry {
+                lesson_id: row.lesson_id.clone(),
+                ordinal: chunk.ordinal,
+                title: row.title.clone(),
+                body: chunk.text,
+            })
+        }));
+    }
+    state.deps.search.put_version(version, &entries).await?;
+    fault::point("content.index_course", "before_commit");
+    tx.commit().await?;
+    fault::point("content.index_course", "after_commit");
+    Ok(IndexReply {
+        entries: count(entries.len()),
+    })
+}
+
+/// Reasons for people: the first twenty, and how many more there are.
+fn first_few(reasons: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = reasons.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    match reasons.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{shown}; and {more} more"),
+        _ => shown,
+    }
+}

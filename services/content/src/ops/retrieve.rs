@@ -1,0 +1,273 @@
+//! The passages of a version that fit a question: by meaning and by words, fused by rank.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use smartcourse_platform::{
+    Error, Result,
+    engines::vectors::cosine,
+    error::{Problems, codes},
+};
+use smartcourse_proto::{
+    content::{Passage, Passages, RetrieveRequest, SentenceScore},
+    ids::{CourseId, VersionId},
+};
+
+use crate::{
+    State,
+    model::text_hash,
+    store::{self, LessonRow, chunks_key},
+};
+
+/// Longest question in characters.
+const MAX_QUESTION: usize = 2000;
+/// Passages when the caller does not say, and at most.
+const DEFAULT_PASSAGES: i32 = 6;
+const MAX_PASSAGES: i32 = 24;
+/// Candidates of each ranking.
+const CANDIDATES: u8 = 24;
+/// How fast a rank loses weight: the usual constant of reciprocal rank fusion.
+const DAMPING: f64 = 60.0;
+/// Meaning counts twice as much as words.
+const BY_MEANING: f64 = 2.0;
+const BY_WORDS: f64 = 1.0;
+/// Words of a sentence that can answer something: headings and tables of numbers cannot.
+const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 4..=60;
+
+/// A chunk: its lesson and its place there.
+type Place = (String, i32);
+
+pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<Passages> {
+    let mut problems = Problems::default();
+    problems.text("question", &request.question, MAX_QUESTION);
+    problems.finish()?;
+    let limit = if request.limit <= 0 {
+        DEFAULT_PASSAGES
+    } else {
+        request.limit.min(MAX_PASSAGES)
+    };
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let version = VersionId {
+        course_id: CourseId(request.course_id),
+        version: request.version,
+    };
+    let used = sqlx::query_scalar!(
+        "select model from content.versions where course_id = $1 and version = $2 and state = 'open'",
+        version.course_id.0,
+        version.version
+    )
+    .fetch_optional(&state.pool)
+    .await?
+    .ok_or_else(|| {
+        Error::new(
+            &codes::NOT_FOUND,
+            format!("there is no version {}", version.version),
+        )
+    })?;
+    let question = request.question.replace('\0', " ");
+    let model = state.deps.embedder.model();
+    // Ranking by words is work of the database: it goes on while the model is at the question.
+    let by_meaning = async {
+        let embedded = one(state.deps.embedder.embed(vec![question.clone()]).await?)?;
+        // Vectors of different models never meet: a version of another model is searched by its words only.
+        let near = if used == model {
+            state
+                .deps
+                .vectors
+                .nearest(model, version, &embedded, CANDIDATES.into())
+                .await?
+        } else {
+            Vec::new()
+        };
+        Ok((embedded, near))
+    };
+    let by_words = state.deps.search.rank(&question, version, CANDIDATES.into());
+    let ((embedded, near), ranked) = tokio::try_join!(by_meaning, by_words)?;
+    let near: Vec<Place> = near
+        .into_iter()
+        .map(|near| (near.lesson_id, near.ordinal))
+        .collect();
+    let ranked: Vec<Place> = ranked
+        .into_iter()
+        .map(|(lesson, ordinal, _)| (lesson, ordinal))
+        .collect();
+    let mut best = fuse(&[(BY_MEANING, &near), (BY_WORDS, &ranked)]);
+    best.truncate(limit);
+    let mut items = load(state, version, best).await?;
+    score_sentences(state, &embedded, &mut items).await?;
+    Ok(Passages {
+        items,
+        model: model.to_owned(),
+        lexical: state.deps.embedder.is_lexical(),
+    })
+}
+
+fn one(vectors: Vec<Vec<f32>>) -> Result<Vec<f32>> {
+    vectors
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::internal("the model answered no vector"))
+}
+
+/// Reciprocal rank fusion: each ranking gives a chunk its weight over damping plus rank. Best first; ties by place.
+fn fuse(rankings: &[(f64, &[Place])]) -> Vec<(Place, f64)> {
+    let mut scores: HashMap<&Place, f64> = HashMap::new();
+    for (weight, ranking) in rankings {
+        for (rank, place) in (1_u32..).zip(ranking.iter()) {
+            *scores.entry(place).or_default() += weight / (DAMPING + f64::from(rank));
+        }
+    }
+    let mut fused: Vec<(Place, f64)> = scores
+        .into_iter()
+        .map(|(place, score)| (place.clone(), score))
+        .collect();
+    fused.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    fused
+}
+
+/// Fetches the text of chunks and where it stands; a chunk that is gone is left out.
+async fn load(state: &State, version: VersionId, best: Vec<(Place, f64)>) -> Result<Vec<Passage>> {
+    let ids: BTreeSet<&str> = best.iter().map(|((lesson, _), _)| lesson.as_str()).collect();
+    let keys: Vec<String> = ids.iter().map(|id| chunks_key(version, id)).collect();
+    let chunks = store::chunks_by_key(state.deps.documents.as_ref(), &keys).await?;
+    let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+    let rows = sqlx::query_as!(
+        LessonRow,
+        "select lesson_id, title, module_title, source_hash, state, warning_code, warning_message, chunk_count
+         from content.lessons where course_id = $1 and version = $2 and lesson_id = any($3)",
+        version.course_id.0,
+        version.version,
+        &ids
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    let rows: HashMap<&str, &LessonRow> = rows.iter().map(|row| (row.lesson_id.as_str(), row)).collect();
+    let passage = |((lesson_id, ordinal), score): (Place, f64)| {
+        let row = rows.get(lesson_id.as_str())?;
+        let chunk = chunks
+            .get(&chunks_key(version, &lesson_id))?
+            .iter()
+            .find(|chunk| chunk.ordinal == ordinal)?;
+        Some(Passage {
+            lesson_title: row.title.clone(),
+            module_title: row.module_title.clone(),
+            version: version.version,
+            page: chunk.page,
+            start_seconds: chunk.start_seconds,
+            heading: chunk.heading.clone(),
+            text: chunk.text.clone(),
+            score,
+            sentences: Vec::new(),
+            lesson_id,
+        })
+    };
+    Ok(best.into_iter().filter_map(passage).collect())
+}
+
+/// A sentence of a passage, as the model sees it.
+struct Sentence {
+    passage: usize,
+    start: u32,
+    end: u32,
+    text: String,
+}
+
+fn sentences(passages: &[Passage]) -> Vec<Sentence> {
+    let of_passage = |(index, passage): (usize, &Passage)| {
+        let texts = smartcourse_text::sentences(&passage.text)
+            .into_iter()
+            .filter_map(move |range| {
+                let words = passage.text[range.clone()].split_whitespace().count();
+                let sentence = &passage.text[range.clone()];
+                let text = if passage.heading.is_empty() {
+                    sentence.to_owned()
+                } else {
+                    format!("{}: {sentence}", passage.heading)
+                };
+                let (start, end) = (u32::try_from(range.start).ok()?, u32::try_from(range.end).ok()?);
+                SENTENCE_WORDS.contains(&words).then_some(Sentence {
+                    passage: index,
+                    start,
+                    end,
+                    text,
+                })
+            });
+        texts.collect::<Vec<_>>()
+    };
+    passages.iter().enumerate().flat_map(of_passage).collect()
+}
+
+/// Fills in how close each sentence is to the question. Sentences recur from question to question, so their vectors
+/// are kept at hand.
+async fn score_sentences(state: &State, question: &[f32], passages: &mut [Passage]) -> Result<()> {
+    let sentences = sentences(passages);
+    let mut vectors: HashMap<String, Arc<Vec<f32>>> = HashMap::new();
+    let mut unknown: Vec<(String, String)> = Vec::new();
+    let hashes: Vec<String> = sentences
+        .iter()
+        .map(|sentence| text_hash(&sentence.text))
+        .collect();
+    for (sentence, hash) in sentences.iter().zip(&hashes) {
+        match state.sentences.get(hash).await {
+            Some(vector) => drop(vectors.insert(hash.clone(), vector)),
+            None => unknown.push((hash.clone(), sentence.text.clone())),
+        }
+    }
+    if !unknown.is_empty() {
+        let (names, texts): (Vec<String>, Vec<String>) = unknown.into_iter().unzip();
+        for (hash, vector) in names.into_iter().zip(state.deps.embedder.embed(texts).await?) {
+            let vector = Arc::new(vector);
+            state.sentences.insert(hash.clone(), Arc::clone(&vector)).await;
+            vectors.insert(hash, vector);
+        }
+    }
+    for (sentence, hash) in sentences.iter().zip(&hashes) {
+        let vector = vectors
+            .get(hash)
+            .ok_or_else(|| Error::internal("the model answered fewer vectors than texts"))?;
+        let score = SentenceScore {
+            start: sentence.start,
+            end: sentence.end,
+            cosine: cosine(question, vector).into(),
+        };
+        passages[sentence.passage].sentences.push(score);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(lesson: &str, ordinal: i32) -> Place {
+        (lesson.to_owned(), ordinal)
+    }
+
+    #[test]
+    fn ranks_are_fused_and_meaning_weighs_more() {
+        let near = [place("a", 0), place("b", 0)];
+        let words = [place("c", 0), place("b", 0)];
+        let fused = fuse(&[(BY_MEANING, &near), (BY_WORDS, &words)]);
+        let order: Vec<&str> = fused.iter().map(|((lesson, _), _)| lesson.as_str()).collect();
+        assert_eq!(order, ["b", "a", "c"]);
+        assert!((fused[0].1 - (2.0 / 62.0 + 1.0 / 62.0)).abs() < 1e-12);
+        assert!(fuse(&[(1.0, &[])]).is_empty());
+    }
+
+    #[test]
+    fn sentences_keep_their_offsets_and_headings() {
+        let text = "Intro. A workflow survives the death of its process.".to_owned();
+        let passage = Passage {
+            heading: "Durability".to_owned(),
+            text: text.clone(),
+            ..Passage::default()
+        };
+        let found = sentences(std::slice::from_ref(&passage));
+        assert_eq!(found.len(), 1, "one sentence is long enough");
+        let range = found[0].start as usize..found[0].end as usize;
+        assert_eq!(&text[range], "A workflow survives the death of its process.");
+        assert!(found[0].text.starts_with("Durability: A workflow"));
+    }
+}

@@ -1,0 +1,110 @@
+//! Searching the live versions the gateway names.
+
+use smartcourse_platform::{
+    Result,
+    engines::search::{Hit, Scope},
+    error::Problems,
+    page,
+};
+use smartcourse_proto::{
+    content::{SearchHit, SearchPage, SearchRequest},
+    ids::{CourseId, VersionId},
+};
+
+use crate::State;
+
+/// Longest query in characters.
+const MAX_QUERY: usize = 500;
+/// Results a reader can page to: what ranks lower is not worth the sort.
+const MAX_OFFSET: i64 = 10_000;
+
+pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<SearchPage> {
+    let mut problems = Problems::default();
+    problems.text("q", &request.q, MAX_QUERY);
+    problems.finish()?;
+    let limit = page::limit(request.limit)?;
+    let offset = page::decode::<i64>(&request.cursor)?
+        .unwrap_or(0)
+        .clamp(0, MAX_OFFSET);
+    let scopes: Vec<Scope> = request
+        .scopes
+        .iter()
+        .map(|scope| Scope {
+            version: VersionId {
+                course_id: CourseId(scope.course_id),
+                version: scope.version,
+            },
+            lesson_text: scope.lesson_text,
+        })
+        .collect();
+    // The database takes no NUL, and no word has one.
+    let query = request.q.replace('\0', " ");
+    let mut hits = state
+        .deps
+        .search
+        .find(query.trim(), &scopes, offset, limit + 1)
+        .await?;
+    let next_cursor = page::cut(&mut hits, limit, |_| offset + limit);
+    Ok(SearchPage {
+        items: hits.into_iter().map(hit).collect(),
+        next_cursor,
+    })
+}
+
+fn hit(hit: Hit) -> SearchHit {
+    SearchHit {
+        course_id: hit.version.course_id.0,
+        version: hit.version.version,
+        lesson_id: (!hit.lesson_id.is_empty()).then_some(hit.lesson_id),
+        title: hit.title,
+        highlight: highlight(&hit.snippet),
+        score: f64::from(hit.score),
+    }
+}
+
+/// Escapes a snippet for HTML and turns its markers into tags: the only markup that can be in it.
+fn highlight(snippet: &str) -> String {
+    let mut html = String::with_capacity(snippet.len() + 16);
+    let mut open = false;
+    for c in snippet.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            '\u{2}' if !open => {
+                html.push_str("<mark>");
+                open = true;
+            }
+            '\u{3}' if open => {
+                html.push_str("</mark>");
+                open = false;
+            }
+            '\u{2}' | '\u{3}' => {}
+            c => html.push(c),
+        }
+    }
+    if open {
+        html.push_str("</mark>");
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_markers_become_tags() {
+        assert_eq!(
+            highlight("a \u{2}<b>\u{3} & \"c\""),
+            "a <mark>&lt;b&gt;</mark> &amp; &quot;c&quot;"
+        );
+        assert_eq!(highlight("\u{3}cut \u{2}off"), "cut <mark>off</mark>");
+        assert_eq!(
+            highlight("<script>alert('x')</script>"),
+            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"
+        );
+    }
+}

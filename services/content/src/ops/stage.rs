@@ -1,0 +1,124 @@
+//! Step 3 of a publish: the files a version names are there, and each is copied to the version's own place.
+
+use std::collections::BTreeSet;
+
+use futures::TryStreamExt;
+use sha2::{Digest, Sha256};
+use smartcourse_platform::{
+    Error, Result,
+    engines::files::{FilePath, ObjectStoreExt},
+    error::codes,
+    fault,
+};
+use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
+
+use super::upload::hex;
+use crate::{
+    State,
+    model::{asset_ids, count, lessons, missing},
+    store::{self, AssetRow},
+};
+
+/// Every file the lessons name exists for this course.
+pub(crate) async fn check(state: &State, version: VersionId) -> Result<()> {
+    named(state, version).await.map(drop)
+}
+
+/// The files a version names, each once.
+async fn named(state: &State, version: VersionId) -> Result<Vec<AssetRow>> {
+    let content = state.content(version).await?;
+    let mut known = store::assets_of(&state.pool, &content).await?;
+    let mut ids = BTreeSet::new();
+    for placed in lessons(&content) {
+        for id in asset_ids(placed.lesson) {
+            if !known.contains_key(id) {
+                return Err(missing(placed.lesson, id));
+            }
+            ids.insert(id);
+        }
+    }
+    Ok(ids.into_iter().filter_map(|id| known.remove(id)).collect())
+}
+
+/// Copies what is not there yet; a file counts once its bytes were read back and found right.
+pub(crate) async fn copy_all(state: &State, version: VersionId) -> Result<CopiedAssets> {
+    store::require_open(&state.pool, version).await?;
+    let assets = named(state, version).await?;
+    for asset in &assets {
+        copy(state, version, asset).await?;
+    }
+    Ok(CopiedAssets {
+        count: count(assets.len()),
+    })
+}
+
+async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()> {
+    let mut tx = store::begin_write(state, version).await?;
+    let done = sqlx::query_scalar!(
+        "select exists (select 1 from content.version_assets
+                        where course_id = $1 and version = $2 and asset_id = $3 and sha256 = $4) as \"exists!\"",
+        version.course_id.0,
+        version.version,
+        asset.id,
+        asset.sha256
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let files = &state.deps.files;
+    let key = format!("{}/{}", store::files_prefix(version), asset.id);
+    let target = FilePath::from(key.as_str());
+    let size = u64::try_from(asset.size_bytes).unwrap_or_default();
+    if done && files.head(&target).await.is_ok_and(|meta| meta.size == size) {
+        return Ok(());
+    }
+    // A copy of an earlier try that was not recorded goes first: on a local disk a copy is a hard link, and linking over
+    // another link of the same file would leave the store's temporary name behind.
+    match files.delete(&target).await.map_err(Error::from) {
+        Err(error) if !error.is(&codes::NOT_FOUND) => return Err(error),
+        _ => {}
+    }
+    files
+        .copy(&FilePath::from(asset.storage_key.as_str()), &target)
+        .await
+        .map_err(|error| {
+            // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
+            Error::internal(format!("the file {} cannot be copied", asset.id)).because(error)
+        })?;
+    fault::point("content.upload_assets", "after_copy");
+    verify(state, &target, asset).await?;
+    sqlx::query!(
+        "insert into content.version_assets (course_id, version, asset_id, storage_key, sha256, size_bytes)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (course_id, version, asset_id) do update set storage_key = $4, sha256 = $5, size_bytes = $6",
+        version.course_id.0,
+        version.version,
+        asset.id,
+        key,
+        asset.sha256,
+        asset.size_bytes
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("content.upload_assets", "before_commit");
+    tx.commit().await?;
+    fault::point("content.upload_assets", "after_commit");
+    Ok(())
+}
+
+/// Reads a copy back and compares it with what was uploaded.
+async fn verify(state: &State, path: &FilePath, asset: &AssetRow) -> Result<()> {
+    let mut bytes = state.deps.files.get(path).await?.into_stream();
+    let mut hasher = Sha256::new();
+    let mut size = 0_usize;
+    while let Some(chunk) = bytes.try_next().await? {
+        size += chunk.len();
+        hasher.update(&chunk);
+    }
+    if i64::try_from(size) != Ok(asset.size_bytes) || hex(&hasher.finalize()) != asset.sha256 {
+        return Err(Error::internal(format!(
+            "the copy of {} differs from its upload",
+            asset.id
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `smartcourse.course.CourseService`: decode, operate, encode.
+
+use std::sync::Arc;
+
+use smartcourse_platform::{Error, grpc::Actor};
+use smartcourse_proto::course::{course_service_server::CourseService, *};
+use tonic::{Request, Response, Status};
+
+use crate::{State, ops};
+
+/// The gRPC face of the service.
+pub struct Api(Arc<State>);
+
+impl Api {
+    pub(crate) fn new(state: State) -> Self {
+        Self(Arc::new(state))
+    }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+/// What only the workflows may call.
+fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
+    Actor::of(&request).require_service()?;
+    Ok(request.into_inner())
+}
+
+#[tonic::async_trait]
+impl CourseService for Api {
+    async fn create_course(&self, request: Request<CreateCourseRequest>) -> Reply<Course> {
+        reply(ops::courses::create(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_course(&self, request: Request<GetCourseRequest>) -> Reply<Course> {
+        reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id).await)
+    }
+    async fn list_courses(&self, request: Request<ListCoursesRequest>) -> Reply<CoursePage> {
+        reply(ops::read::list(&self.0, request.into_inner()).await)
+    }
+    async fn update_course(&self, request: Request<UpdateCourseRequest>) -> Reply<Course> {
+        reply(ops::courses::update(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn delete_course(&self, request: Request<DeleteCourseRequest>) -> Reply<()> {
+        reply(ops::courses::delete(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn set_status(&self, request: Request<SetStatusRequest>) -> Reply<Course> {
+        reply(ops::courses::set_status(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_content(&self, request: Request<GetContentRequest>) -> Reply<Content> {
+        reply(ops::read::content(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn put_content(&self, request: Request<PutContentRequest>) -> Reply<Content> {
+        reply(ops::drafts::put(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn add_module(&self, request: Request<AddModuleRequest>) -> Reply<Module> {
+        reply(ops::drafts::add_module(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn update_module(&self, request: Request<UpdateModuleRequest>) -> Reply<Module> {
+        reply(ops::drafts::update_module(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn delete_module(&self, request: Request<DeletePartRequest>) -> Reply<()> {
+        reply(ops::drafts::delete_module(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn add_lesson(&self, request: Request<AddLessonRequest>) -> Reply<Lesson> {
+        reply(ops::drafts::add_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn update_lesson(&self, request: Request<UpdateLessonRequest>) -> Reply<Lesson> {
+        reply(ops::drafts::update_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn delete_lesson(&self, request: Request<DeletePartRequest>) -> Reply<()> {
+        reply(ops::drafts::delete_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishAccepted> {
+        reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner().id).await)
+    }
+    async fn get_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
+        reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id).await)
+    }
+    async fn cancel_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
+        reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id).await)
+    }
+    async fn list_versions(&self, request: Request<GetCourseRequest>) -> Reply<VersionList> {
+        reply(ops::versions::list(&self.0, Actor::of(&request), request.into_inner().id).await)
+    }
+    async fn restore(&self, request: Request<RestoreRequest>) -> Reply<PublishAccepted> {
+        let actor = Actor::of(&request);
+        let RestoreRequest { course_id, version } = request.into_inner();
+        reply(ops::publish::restore(&self.0, actor, course_id, version).await)
+    }
+    async fn get_live_pointers(&self, request: Request<LivePointersRequest>) -> Reply<LivePointers> {
+        reply(ops::read::live_pointers(&self.0, request.into_inner()).await)
+    }
+    async fn get_manifest(&self, request: Request<ManifestRequest>) -> Reply<Manifest> {
+        reply(ops::read::manifest(&self.0, from_workflow(request)?).await)
+    }
+
+    async fn begin_attempt(&self, request: Request<BeginAttemptRequest>) -> Reply<Attempt> {
+        reply(ops::attempts::begin(&self.0, from_workflow(request)?).await)
+    }
+    async fn report_step(&self, request: Request<ReportStepRequest>) -> Reply<()> {
+        reply(ops::attempts::report(&self.0, from_workflow(request)?).await)
+    }
+    async fn validate_course(&self, request: Request<AttemptRef>) -> Reply<()> {
+        reply(ops::attempts::validate(&self.0, from_workflow(request)?).await)
+    }
+    async fn save_content(&self, request: Request<AttemptRef>) -> Reply<()> {
+        let (state, request) = (Arc::clone(&self.0), from_workflow(request)?);
+        // Finished even when the caller is cancelled: a document written half way through would have no transaction.
+        let saved = tokio::spawn(async move { ops::attempts::save_content(&state, request).await });
+        reply(
+            saved
+                .await
+                .map_err(|error| Error::internal("saving broke off").because(error))
+                .flatten(),
+        )
+    }
+    async fn mark_published(&self, request: Request<MarkPublishedRequest>) -> Reply<()> {
+        reply(ops::flip::mark_published(&self.0, from_workflow(request)?).await)
+    }
+    async fn abort_version(&self, request: Request<AttemptRef>) -> Reply<AbortReply> {
+        reply(ops::flip::abort(&self.0, from_workflow(request)?).await)
+    }
+    async fn delete_version(&self, request: Request<AttemptRef>) -> Reply<()> {
+        reply(ops::attempts::delete_version(&self.0, from_workflow(request)?).await)
+    }
+    async fn finish_attempt(&self, request: Request<FinishAttemptRequest>) -> Reply<()> {
+        reply(ops::attempts::finish(&self.0, from_workflow(request)?).await)
+    }
+    async fn report_worker(&self, request: Request<ReportWorkerRequest>) -> Reply<()> {
+        reply(ops::workers::report(&self.0, from_workflow(request)?).await)
+    }
+    async fn list_open_attempts(&self, request: Request<ListOpenAttemptsRequest>) -> Reply<OpenAttempts> {
+        reply(ops::recover::open_attempts(&self.0, from_workflow(request)?).await)
+    }
+    async fn restart_attempt(&self, request: Request<RestartAttemptRequest>) -> Reply<()> {
+        reply(ops::recover::restart(&self.0, from_workflow(request)?).await)
+    }
+}

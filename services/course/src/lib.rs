@@ -1,0 +1,81 @@
+//! The course service: courses, their drafts and versions, and the state of publishing.
+//!
+//! Owns schema `course` and the documents of collection `course.content`. Serves `smartcourse.course.CourseService`.
+//! Emits `course.published` and `course.archived`. Asks Temporal only for what a status can show.
+//!
+//! Drafts are immutable documents: an edit writes a new one and moves the course's `draft_key`. A publish attempt pins
+//! the key it found, so later edits belong to the next publish.
+
+mod grpc;
+mod model;
+mod ops;
+mod store;
+
+use std::sync::Arc;
+
+use smartcourse_platform::{
+    Result,
+    config::Config,
+    engines::documents::Documents,
+    grpc::{MAX_MESSAGE, Transport},
+    postgres,
+    temporal::Temporal,
+};
+use smartcourse_proto::{
+    course::course_service_server::{CourseServiceServer, SERVICE_NAME},
+    enrollment::enrollment_service_client::EnrollmentServiceClient,
+};
+use sqlx::{PgPool, migrate::Migrator};
+
+pub use grpc::Api;
+
+/// Name of the gRPC service, for health checks.
+pub const NAME: &str = SERVICE_NAME;
+
+/// The migrations of schema `course`.
+pub fn migrator() -> Migrator {
+    postgres::in_schema("course", sqlx::migrate!("./migrations"))
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) temporal: Temporal,
+    pub(crate) enrollment: EnrollmentServiceClient<Transport>,
+    pub(crate) settings: smartcourse_workflows::policy::Settings,
+    pub(crate) runs: ops::status::RunCache,
+}
+
+/// The gRPC service over a database, the documents, Temporal and the enrollment service.
+///
+/// `documents` should not share `pool`: a document is written while a transaction is open.
+///
+/// # Errors
+/// None today; the signature is that of all services.
+pub fn service(
+    config: &Config,
+    pool: PgPool,
+    documents: Arc<dyn Documents>,
+    temporal: Temporal,
+    enrollment: Transport,
+) -> Result<CourseServiceServer<Api>> {
+    let publish = &config.publish;
+    let state = State {
+        pool,
+        documents,
+        temporal,
+        enrollment: EnrollmentServiceClient::new(enrollment),
+        settings: smartcourse_workflows::policy::Settings {
+            deadline_seconds: publish.deadline_seconds,
+            lanes: publish.lanes,
+            retry_initial_ms: publish.retry_initial_ms,
+            retry_max_seconds: publish.retry_max_seconds,
+            retry_attempts: publish.retry_attempts,
+        },
+        runs: ops::status::run_cache(),
+    };
+    Ok(CourseServiceServer::new(Api::new(state))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE))
+}

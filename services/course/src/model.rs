@@ -1,0 +1,365 @@
+//! The rules of courses and their content, free of I/O.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::Decimal;
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, codes},
+};
+use smartcourse_proto::{
+    common::Money,
+    course::{Content, Lesson, LessonType, Module, QuestionKind, Quiz},
+};
+
+/// Characters of a title at most.
+pub(crate) const MAX_TITLE: usize = 200;
+/// Characters of a description at most.
+pub(crate) const MAX_DESCRIPTION: usize = 20_000;
+/// Modules of a course at most.
+const MAX_MODULES: usize = 200;
+/// Lessons of a course at most.
+const MAX_LESSONS: usize = 2_000;
+/// Characters of an id at most.
+const MAX_ID: usize = 64;
+
+/// A price with at most two decimals, or a recorded problem.
+pub(crate) fn price(problems: &mut Problems, price: Option<&Money>) -> (Option<Decimal>, Option<String>) {
+    let Some(price) = price else { return (None, None) };
+    let amount = price
+        .amount
+        .parse::<Decimal>()
+        .ok()
+        .filter(|amount| !amount.is_sign_negative() && amount.scale() <= 2);
+    problems.require(
+        amount.is_some(),
+        "price.amount",
+        "must be a decimal of at least 0 with at most 2 places, such as \"49.00\"",
+    );
+    let currency = price.currency.len() == 3 && price.currency.chars().all(|c| c.is_ascii_uppercase());
+    problems.require(
+        currency,
+        "price.currency",
+        "must be an ISO 4217 code such as \"USD\"",
+    );
+    problems.require(
+        amount.is_none_or(|amount| amount < Decimal::from(10_000_000_000_i64)),
+        "price.amount",
+        "is too large",
+    );
+    (amount, Some(price.currency.clone()))
+}
+
+/// Gives ids to what has none, puts everything in order and numbers it from 1.
+///
+/// # Errors
+/// One `validation_failed` that names everything wrong.
+pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
+    let mut problems = Problems::default();
+    problems.require(
+        modules.len() <= MAX_MODULES,
+        "modules",
+        format!("must have at most {MAX_MODULES}"),
+    );
+    let lessons: usize = modules.iter().map(|module| module.lessons.len()).sum();
+    problems.require(
+        lessons <= MAX_LESSONS,
+        "modules",
+        format!("must have at most {MAX_LESSONS} lessons in all"),
+    );
+    let mut seen = BTreeSet::new();
+    for (m, module) in modules.iter_mut().enumerate() {
+        let path = format!("modules[{m}]");
+        identify(&mut problems, &mut seen, &path, &mut module.id, "m");
+        problems.text(&format!("{path}.title"), &module.title, MAX_TITLE);
+        for (l, lesson) in module.lessons.iter_mut().enumerate() {
+            let path = format!("{path}.lessons[{l}]");
+            identify(&mut problems, &mut seen, &path, &mut lesson.id, "l");
+            check_lesson(&mut problems, &path, lesson);
+        }
+        module.lessons.sort_by_key(|lesson| lesson.order);
+        renumber(module.lessons.iter_mut().map(|lesson| &mut lesson.order));
+    }
+    modules.sort_by_key(|module| module.order);
+    renumber(modules.iter_mut().map(|module| &mut module.order));
+    problems.finish()
+}
+
+fn renumber<'a>(orders: impl Iterator<Item = &'a mut i32>) {
+    for (order, number) in orders.zip(1..) {
+        *order = number;
+    }
+}
+
+/// A new id of a module (`m`) or lesson (`l`).
+pub(crate) fn new_id(prefix: &str) -> String {
+    format!("{prefix}-{}", &uuid::Uuid::new_v4().simple().to_string()[..12])
+}
+
+/// The id of a module or lesson that a caller may ask for twice under one key: the same key gives the same id, so the
+/// draft itself remembers that it was made.
+pub(crate) fn id_for_key(prefix: &str, course_id: i64, key: &str) -> String {
+    let name = format!("{prefix}:{course_id}:{key}");
+    let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes());
+    format!("{prefix}-{}", &id.simple().to_string()[..12])
+}
+
+fn identify(problems: &mut Problems, seen: &mut BTreeSet<String>, path: &str, id: &mut String, prefix: &str) {
+    if id.is_empty() {
+        *id = new_id(prefix);
+    }
+    let shape = id.len() <= MAX_ID
+        && id
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    problems.require(
+        shape,
+        format!("{path}.id"),
+        format!("must be 1 to {MAX_ID} letters, digits, - or _"),
+    );
+    problems.require(seen.insert(id.clone()), format!("{path}.id"), "is used twice");
+}
+
+fn check_lesson(problems: &mut Problems, path: &str, lesson: &mut Lesson) {
+    problems.text(&format!("{path}.title"), &lesson.title, MAX_TITLE);
+    problems.require(
+        lesson.r#type() != LessonType::Unspecified,
+        format!("{path}.type"),
+        "is missing",
+    );
+    let content = lesson.content.get_or_insert_default();
+    if let Some(quiz) = content.quiz.as_mut() {
+        check_quiz(problems, &format!("{path}.content.quiz"), quiz);
+    }
+}
+
+fn check_quiz(problems: &mut Problems, path: &str, quiz: &mut Quiz) {
+    problems.require(
+        (0..=100).contains(&quiz.pass_percent),
+        format!("{path}.pass_percent"),
+        "must be 0 to 100",
+    );
+    problems.require(
+        quiz.max_attempts.is_none_or(|max| max > 0),
+        format!("{path}.max_attempts"),
+        "must be positive",
+    );
+    let mut seen = BTreeSet::new();
+    for (q, question) in quiz.questions.iter_mut().enumerate() {
+        let path = format!("{path}.questions[{q}]");
+        if question.points == 0 {
+            question.points = 1;
+        }
+        if question.id.is_empty() {
+            question.id = format!("q{}", q + 1);
+        }
+        problems.require(
+            seen.insert(question.id.clone()),
+            format!("{path}.id"),
+            "is used twice",
+        );
+        problems.text(&format!("{path}.prompt"), &question.prompt, 2_000);
+        problems.require(question.points > 0, format!("{path}.points"), "must be positive");
+        problems.require(
+            !question.correct.is_empty(),
+            format!("{path}.correct"),
+            "must name at least one answer",
+        );
+        let options: BTreeSet<&str> = question.options.iter().map(|option| option.id.as_str()).collect();
+        let known = question.correct.iter().all(|id| options.contains(id.as_str()));
+        match question.kind() {
+            QuestionKind::SingleChoice => {
+                problems.require(
+                    known && question.correct.len() <= 1,
+                    format!("{path}.correct"),
+                    "must be the id of one option",
+                );
+            }
+            QuestionKind::MultipleChoice => {
+                problems.require(known, format!("{path}.correct"), "must be ids of options")
+            }
+            QuestionKind::ShortText => {}
+            QuestionKind::Unspecified => problems.add(format!("{path}.kind"), "is missing"),
+        }
+        problems.require(
+            options.len() == question.options.len(),
+            format!("{path}.options"),
+            "must have different ids",
+        );
+    }
+}
+
+/// Incomplete lessons an error names.
+const NAMED: usize = 20;
+
+/// What a publish demands of the content: at least one lesson, and in each what its type needs.
+pub(crate) fn publishable(content: &Content) -> Result<()> {
+    let lessons: Vec<&Lesson> = content
+        .modules
+        .iter()
+        .flat_map(|module| &module.lessons)
+        .collect();
+    if lessons.is_empty() {
+        return Err(Error::new(&codes::NO_LESSONS, "the course has no lesson"));
+    }
+    let incomplete: Vec<String> = lessons
+        .into_iter()
+        .filter_map(|lesson| lacks(lesson).map(|what| format!("“{}” ({}) {what}", lesson.title, lesson.id)))
+        .collect();
+    if incomplete.is_empty() {
+        return Ok(());
+    }
+    let more = incomplete.len().saturating_sub(NAMED);
+    let mut detail = incomplete.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
+    if more > 0 {
+        detail.push_str(&format!("; and {more} more"));
+    }
+    Err(Error::new(&codes::LESSON_INCOMPLETE, detail))
+}
+
+fn lacks(lesson: &Lesson) -> Option<&'static str> {
+    let content = lesson.content.clone().unwrap_or_default();
+    let has_text = content
+        .markdown
+        .as_deref()
+        .is_some_and(|text| !text.trim().is_empty());
+    let has_file = content.asset_id.as_deref().is_some_and(|id| !id.is_empty());
+    let has_transcript = content
+        .transcript_asset_id
+        .as_deref()
+        .is_some_and(|id| !id.is_empty());
+    match lesson.r#type() {
+        LessonType::Text => (!has_text && !has_file).then_some("has no text"),
+        LessonType::Pdf | LessonType::Document => (!has_file).then_some("has no file"),
+        LessonType::Video | LessonType::Audio => {
+            (!has_file && !has_transcript).then_some("has neither a file nor a transcript")
+        }
+        LessonType::Quiz => content
+            .quiz
+            .is_none_or(|quiz| quiz.questions.is_empty())
+            .then_some("has no questions"),
+        LessonType::Unspecified => Some("has no type"),
+    }
+}
+
+/// Removes what students must not see.
+pub(crate) fn without_keys(mut content: Content) -> Content {
+    for lesson in content
+        .modules
+        .iter_mut()
+        .flat_map(|module| module.lessons.iter_mut())
+    {
+        if let Some(quiz) = lesson.content.as_mut().and_then(|content| content.quiz.as_mut()) {
+            for question in &mut quiz.questions {
+                question.correct.clear();
+            }
+        }
+    }
+    content
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcourse_proto::course::{LessonContent, Question};
+
+    use super::*;
+
+    fn lesson(title: &str, kind: LessonType, content: LessonContent) -> Lesson {
+        Lesson {
+            title: title.to_owned(),
+            r#type: kind.into(),
+            content: Some(content),
+            ..Lesson::default()
+        }
+    }
+
+    #[test]
+    fn ids_are_kept_or_made_and_orders_are_numbered() {
+        let mut modules = vec![
+            Module {
+                title: "B".to_owned(),
+                order: 2,
+                id: "keep".to_owned(),
+                ..Module::default()
+            },
+            Module {
+                title: "A".to_owned(),
+                order: 1,
+                lessons: vec![lesson("x", LessonType::Text, LessonContent::default())],
+                ..Module::default()
+            },
+        ];
+        normalise(&mut modules).expect("valid");
+        assert_eq!((modules[1].id.as_str(), modules[1].order), ("keep", 2));
+        assert!(!modules[0].id.is_empty() && !modules[0].lessons[0].id.is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let mut modules = vec![
+            Module {
+                title: "x".repeat(10_000),
+                id: "same".to_owned(),
+                ..Module::default()
+            },
+            Module {
+                title: String::new(),
+                id: "same".to_owned(),
+                ..Module::default()
+            },
+        ];
+        let error = normalise(&mut modules).expect_err("wrong");
+        assert_eq!(error.fields().len(), 3, "{:?}", error.fields());
+    }
+
+    #[test]
+    fn a_lesson_without_what_its_type_needs_is_named() {
+        let content = |lesson: Lesson| Content {
+            modules: vec![Module {
+                lessons: vec![lesson],
+                ..Module::default()
+            }],
+            ..Content::default()
+        };
+        assert!(
+            publishable(&Content::default())
+                .expect_err("empty")
+                .is(&codes::NO_LESSONS)
+        );
+        let error = publishable(&content(lesson("P", LessonType::Pdf, LessonContent::default())))
+            .expect_err("no file");
+        assert!(error.is(&codes::LESSON_INCOMPLETE) && error.detail().contains("P"));
+        let text = LessonContent {
+            markdown: Some("words".to_owned()),
+            ..LessonContent::default()
+        };
+        assert!(publishable(&content(lesson("T", LessonType::Text, text))).is_ok());
+    }
+
+    #[test]
+    fn students_never_see_quiz_keys() {
+        let quiz = Quiz {
+            questions: vec![Question {
+                correct: vec!["a".to_owned()],
+                ..Question::default()
+            }],
+            ..Quiz::default()
+        };
+        let content = Content {
+            modules: vec![Module {
+                lessons: vec![lesson(
+                    "Q",
+                    LessonType::Quiz,
+                    LessonContent {
+                        quiz: Some(quiz),
+                        ..LessonContent::default()
+                    },
+                )],
+                ..Module::default()
+            }],
+            ..Content::default()
+        };
+        let json = serde_json::to_string(&without_keys(content)).expect("serialises");
+        assert!(!json.contains("correct"), "{json}");
+    }
+}

@@ -1,0 +1,59 @@
+//! Cancelling a publish: before its start it ends here, before the flip it is compensated, after it nothing happens.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox};
+use smartcourse_proto::course::PublishStatus;
+
+use crate::{State, ops::status, store};
+
+pub(crate) async fn cancel(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
+    let mut tx = state.pool.begin().await?;
+    let course = store::lock_course(&mut tx, course_id).await?;
+    course.require_owner(actor)?;
+    let attempt = store::latest_attempt(&mut *tx, course_id).await?.ok_or_else(|| {
+        Error::new(
+            &codes::NEVER_PUBLISHED,
+            "no publish of this course was ever started",
+        )
+    })?;
+    match attempt.state.as_str() {
+        "completed" => {
+            return Err(Error::new(
+                &codes::ALREADY_PUBLISHED,
+                "the version is live; there is nothing to cancel",
+            ));
+        }
+        // A run that began once, before the server lost it, has left something to undo.
+        "accepted"
+            if attempt.started_at.is_none()
+                && outbox::withdraw_start(&mut tx, &attempt.workflow_id).await? =>
+        {
+            // Never started: nothing to undo, and the relay skips it.
+            sqlx::query!(
+                "update course.publish_attempts set state = 'cancelled', aborted = true, finished_at = now(),
+                     error_code = 'publish_cancelled', error_message = 'The publish was cancelled before it began.',
+                     revision = revision + 1 where id = $1",
+                attempt.id
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        "accepted" | "running" => {
+            sqlx::query!(
+                "update course.publish_attempts set state = 'cancelling', revision = revision + 1 where id = $1",
+                attempt.id
+            )
+            .execute(&mut *tx)
+            .await?;
+            outbox::put_cancel(&mut tx, &attempt.workflow_id).await?;
+        }
+        "cancelling" => {}
+        other => {
+            return Err(Error::new(
+                &codes::ATTEMPT_CLOSED,
+                format!("the publish is already {other}"),
+            ));
+        }
+    }
+    tx.commit().await?;
+    status::get(state, actor, course_id).await
+}

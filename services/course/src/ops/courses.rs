@@ -1,0 +1,337 @@
+//! Creating, editing, archiving and deleting courses.
+
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, codes},
+    grpc::Actor,
+    outbox,
+};
+use smartcourse_proto::{
+    Wire,
+    course::{
+        Content, Course, CourseStatus, CreateCourseRequest, DeleteCourseRequest, SetStatusRequest,
+        UpdateCourseRequest,
+    },
+    enrollment::SetSeatLimitRequest,
+    events::CourseArchived,
+    user::Role,
+};
+use sqlx::PgConnection;
+
+use crate::{
+    State,
+    model::{self, MAX_DESCRIPTION, MAX_TITLE},
+    store::{self, CourseRow},
+};
+
+/// Serialises changes of prerequisites, so that two edits cannot close a cycle together.
+const PREREQUISITES_LOCK: i64 = 0x5343_5052_4552;
+
+pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseRequest) -> Result<Course> {
+    let owner = actor.user()?;
+    if !matches!(
+        actor,
+        Actor::User {
+            role: Role::Instructor | Role::Admin,
+            ..
+        }
+    ) {
+        return Err(Error::new(&codes::FORBIDDEN, "only instructors create courses"));
+    }
+    let mut problems = Problems::default();
+    problems.text("title", &request.title, MAX_TITLE);
+    problems.text("description", &request.description, MAX_DESCRIPTION);
+    if let Some(category) = &request.category {
+        problems.text("category", category, 100);
+    }
+    problems.require(
+        request.max_enrollments.is_none_or(|max| max > 0),
+        "max_enrollments",
+        "must be positive",
+    );
+    let (amount, currency) = model::price(&mut problems, request.price.as_ref());
+    problems.finish()?;
+
+    let scope = format!("create_course:{owner}");
+    let hash = serde_json::to_string(&request)
+        .map_err(|error| Error::internal("a request is JSON").because(error))?;
+    let mut tx = state.pool.begin().await?;
+    if let Some(key) = &request.idempotency_key
+        && let Some(id) = earlier(&mut tx, &scope, key, &hash).await?
+    {
+        return Ok(store::course(&mut *tx, id).await?.into());
+    }
+    check_prerequisites(&mut tx, None, &request.prerequisites).await?;
+    let level = request.level.map(|_| request.level().as_text());
+    let row = sqlx::query_as!(
+        CourseRow,
+        "insert into course.courses (instructor_id, title, description, category, level, price_amount, price_currency,
+                                     max_enrollments, prerequisites, draft_key)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '') returning *",
+        owner.0,
+        request.title.trim(),
+        request.description,
+        request.category,
+        level,
+        amount,
+        currency,
+        request.max_enrollments,
+        &request.prerequisites
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let key = store::draft_key(row.id);
+    state
+        .put_content(
+            &key,
+            &Content {
+                course_id: row.id,
+                ..Content::default()
+            },
+        )
+        .await?;
+    sqlx::query!(
+        "update course.courses set draft_key = $2 where id = $1",
+        row.id,
+        key
+    )
+    .execute(&mut *tx)
+    .await?;
+    if let Some(idempotency_key) = &request.idempotency_key {
+        sqlx::query!(
+            "insert into platform.idempotency_keys (scope, key, request_hash, response) values ($1, $2, $3, $4)",
+            scope,
+            idempotency_key,
+            hash,
+            serde_json::json!(row.id)
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(row.into())
+}
+
+/// The course an earlier request with this key made. Requests with one key wait for each other.
+async fn earlier(tx: &mut PgConnection, scope: &str, key: &str, hash: &str) -> Result<Option<i64>> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 1))")
+        .bind(format!("{scope}:{key}"))
+        .execute(&mut *tx)
+        .await?;
+    let found = sqlx::query!(
+        "select request_hash, response from platform.idempotency_keys where scope = $1 and key = $2",
+        scope,
+        key
+    )
+    .fetch_optional(tx)
+    .await?;
+    match found {
+        None => Ok(None),
+        Some(row) if row.request_hash == hash => Ok(row.response.as_i64()),
+        Some(_) => Err(Error::new(
+            &codes::IDEMPOTENCY_MISMATCH,
+            "this Idempotency-Key belongs to another request",
+        )),
+    }
+}
+
+/// Every prerequisite exists, and none leads back to the course.
+async fn check_prerequisites(
+    tx: &mut PgConnection,
+    course: Option<i64>,
+    prerequisites: &[i64],
+) -> Result<()> {
+    if prerequisites.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(PREREQUISITES_LOCK)
+        .execute(&mut *tx)
+        .await?;
+    let known = sqlx::query_scalar!("select id from course.courses where id = any($1)", prerequisites)
+        .fetch_all(&mut *tx)
+        .await?;
+    let mut problems = Problems::default();
+    for (index, id) in prerequisites.iter().enumerate() {
+        problems.require(
+            known.contains(id),
+            format!("prerequisites[{index}]"),
+            format!("there is no course {id}"),
+        );
+    }
+    problems.finish()?;
+    let Some(course) = course else { return Ok(()) };
+    let cycle = sqlx::query_scalar!(
+        "with recursive needed(id) as (
+             select unnest($1::bigint[]) union
+             select p from needed n join course.courses c on c.id = n.id cross join unnest(c.prerequisites) as p
+         ) select exists (select 1 from needed where id = $2) as \"cycle!\"",
+        prerequisites,
+        course
+    )
+    .fetch_one(tx)
+    .await?;
+    if cycle {
+        return Err(Error::new(
+            &codes::PREREQUISITE_CYCLE,
+            "the prerequisites lead back to this course",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseRequest) -> Result<Course> {
+    let mut problems = Problems::default();
+    if let Some(title) = &request.title {
+        problems.text("title", title, MAX_TITLE);
+    }
+    if let Some(description) = &request.description {
+        problems.text("description", description, MAX_DESCRIPTION);
+    }
+    if let Some(category) = &request.category {
+        problems.text("category", category, 100);
+    }
+    problems.require(
+        request.max_enrollments.is_none_or(|max| max > 0),
+        "max_enrollments",
+        "must be positive",
+    );
+    let (amount, currency) = model::price(&mut problems, request.price.as_ref());
+    problems.finish()?;
+
+    let mut tx = state.pool.begin().await?;
+    let row = store::lock_course(&mut tx, request.id).await?;
+    row.require_owner(actor)?;
+    row.require_match(request.if_match.as_deref())?;
+    let prerequisites = if request.set_prerequisites {
+        &request.prerequisites
+    } else {
+        &row.prerequisites
+    };
+    if request.set_prerequisites {
+        check_prerequisites(&mut tx, Some(row.id), prerequisites).await?;
+    }
+    let level = request.level.map(|_| request.level().as_text());
+    let updated = sqlx::query_as!(
+        CourseRow,
+        "update course.courses set title = coalesce($2, title), description = coalesce($3, description),
+             category = coalesce($4, category), level = coalesce($5, level), price_amount = coalesce($6, price_amount),
+             price_currency = coalesce($7, price_currency), max_enrollments = coalesce($8, max_enrollments),
+             prerequisites = $9, revision = revision + 1, updated_at = now()
+         where id = $1 returning *",
+        row.id,
+        request.title.as_deref().map(str::trim),
+        request.description,
+        request.category,
+        level,
+        amount,
+        currency,
+        request.max_enrollments,
+        prerequisites
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let publishing = store::latest_attempt(&mut *tx, row.id)
+        .await?
+        .is_some_and(|attempt| attempt.is_open());
+    if request.max_enrollments.is_some() && (publishing || row.published_version.is_some()) {
+        // Enrollment owns the seats. Setting the limit twice is setting it once, so it goes before our own commit.
+        let limit = SetSeatLimitRequest {
+            course_id: row.id,
+            max: request.max_enrollments,
+        };
+        state
+            .enrollment
+            .clone()
+            .set_seat_limit(Actor::Service.request(limit))
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(updated.into())
+}
+
+pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseRequest) -> Result<()> {
+    let mut tx = state.pool.begin().await?;
+    let row = store::lock_course(&mut tx, request.id).await?;
+    row.require_owner(actor)?;
+    row.require_match(request.if_match.as_deref())?;
+    let open = store::latest_attempt(&mut *tx, row.id)
+        .await?
+        .is_some_and(|attempt| attempt.is_open());
+    let ever = sqlx::query_scalar!(
+        "select exists (select 1 from course.versions where course_id = $1 and state = 'published') as \"ever!\"",
+        row.id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if ever || open {
+        return Err(Error::new(
+            &codes::COURSE_IN_USE,
+            "only drafts that were never published can be deleted; archive the course instead",
+        ));
+    }
+    sqlx::query!("delete from course.courses where id = $1", row.id)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    // The documents have no reader any more; a crash here leaves bytes, never a course.
+    state
+        .documents
+        .delete_prefix(store::CONTENT, &format!("{}/", row.id))
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRequest) -> Result<Course> {
+    let mut tx = state.pool.begin().await?;
+    let row = store::lock_course(&mut tx, request.id).await?;
+    row.require_owner(actor)?;
+    if store::latest_attempt(&mut *tx, row.id)
+        .await?
+        .is_some_and(|attempt| attempt.is_open())
+    {
+        return Err(Error::new(
+            &codes::PUBLISH_RUNNING,
+            "a publish is under way; wait for it or cancel it",
+        ));
+    }
+    let updated = match request.status() {
+        CourseStatus::Archived => {
+            if !row.archived {
+                outbox::put_event(
+                    &mut tx,
+                    "course.archived",
+                    &row.id.to_string(),
+                    &CourseArchived { course_id: row.id },
+                )
+                .await?;
+            }
+            sqlx::query_as!(
+                CourseRow,
+                "update course.courses set archived = true, revision = revision + 1, updated_at = now() where id = $1 returning *",
+                row.id
+            )
+            .fetch_one(&mut *tx)
+            .await?
+        }
+        // Out of the archive and out of the catalogue: what is published again comes from a publish.
+        CourseStatus::Draft => {
+            sqlx::query_as!(
+                CourseRow,
+                "update course.courses set archived = false, published_version = null, ai_ready = false,
+                 revision = revision + 1, updated_at = now() where id = $1 returning *",
+                row.id
+            )
+            .fetch_one(&mut *tx)
+            .await?
+        }
+        CourseStatus::Published | CourseStatus::Unspecified => {
+            return Err(Error::new(
+                &codes::VALIDATION_FAILED,
+                "status must be archived or draft; publishing has its own call",
+            ));
+        }
+    };
+    tx.commit().await?;
+    Ok(updated.into())
+}

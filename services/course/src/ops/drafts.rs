@@ -1,0 +1,314 @@
+//! Editing a draft. Each edit writes a new immutable document and moves the pointer with a compare-and-set, so no lock
+//! is held while a document is written and concurrent edits of different parts both apply.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::course::{
+    AddLessonRequest, AddModuleRequest, Content, DeletePartRequest, Lesson, Module, PutContentRequest,
+    UpdateLessonRequest, UpdateModuleRequest,
+};
+
+use crate::{State, model, store};
+
+/// Edits that lost the race this often in a row give up.
+const MAX_RACES: u32 = 20;
+
+/// Applies an edit to the draft; without `If-Match` it is applied again on top of whatever came first.
+async fn edit<T>(
+    state: &State,
+    actor: Actor,
+    course_id: i64,
+    if_match: Option<&str>,
+    apply: impl Fn(&mut Content) -> Result<T>,
+) -> Result<(Content, T)> {
+    for _ in 0..MAX_RACES {
+        let row = store::course(&state.pool, course_id).await?;
+        row.require_owner(actor)?;
+        row.require_match(if_match)?;
+        let mut content = state.content(&row.draft_key).await?;
+        let result = apply(&mut content)?;
+        model::normalise(&mut content.modules)?;
+        content.course_id = course_id;
+        content.version = 0;
+        content.etag = String::new();
+        let key = store::draft_key(course_id);
+        state.put_content(&key, &content).await?;
+        let moved = sqlx::query_scalar!(
+            "update course.courses set draft_key = $3, revision = revision + 1, updated_at = now()
+             where id = $1 and revision = $2 returning revision",
+            course_id,
+            row.revision,
+            key
+        )
+        .fetch_optional(&state.pool)
+        .await?;
+        if let Some(revision) = moved {
+            content.etag = store::CourseRow { revision, ..row }.etag();
+            return Ok((content, result));
+        }
+        // Nobody points at the document that lost.
+        state.documents.delete(store::CONTENT, &key).await?;
+    }
+    Err(Error::new(
+        &codes::UNAVAILABLE,
+        "too many edits of this course at the same time",
+    ))
+}
+
+pub(crate) async fn put(state: &State, actor: Actor, request: PutContentRequest) -> Result<Content> {
+    let modules = request.modules;
+    let (content, ()) = edit(
+        state,
+        actor,
+        request.course_id,
+        request.if_match.as_deref(),
+        |content| {
+            content.modules.clone_from(&modules);
+            Ok(())
+        },
+    )
+    .await?;
+    Ok(content)
+}
+
+/// A module or lesson to add: to which draft, and under which key when the caller may ask twice.
+struct NewPart<'a> {
+    course_id: i64,
+    prefix: &'a str,
+    key: Option<&'a str>,
+    if_match: Option<&'a str>,
+}
+
+/// Adds a part under a new id, or finds the one an earlier request with the same key added; answers draft and id.
+async fn add_part(
+    state: &State,
+    actor: Actor,
+    part: NewPart<'_>,
+    add: impl Fn(&mut Content, &str) -> Result<()>,
+) -> Result<(Content, String)> {
+    let id = match part.key {
+        None => model::new_id(part.prefix),
+        Some(key) => {
+            let id = model::id_for_key(part.prefix, part.course_id, key);
+            let row = store::course(&state.pool, part.course_id).await?;
+            row.require_owner(actor)?;
+            let draft = state.content(&row.draft_key).await?;
+            if has_part(&draft, &id) {
+                return Ok((draft, id));
+            }
+            id
+        }
+    };
+    let once = |content: &mut Content| {
+        // The same request at the same moment may have been faster.
+        if has_part(content, &id) {
+            return Ok(());
+        }
+        add(content, &id)
+    };
+    let (content, ()) = edit(state, actor, part.course_id, part.if_match, once).await?;
+    Ok((content, id))
+}
+
+fn has_part(content: &Content, id: &str) -> bool {
+    let of_module = |module: &Module| module.id == id || module.lessons.iter().any(|lesson| lesson.id == id);
+    content.modules.iter().any(of_module)
+}
+
+pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRequest) -> Result<Module> {
+    let part = NewPart {
+        course_id: request.course_id,
+        prefix: "m",
+        key: request.idempotency_key.as_deref(),
+        if_match: request.if_match.as_deref(),
+    };
+    let (content, id) = add_part(state, actor, part, |content, id| {
+        let module = Module {
+            id: id.to_owned(),
+            title: request.title.clone(),
+            ..Module::default()
+        };
+        insert(&mut content.modules, module, request.order, |module, order| {
+            module.order = order;
+        });
+        Ok(())
+    })
+    .await?;
+    find_module(content, &id)
+}
+
+pub(crate) async fn update_module(
+    state: &State,
+    actor: Actor,
+    request: UpdateModuleRequest,
+) -> Result<Module> {
+    let id = &request.module_id;
+    let (content, ()) = edit(
+        state,
+        actor,
+        request.course_id,
+        request.if_match.as_deref(),
+        |content| {
+            let index = content
+                .modules
+                .iter()
+                .position(|module| module.id == *id)
+                .ok_or_else(|| unknown("module", id))?;
+            let mut module = content.modules.remove(index);
+            if let Some(title) = &request.title {
+                module.title.clone_from(title);
+            }
+            let place = request.order.unwrap_or(index as i32 + 1);
+            insert(&mut content.modules, module, Some(place), |module, order| {
+                module.order = order
+            });
+            Ok(())
+        },
+    )
+    .await?;
+    find_module(content, id)
+}
+
+pub(crate) async fn delete_module(state: &State, actor: Actor, request: DeletePartRequest) -> Result<()> {
+    edit(
+        state,
+        actor,
+        request.course_id,
+        request.if_match.as_deref(),
+        |content| {
+            let before = content.modules.len();
+            content.modules.retain(|module| module.id != request.part_id);
+            if content.modules.len() == before {
+                Err(unknown("module", &request.part_id))
+            } else {
+                Ok(())
+            }
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn add_lesson(state: &State, actor: Actor, request: AddLessonRequest) -> Result<Lesson> {
+    let part = NewPart {
+        course_id: request.course_id,
+        prefix: "l",
+        key: request.idempotency_key.as_deref(),
+        if_match: request.if_match.as_deref(),
+    };
+    let (content, id) = add_part(state, actor, part, |content, id| {
+        let module = content
+            .modules
+            .iter_mut()
+            .find(|module| module.id == request.module_id)
+            .ok_or_else(|| unknown("module", &request.module_id))?;
+        let lesson = Lesson {
+            id: id.to_owned(),
+            title: request.title.clone(),
+            r#type: request.r#type,
+            content: request.content.clone(),
+            ..Lesson::default()
+        };
+        insert(&mut module.lessons, lesson, request.order, |lesson, order| {
+            lesson.order = order;
+        });
+        Ok(())
+    })
+    .await?;
+    find_lesson(content, &id)
+}
+
+pub(crate) async fn update_lesson(
+    state: &State,
+    actor: Actor,
+    request: UpdateLessonRequest,
+) -> Result<Lesson> {
+    let id = &request.lesson_id;
+    let (content, ()) = edit(
+        state,
+        actor,
+        request.course_id,
+        request.if_match.as_deref(),
+        |content| {
+            let lessons = content
+                .modules
+                .iter_mut()
+                .map(|module| &mut module.lessons)
+                .find(|lessons| lessons.iter().any(|lesson| lesson.id == *id))
+                .ok_or_else(|| unknown("lesson", id))?;
+            let index = lessons
+                .iter()
+                .position(|lesson| lesson.id == *id)
+                .ok_or_else(|| unknown("lesson", id))?;
+            let mut lesson = lessons.remove(index);
+            if let Some(title) = &request.title {
+                lesson.title.clone_from(title);
+            }
+            if let Some(kind) = request.r#type {
+                lesson.r#type = kind;
+            }
+            if let Some(content) = &request.content {
+                lesson.content = Some(content.clone());
+            }
+            let place = request.order.unwrap_or(index as i32 + 1);
+            insert(lessons, lesson, Some(place), |lesson, order| lesson.order = order);
+            Ok(())
+        },
+    )
+    .await?;
+    find_lesson(content, id)
+}
+
+pub(crate) async fn delete_lesson(state: &State, actor: Actor, request: DeletePartRequest) -> Result<()> {
+    edit(
+        state,
+        actor,
+        request.course_id,
+        request.if_match.as_deref(),
+        |content| {
+            let mut found = false;
+            for module in &mut content.modules {
+                let before = module.lessons.len();
+                module.lessons.retain(|lesson| lesson.id != request.part_id);
+                found |= module.lessons.len() < before;
+            }
+            if found {
+                Ok(())
+            } else {
+                Err(unknown("lesson", &request.part_id))
+            }
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+fn find_module(content: Content, id: &str) -> Result<Module> {
+    let mut modules = content.modules.into_iter();
+    modules
+        .find(|module| module.id == id)
+        .ok_or_else(|| unknown("module", id))
+}
+
+fn find_lesson(content: Content, id: &str) -> Result<Lesson> {
+    content
+        .modules
+        .into_iter()
+        .flat_map(|module| module.lessons)
+        .find(|lesson| lesson.id == id)
+        .ok_or_else(|| unknown("lesson", id))
+}
+
+/// Puts an item at a place counted from 1 (absent: last) and numbers the list anew.
+fn insert<T>(items: &mut Vec<T>, item: T, place: Option<i32>, number: impl Fn(&mut T, i32)) {
+    let index = place.map_or(items.len(), |place| {
+        usize::try_from(place - 1).unwrap_or(0).min(items.len())
+    });
+    items.insert(index, item);
+    for (item, order) in items.iter_mut().zip(1..) {
+        number(item, order);
+    }
+}
+
+fn unknown(what: &str, id: &str) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("the draft has no {what} `{id}`"))
+}

@@ -1,0 +1,108 @@
+//! The decision. `mark_published` and `abort_version` lock the same rows; the first wins and the other is told so.
+
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
+use smartcourse_proto::{
+    course::{AbortReply, AttemptRef, MarkPublishedRequest},
+    events::CoursePublished,
+};
+
+use crate::{State, store};
+
+/// Step 7: flips the pointer, closes the attempt and announces the version, in one transaction.
+pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest) -> Result<()> {
+    let mut tx = state.pool.begin().await?;
+    let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
+    if attempt.state == "completed" {
+        return Ok(());
+    }
+    attempt.require_running()?;
+    if course.archived {
+        return Err(Error::new(
+            &codes::COURSE_ARCHIVED,
+            "the course was archived while it was being published",
+        ));
+    }
+    if course
+        .published_version
+        .is_some_and(|live| live >= attempt.version)
+    {
+        return Err(Error::new(&codes::ATTEMPT_CLOSED, "a newer version is published"));
+    }
+    sqlx::query!(
+        "update course.courses set published_version = $2, ai_ready = $3, revision = revision + 1, updated_at = now() where id = $1",
+        course.id,
+        attempt.version,
+        request.ai_ready
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update course.versions set state = 'published', published_at = now() where course_id = $1 and version = $2",
+        course.id,
+        attempt.version
+    )
+    .execute(&mut *tx)
+    .await?;
+    let warnings = serde_json::to_value(&request.warnings)
+        .map_err(|error| Error::internal("warnings are JSON").because(error))?;
+    sqlx::query!(
+        "update course.publish_attempts set state = 'completed', warnings = $2, step = 7, finished_at = now(),
+             revision = revision + 1 where id = $1",
+        attempt.id,
+        warnings
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "update course.publish_steps set state = 'completed', finished_at = coalesce(finished_at, now()), done = total,
+             error_code = null, error_message = null where attempt_id = $1",
+        attempt.id
+    )
+    .execute(&mut *tx)
+    .await?;
+    let event = CoursePublished {
+        course_id: course.id,
+        version: attempt.version,
+        instructor_id: course.instructor_id,
+        title: course.title,
+        ai_ready: request.ai_ready,
+    };
+    outbox::put_event(&mut tx, "course.published", &course.id.to_string(), &event).await?;
+    fault::point("course.mark_published", "before_commit");
+    tx.commit().await?;
+    fault::point("course.mark_published", "after_commit");
+    Ok(())
+}
+
+/// Decides against the version and leaves a tombstone that refuses late writes.
+pub(crate) async fn abort(state: &State, request: AttemptRef) -> Result<AbortReply> {
+    let mut tx = state.pool.begin().await?;
+    let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
+    if attempt.state == "completed" {
+        return Ok(AbortReply {
+            already_published: true,
+        });
+    }
+    sqlx::query!(
+        "update course.publish_attempts set aborted = true, revision = revision + 1 where id = $1 and not aborted",
+        attempt.id
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "insert into course.versions (course_id, version, attempt_id, document_key, state) values ($1, $2, $3, $4, 'aborted')
+         on conflict (course_id, version) do update set state = 'aborted'",
+        course.id,
+        attempt.version,
+        attempt.id,
+        store::version_key(course.id, attempt.version)
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("course.abort_version", "before_commit");
+    tx.commit().await?;
+    fault::point("course.abort_version", "after_commit");
+    Ok(AbortReply {
+        already_published: false,
+    })
+}

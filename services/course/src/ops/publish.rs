@@ -1,0 +1,167 @@
+//! Accepting a publish: a version, an attempt and the workflow start in one transaction.
+
+use std::time::Duration;
+
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    fault,
+    grpc::Actor,
+    outbox::{self, Start, StartOptions},
+    postgres::OnConstraint,
+};
+use smartcourse_proto::course::PublishAccepted;
+use smartcourse_workflows::{
+    TASK_QUEUE,
+    course_publishing::{self, PublishInput},
+};
+use sqlx::PgConnection;
+
+use crate::{
+    State,
+    store::{self, AttemptRow, CourseRow},
+};
+
+/// The registered type of the publishing workflow.
+pub(crate) const WORKFLOW_TYPE: &str = "CoursePublishing";
+
+/// Publishes the draft as it is now; while a publish is under way, answers that one.
+pub(crate) async fn publish(state: &State, actor: Actor, course_id: i64) -> Result<PublishAccepted> {
+    accept(state, actor, course_id, |course| Ok(course.draft_key.clone())).await
+}
+
+/// Publishes a saved version again, as a new version. The draft stays as it is.
+pub(crate) async fn restore(
+    state: &State,
+    actor: Actor,
+    course_id: i64,
+    version: i32,
+) -> Result<PublishAccepted> {
+    let key = sqlx::query_scalar!(
+        "select document_key from course.versions where course_id = $1 and version = $2 and state = 'published'",
+        course_id,
+        version
+    )
+    .fetch_optional(&state.pool)
+    .await?;
+    accept(state, actor, course_id, |_| {
+        key.clone().ok_or_else(|| {
+            Error::new(
+                &codes::NOT_FOUND,
+                format!("version {version} was never published"),
+            )
+        })
+    })
+    .await
+}
+
+async fn accept(
+    state: &State,
+    actor: Actor,
+    course_id: i64,
+    pinned: impl FnOnce(&CourseRow) -> Result<String>,
+) -> Result<PublishAccepted> {
+    let mut tx = state.pool.begin().await?;
+    let course = store::lock_course(&mut tx, course_id).await?;
+    course.require_owner(actor)?;
+    if course.archived {
+        return Err(Error::new(
+            &codes::COURSE_ARCHIVED,
+            "the course is archived; set its status to draft first",
+        ));
+    }
+    if let Some(open) = store::latest_attempt(&mut *tx, course_id)
+        .await?
+        .filter(AttemptRow::is_open)
+    {
+        return Ok(accepted(open));
+    }
+    let draft_key = pinned(&course)?;
+    let version = course.last_version + 1;
+    let workflow_id = course_publishing::workflow_id(course_id, version);
+    let attempt = insert_attempt(&mut tx, &course, &draft_key, &workflow_id, None).await?;
+    outbox::put_start(&mut tx, &start(state, &course, &attempt)?).await?;
+    fault::point("course.publish", "before_commit");
+    tx.commit().await?;
+    fault::point("course.publish", "after_commit");
+    Ok(accepted(attempt))
+}
+
+fn accepted(attempt: AttemptRow) -> PublishAccepted {
+    PublishAccepted {
+        workflow_id: attempt.workflow_id,
+        run_id: attempt.run_id,
+        version: attempt.version,
+        status_url: format!("/courses/{}/publish", attempt.course_id),
+    }
+}
+
+/// The start of an attempt's workflow, through the typed contract.
+pub(crate) fn start(state: &State, course: &CourseRow, attempt: &AttemptRow) -> Result<Start> {
+    let input = PublishInput {
+        course_id: course.id,
+        attempt_id: Some(attempt.id.to_string()),
+        version: Some(attempt.version),
+        resumed: attempt.started_at.is_some(),
+        settings: state.settings.clone(),
+    };
+    Ok(Start {
+        workflow_id: attempt.workflow_id.clone(),
+        workflow_type: WORKFLOW_TYPE.to_owned(),
+        task_queue: TASK_QUEUE.to_owned(),
+        input: serde_json::to_value(input)
+            .map_err(|error| Error::internal("an input is JSON").because(error))?,
+        options: StartOptions {
+            execution_timeout_seconds: state
+                .settings
+                .execution_timeout()
+                .max(Duration::from_secs(60))
+                .as_secs(),
+            course_id: course.id,
+            instructor_id: course.instructor_id,
+            summary: format!(
+                "Publish “{}”, version {}",
+                shorten(&course.title),
+                attempt.version
+            ),
+        },
+    })
+}
+
+/// Temporal refuses summaries over 200 bytes.
+fn shorten(title: &str) -> String {
+    title.chars().take(40).collect()
+}
+
+/// Allots the next version and inserts its attempt; `run_id` is set when a raw start makes it.
+pub(crate) async fn insert_attempt(
+    tx: &mut PgConnection,
+    course: &CourseRow,
+    draft_key: &str,
+    workflow_id: &str,
+    run_id: Option<&str>,
+) -> Result<AttemptRow> {
+    let version = course.last_version + 1;
+    sqlx::query!(
+        "update course.courses set last_version = $2 where id = $1",
+        course.id,
+        version
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query_as!(
+        AttemptRow,
+        "insert into course.publish_attempts (id, course_id, version, draft_key, workflow_id, run_id, state, started_at)
+         values ($1, $2, $3, $4, $5, $6::text, case when $6::text is null then 'accepted' else 'running' end,
+                 case when $6::text is null then null else now() end) returning *",
+        uuid::Uuid::now_v7(),
+        course.id,
+        version,
+        draft_key,
+        workflow_id,
+        run_id
+    )
+    .fetch_one(tx)
+    .await
+    .on_constraint("publish_attempts_one_open", || Error::new(&codes::PUBLISH_RUNNING, "another publish of this course is under way"))
+}

@@ -1,0 +1,150 @@
+//! Reading courses and their content.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, page};
+use smartcourse_proto::{
+    Wire,
+    course::{
+        Content, Course, CoursePage, GetContentRequest, ListCoursesRequest, LivePointer, LivePointers,
+        LivePointersRequest, Manifest, ManifestRequest,
+    },
+    ids::UserId,
+};
+
+use crate::{
+    State, model,
+    store::{self, CourseRow},
+};
+
+pub(crate) async fn get(state: &State, actor: Actor, id: i64) -> Result<Course> {
+    let row = store::course(&state.pool, id).await?;
+    if !row.is_live() && !actor.owns(UserId(row.instructor_id)) {
+        // A draft does not exist for anybody else.
+        return Err(Error::new(&codes::NOT_FOUND, format!("there is no course {id}")));
+    }
+    Ok(row.into())
+}
+
+pub(crate) async fn list(state: &State, request: ListCoursesRequest) -> Result<CoursePage> {
+    let limit = page::limit(request.limit)?;
+    let before: Option<i64> = page::decode(&request.cursor)?;
+    let escaped: String = request
+        .q
+        .chars()
+        .flat_map(|c| {
+            if "%_\\".contains(c) {
+                vec!['\\', c]
+            } else {
+                vec![c]
+            }
+        })
+        .collect();
+    let level = request.level.map(|_| request.level().as_text());
+    let mut rows = sqlx::query_as!(
+        CourseRow,
+        "select * from course.courses
+         where published_version is not null and not archived and ($1::bigint is null or id < $1)
+           and ($2 = '%%' or title ilike $2 or description ilike $2)
+           and ($3::text is null or category = $3) and ($4::text is null or level = $4)
+           and ($5::bigint is null or instructor_id = $5)
+         order by id desc limit $6",
+        before,
+        format!("%{escaped}%"),
+        request.category,
+        level,
+        request.instructor_id,
+        limit + 1
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    let next_cursor = page::cut(&mut rows, limit, |row| row.id);
+    Ok(CoursePage {
+        items: rows.into_iter().map(Into::into).collect(),
+        next_cursor,
+    })
+}
+
+/// The draft for the owner; the published version, without quiz keys, for everybody the gateway lets through.
+pub(crate) async fn content(state: &State, actor: Actor, request: GetContentRequest) -> Result<Content> {
+    let row = store::course(&state.pool, request.course_id).await?;
+    let owner = actor.owns(UserId(row.instructor_id));
+    match (owner, request.version) {
+        (true, None) => {
+            let mut content = state.content(&row.draft_key).await?;
+            content.etag = row.etag();
+            Ok(content)
+        }
+        (true, Some(version)) => version_content(state, row.id, version).await,
+        (false, asked) => {
+            let live = row
+                .published_version
+                .filter(|live| asked.is_none_or(|asked| asked == *live))
+                .ok_or_else(|| Error::new(&codes::NOT_FOUND, "there is no such published version"))?;
+            Ok(model::without_keys(version_content(state, row.id, live).await?))
+        }
+    }
+}
+
+async fn version_content(state: &State, course_id: i64, version: i32) -> Result<Content> {
+    let key = sqlx::query_scalar!(
+        "select document_key from course.versions where course_id = $1 and version = $2 and state <> 'aborted'",
+        course_id,
+        version
+    )
+    .fetch_optional(&state.pool)
+    .await?
+    .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no version {version}")))?;
+    let mut content = state.content(&key).await?;
+    content.etag = format!("\"c{course_id}-v{version}\"");
+    Ok(content)
+}
+
+pub(crate) async fn live_pointers(state: &State, request: LivePointersRequest) -> Result<LivePointers> {
+    let rows = sqlx::query!(
+        "select id, published_version as \"version!\", title, instructor_id from course.courses
+         where published_version is not null and not archived and (cardinality($1::bigint[]) = 0 or id = any($1))",
+        &request.course_ids
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    let items = rows
+        .into_iter()
+        .map(|row| LivePointer {
+            course_id: row.id,
+            version: row.version,
+            title: row.title,
+            instructor_id: row.instructor_id,
+        })
+        .collect();
+    Ok(LivePointers { items })
+}
+
+/// A version with what its services need to know: a saved one, or the pinned revision of the attempt that will save it.
+pub(crate) async fn manifest(state: &State, request: ManifestRequest) -> Result<Manifest> {
+    let row = store::course(&state.pool, request.course_id).await?;
+    let key = if request.version == 0 {
+        row.draft_key.clone()
+    } else {
+        sqlx::query_scalar!(
+            "select document_key from course.versions where course_id = $1 and version = $2 and state <> 'aborted'
+             union all
+             select draft_key from course.publish_attempts where course_id = $1 and version = $2 and not aborted
+             limit 1",
+            row.id,
+            request.version
+        )
+        .fetch_optional(&state.pool)
+        .await?
+        .flatten()
+        .ok_or_else(|| Error::new(&codes::VERSION_DISCARDED, format!("version {} was discarded", request.version)))?
+    };
+    let mut content = state.content(&key).await?;
+    content.course_id = row.id;
+    content.version = request.version;
+    Ok(Manifest {
+        content: Some(content),
+        course_title: row.title,
+        instructor_id: row.instructor_id,
+        max_enrollments: row.max_enrollments,
+        published_version: row.published_version,
+    })
+}

@@ -1,0 +1,113 @@
+//! What the reconciler needs: the attempts that are still open, and a new start for one whose workflow is gone.
+
+use smartcourse_platform::{
+    Error, Result,
+    outbox::{self, Start, StartOptions},
+};
+use smartcourse_proto::{
+    Wire,
+    course::{ListOpenAttemptsRequest, OpenAttempt, OpenAttempts, PublishState, RestartAttemptRequest},
+};
+use smartcourse_workflows::{
+    TASK_QUEUE,
+    contract::StepRef,
+    publish_cleanup::{self, CleanupInput},
+};
+
+use crate::{State, ops::publish, store};
+
+/// Attempts whose start was handed over and that have not ended.
+pub(crate) async fn open_attempts(state: &State, request: ListOpenAttemptsRequest) -> Result<OpenAttempts> {
+    let rows = sqlx::query!(
+        "select id, course_id, version, workflow_id, run_id, state from course.publish_attempts
+         where state in ('accepted', 'running', 'cancelling') and accepted_at < now() - make_interval(secs => $1)
+         order by accepted_at",
+        f64::from(request.older_than_seconds)
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    let mut items = Vec::new();
+    for row in rows {
+        // A start that waits for Temporal is not lost.
+        let waiting = outbox::start_state(&state.pool, &row.workflow_id)
+            .await?
+            .is_some_and(|start| !start.done);
+        if !waiting {
+            items.push(OpenAttempt {
+                attempt_id: row.id.to_string(),
+                course_id: row.course_id,
+                version: row.version,
+                workflow_id: row.workflow_id,
+                run_id: row.run_id,
+                state: PublishState::from_text(&row.state)
+                    .unwrap_or(PublishState::Unspecified)
+                    .into(),
+            });
+        }
+    }
+    Ok(OpenAttempts { items })
+}
+
+/// Starts the workflow of an attempt again, or the clean-up of what it left behind.
+pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Result<()> {
+    let mut tx = state.pool.begin().await?;
+    let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
+    if !attempt.is_open() || attempt.run_id != request.run_id {
+        return Ok(());
+    }
+    let start = match request.cleanup_reason {
+        None => {
+            sqlx::query!(
+                "update course.publish_attempts set run_id = null, step = 0, revision = revision + 1,
+                     state = case when state = 'running' then 'accepted' else state end where id = $1",
+                attempt.id
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "delete from course.publish_steps where attempt_id = $1",
+                attempt.id
+            )
+            .execute(&mut *tx)
+            .await?;
+            publish::start(state, &course, &attempt)?
+        }
+        Some(reason) => {
+            let input = CleanupInput {
+                target: StepRef {
+                    attempt_id: Some(attempt.id.to_string()),
+                    course_id: course.id,
+                    version: attempt.version,
+                    ..StepRef::default()
+                },
+                code: reason.code,
+                message: reason.message,
+                cancelled: attempt.state == "cancelling",
+            };
+            Start {
+                workflow_id: publish_cleanup::workflow_id(&attempt.id.to_string()),
+                workflow_type: "PublishCleanup".to_owned(),
+                task_queue: TASK_QUEUE.to_owned(),
+                input: serde_json::to_value(input)
+                    .map_err(|error| Error::internal("an input is JSON").because(error))?,
+                options: StartOptions {
+                    execution_timeout_seconds: state.settings.execution_timeout().as_secs(),
+                    course_id: course.id,
+                    instructor_id: course.instructor_id,
+                    summary: format!(
+                        "Undo the publish of course {} version {}",
+                        course.id, attempt.version
+                    ),
+                },
+            }
+        }
+    };
+    if outbox::start_state(&state.pool, &start.workflow_id)
+        .await?
+        .is_none_or(|earlier| earlier.done)
+    {
+        outbox::put_start(&mut tx, &start).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

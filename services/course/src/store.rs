@@ -1,0 +1,251 @@
+//! Rows of schema `course` and what they look like outside.
+
+use rust_decimal::Decimal;
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::{
+    Wire,
+    common::Money,
+    course::{Content, Course, CourseStatus, Level, Seats},
+    ids::UserId,
+    json::timestamp::from_time,
+};
+use sqlx::{PgConnection, types::time::OffsetDateTime};
+
+use crate::State;
+
+/// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`).
+pub(crate) const CONTENT: &str = "course.content";
+
+/// Key of a new draft of a course.
+pub(crate) fn draft_key(course_id: i64) -> String {
+    format!("{course_id}/d-{}", uuid::Uuid::now_v7().simple())
+}
+
+/// Key of a saved version.
+pub(crate) fn version_key(course_id: i64, version: i32) -> String {
+    format!("{course_id}/v{version}")
+}
+
+/// A row of `course.courses`.
+#[derive(Debug, Clone)]
+pub(crate) struct CourseRow {
+    pub(crate) id: i64,
+    pub(crate) instructor_id: i64,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) category: Option<String>,
+    pub(crate) level: Option<String>,
+    pub(crate) price_amount: Option<Decimal>,
+    pub(crate) price_currency: Option<String>,
+    pub(crate) max_enrollments: Option<i32>,
+    pub(crate) prerequisites: Vec<i64>,
+    pub(crate) archived: bool,
+    pub(crate) published_version: Option<i32>,
+    pub(crate) ai_ready: bool,
+    pub(crate) last_version: i32,
+    pub(crate) revision: i64,
+    pub(crate) draft_key: String,
+    pub(crate) created_at: OffsetDateTime,
+    pub(crate) updated_at: OffsetDateTime,
+}
+
+impl CourseRow {
+    /// Whether everybody may see it.
+    pub(crate) fn is_live(&self) -> bool {
+        self.published_version.is_some() && !self.archived
+    }
+
+    /// The entity tag of the course and its draft.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"c{}-{}\"", self.id, self.revision)
+    }
+
+    /// Refuses everybody but the owner and administrators.
+    pub(crate) fn require_owner(&self, actor: Actor) -> Result<()> {
+        if actor.owns(UserId(self.instructor_id)) {
+            return Ok(());
+        }
+        actor.user()?;
+        Err(Error::new(
+            &codes::FORBIDDEN,
+            "this course belongs to another instructor",
+        ))
+    }
+
+    /// Refuses an edit that was made against an older revision.
+    pub(crate) fn require_match(&self, if_match: Option<&str>) -> Result<()> {
+        match if_match {
+            None | Some("*") => Ok(()),
+            Some(tags) if tags.split(',').any(|tag| tag.trim() == self.etag()) => Ok(()),
+            Some(_) => Err(Error::new(
+                &codes::STALE,
+                "the course was changed by somebody else; read it again",
+            )),
+        }
+    }
+}
+
+impl From<CourseRow> for Course {
+    fn from(row: CourseRow) -> Self {
+        let etag = row.etag();
+        let status = match (row.archived, row.published_version) {
+            (true, _) => CourseStatus::Archived,
+            (false, Some(_)) => CourseStatus::Published,
+            (false, None) => CourseStatus::Draft,
+        };
+        Self {
+            id: row.id,
+            title: row.title,
+            description: row.description,
+            category: row.category,
+            level: row.level.as_deref().and_then(Level::from_text).map(Into::into),
+            price: row
+                .price_amount
+                .zip(row.price_currency)
+                .map(|(amount, currency)| Money {
+                    amount: format!("{amount:.2}"),
+                    currency,
+                }),
+            max_enrollments: row.max_enrollments,
+            prerequisites: row.prerequisites,
+            status: status.into(),
+            published_version: row.published_version,
+            ai_ready: row.ai_ready,
+            seats: Some(Seats {
+                max: row.max_enrollments,
+                taken: 0,
+            }),
+            instructor_id: row.instructor_id,
+            created_at: Some(from_time(row.created_at)),
+            updated_at: Some(from_time(row.updated_at)),
+            etag,
+        }
+    }
+}
+
+fn missing(id: i64) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("there is no course {id}"))
+}
+
+/// Reads a course.
+pub(crate) async fn course(connection: impl sqlx::PgExecutor<'_>, id: i64) -> Result<CourseRow> {
+    sqlx::query_as!(CourseRow, "select * from course.courses where id = $1", id)
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| missing(id))
+}
+
+/// Reads and locks a course: the first lock of every transaction that touches its attempts.
+pub(crate) async fn lock_course(connection: &mut PgConnection, id: i64) -> Result<CourseRow> {
+    sqlx::query_as!(
+        CourseRow,
+        "select * from course.courses where id = $1 for update",
+        id
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or_else(|| missing(id))
+}
+
+/// A row of `course.publish_attempts`.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptRow {
+    pub(crate) id: uuid::Uuid,
+    pub(crate) course_id: i64,
+    pub(crate) version: i32,
+    pub(crate) draft_key: String,
+    pub(crate) workflow_id: String,
+    pub(crate) run_id: Option<String>,
+    pub(crate) state: String,
+    pub(crate) aborted: bool,
+    pub(crate) step: i32,
+    pub(crate) warnings: serde_json::Value,
+    pub(crate) error_code: Option<String>,
+    pub(crate) error_message: Option<String>,
+    pub(crate) revision: i64,
+    pub(crate) accepted_at: OffsetDateTime,
+    pub(crate) started_at: Option<OffsetDateTime>,
+    pub(crate) finished_at: Option<OffsetDateTime>,
+}
+
+impl AttemptRow {
+    /// Whether it may still be published.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state.as_str(), "accepted" | "running" | "cancelling")
+    }
+
+    /// Refuses work for an attempt that is not running: the first thing each forward step does.
+    pub(crate) fn require_running(&self) -> Result<()> {
+        match self.state.as_str() {
+            _ if self.aborted => Err(Error::new(
+                &codes::VERSION_DISCARDED,
+                "this version was decided against",
+            )),
+            "running" => Ok(()),
+            "cancelling" => Err(Error::new(&codes::PUBLISH_CANCELLED, "the publish was cancelled")),
+            state => Err(Error::new(
+                &codes::ATTEMPT_CLOSED,
+                format!("the attempt is {state}"),
+            )),
+        }
+    }
+}
+
+/// Reads an id sent over the wire.
+pub(crate) fn attempt_id(text: &str) -> Result<uuid::Uuid> {
+    text.parse()
+        .map_err(|_| Error::new(&codes::NOT_FOUND, format!("`{text}` is not an attempt id")))
+}
+
+/// Locks course and attempt, in that order everywhere.
+pub(crate) async fn lock_attempt(connection: &mut PgConnection, id: &str) -> Result<(CourseRow, AttemptRow)> {
+    let id = attempt_id(id)?;
+    let course_id = sqlx::query_scalar!("select course_id from course.publish_attempts where id = $1", id)
+        .fetch_optional(&mut *connection)
+        .await?
+        .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no attempt {id}")))?;
+    let course = lock_course(connection, course_id).await?;
+    let attempt = sqlx::query_as!(
+        AttemptRow,
+        "select * from course.publish_attempts where id = $1",
+        id
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((course, attempt))
+}
+
+/// The latest attempt of a course.
+pub(crate) async fn latest_attempt(
+    connection: impl sqlx::PgExecutor<'_>,
+    course_id: i64,
+) -> Result<Option<AttemptRow>> {
+    let row = sqlx::query_as!(
+        AttemptRow,
+        "select * from course.publish_attempts where course_id = $1 order by version desc limit 1",
+        course_id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
+impl State {
+    /// Reads a content document.
+    pub(crate) async fn content(&self, key: &str) -> Result<Content> {
+        let body = self
+            .documents
+            .get(CONTENT, key)
+            .await?
+            .ok_or_else(|| Error::internal(format!("the content document {key} is missing")))?;
+        serde_json::from_value(body)
+            .map_err(|error| Error::internal(format!("the content document {key} is broken")).because(error))
+    }
+
+    /// Writes a content document.
+    pub(crate) async fn put_content(&self, key: &str, content: &Content) -> Result<()> {
+        let body = serde_json::to_value(content)
+            .map_err(|error| Error::internal("content is JSON").because(error))?;
+        self.documents.put(CONTENT, key, &body).await
+    }
+}

@@ -1,0 +1,57 @@
+//! Seats: how many, and how many are taken.
+
+use smartcourse_platform::{Result, error::Problems};
+use smartcourse_proto::{course::Seats, enrollment::CourseSeats};
+use sqlx::PgPool;
+
+/// The seats of a course; one nobody prepared yet has none taken and no limit.
+pub(crate) async fn get(pool: &PgPool, course_id: i64) -> Result<Seats> {
+    let seats = sqlx::query_as!(
+        Seats,
+        "select max, taken from enrollment.course_seats where course_id = $1",
+        course_id
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(seats.unwrap_or_default())
+}
+
+/// The seats of many courses at once, for lists; courses nobody prepared yet are left out.
+pub(crate) async fn get_many(pool: &PgPool, course_ids: &[i64]) -> Result<Vec<CourseSeats>> {
+    let rows = sqlx::query!(
+        "select course_id, max, taken from enrollment.course_seats where course_id = any($1)",
+        course_ids
+    )
+    .fetch_all(pool)
+    .await?;
+    let seats = |max, taken| Some(Seats { max, taken });
+    Ok(rows
+        .into_iter()
+        .map(|row| CourseSeats {
+            course_id: row.course_id,
+            seats: seats(row.max, row.taken),
+        })
+        .collect())
+}
+
+/// Sets the limit. Lowering it below what is taken keeps everybody in and lets nobody else in.
+pub(crate) async fn set_limit(pool: &PgPool, course_id: i64, max: Option<i32>) -> Result<Seats> {
+    let mut problems = Problems::default();
+    problems.require(
+        max.is_none_or(|max| max >= 1),
+        "max_enrollments",
+        "must be at least 1",
+    );
+    problems.finish()?;
+    // From here on the row is not only the work of the version that prepared it.
+    Ok(sqlx::query_as!(
+        Seats,
+        "insert into enrollment.course_seats (course_id, max) values ($1, $2)
+         on conflict (course_id) do update set max = excluded.max, prepared_version = null
+         returning max, taken",
+        course_id,
+        max
+    )
+    .fetch_one(pool)
+    .await?)
+}

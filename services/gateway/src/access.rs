@@ -1,0 +1,62 @@
+//! Who may do what with a course, where the answer needs more than one service.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::{
+    course::{Course, CourseStatus, GetCourseRequest},
+    enrollment::AccessRequest,
+    ids::UserId,
+};
+
+use crate::state::App;
+
+/// The course, whoever asks: the gateway's own look before it decides.
+async fn course(app: &App, id: i64) -> Result<Course> {
+    let request = Actor::Service.request(GetCourseRequest { id });
+    Ok(app.clients.course.clone().get_course(request).await?.into_inner())
+}
+
+/// `Ok` for the course's instructor and administrators.
+pub(crate) async fn require_owner(app: &App, actor: Actor, course_id: i64) -> Result<()> {
+    actor.user()?;
+    let course = course(app, course_id).await?;
+    if actor.owns(UserId(course.instructor_id)) {
+        return Ok(());
+    }
+    Err(match course.status() {
+        CourseStatus::Published => Error::new(&codes::FORBIDDEN, "this course belongs to another instructor"),
+        _ => hidden(course_id),
+    })
+}
+
+/// `Ok` for readers: the owner, administrators and whoever is enrolled.
+pub(crate) async fn require_reader(app: &App, actor: Actor, course_id: i64) -> Result<()> {
+    let user_id = actor.user()?;
+    let course = course(app, course_id).await?;
+    if actor.owns(UserId(course.instructor_id)) {
+        return Ok(());
+    }
+    let request = Actor::Service.request(AccessRequest {
+        course_id,
+        user_id: user_id.0,
+    });
+    let access = app
+        .clients
+        .enrollment
+        .clone()
+        .get_access(request)
+        .await?
+        .into_inner();
+    match (access.enrolled, course.status()) {
+        (true, _) => Ok(()),
+        (false, CourseStatus::Published) => Err(Error::new(
+            &codes::NOT_ENROLLED,
+            "enroll in the course to read its content",
+        )),
+        (false, _) => Err(hidden(course_id)),
+    }
+}
+
+/// The answer for a course this caller may not know of: the same as for one that is not there.
+fn hidden(course_id: i64) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("there is no course {course_id}"))
+}

@@ -1,0 +1,9 @@
+//! Who calls: access tokens are checked here and nowhere else. What the caller says about itself in any other header
+//! is never looked at.
+
+mod caller;
+mod keys;
+mod verifier;
+
+pub(crate) use caller::{Caller, SignedIn};
+pub(crate) use verifier::Verifier;

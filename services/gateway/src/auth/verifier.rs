@@ -1,0 +1,226 @@
+//! Access tokens: signature, life, and whether the session they come from still counts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use smartcourse_platform::{
+    Error, Result,
+    engines::cache::{Cache, InProcess},
+    error::codes,
+    grpc::{Actor, Transport},
+};
+use smartcourse_proto::{
+    Wire as _,
+    ids::UserId,
+    user::{GetUserRequest, Role, user_service_client::UserServiceClient},
+};
+
+use super::keys::Keys;
+
+/// How long a role change may go unnoticed by a gateway that did not make it.
+const SESSION_TTL: Duration = Duration::from_secs(1);
+const SESSIONS: u64 = 100_000;
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    role: String,
+    #[serde(rename = "gen")]
+    generation: i32,
+}
+
+/// Turns access tokens into actors.
+pub(crate) struct Verifier {
+    users: UserServiceClient<Transport>,
+    keys: Keys,
+    sessions: Box<dyn Cache>,
+}
+
+impl Verifier {
+    pub(crate) fn new(users: UserServiceClient<Transport>) -> Self {
+        let sessions = Box::new(InProcess::new(SESSIONS, SESSION_TTL));
+        Self {
+            keys: Keys::new(users.clone()),
+            users,
+            sessions,
+        }
+    }
+
+    /// The user a token stands for.
+    pub(crate) async fn verify(&self, token: &str) -> Result<Actor> {
+        let kid = key_id(token)?;
+        let key = self.keys.get(&kid).await?.ok_or_else(refused)?;
+        let (id, role, generation) = check(token, &key)?;
+        if self.generation(id).await? != generation {
+            return Err(Error::new(
+                &codes::UNAUTHENTICATED,
+                "this session has ended; sign in again",
+            ));
+        }
+        Ok(Actor::User { id, role })
+    }
+
+    async fn generation(&self, id: UserId) -> Result<i32> {
+        let key = cache_key(id);
+        if let Some(bytes) = self.sessions.get(&key).await
+            && let Ok(bytes) = <[u8; 4]>::try_from(bytes.as_ref())
+        {
+            return Ok(i32::from_be_bytes(bytes));
+        }
+        let request = Actor::Service.request(GetUserRequest { id: id.0 });
+        let generation = match self.users.clone().get_session(request).await.map_err(Error::from) {
+            Ok(session) => session.into_inner().generation,
+            Err(error) if error.is(&codes::NOT_FOUND) => return Err(refused()),
+            Err(error) => return Err(error),
+        };
+        self.sessions
+            .put(&key, Bytes::copy_from_slice(&generation.to_be_bytes()))
+            .await;
+        Ok(generation)
+    }
+
+    /// Looks the session up anew next time: its user's role was changed.
+    pub(crate) async fn forget(&self, id: UserId) {
+        self.sessions.remove(&cache_key(id)).await;
+    }
+}
+
+fn cache_key(id: UserId) -> String {
+    format!("session:{id}")
+}
+
+fn refused() -> Error {
+    Error::new(&codes::UNAUTHENTICATED, "the access token is not valid")
+}
+
+/// The key a token claims to be signed with; only Ed25519 tokens name one. Whatever else the header asks for, such as
+/// `none` or `HS256`, ends here.
+fn key_id(token: &str) -> Result<String> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| refused())?;
+    if header.alg != Algorithm::EdDSA {
+        return Err(refused());
+    }
+    header.kid.ok_or_else(refused)
+}
+
+/// Signature, issuer and life; then user, role and session generation.
+fn check(token: &str, key: &DecodingKey) -> Result<(UserId, Role, i32)> {
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.leeway = 0;
+    validation.set_issuer(&["smartcourse"]);
+    validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+    let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+        .map_err(|_| refused())?
+        .claims;
+    let id = claims.sub.parse().map_err(|_| refused())?;
+    let role = Role::from_text(&claims.role)
+        .filter(|role| *role != Role::Unspecified)
+        .ok_or_else(refused)?;
+    Ok((UserId(id), role, claims.generation))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use jsonwebtoken::{
+        EncodingKey, Header, encode,
+        jwk::{AlgorithmParameters, Jwk},
+    };
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pair(seed: u8) -> (EncodingKey, String) {
+        let mut pkcs8 = vec![
+            0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20,
+        ];
+        pkcs8.extend([seed; 32]);
+        let key = EncodingKey::from_ed_der(&pkcs8);
+        let jwk = Jwk::from_encoding_key(&key, Algorithm::EdDSA).expect("a key");
+        let AlgorithmParameters::OctetKeyPair(pair) = jwk.algorithm else {
+            panic!("not Ed25519")
+        };
+        (key, pair.x)
+    }
+
+    fn claims(life: i64) -> Value {
+        let now = i64::try_from(jsonwebtoken::get_current_timestamp()).expect("fits");
+        json!({"iss": "smartcourse", "sub": "7", "role": "student", "gen": 2, "iat": now, "exp": now + life})
+    }
+
+    fn header(algorithm: Algorithm) -> Header {
+        let mut header = Header::new(algorithm);
+        header.kid = Some("k".to_owned());
+        header
+    }
+
+    /// What the verifier does with a token, without the calls between.
+    fn outcome(token: &str, x: &str) -> Result<(UserId, Role, i32)> {
+        key_id(token)?;
+        check(token, &DecodingKey::from_ed_components(x).expect("a key"))
+    }
+
+    fn is_refused(token: &str, x: &str) -> bool {
+        outcome(token, x).is_err_and(|error| error.is(&codes::UNAUTHENTICATED))
+    }
+
+    #[test]
+    fn a_good_token_names_its_user() {
+        let (key, x) = pair(1);
+        let token = encode(&header(Algorithm::EdDSA), &claims(60), &key).expect("signs");
+        assert_eq!(outcome(&token, &x).expect("valid"), (UserId(7), Role::Student, 2));
+    }
+
+    #[test]
+    fn forgeries_are_refused() {
+        let (key, x) = pair(1);
+        let (other, _) = pair(2);
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        for none in ["none", "None", "NONE"] {
+            let head = part(&json!({"alg": none, "typ": "JWT", "kid": "k"}));
+            assert!(is_refused(&format!("{head}.{}.", part(&claims(60))), &x));
+        }
+        // The classic confusion: the public key used as an HMAC secret, in every form an attacker may try.
+        let raw = URL_SAFE_NO_PAD.decode(&x).expect("base64");
+        for secret in [raw.as_slice(), x.as_bytes()] {
+            let forged = encode(
+                &header(Algorithm::HS256),
+                &claims(60),
+                &EncodingKey::from_secret(secret),
+            )
+            .expect("signs");
+            assert!(is_refused(&forged, &x));
+        }
+        assert!(is_refused(
+            &encode(&header(Algorithm::EdDSA), &claims(60), &other).expect("signs"),
+            &x
+        ));
+        assert!(
+            is_refused(
+                &encode(&Header::new(Algorithm::EdDSA), &claims(60), &key).expect("signs"),
+                &x
+            ),
+            "no key id"
+        );
+        assert!(is_refused("not a token", &x) && is_refused("", &x));
+    }
+
+    #[test]
+    fn expired_foreign_and_odd_claims_are_refused() {
+        let (key, x) = pair(1);
+        let sign = |claims: &Value| encode(&header(Algorithm::EdDSA), claims, &key).expect("signs");
+        assert!(is_refused(&sign(&claims(-1)), &x));
+        for (name, value) in [
+            ("iss", json!("elsewhere")),
+            ("sub", json!("seven")),
+            ("role", json!("root")),
+            ("exp", Value::Null),
+        ] {
+            let mut odd = claims(60);
+            odd[name] = value;
+            assert!(is_refused(&sign(&odd), &x), "{name}");
+        }
+    }
+}

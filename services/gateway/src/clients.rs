@@ -1,0 +1,86 @@
+//! One client per service.
+
+use smartcourse_platform::{grpc::Transport, grpc_client};
+use smartcourse_proto::{
+    assistant::{assistant_service_client::AssistantServiceClient, assistant_service_server},
+    content::{content_service_client::ContentServiceClient, content_service_server},
+    course::{course_service_client::CourseServiceClient, course_service_server},
+    enrollment::{enrollment_service_client::EnrollmentServiceClient, enrollment_service_server},
+    progress::progress_service_server,
+    user::{user_service_client::UserServiceClient, user_service_server},
+};
+
+/// Largest message of an upload's stream; a larger one breaks the stream on purpose (see the assets routes).
+pub(crate) const UPLOAD_MESSAGE: usize = 1024 * 1024;
+
+/// The way to each service.
+pub struct Transports {
+    /// To the user service.
+    pub user: Transport,
+    /// To the course service.
+    pub course: Transport,
+    /// To the content service.
+    pub content: Transport,
+    /// To the assistant service.
+    pub assistant: Transport,
+    /// To the enrollment service.
+    pub enrollment: Transport,
+    /// To the progress service.
+    pub progress: Transport,
+}
+
+/// Typed clients; a clone is cheap, and every call takes one.
+#[derive(Clone)]
+pub struct Clients {
+    pub(crate) user: UserServiceClient<Transport>,
+    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) content: ContentServiceClient<Transport>,
+    pub(crate) uploads: ContentServiceClient<Transport>,
+    pub(crate) assistant: AssistantServiceClient<Transport>,
+    pub(crate) enrollment: EnrollmentServiceClient<Transport>,
+    /// Every service, for the readiness probe.
+    pub(crate) probes: Vec<Probe>,
+}
+
+/// A service to ask whether it is well.
+#[derive(Clone)]
+pub(crate) struct Probe {
+    /// What people call it.
+    pub(crate) name: &'static str,
+    /// Its protobuf name: a process answers for each of its services.
+    pub(crate) service: &'static str,
+    pub(crate) way: Transport,
+}
+
+impl Clients {
+    /// Makes the clients.
+    pub fn new(to: Transports) -> Self {
+        let probe = |name, service, way: &Transport| Probe {
+            name,
+            service,
+            way: way.clone(),
+        };
+        let probes = vec![
+            probe("user", user_service_server::SERVICE_NAME, &to.user),
+            probe("course", course_service_server::SERVICE_NAME, &to.course),
+            probe("content", content_service_server::SERVICE_NAME, &to.content),
+            probe("assistant", assistant_service_server::SERVICE_NAME, &to.assistant),
+            probe(
+                "enrollment",
+                enrollment_service_server::SERVICE_NAME,
+                &to.enrollment,
+            ),
+            probe("progress", progress_service_server::SERVICE_NAME, &to.progress),
+        ];
+        Self {
+            user: grpc_client!(UserServiceClient<Transport>, to.user),
+            course: grpc_client!(CourseServiceClient<Transport>, to.course),
+            uploads: grpc_client!(ContentServiceClient<Transport>, to.content.clone())
+                .max_encoding_message_size(UPLOAD_MESSAGE),
+            content: grpc_client!(ContentServiceClient<Transport>, to.content),
+            assistant: grpc_client!(AssistantServiceClient<Transport>, to.assistant),
+            enrollment: grpc_client!(EnrollmentServiceClient<Transport>, to.enrollment),
+            probes,
+        }
+    }
+}

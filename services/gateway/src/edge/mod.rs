@@ -1,0 +1,11 @@
+//! What wraps every request, and how requests become arguments and answers get their headers.
+
+mod extract;
+mod headers;
+mod layers;
+mod limit;
+
+pub(crate) use extract::{Body, Id, Json, PathOf, Query};
+pub(crate) use headers::{Entity, IdempotencyKey, IfMatch};
+pub(crate) use layers::{admit, catch_panic, deadline, measure, method_not_allowed, not_found};
+pub(crate) use limit::Limits;

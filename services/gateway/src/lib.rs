@@ -1,0 +1,57 @@
+//! The gateway: the only public face. It turns HTTP and access tokens into gRPC calls that name their actor, composes
+//! what needs several services, and keeps no state of its own.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`clients`] | one client per service |
+//! | [`auth`] | access tokens, sessions, the caller of a request |
+//! | [`edge`] | what wraps every request: limits, deadlines, metrics, panics; extractors and headers |
+//! | [`access`] | who is owner and who is enrolled |
+//! | [`routes`] | the handlers |
+//! | [`openapi`] | the document made from them, and the pages that show it |
+
+mod access;
+mod auth;
+mod clients;
+mod edge;
+mod openapi;
+mod routes;
+mod state;
+
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+pub use clients::{Clients, Transports};
+use smartcourse_platform::{config::Config, http::request_id, lifecycle::Lifecycle};
+use state::App;
+
+/// The OpenAPI 3.1 document of everything this gateway serves.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let (_, document) = routes::all().split_for_parts();
+    openapi::finish(document)
+}
+
+/// The whole public face. Serve it with
+/// [`axum::Router::into_make_service_with_connect_info`]`::<SocketAddr>()`: limits of callers without a token are per
+/// address.
+pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
+    let app = App::new(config, clients, life);
+    let quick = routes::quick()
+        .layer(DefaultBodyLimit::max(config.gateway.max_body_bytes))
+        .layer(middleware::from_fn_with_state(app.clone(), edge::deadline));
+    let (api, document) = quick.merge(routes::slow()).split_for_parts();
+    let api = api
+        .fallback(edge::not_found)
+        .layer(middleware::from_fn_with_state(app.clone(), edge::admit));
+    let (operations, operations_document) = routes::operations().split_for_parts();
+    let mut document = document;
+    document.merge(operations_document);
+    // Probes and pages are outside of the limits: a busy gateway must still say that it lives.
+    Router::new()
+        .merge(openapi::pages(&openapi::finish(document)))
+        .merge(operations)
+        .merge(api)
+        .method_not_allowed_fallback(edge::method_not_allowed)
+        .layer(edge::catch_panic())
+        .layer(middleware::from_fn(edge::measure))
+        .layer(middleware::from_fn(request_id))
+        .with_state(app)
+}

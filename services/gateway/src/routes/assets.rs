@@ -1,0 +1,350 @@
+//! Files of a course, in and out, without ever holding one in memory.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    body::Body,
+    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State, multipart::Field},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, codes},
+    grpc::Actor,
+};
+use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
+use tokio::sync::mpsc;
+
+use crate::{
+    access,
+    auth::SignedIn,
+    clients::UPLOAD_MESSAGE,
+    edge::{Id, IdempotencyKey, Json, PathOf},
+    state::App,
+};
+
+/// Bytes of one message of the stream.
+const PIECE: usize = 256 * 1024;
+/// Messages on their way at most: what an upload costs in memory.
+const IN_FLIGHT: usize = 4;
+/// A client that sends nothing for this long has gone.
+const IDLE: Duration = Duration::from_secs(30);
+/// What the form around the file may take.
+const FORM_OVERHEAD: u64 = 64 * 1024;
+
+/// A form with one file.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the form in the OpenAPI document")]
+pub(crate) struct AssetForm {
+    /// The file; its name and bytes decide its type.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// Upload a file
+#[utoipa::path(post, path = "/courses/{id}/assets", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same file")),
+    request_body(content = AssetForm, content_type = "multipart/form-data"),
+    responses((status = 201, body = Asset)))]
+pub(crate) async fn upload(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
+    mut request: Request,
+) -> Result<Response> {
+    access::require_owner(&app, actor, id.0).await?;
+    if declared_length(request.headers()).is_some_and(|length| length > app.max_upload_bytes + FORM_OVERHEAD)
+    {
+        return Err(too_large());
+    }
+    DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
+    let mut form = Multipart::from_request(request, &()).await.map_err(|rejection| {
+        Error::new(&codes::UNSUPPORTED_TYPE, "the body must be multipart/form-data").because(rejection)
+    })?;
+    while let Some(field) = tokio::time::timeout(IDLE, form.next_field())
+        .await
+        .map_err(|_| stalled())?
+        .map_err(broken_form)?
+    {
+        if field.name() == Some("file") {
+            let asset = send(&app, actor, id.0, idempotency_key, field).await?;
+            let location = [(header::LOCATION, format!("/courses/{}/assets/{}", id.0, asset.id))];
+            return Ok((StatusCode::CREATED, location, Json(asset)).into_response());
+        }
+    }
+    let mut problems = Problems::default();
+    problems.add("file", "is missing from the form");
+    problems.finish()?;
+    Err(Error::new(&codes::VALIDATION_FAILED, "the form has no file"))
+}
+
+/// Hands the file to the content service while it arrives.
+async fn send(
+    app: &App,
+    actor: Actor,
+    course_id: i64,
+    idempotency_key: Option<String>,
+    field: Field<'_>,
+) -> Result<Asset> {
+    let head = AssetHeader {
+        course_id,
+        filename: field.file_name().unwrap_or("file").to_owned(),
+        content_type: field.content_type().map(str::to_owned),
+        declared_size: declared_length(field.headers()).and_then(|size| i64::try_from(size).ok()),
+        idempotency_key,
+    };
+    let (sender, parts) = channel(head);
+    let mut uploads = app.clients.uploads.clone();
+    let call = uploads.upload_asset(actor.request(parts));
+    let pump = pump(field, sender, app.max_upload_bytes);
+    tokio::pin!(call, pump);
+    let answer = tokio::select! {
+        // The service may refuse before it has read everything.
+        answer = &mut call => answer,
+        sent = &mut pump => {
+            sent?;
+            call.await
+        }
+    };
+    Ok(answer?.into_inner())
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large() -> Error {
+    Error::new(&codes::FILE_TOO_LARGE, "the file is larger than the limit")
+}
+
+fn broken_form(error: axum::extract::multipart::MultipartError) -> Error {
+    Error::new(
+        &codes::MALFORMED_REQUEST,
+        "the form ended early or is not multipart/form-data",
+    )
+    .because(error)
+}
+
+fn stalled() -> Error {
+    Error::new(&codes::TIMEOUT, "the upload stalled")
+}
+
+/// The sending end of an upload's stream.
+struct Sender {
+    parts: mpsc::Sender<AssetPart>,
+    complete: Arc<AtomicBool>,
+}
+
+/// A stream of parts that ends well only when its sender said so.
+///
+/// A stream that merely ends looks like a whole file to the service. So whenever the sender goes away early, because
+/// the client did or the form was cut off, the stream's last message is one larger than the client may send, which
+/// makes the transport break the stream off.
+fn channel(head: AssetHeader) -> (Sender, impl Stream<Item = AssetPart> + Send + 'static) {
+    let (parts, mut receiver) = mpsc::channel(IN_FLIGHT);
+    let complete = Arc::new(AtomicBool::new(false));
+    let sender = Sender {
+        parts,
+        complete: Arc::clone(&complete),
+    };
+    let stream = async_stream::stream! {
+        yield AssetPart { header: Some(head), data: Vec::new() };
+        while let Some(part) = receiver.recv().await {
+            yield part;
+        }
+        if !complete.load(Ordering::Acquire) {
+            yield AssetPart { header: None, data: vec![0; UPLOAD_MESSAGE + 1] };
+        }
+    };
+    (sender, stream)
+}
+
+/// Moves the file from the form to the stream.
+async fn pump(mut field: Field<'_>, sender: Sender, limit: u64) -> Result<()> {
+    let mut total = 0_u64;
+    while let Some(mut chunk) = tokio::time::timeout(IDLE, field.chunk())
+        .await
+        .map_err(|_| stalled())?
+        .map_err(broken_form)?
+    {
+        total += chunk.len() as u64;
+        if total > limit {
+            return Err(too_large());
+        }
+        while !chunk.is_empty() {
+            let piece = chunk.split_to(chunk.len().min(PIECE));
+            if sender
+                .parts
+                .send(AssetPart {
+                    header: None,
+                    data: piece.to_vec(),
+                })
+                .await
+                .is_err()
+            {
+                // The service has answered; its answer says why.
+                return Ok(());
+            }
+        }
+    }
+    sender.complete.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// Download a file
+#[utoipa::path(get, path = "/courses/{id}/assets/{aid}", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("aid" = String, Path, description = "The file")),
+    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
+pub(crate) async fn download(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, asset_id)): PathOf<(i64, String)>,
+) -> Result<Response> {
+    access::require_reader(&app, actor, course_id).await?;
+    let request = GetAssetRequest { course_id, asset_id };
+    let mut content = app.clients.content.clone();
+    let asset = content
+        .get_asset(actor.request(request.clone()))
+        .await?
+        .into_inner();
+    let parts = content.read_asset(actor.request(request)).await?.into_inner();
+    let bytes = parts.map(|part| part.map(|part| Bytes::from(part.data)));
+    let mut response = Body::from_stream(bytes).into_response();
+    let headers = response.headers_mut();
+    let texts = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::CONTENT_LENGTH, asset.size_bytes.to_string()),
+        (header::CONTENT_DISPOSITION, disposition(&asset.filename)),
+        (header::ETAG, format!("\"{}\"", asset.sha256)),
+        // An instructor's file must not act as a page of ours.
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; sandbox".to_owned(),
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    for (name, text) in texts {
+        let value = text
+            .parse()
+            .map_err(|error| Error::internal(format!("a file's {name} cannot be sent")).because(error))?;
+        headers.insert(name, value);
+    }
+    Ok(response)
+}
+
+/// An attachment with its name twice: plain for old clients, encoded for all others (RFC 6266).
+fn disposition(filename: &str) -> String {
+    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String = name
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || " ._-()".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_leave_their_header() {
+        assert_eq!(
+            disposition("../a\"b\r\nSet-Cookie: x.pdf"),
+            "attachment; filename=\"a_b__Set-Cookie_ x.pdf\"; filename*=UTF-8''a%22b%0D%0ASet-Cookie%3A%20x.pdf"
+        );
+        assert!(disposition("Übung.pdf").ends_with("filename*=UTF-8''%C3%9Cbung.pdf"));
+    }
+
+    #[tokio::test]
+    async fn only_a_complete_upload_ends_well() {
+        let data = |bytes: &[u8]| AssetPart {
+            header: None,
+            data: bytes.to_vec(),
+        };
+        let (sender, stream) = channel(AssetHeader::default());
+        sender.parts.send(data(b"all")).await.expect("is open");
+        sender.complete.store(true, Ordering::Release);
+        drop(sender);
+        assert_eq!(stream.collect::<Vec<_>>().await.len(), 2);
+
+        let (sender, stream) = channel(AssetHeader::default());
+        sender.parts.send(data(b"half")).await.expect("is open");
+        drop(sender);
+        let parts: Vec<_> = stream.collect().await;
+        assert!(parts.last().is_some_and(|last| last.data.len() > UPLOAD_MESSAGE));
+    }
+
+    /// Over a real connection: what the service's end of the stream sees.
+    async fn arrives_whole(complete: bool) -> bool {
+        use smartcourse_platform::{config::Config, grpc::Transport};
+
+        let (told, mut tell) = mpsc::channel(1);
+        let service = axum::Router::new().fallback(async move |body: Body| {
+            let whole = axum::body::to_bytes(body, usize::MAX).await.is_ok();
+            let _ = told.send(whole).await;
+            tonic::Status::unavailable("read").into_http::<Body>()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let config = Config::load(None).expect("the defaults are valid").grpc;
+        let to = || Transport::remote(&config, &address).expect("an address");
+        let clients = crate::Clients::new(crate::Transports {
+            user: to(),
+            course: to(),
+            content: to(),
+            assistant: to(),
+            enrollment: to(),
+            progress: to(),
+        });
+        let (sender, stream) = channel(AssetHeader::default());
+        let mut uploads = clients.uploads.clone();
+        let call = tokio::spawn(async move { uploads.upload_asset(stream).await });
+        sender
+            .parts
+            .send(AssetPart {
+                header: None,
+                data: vec![7; PIECE],
+            })
+            .await
+            .expect("is open");
+        sender.complete.store(complete, Ordering::Release);
+        drop(sender);
+        let whole = tell.recv().await.expect("the service was called");
+        call.abort();
+        whole
+    }
+
+    #[tokio::test]
+    async fn a_cut_off_upload_never_looks_whole_to_the_service() {
+        assert!(arrives_whole(true).await);
+        assert!(!arrives_whole(false).await);
+    }
+}

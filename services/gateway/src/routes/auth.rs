@@ -1,0 +1,137 @@
+//! Accounts, sessions and roles.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use smartcourse_platform::{Result, grpc::Actor};
+use smartcourse_proto::{
+    ids::UserId,
+    user::{
+        GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest, TokenPair,
+        User,
+    },
+};
+
+use crate::{
+    auth::{Caller, SignedIn},
+    edge::{Id, Json},
+    state::App,
+};
+
+/// Tokens must not stay in anybody's cache.
+const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
+
+/// Create an account
+#[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterRequest,
+    responses((status = 201, body = User)))]
+pub(crate) async fn register(
+    State(app): State<App>,
+    Json(body): Json<RegisterRequest>,
+) -> Result<(StatusCode, Json<User>)> {
+    let user = app
+        .clients
+        .user
+        .clone()
+        .register(Actor::Anonymous.request(body))
+        .await?
+        .into_inner();
+    Ok((StatusCode::CREATED, Json(user)))
+}
+
+/// Sign in with e-mail address and password
+#[utoipa::path(post, path = "/auth/login", tag = "accounts", request_body = LoginRequest,
+    responses((status = 200, body = TokenPair)))]
+pub(crate) async fn login(
+    State(app): State<App>,
+    Json(body): Json<LoginRequest>,
+) -> Result<impl IntoResponse> {
+    let pair = app
+        .clients
+        .user
+        .clone()
+        .login(Actor::Anonymous.request(body))
+        .await?
+        .into_inner();
+    Ok((NO_STORE, Json(pair)))
+}
+
+/// Exchange a refresh token for a new pair; a used one ends its whole family
+#[utoipa::path(post, path = "/auth/refresh", tag = "accounts", request_body = RefreshRequest,
+    responses((status = 200, body = TokenPair)))]
+pub(crate) async fn refresh(
+    State(app): State<App>,
+    Json(body): Json<RefreshRequest>,
+) -> Result<impl IntoResponse> {
+    let pair = app
+        .clients
+        .user
+        .clone()
+        .refresh(Actor::Anonymous.request(body))
+        .await?
+        .into_inner();
+    Ok((NO_STORE, Json(pair)))
+}
+
+/// End the session of a refresh token
+#[utoipa::path(post, path = "/auth/logout", tag = "accounts", request_body = RefreshRequest,
+    responses((status = 204)))]
+pub(crate) async fn logout(State(app): State<App>, Json(body): Json<RefreshRequest>) -> Result<StatusCode> {
+    app.clients
+        .user
+        .clone()
+        .logout(Actor::Anonymous.request(body))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who is signed in
+#[utoipa::path(get, path = "/auth/me", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = User)))]
+pub(crate) async fn me(State(app): State<App>, SignedIn(actor): SignedIn) -> Result<Json<User>> {
+    let id = actor.user()?.0;
+    Ok(Json(
+        app.clients
+            .user
+            .clone()
+            .get_user(actor.request(GetUserRequest { id }))
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// The public keys of access tokens
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "accounts", responses((status = 200, body = JwkSet)))]
+pub(crate) async fn jwks(State(app): State<App>, Caller(actor): Caller) -> Result<Json<JwkSet>> {
+    Ok(Json(
+        app.clients
+            .user
+            .clone()
+            .get_jwks(actor.request(()))
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// Give a user a role; all sessions of the user end
+#[utoipa::path(put, path = "/users/{id}/role", tag = "accounts", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The user")), request_body = SetRoleRequest,
+    responses((status = 200, body = User)))]
+pub(crate) async fn set_role(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    Json(mut body): Json<SetRoleRequest>,
+) -> Result<Json<User>> {
+    body.id = id.0;
+    let user = app
+        .clients
+        .user
+        .clone()
+        .set_role(actor.request(body))
+        .await?
+        .into_inner();
+    app.verifier.forget(UserId(id.0)).await;
+    Ok(Json(user))
+}

@@ -1,0 +1,70 @@
+//! The content of a course as a whole.
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcourse_platform::Result;
+use smartcourse_proto::course::{Content, GetContentRequest, PutContentRequest};
+use utoipa::IntoParams;
+
+use crate::{
+    access,
+    auth::SignedIn,
+    edge::{Entity, Id, IfMatch, Json, Query},
+    state::App,
+};
+
+/// Which version.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct VersionQuery {
+    /// A saved version. Absent: the draft for the owner, the published version for learners.
+    version: Option<i32>,
+}
+
+/// Read modules and lessons: the draft for the owner, the published version for learners
+#[utoipa::path(get, path = "/courses/{id}/content", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), VersionQuery), responses((status = 200, body = Content)))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    Query(query): Query<VersionQuery>,
+) -> Result<Entity<Content>> {
+    access::require_reader(&app, actor, id.0).await?;
+    let request = GetContentRequest {
+        course_id: id.0,
+        version: query.version,
+    };
+    let content = app
+        .clients
+        .course
+        .clone()
+        .get_content(actor.request(request))
+        .await?
+        .into_inner();
+    Ok(Entity::new(&content.etag.clone(), content))
+}
+
+/// Replace the draft's modules and lessons
+#[utoipa::path(put, path = "/courses/{id}/content", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    request_body = PutContentRequest, responses((status = 200, body = Content)))]
+pub(crate) async fn put(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    IfMatch(if_match): IfMatch,
+    Json(mut body): Json<PutContentRequest>,
+) -> Result<Entity<Content>> {
+    body.course_id = id.0;
+    body.if_match = if_match;
+    let content = app
+        .clients
+        .course
+        .clone()
+        .put_content(actor.request(body))
+        .await?
+        .into_inner();
+    Ok(Entity::new(&content.etag.clone(), content))
+}

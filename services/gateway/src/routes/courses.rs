@@ -1,0 +1,213 @@
+//! Courses.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use smartcourse_platform::Result;
+use smartcourse_platform::error::Problems;
+use smartcourse_proto::{
+    Wire as _,
+    course::{
+        Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, GetCourseRequest, Level,
+        ListCoursesRequest, SetStatusRequest, UpdateCourseRequest,
+    },
+};
+use utoipa::IntoParams;
+
+use super::{publish, seats};
+use crate::{
+    auth::{Caller, SignedIn},
+    edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query},
+    state::App,
+};
+
+/// Filters of the list of courses.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct CourseQuery {
+    /// Words to find in title and description.
+    #[serde(default)]
+    q: String,
+    /// Only this category.
+    category: Option<String>,
+    /// `beginner`, `intermediate` or `advanced`.
+    level: Option<String>,
+    /// Only courses of this instructor.
+    instructor_id: Option<i64>,
+    /// Items at most, 1 to 100; 20 when absent.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: i32,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: String,
+}
+
+/// List published courses
+#[utoipa::path(get, path = "/courses", tag = "courses", params(CourseQuery),
+    responses((status = 200, body = CoursePage)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(query): Query<CourseQuery>,
+) -> Result<Json<CoursePage>> {
+    let level = query
+        .level
+        .as_deref()
+        .map(|text| Level::from_text(text).filter(|level| *level != Level::Unspecified));
+    let mut problems = Problems::default();
+    problems.require(
+        level != Some(None),
+        "level",
+        "must be beginner, intermediate or advanced",
+    );
+    problems.finish()?;
+    let request = ListCoursesRequest {
+        q: query.q,
+        category: query.category,
+        level: level.flatten().map(Into::into),
+        instructor_id: query.instructor_id,
+        limit: query.limit,
+        cursor: query.cursor,
+    };
+    let mut page = app
+        .clients
+        .course
+        .clone()
+        .list_courses(actor.request(request))
+        .await?
+        .into_inner();
+    seats::fill(&app, &mut page.items).await?;
+    Ok(Json(page))
+}
+
+/// Create a course, as a draft
+#[utoipa::path(post, path = "/courses", tag = "courses", security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same course")),
+    request_body = CreateCourseRequest, responses((status = 201, body = Course)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    IdempotencyKey(key): IdempotencyKey,
+    Json(mut body): Json<CreateCourseRequest>,
+) -> Result<Response> {
+    body.idempotency_key = key;
+    let course = app
+        .clients
+        .course
+        .clone()
+        .create_course(actor.request(body))
+        .await?
+        .into_inner();
+    let location = [(header::LOCATION, format!("/courses/{}", course.id))];
+    let course = seats::filled(&app, course).await?;
+    Ok((
+        StatusCode::CREATED,
+        location,
+        Entity::new(&course.etag.clone(), course),
+    )
+        .into_response())
+}
+
+/// Read a course
+#[utoipa::path(get, path = "/courses/{id}", tag = "courses", security((), ("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Course)))]
+pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Entity<Course>> {
+    let course = app
+        .clients
+        .course
+        .clone()
+        .get_course(actor.request(GetCourseRequest { id: id.0 }))
+        .await?
+        .into_inner();
+    let course = seats::filled(&app, course).await?;
+    Ok(Entity::new(&course.etag.clone(), course))
+}
+
+/// Whether the body names the list: an empty one and none at all are different wishes.
+#[derive(Deserialize)]
+struct Named {
+    prerequisites: Option<serde::de::IgnoredAny>,
+}
+
+/// Change a course; what is absent stays
+#[utoipa::path(patch, path = "/courses/{id}", tag = "courses", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    request_body = UpdateCourseRequest, responses((status = 200, body = Course)))]
+pub(crate) async fn update(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    IfMatch(if_match): IfMatch,
+    body: Body,
+) -> Result<Entity<Course>> {
+    let mut request: UpdateCourseRequest = body.parse()?;
+    request.id = id.0;
+    request.if_match = if_match;
+    request.set_prerequisites = body.parse::<Named>()?.prerequisites.is_some();
+    let course = app
+        .clients
+        .course
+        .clone()
+        .update_course(actor.request(request))
+        .await?
+        .into_inner();
+    let course = seats::filled(&app, course).await?;
+    Ok(Entity::new(&course.etag.clone(), course))
+}
+
+/// Delete a draft that was never published
+#[utoipa::path(delete, path = "/courses/{id}", tag = "courses", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    responses((status = 204)))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    IfMatch(if_match): IfMatch,
+) -> Result<StatusCode> {
+    app.clients
+        .course
+        .clone()
+        .delete_course(actor.request(DeleteCourseRequest { id: id.0, if_match }))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Archive a course, bring it back, or publish it
+#[utoipa::path(put, path = "/courses/{id}/status", tag = "courses", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), request_body = SetStatusRequest,
+    responses((status = 200, body = Course),
+        (status = 202, body = smartcourse_proto::course::PublishAccepted, description = "`published` starts a publish")))]
+pub(crate) async fn set_status(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    Json(mut body): Json<SetStatusRequest>,
+) -> Result<Response> {
+    let mut problems = Problems::default();
+    problems.require(
+        body.status() != CourseStatus::Unspecified,
+        "status",
+        "must be draft, published or archived",
+    );
+    problems.finish()?;
+    if body.status() == CourseStatus::Published {
+        return publish::accept(&app, actor, id.0).await;
+    }
+    body.id = id.0;
+    let course = app
+        .clients
+        .course
+        .clone()
+        .set_status(actor.request(body))
+        .await?
+        .into_inner();
+    let course = seats::filled(&app, course).await?;
+    Ok(Entity::new(&course.etag.clone(), course).into_response())
+}

@@ -1,0 +1,64 @@
+//! Probes.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use futures::future::join_all;
+use serde_json::{Map, Value, json};
+use smartcourse_platform::{Error, Result, error::codes};
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use crate::{clients::Probe, edge::Json, state::App};
+
+/// A service that takes longer to say that it is well is not.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether the process lives
+#[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, body = Object)))]
+pub(crate) async fn livez() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Whether every service answers; else 503 with the names of those that do not
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object)))]
+pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
+    if app.life.token().is_cancelled() {
+        return Err(Error::new(&codes::UNAVAILABLE, "stopping").with_fact("down", json!(["gateway"])));
+    }
+    let probes = app
+        .clients
+        .probes
+        .iter()
+        .map(|probe| async move { (probe.name, answers(probe).await) });
+    let states = join_all(probes).await;
+    let down: Vec<&str> = states
+        .iter()
+        .filter(|(_, up)| !up)
+        .map(|(name, _)| *name)
+        .collect();
+    let services: Map<String, Value> = states
+        .iter()
+        .map(|(name, up)| ((*name).to_owned(), json!(if *up { "up" } else { "down" })))
+        .collect();
+    if down.is_empty() {
+        return Ok(Json(json!({ "status": "ok", "services": services })));
+    }
+    Err(
+        Error::new(&codes::UNAVAILABLE, format!("down: {}", down.join(", ")))
+            .with_fact("down", json!(down))
+            .with_fact("services", Value::Object(services)),
+    )
+}
+
+async fn answers(probe: &Probe) -> bool {
+    let mut client = HealthClient::new(probe.way.clone());
+    let check = client.check(HealthCheckRequest {
+        service: probe.service.to_owned(),
+    });
+    let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, check).await else {
+        return false;
+    };
+    answer.get_ref().status() == ServingStatus::Serving
+}

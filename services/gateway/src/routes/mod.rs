@@ -1,0 +1,81 @@
+//! The handlers. Each is a call or two: decode, ask the services as the caller, encode.
+
+mod ask;
+mod assets;
+mod auth;
+mod content;
+mod conversations;
+mod courses;
+mod events;
+mod health;
+mod parts;
+mod publish;
+mod search;
+mod seats;
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::state::App;
+
+/// Where a page of a list starts and how long it is.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// Items at most, 1 to 100; 20 when absent.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    pub(crate) limit: i32,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    pub(crate) cursor: String,
+}
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::refresh))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::me))
+        .routes(routes!(auth::jwks))
+        .routes(routes!(auth::set_role))
+        .routes(routes!(courses::list, courses::create))
+        .routes(routes!(courses::get, courses::update, courses::delete))
+        .routes(routes!(courses::set_status))
+        .routes(routes!(content::get, content::put))
+        .routes(routes!(parts::add_module))
+        .routes(routes!(parts::update_module, parts::delete_module))
+        .routes(routes!(parts::add_lesson))
+        .routes(routes!(parts::update_lesson, parts::delete_lesson))
+        .routes(routes!(assets::download))
+        .routes(routes!(publish::start, publish::status, publish::cancel))
+        .routes(routes!(publish::preview))
+        .routes(routes!(publish::versions))
+        .routes(routes!(publish::restore))
+        .routes(routes!(events::follow))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::get, conversations::delete))
+        .routes(routes!(search::search))
+}
+
+/// Routes that take as long as the file or the answer they carry.
+pub(crate) fn slow() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(assets::upload))
+        .routes(routes!(ask::ask))
+}
+
+/// Routes for whoever runs the gateway.
+pub(crate) fn operations() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+}
+
+/// All of them, for the document.
+pub(crate) fn all() -> OpenApiRouter<App> {
+    quick().merge(slow()).merge(operations())
+}

@@ -1,0 +1,167 @@
+//! Single modules and lessons of a draft.
+
+use axum::{extract::State, http::StatusCode};
+use smartcourse_platform::Result;
+use smartcourse_proto::course::{
+    AddLessonRequest, AddModuleRequest, DeletePartRequest, Lesson, Module, UpdateLessonRequest,
+    UpdateModuleRequest,
+};
+
+use crate::{
+    auth::SignedIn,
+    edge::{Id, IdempotencyKey, IfMatch, Json, PathOf},
+    state::App,
+};
+
+/// Add a module
+#[utoipa::path(post, path = "/courses/{id}/modules", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same module")),
+    request_body = AddModuleRequest, responses((status = 201, body = Module)))]
+pub(crate) async fn add_module(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    IfMatch(if_match): IfMatch,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
+    Json(mut body): Json<AddModuleRequest>,
+) -> Result<(StatusCode, Json<Module>)> {
+    body.course_id = id.0;
+    body.if_match = if_match;
+    body.idempotency_key = idempotency_key;
+    let module = app
+        .clients
+        .course
+        .clone()
+        .add_module(actor.request(body))
+        .await?
+        .into_inner();
+    Ok((StatusCode::CREATED, Json(module)))
+}
+
+/// Change a module
+#[utoipa::path(patch, path = "/courses/{id}/modules/{mid}", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    request_body = UpdateModuleRequest, responses((status = 200, body = Module)))]
+pub(crate) async fn update_module(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, module_id)): PathOf<(i64, String)>,
+    IfMatch(if_match): IfMatch,
+    Json(mut body): Json<UpdateModuleRequest>,
+) -> Result<Json<Module>> {
+    body.course_id = course_id;
+    body.module_id = module_id;
+    body.if_match = if_match;
+    Ok(Json(
+        app.clients
+            .course
+            .clone()
+            .update_module(actor.request(body))
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// Delete a module with its lessons
+#[utoipa::path(delete, path = "/courses/{id}/modules/{mid}", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    responses((status = 204)))]
+pub(crate) async fn delete_module(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, part_id)): PathOf<(i64, String)>,
+    IfMatch(if_match): IfMatch,
+) -> Result<StatusCode> {
+    let request = DeletePartRequest {
+        course_id,
+        part_id,
+        if_match,
+    };
+    app.clients
+        .course
+        .clone()
+        .delete_module(actor.request(request))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Add a lesson
+#[utoipa::path(post, path = "/courses/{id}/modules/{mid}/lessons", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same lesson")),
+    request_body = AddLessonRequest, responses((status = 201, body = Lesson)))]
+pub(crate) async fn add_lesson(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, module_id)): PathOf<(i64, String)>,
+    IfMatch(if_match): IfMatch,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
+    Json(mut body): Json<AddLessonRequest>,
+) -> Result<(StatusCode, Json<Lesson>)> {
+    body.course_id = course_id;
+    body.module_id = module_id;
+    body.if_match = if_match;
+    body.idempotency_key = idempotency_key;
+    let lesson = app
+        .clients
+        .course
+        .clone()
+        .add_lesson(actor.request(body))
+        .await?
+        .into_inner();
+    Ok((StatusCode::CREATED, Json(lesson)))
+}
+
+/// Change a lesson
+#[utoipa::path(patch, path = "/courses/{id}/lessons/{lid}", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    request_body = UpdateLessonRequest, responses((status = 200, body = Lesson)))]
+pub(crate) async fn update_lesson(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, lesson_id)): PathOf<(i64, String)>,
+    IfMatch(if_match): IfMatch,
+    Json(mut body): Json<UpdateLessonRequest>,
+) -> Result<Json<Lesson>> {
+    body.course_id = course_id;
+    body.lesson_id = lesson_id;
+    body.if_match = if_match;
+    Ok(Json(
+        app.clients
+            .course
+            .clone()
+            .update_lesson(actor.request(body))
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// Delete a lesson
+#[utoipa::path(delete, path = "/courses/{id}/lessons/{lid}", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson"),
+        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    responses((status = 204)))]
+pub(crate) async fn delete_lesson(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, part_id)): PathOf<(i64, String)>,
+    IfMatch(if_match): IfMatch,
+) -> Result<StatusCode> {
+    let request = DeletePartRequest {
+        course_id,
+        part_id,
+        if_match,
+    };
+    app.clients
+        .course
+        .clone()
+        .delete_lesson(actor.request(request))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,139 @@
+//! Publishing: start, status, cancellation, preview and versions.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use smartcourse_platform::{Result, grpc::Actor};
+use smartcourse_proto::{
+    content::{Preview, PreviewRequest},
+    course::{GetCourseRequest, PublishAccepted, PublishStatus, RestoreRequest, VersionList},
+};
+
+use crate::{
+    access,
+    auth::SignedIn,
+    edge::{Id, Json, PathOf},
+    state::App,
+};
+
+/// 202 with the place where the publish can be followed.
+fn accepted(course_id: i64, mut answer: PublishAccepted) -> Response {
+    let url = format!("/courses/{course_id}/publish");
+    answer.status_url.clone_from(&url);
+    (StatusCode::ACCEPTED, [(header::LOCATION, url)], Json(answer)).into_response()
+}
+
+/// Asks for a publish, for both ways to say so.
+pub(crate) async fn accept(app: &App, actor: Actor, id: i64) -> Result<Response> {
+    let answer = app
+        .clients
+        .course
+        .clone()
+        .publish(actor.request(GetCourseRequest { id }))
+        .await?
+        .into_inner();
+    Ok(accepted(id, answer))
+}
+
+/// Publish the draft; while a publish runs, the answer is that one
+#[utoipa::path(post, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 202, body = PublishAccepted)))]
+pub(crate) async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Response> {
+    accept(&app, actor, id.0).await
+}
+
+/// Where the latest publish stands
+#[utoipa::path(get, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 200, body = PublishStatus)))]
+pub(crate) async fn status(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<PublishStatus>> {
+    let request = actor.request(GetCourseRequest { id: id.0 });
+    Ok(Json(
+        app.clients
+            .course
+            .clone()
+            .get_publish(request)
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// Cancel the publish that runs; what it did is undone
+#[utoipa::path(delete, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 202, body = PublishStatus)))]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<(StatusCode, Json<PublishStatus>)> {
+    let request = actor.request(GetCourseRequest { id: id.0 });
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(
+            app.clients
+                .course
+                .clone()
+                .cancel_publish(request)
+                .await?
+                .into_inner(),
+        ),
+    ))
+}
+
+/// What publishing now would change
+#[utoipa::path(get, path = "/courses/{id}/publish/preview", tag = "publishing", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Preview)))]
+pub(crate) async fn preview(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<Preview>> {
+    access::require_owner(&app, actor, id.0).await?;
+    let request = actor.request(PreviewRequest { course_id: id.0 });
+    Ok(Json(
+        app.clients
+            .content
+            .clone()
+            .preview_publish(request)
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// The saved versions
+#[utoipa::path(get, path = "/courses/{id}/versions", tag = "publishing", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 200, body = VersionList)))]
+pub(crate) async fn versions(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<VersionList>> {
+    let request = actor.request(GetCourseRequest { id: id.0 });
+    Ok(Json(
+        app.clients
+            .course
+            .clone()
+            .list_versions(request)
+            .await?
+            .into_inner(),
+    ))
+}
+
+/// Publish an earlier version again, as a new one
+#[utoipa::path(post, path = "/courses/{id}/versions/{n}/restore", tag = "publishing", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("n" = i32, Path, description = "The version")),
+    responses((status = 202, body = PublishAccepted)))]
+pub(crate) async fn restore(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, version)): PathOf<(i64, i32)>,
+) -> Result<Response> {
+    let request = actor.request(RestoreRequest { course_id, version });
+    let answer = app.clients.course.clone().restore(request).await?.into_inner();
+    Ok(accepted(course_id, answer))
+}

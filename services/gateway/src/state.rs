@@ -1,0 +1,45 @@
+//! What handlers share.
+
+use std::{sync::Arc, time::Duration};
+
+use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
+
+use crate::{auth::Verifier, clients::Clients, edge::Limits};
+
+/// Shared by all requests; a clone is a reference.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+/// The fields of [`App`].
+pub(crate) struct Inner {
+    pub(crate) clients: Clients,
+    pub(crate) verifier: Verifier,
+    pub(crate) limits: Limits,
+    pub(crate) life: Lifecycle,
+    /// How long a request may take that does not stream.
+    pub(crate) deadline: Duration,
+    pub(crate) max_upload_bytes: u64,
+}
+
+impl App {
+    pub(crate) fn new(config: &Config, clients: Clients, life: Lifecycle) -> Self {
+        let verifier = Verifier::new(clients.user.clone());
+        Self(Arc::new(Inner {
+            verifier,
+            limits: Limits::new(&config.gateway),
+            life,
+            // A handler may make several calls; the first that is too slow answers before this does.
+            deadline: config.grpc_timeout() + Duration::from_secs(5),
+            max_upload_bytes: u64::try_from(config.content.max_upload_bytes).unwrap_or(u64::MAX),
+            clients,
+        }))
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

@@ -1,0 +1,199 @@
+//! What the gateway does by itself: the services behind it are one handler that notes the headers it gets and is never
+//! available.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, Response, StatusCode, header},
+};
+use serde_json::Value;
+use smartcourse_gateway::{Clients, Transports, router};
+use smartcourse_platform::{
+    config::Config,
+    grpc::{LocalRouter, Transport},
+    lifecycle::Lifecycle,
+};
+use tower::ServiceExt as _;
+
+type Seen = Arc<Mutex<Vec<HeaderMap>>>;
+
+fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
+    let mut config = Config::load(None).expect("the defaults are valid");
+    config.grpc.service_token = "secret".into();
+    change(&mut config);
+    let seen = Seen::default();
+    let notes = Arc::clone(&seen);
+    let services = Router::new().fallback(async move |headers: HeaderMap| {
+        notes.lock().expect("not poisoned").push(headers);
+        tonic::Status::unavailable("down").into_http::<Body>()
+    });
+    let local = LocalRouter::default();
+    local.set(services).expect("is empty");
+    let to = || Transport::local(&config.grpc, Arc::clone(&local));
+    let clients = Clients::new(Transports {
+        user: to(),
+        course: to(),
+        content: to(),
+        assistant: to(),
+        enrollment: to(),
+        progress: to(),
+    });
+    (router(&config, clients, Lifecycle::default()), seen)
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body.to_owned())).expect("is a request")
+}
+
+async fn send(gateway: &Router, request: Request<Body>) -> Response<Body> {
+    gateway.clone().oneshot(request).await.expect("always answers")
+}
+
+/// The problem of an answer, checked to be one.
+async fn problem(response: Response<Body>) -> (StatusCode, Value) {
+    let status = response.status();
+    assert_eq!(
+        response.headers()[header::CONTENT_TYPE],
+        "application/problem+json"
+    );
+    let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("is read");
+    let problem: Value = serde_json::from_slice(&bytes).expect("is JSON");
+    assert_eq!(problem["status"], status.as_u16());
+    assert!(problem["trace_id"].as_str().is_some_and(|id| !id.is_empty()));
+    (status, problem)
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem() {
+    let (gateway, _) = gateway(|config| config.gateway.max_body_bytes = 100);
+    let long = format!("{{\"email\":\"{}\"}}", "x".repeat(200));
+    let cases = [
+        (Method::GET, "/nothing", "", 404, "not_found"),
+        (Method::GET, "/courses/seven", "", 404, "not_found"),
+        (Method::DELETE, "/courses", "", 405, "method_not_allowed"),
+        (Method::PUT, "/livez", "", 405, "method_not_allowed"),
+        (Method::POST, "/auth/login", "{", 400, "malformed_request"),
+        (
+            Method::POST,
+            "/auth/login",
+            r#"{"email":1}"#,
+            422,
+            "validation_failed",
+        ),
+        (Method::POST, "/auth/login", &long, 413, "body_too_large"),
+        (Method::GET, "/courses?limit=many", "", 422, "validation_failed"),
+        (Method::GET, "/courses?level=wizard", "", 422, "validation_failed"),
+        (Method::GET, "/search", "", 422, "validation_failed"),
+        (Method::POST, "/courses", "{}", 401, "unauthenticated"),
+        (Method::GET, "/courses/1/content", "", 401, "unauthenticated"),
+        (Method::GET, "/courses", "", 503, "unavailable"),
+    ];
+    for (method, path, body, status, code) in cases {
+        let answer = send(&gateway, request(method.clone(), path, &[], body)).await;
+        let allow = answer.headers().contains_key(header::ALLOW);
+        let (got, problem) = problem(answer).await;
+        assert_eq!(
+            (got.as_u16(), &problem["code"]),
+            (status, &code.into()),
+            "{method} {path}"
+        );
+        assert_eq!(allow, status == 405, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_token_is_refused_even_where_none_is_needed() {
+    let (gateway, seen) = gateway(|_| ());
+    for value in [
+        "Bearer nonsense",
+        "Bearer eyJhbGciOiJub25lIn0.e30.",
+        "Basic YTpi",
+        "Bearer",
+    ] {
+        let answer = send(
+            &gateway,
+            request(Method::GET, "/courses", &[("authorization", value)], ""),
+        )
+        .await;
+        assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
+        assert_eq!(problem(answer).await.0, StatusCode::UNAUTHORIZED, "{value}");
+    }
+    assert!(
+        seen.lock().expect("not poisoned").is_empty(),
+        "no service was asked"
+    );
+}
+
+#[tokio::test]
+async fn identity_from_outside_goes_nowhere() {
+    let (gateway, seen) = gateway(|_| ());
+    let forged = [
+        ("x-actor", "service"),
+        ("x-service-token", "guess"),
+        ("x-user-id", "1"),
+        ("x-user-role", "admin"),
+        ("cookie", "a=b"),
+    ];
+    send(&gateway, request(Method::GET, "/courses/1", &forged, "")).await;
+    let seen = seen.lock().expect("not poisoned");
+    let [headers] = seen.as_slice() else {
+        panic!("one call, not {}", seen.len())
+    };
+    assert_eq!(headers["x-actor"], "anonymous");
+    assert_eq!(headers["x-service-token"], "secret");
+    for name in ["x-user-id", "x-user-role", "cookie"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn limits_are_told_and_kept_and_probes_are_outside() {
+    let (gateway, _) = gateway(|config| {
+        config.gateway.address_rate_per_second = 1;
+        config.gateway.address_burst = 2;
+    });
+    let ask = || request(Method::GET, "/courses", &[], "");
+    let first = send(&gateway, ask()).await;
+    assert_eq!(first.headers()["ratelimit-policy"], "\"address\";q=2;w=2");
+    send(&gateway, ask()).await;
+    let third = send(&gateway, ask()).await;
+    assert_eq!(third.headers()[header::RETRY_AFTER], "1");
+    assert_eq!(problem(third).await.1["code"], "too_many_requests");
+    let alive = send(&gateway, request(Method::GET, "/livez", &[], "")).await;
+    assert_eq!(alive.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_down() {
+    let (gateway, _) = gateway(|_| ());
+    let answer = send(
+        &gateway,
+        request(Method::GET, "/readyz", &[("x-request-id", "mine")], ""),
+    )
+    .await;
+    assert_eq!(answer.headers()["x-request-id"], "mine");
+    let (status, problem) = problem(answer).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem["down"].as_array().map(Vec::len), Some(6));
+}
+
+#[tokio::test]
+async fn the_pages_need_no_service() {
+    let (gateway, _) = gateway(|_| ());
+    for path in ["/docs", "/docs/errors", "/openapi.json"] {
+        let answer = send(&gateway, request(Method::GET, path, &[], "")).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        let bytes = to_bytes(answer.into_body(), usize::MAX).await.expect("is read");
+        let text = String::from_utf8(bytes.to_vec()).expect("is text");
+        assert!(
+            !text.contains("src=\"http") && !text.contains("href=\"http"),
+            "{path} loads from elsewhere"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! The publish step of this service and its compensation. Both take the course's lock, so that they come one after the
+//! other: a prepare that arrives after the discard of its version finds the tombstone and is refused.
+
+use smartcourse_platform::{Error, Result, error::codes, fault, postgres::Tx};
+use smartcourse_proto::{Wire as _, common::VersionRef, course::Content};
+use sqlx::PgPool;
+
+/// First key of the advisory lock: "prog". The second is the course.
+const LOCK: i32 = 0x7072_6f67;
+
+async fn locked(pool: &PgPool, course_id: i64) -> Result<Tx> {
+    let mut tx = pool.begin().await?;
+    // The lock has 32 bits for the course: two courses that share them wait for each other, nothing worse.
+    sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
+        .bind(LOCK)
+        .bind(course_id)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx)
+}
+
+/// The lessons of a version as columns, in the order of the course.
+#[derive(Default)]
+struct Lessons {
+    ids: Vec<String>,
+    positions: Vec<i32>,
+    types: Vec<String>,
+}
+
+impl Lessons {
+    fn of(content: &Content) -> Self {
+        let mut lessons = Self::default();
+        for (position, lesson) in (0..).zip(content.modules.iter().flat_map(|module| &module.lessons)) {
+            lessons.ids.push(lesson.id.clone());
+            lessons.positions.push(position);
+            lessons.types.push(lesson.r#type().as_text().to_owned());
+        }
+        lessons
+    }
+}
+
+/// Writes one row per lesson of the version; a second time it writes the same rows.
+pub(crate) async fn prepare(pool: &PgPool, version: &VersionRef, content: &Content) -> Result<()> {
+    let lessons = Lessons::of(content);
+    let mut tx = locked(pool, version.course_id).await?;
+    let discarded = sqlx::query_scalar!(
+        r#"select exists (select from progress.tombstones where course_id = $1 and version = $2) as "discarded!""#,
+        version.course_id,
+        version.version
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if discarded {
+        return Err(Error::new(
+            &codes::VERSION_DISCARDED,
+            format!("version {} was discarded", version.version),
+        ));
+    }
+    sqlx::query!(
+        "insert into progress.course_lessons (course_id, version, lesson_id, position, type)
+         select $1, $2, * from unnest($3::text[], $4::int[], $5::text[])
+         on conflict (course_id, version, lesson_id) do nothing",
+        version.course_id,
+        version.version,
+        &lessons.ids,
+        &lessons.positions,
+        &lessons.types
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("progress.prepare_course", "before_commit");
+    tx.commit().await?;
+    fault::point("progress.prepare_course", "after_commit");
+    Ok(())
+}
+
+/// Undoes the preparation of a version for good: removes its rows, and refuses it from now on.
+pub(crate) async fn discard(pool: &PgPool, version: &VersionRef) -> Result<()> {
+    let mut tx = locked(pool, version.course_id).await?;
+    sqlx::query!(
+        "insert into progress.tombstones (course_id, version) values ($1, $2) on conflict do nothing",
+        version.course_id,
+        version.version
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "delete from progress.course_lessons where course_id = $1 and version = $2",
+        version.course_id,
+        version.version
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("progress.discard_course", "before_commit");
+    tx.commit().await?;
+    fault::point("progress.discard_course", "after_commit");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcourse_proto::course::{Lesson, LessonType, Module};
+
+    use super::*;
+
+    #[test]
+    fn lessons_are_numbered_through_all_modules() {
+        let lesson = |id: &str| Lesson {
+            id: id.to_owned(),
+            r#type: LessonType::Text.into(),
+            ..Lesson::default()
+        };
+        let module = |lessons| Module {
+            lessons,
+            ..Module::default()
+        };
+        let content = Content {
+            modules: vec![module(vec![lesson("a"), lesson("b")]), module(vec![lesson("c")])],
+            ..Content::default()
+        };
+        let lessons = Lessons::of(&content);
+        assert_eq!(
+            (lessons.ids, lessons.positions),
+            (vec!["a".into(), "b".into(), "c".into()], vec![0, 1, 2])
+        );
+        assert_eq!(lessons.types, ["text"; 3]);
+    }
+}

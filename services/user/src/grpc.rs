@@ -1,0 +1,122 @@
+//! The RPCs of [`UserService`].
+
+use std::sync::Arc;
+
+use smartcourse_platform::{Error, Result, config::Config, error::codes, grpc::Actor};
+use smartcourse_proto::{
+    ids::UserId,
+    user::{
+        GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SessionState, SetRoleRequest,
+        TokenPair, User, user_service_server::UserService,
+    },
+};
+use sqlx::PgPool;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    keys::Keys,
+    password::Passwords,
+    refresh, register, role, sign_in,
+    store::{self, Account},
+    token,
+};
+
+/// The service.
+pub struct Api {
+    pool: PgPool,
+    passwords: Passwords,
+    keys: Arc<Keys>,
+    access_seconds: i64,
+    refresh_seconds: i64,
+}
+
+impl Api {
+    pub(crate) async fn new(config: &Config, pool: PgPool) -> Result<Self> {
+        Ok(Self {
+            pool,
+            passwords: Passwords::new(&config.user).await?,
+            keys: Arc::default(),
+            access_seconds: config.user.access_token_seconds,
+            refresh_seconds: config.user.refresh_token_seconds,
+        })
+    }
+
+    async fn pair(&self, account: &Account, refresh_token: String) -> Result<TokenPair> {
+        let key = self.keys.current(&self.pool).await?;
+        Ok(TokenPair {
+            access_token: token::access_token(key, account, self.access_seconds)?,
+            refresh_token,
+            token_type: "Bearer".to_owned(),
+            expires_in: self.access_seconds,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl UserService for Api {
+    async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<User>, Status> {
+        let user = register::register(&self.pool, &self.passwords, request.into_inner()).await?;
+        Ok(Response::new(user))
+    }
+
+    async fn login(&self, request: Request<LoginRequest>) -> Result<Response<TokenPair>, Status> {
+        let LoginRequest { email, password } = request.into_inner();
+        let (account, refresh_token) = sign_in::sign_in(
+            &self.pool,
+            &self.passwords,
+            &email,
+            password,
+            self.refresh_seconds,
+        )
+        .await?;
+        Ok(Response::new(self.pair(&account, refresh_token).await?))
+    }
+
+    async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<TokenPair>, Status> {
+        let token = request.into_inner().refresh_token;
+        let (account, next) = refresh::rotate(&self.pool, &token, self.refresh_seconds).await?;
+        Ok(Response::new(self.pair(&account, next).await?))
+    }
+
+    async fn logout(&self, request: Request<RefreshRequest>) -> Result<Response<()>, Status> {
+        refresh::end(&self.pool, &request.into_inner().refresh_token).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
+        let actor = Actor::of(&request);
+        let id = request.into_inner().id;
+        if !actor.owns(UserId(id)) {
+            return Err(store::no_such_user().into());
+        }
+        Ok(Response::new(store::by_id(&self.pool, id).await?.into()))
+    }
+
+    async fn set_role(&self, request: Request<SetRoleRequest>) -> Result<Response<User>, Status> {
+        let actor = Actor::of(&request);
+        if !actor.is_privileged() {
+            actor.user()?;
+            return Err(Error::new(&codes::FORBIDDEN, "only administrators give roles").into());
+        }
+        let request = request.into_inner();
+        Ok(Response::new(
+            role::set(&self.pool, request.id, request.role()).await?,
+        ))
+    }
+
+    async fn get_session(&self, request: Request<GetUserRequest>) -> Result<Response<SessionState>, Status> {
+        Actor::of(&request).require_service()?;
+        let account = store::by_id(&self.pool, request.into_inner().id).await?;
+        Ok(Response::new(SessionState {
+            user_id: account.id,
+            generation: account.generation,
+        }))
+    }
+
+    async fn get_jwks(&self, _: Request<()>) -> Result<Response<JwkSet>, Status> {
+        let key = self.keys.current(&self.pool).await?;
+        Ok(Response::new(JwkSet {
+            keys: vec![key.public.clone()],
+        }))
+    }
+}

@@ -1,0 +1,49 @@
+//! Roles: who changes them, and what that ends.
+
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, codes},
+};
+use smartcourse_proto::{
+    Wire as _,
+    user::{Role, User},
+};
+use sqlx::PgPool;
+
+use crate::{refresh, store};
+
+/// Gives a user a role. All sessions of the user end, unless it was the role already.
+pub(crate) async fn set(pool: &PgPool, user_id: i64, role: Role) -> Result<User> {
+    let mut problems = Problems::default();
+    problems.require(
+        role != Role::Unspecified,
+        "role",
+        "must be student, instructor or admin",
+    );
+    problems.finish()?;
+    let mut tx = pool.begin().await?;
+    let changed = sqlx::query_scalar!(
+        r#"update "user".users set role = $2, generation = generation + 1 where id = $1 and role <> $2 returning id"#,
+        user_id,
+        role.as_text()
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if changed.is_some() {
+        refresh::end_all(&mut tx, user_id).await?;
+    }
+    let account = store::by_id(&mut *tx, user_id).await?;
+    tx.commit().await?;
+    Ok(account.into())
+}
+
+/// Makes the account with this address an administrator: the only way to the first one.
+///
+/// # Errors
+/// `not_found` when no account has the address.
+pub async fn grant_admin(pool: &PgPool, email: &str) -> Result<User> {
+    let account = store::by_email(pool, email.trim()).await?;
+    let account = account
+        .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("no account has the address {email}")))?;
+    set(pool, account.id, Role::Admin).await
+}

@@ -1,0 +1,48 @@
+//! Signing in with a password.
+
+use smartcourse_platform::{Error, Result, error::codes};
+use sqlx::PgPool;
+
+use crate::{
+    password::Passwords,
+    refresh, register,
+    store::{self, Account},
+};
+
+/// Checks the password and starts a session: the account and its first refresh token.
+pub(crate) async fn sign_in(
+    pool: &PgPool,
+    passwords: &Passwords,
+    email: &str,
+    password: String,
+    seconds: i64,
+) -> Result<(Account, String)> {
+    let email = email.trim();
+    // What is no address cannot be in the table, and the database takes no NUL.
+    let found = if register::is_email(email) {
+        store::by_email(pool, email).await?
+    } else {
+        None
+    };
+    let hash = found.as_ref().map(|account| account.password_hash.clone());
+    let fits = passwords.verify(password, hash).await?;
+    let Some(account) = found.filter(|_| fits) else {
+        return Err(Error::new(
+            &codes::BAD_CREDENTIALS,
+            "e-mail address and password do not match",
+        ));
+    };
+    let mut tx = pool.begin().await?;
+    // Under a lock, so that a role change either comes first and is seen here, or ends this session too.
+    let account = sqlx::query_as!(
+        Account,
+        r#"select id, email, password_hash, full_name, role, generation, created_at from "user".users
+           where id = $1 for share"#,
+        account.id
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let token = refresh::start_family(&mut tx, account.id, seconds).await?;
+    tx.commit().await?;
+    Ok((account, token))
+}

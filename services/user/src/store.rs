@@ -1,0 +1,59 @@
+//! The rows of accounts.
+
+use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_proto::{Wire, json::timestamp, user::Role, user::User};
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+
+/// A row of `"user".users`.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) id: i64,
+    pub(crate) email: String,
+    pub(crate) password_hash: String,
+    pub(crate) full_name: String,
+    pub(crate) role: String,
+    pub(crate) generation: i32,
+    pub(crate) created_at: OffsetDateTime,
+}
+
+impl From<Account> for User {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id,
+            email: account.email,
+            full_name: account.full_name,
+            role: Role::from_text(&account.role).unwrap_or_default().into(),
+            created_at: Some(timestamp::from_time(account.created_at)),
+        }
+    }
+}
+
+/// What callers are told about an id they may not know of, and about one that does not exist.
+pub(crate) fn no_such_user() -> Error {
+    Error::new(&codes::NOT_FOUND, "no such user")
+}
+
+/// The account with this id.
+pub(crate) async fn by_id(db: impl PgExecutor<'_>, id: i64) -> Result<Account> {
+    let account = sqlx::query_as!(
+        Account,
+        r#"select id, email, password_hash, full_name, role, generation, created_at from "user".users where id = $1"#,
+        id
+    )
+    .fetch_optional(db)
+    .await?;
+    account.ok_or_else(no_such_user)
+}
+
+/// The account with this address, in any spelling of its letters.
+pub(crate) async fn by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<Account>> {
+    Ok(sqlx::query_as!(
+        Account,
+        r#"select id, email, password_hash, full_name, role, generation, created_at from "user".users
+           where lower(email) = lower($1)"#,
+        email
+    )
+    .fetch_optional(db)
+    .await?)
+}

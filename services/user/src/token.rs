@@ -1,0 +1,69 @@
+//! Access tokens: short-lived JWTs signed with Ed25519.
+
+use jsonwebtoken::{Algorithm, Header};
+use serde::Serialize;
+use smartcourse_platform::{Error, Result};
+use time::OffsetDateTime;
+
+use crate::{keys::Key, store::Account};
+
+/// Who made the token.
+const ISSUER: &str = "smartcourse";
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'static str,
+    sub: String,
+    role: &'a str,
+    #[serde(rename = "gen")]
+    generation: i32,
+    iat: i64,
+    exp: i64,
+}
+
+/// Signs an access token for an account.
+pub(crate) fn access_token(key: &Key, account: &Account, seconds: i64) -> Result<String> {
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    let claims = Claims {
+        iss: ISSUER,
+        sub: account.id.to_string(),
+        role: &account.role,
+        generation: account.generation,
+        iat: now,
+        exp: now + seconds,
+    };
+    let mut header = Header::new(Algorithm::EdDSA);
+    header.kid = Some(key.kid.clone());
+    jsonwebtoken::encode(&header, &claims, &key.signing)
+        .map_err(|error| Error::internal("the access token could not be signed").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::{DecodingKey, Validation, decode};
+
+    use super::*;
+
+    #[test]
+    fn the_published_key_verifies_the_token() {
+        let (key, _) = Key::generate().expect("a key");
+        let account = Account {
+            id: 7,
+            email: "a@example.com".to_owned(),
+            password_hash: String::new(),
+            full_name: "A".to_owned(),
+            role: "student".to_owned(),
+            generation: 3,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+        };
+        let token = access_token(&key, &account, 60).expect("signs");
+        let public = DecodingKey::from_ed_components(&key.public.x).expect("a public key");
+        let claims = decode::<serde_json::Value>(&token, &public, &Validation::new(Algorithm::EdDSA))
+            .expect("verifies")
+            .claims;
+        assert_eq!(
+            (&claims["sub"], &claims["gen"], &claims["role"]),
+            (&"7".into(), &3.into(), &"student".into())
+        );
+    }
+}

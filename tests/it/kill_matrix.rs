@@ -1,0 +1,290 @@
+//! The kill matrix: a role dies by SIGKILL at a named point of a publish, comes back, and the publish ends as it would
+//! have – one of everything, or nothing at all.
+//!
+//! `SMARTCOURSE_KILL_REPEATS=3` repeats each point, `SMARTCOURSE_KILL_TABLE=docs/KILL-MATRIX.md` writes the table.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
+
+use crate::{FORWARD, LESSONS, TRANSCRIPT, executable};
+
+/// What the publish does when nobody is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It completes.
+    Published,
+    /// Its last preparation fails for good, so everything is undone.
+    Undone,
+}
+
+/// The activity that fails for good in the undone case: the last before the flip.
+const FAILING: &str = "progress.prepare_course";
+
+const UNDO: [&str; 9] = [
+    "course.abort_version",
+    "progress.discard_course",
+    "enrollment.discard_course",
+    "content.discard_index",
+    "content.discard_vectors",
+    "content.discard_chunks",
+    "content.discard_files",
+    "course.delete_version",
+    "course.finish_attempt",
+];
+
+/// Every point, with the role that owns it and the outcome it is tried in.
+fn points() -> Vec<(&'static str, String, Outcome)> {
+    let mut points = Vec::new();
+    let mut add = |role, point: String, outcome| points.push((role, point, outcome));
+    for activity in FORWARD.into_iter().chain(["course.mark_published"]) {
+        for moment in ["before_effect", "after_effect"] {
+            add(
+                "worker",
+                format!("worker.{activity}.{moment}"),
+                Outcome::Published,
+            );
+        }
+    }
+    for activity in UNDO {
+        for moment in ["before_effect", "after_effect"] {
+            add("worker", format!("worker.{activity}.{moment}"), Outcome::Undone);
+        }
+    }
+    for point in [
+        "relay.start.before_send",
+        "relay.start.after_send",
+        "relay.before_commit",
+        "relay.after_commit",
+    ] {
+        add("relay", point.to_owned(), Outcome::Published);
+    }
+    add(
+        "relay",
+        "relay.place.before_commit".to_owned(),
+        Outcome::Published,
+    );
+    for moment in ["before_commit", "after_commit"] {
+        for operation in ["publish", "begin_attempt", "save_content", "mark_published"] {
+            add(
+                "course",
+                format!("course.{operation}.{moment}"),
+                Outcome::Published,
+            );
+        }
+        for operation in ["abort_version", "delete_version", "finish_attempt"] {
+            add("course", format!("course.{operation}.{moment}"), Outcome::Undone);
+        }
+        for operation in CONTENT {
+            add(
+                "content",
+                format!("content.{operation}.{moment}"),
+                Outcome::Published,
+            );
+        }
+        add("content", format!("content.discard.{moment}"), Outcome::Undone);
+        add(
+            "serve",
+            format!("enrollment.discard_course.{moment}"),
+            Outcome::Undone,
+        );
+        add(
+            "serve",
+            format!("progress.discard_course.{moment}"),
+            Outcome::Undone,
+        );
+        add(
+            "serve",
+            format!("enrollment.prepare_course.{moment}"),
+            Outcome::Published,
+        );
+        add(
+            "serve",
+            format!("progress.prepare_course.{moment}"),
+            Outcome::Published,
+        );
+    }
+    add(
+        "content",
+        "content.upload_assets.after_copy".to_owned(),
+        Outcome::Published,
+    );
+    add(
+        "content",
+        "content.embed_lesson.after_batch".to_owned(),
+        Outcome::Published,
+    );
+    points
+}
+
+const CONTENT: [&str; 7] = [
+    "upload_assets",
+    "plan_extraction",
+    "extract_lesson",
+    "plan_embedding",
+    "embed_lesson",
+    "mark_ai_ready",
+    "index_course",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_may_die_at_every_point() -> Result<()> {
+    let repeats: usize = std::env::var("SMARTCOURSE_KILL_REPEATS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1);
+    let mut world = World::start(executable(), Layout::Apart).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let mut table = format!(
+        "# Kill matrix\n\nEach role is killed with SIGKILL at each point, started again, and every store is looked into. \
+         Written by\n\n```\nSMARTCOURSE_KILL_REPEATS={repeats} SMARTCOURSE_KILL_TABLE=docs/KILL-MATRIX.md \\\n    \
+         cargo test -p smartcourse-cli --test it kill_matrix -- --nocapture\n```\n\n\
+         | role | point | without the kill | with it |\n|---|---|---|---|\n"
+    );
+    let mut failures = Vec::new();
+    for (role, point, outcome) in points() {
+        for _ in 0..repeats {
+            let result = kill(&mut world, &instructor, role, &point, outcome).await;
+            let told = match &result {
+                Ok(seen) => seen.clone(),
+                Err(error) => format!("**FAILED**: {error:#}"),
+            };
+            println!("{role:<8} {point:<48} {told}");
+            let _ = writeln!(
+                table,
+                "| {role} | `{point}` | {} | {told} |",
+                format!("{outcome:?}").to_lowercase()
+            );
+            if result.is_err() {
+                println!("--- {role}\n{}", world.log(role));
+                failures.push(format!("{point}: {told}"));
+                // The next point starts from sound roles.
+                for role in ["serve", "course", "content", "relay", "worker"] {
+                    world.restart(role, &[]).await?;
+                }
+                world.ready().await?;
+            }
+        }
+    }
+    if let Ok(path) = std::env::var("SMARTCOURSE_KILL_TABLE") {
+        std::fs::write(crate::root().join(&path), table).with_context(|| format!("cannot write {path}"))?;
+    }
+    ensure!(
+        failures.is_empty(),
+        "{} points failed:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    Ok(())
+}
+
+/// One point: arm, publish, wait for the death, bring the role back, look into every store.
+async fn kill(
+    world: &mut World,
+    instructor: &Session,
+    role: &'static str,
+    point: &str,
+    outcome: Outcome,
+) -> Result<String> {
+    let course = instructor.course(&[]).await?;
+    // Words no earlier course had: a chunk the model has seen is not embedded again.
+    let words = format!("This course is for {point}, number {course}.");
+    let transcript = format!("{TRANSCRIPT}\n00:00:09.000 --> 00:00:12.000\n{words}\n");
+    let asset = instructor
+        .upload(course, "talk.vtt", transcript)
+        .await?
+        .expect(201)?;
+    let mut lessons: Vec<Value> = LESSONS
+        .iter()
+        .zip(1..)
+        .map(|((title, text), n)| {
+            let content = json!({"markdown": format!("{text}\n{words}\n")});
+            json!({"id": format!("l{n}"), "title": title, "type": "text", "content": content})
+        })
+        .collect();
+    lessons.push(json!({"id": "l3", "title": "Replay", "type": "video", "content": {"transcript_asset_id": asset["id"]}}));
+    instructor.put_lessons(course, &lessons).await?.expect(200)?;
+
+    let mut variables = vec![("SMARTCOURSE_KILL_AT", point)];
+    let failing = [("SMARTCOURSE_FAIL_AT", FAILING)];
+    if outcome == Outcome::Undone {
+        if role == "worker" {
+            variables.extend(failing);
+        } else {
+            world.restart("worker", &failing).await?;
+        }
+    }
+    world.restart(role, &variables).await?;
+    world.ready().await?;
+
+    let path = format!("/courses/{course}/publish");
+    // The answer may be lost with the course service: whether the publish was accepted is asked afterwards.
+    drop(instructor.post(&path, &Value::Null).await);
+    wait_for("the role's death", async || {
+        Ok(if world.is_running(role) {
+            Err("alive".to_owned())
+        } else {
+            Ok(())
+        })
+    })
+    .await?;
+    let back: &[(&str, &str)] = if outcome == Outcome::Undone && role == "worker" {
+        &failing
+    } else {
+        &[]
+    };
+    world.restart(role, back).await?;
+    world.ready().await?;
+    if instructor.get(&path).await?.status == 404 {
+        instructor.post(&path, &Value::Null).await?.expect(202)?;
+    }
+    let status = instructor.publish_end(course).await?;
+    let seen = match outcome {
+        Outcome::Published => published(world, course, &status).await,
+        Outcome::Undone => undone(world, course, &status).await,
+    };
+    if outcome == Outcome::Undone {
+        world.restart("worker", &[]).await?;
+        let again = instructor.publish(course).await?;
+        ensure!(again["state"] == "completed", "publishing again: {again}");
+    }
+    seen
+}
+
+async fn published(world: &World, course: i64, status: &Value) -> Result<String> {
+    ensure!(status["state"] == "completed", "{status}");
+    ensure!(status["version"] == 1, "version {}", status["version"]);
+    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let expected = Traces {
+        documents: 1,
+        assets: 1,
+        files: 1,
+        chunk_documents: 3,
+        vectors: traces.chunks,
+        entries: traces.chunks + 1,
+        enrollment: 1,
+        progress: 3,
+        published_events: 1,
+        ..traces.clone()
+    };
+    ensure!(
+        traces == expected && traces.chunks >= 3 && traces.duplicate_vectors == 0,
+        "{traces:?}"
+    );
+    Ok(format!(
+        "published once: 1 version, {} file, {} chunks, {} vectors, {} index entries, {} event",
+        traces.files, traces.chunks, traces.vectors, traces.entries, traces.published_events
+    ))
+}
+
+async fn undone(world: &World, course: i64, status: &Value) -> Result<String> {
+    ensure!(
+        status["state"] == "failed" && status["error"]["code"] == "injected",
+        "{status}"
+    );
+    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    ensure!(traces.none(), "left over: {traces:?}");
+    Ok("failed with its reason, nothing left in any store, published on the next try".to_owned())
+}

@@ -1,0 +1,84 @@
+//! The end-to-end suite: real PostgreSQL, real Temporal, real processes, real sockets.
+
+use anyhow::Result;
+use serde_json::Value;
+use smartcourse_tests::{Session, World, wait_for};
+
+mod demo;
+mod faults;
+mod inputs;
+mod kill_matrix;
+mod publishing;
+mod readers;
+mod replay;
+mod rules;
+mod saga;
+mod security;
+
+/// The executable under test.
+pub(crate) fn executable() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_BIN_EXE_smartcourse"))
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Two text lessons worth finding.
+pub(crate) const LESSONS: [(&str, &str); 2] = [
+    (
+        "Sagas",
+        "# Sagas\n\nA saga is a sequence of steps in which every step has a compensation that undoes it. \
+         When a step fails for good, the compensations of the finished steps run in reverse order.\n",
+    ),
+    (
+        "Outbox",
+        "# The outbox\n\nAn outbox is a table in which a transaction writes the messages it wants sent. \
+         A relay reads the table after the commit and sends each message at least once.\n",
+    ),
+];
+
+/// A transcript of a few cues.
+pub(crate) const TRANSCRIPT: &str = "WEBVTT\n\n00:00:01.000 --> 00:00:05.000\nReplay rebuilds the state of a workflow from its history.\n\n\
+     00:00:05.000 --> 00:00:09.000\nWorkflow code must therefore be deterministic.\n";
+
+/// The activities of a publish before the flip, in their order.
+pub(crate) const FORWARD: [&str; 13] = [
+    "course.begin_attempt",
+    "course.validate_course",
+    "content.check_assets",
+    "course.save_content",
+    "content.upload_assets",
+    "content.plan_extraction",
+    "content.extract_lesson",
+    "content.plan_embedding",
+    "content.embed_lesson",
+    "content.mark_ai_ready",
+    "content.index_course",
+    "enrollment.prepare_course",
+    "progress.prepare_course",
+];
+
+/// A publish that stands at its first step because the content service is dead.
+pub(crate) async fn standing(world: &mut World, instructor: &Session) -> Result<i64> {
+    let course = instructor.course(&LESSONS).await?;
+    world.kill("content");
+    instructor
+        .post(&format!("/courses/{course}/publish"), &Value::Null)
+        .await?
+        .expect(202)?;
+    wait_for("the first step", async || {
+        let status = instructor
+            .get(&format!("/courses/{course}/publish"))
+            .await?
+            .expect(200)?;
+        Ok(if status["steps"][0]["state"] == "retrying" {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        })
+    })
+    .await?;
+    Ok(course)
+}

@@ -1,0 +1,197 @@
+//! The rules of the house, held by machine.
+
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use smartcourse_platform::error::codes;
+
+/// Which crates of ours each room may use. Nothing else may.
+const MAY_USE: [(&str, &[&str]); 18] = [
+    ("proto", &[]),
+    ("minilm", &[]),
+    ("text", &[]),
+    ("launcher", &[]),
+    ("workflows", &[]),
+    ("platform", &["proto", "minilm"]),
+    ("user", &["proto", "platform"]),
+    ("course", &["proto", "platform", "workflows"]),
+    ("content", &["proto", "platform", "text"]),
+    ("assistant", &["proto", "platform"]),
+    ("enrollment", &["proto", "platform"]),
+    ("progress", &["proto", "platform"]),
+    ("gateway", &["proto", "platform"]),
+    ("activities", &["proto", "platform", "workflows"]),
+    ("worker", &["proto", "platform", "workflows", "activities"]),
+    ("tests", &["launcher"]),
+    (
+        "bench",
+        &["tests", "launcher", "minilm", "workflows", "platform", "proto"],
+    ),
+    (
+        "cli",
+        &[
+            "proto",
+            "platform",
+            "workflows",
+            "activities",
+            "worker",
+            "launcher",
+            "text",
+            "user",
+            "course",
+            "content",
+            "assistant",
+            "enrollment",
+            "progress",
+            "gateway",
+        ],
+    ),
+];
+
+/// Crates that name an engine: only the platform may.
+const ENGINES: [&str; 7] = [
+    "rdkafka",
+    "lapin",
+    "mongodb",
+    "qdrant-client",
+    "redis",
+    "fred",
+    "object_store",
+];
+/// Crates a workflow must not see: clocks, randomness, input and output.
+const NOT_IN_WORKFLOWS: [&str; 9] = [
+    "tokio",
+    "rand",
+    "chrono",
+    "time",
+    "reqwest",
+    "tonic",
+    "sqlx",
+    "temporalio-client",
+    "temporalio-sdk",
+];
+
+#[test]
+fn rooms_use_only_what_they_may() -> Result<()> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(crate::root())
+        .output()?;
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let rules: BTreeMap<&str, &[&str]> = MAY_USE.into_iter().collect();
+    let mut wrong = Vec::new();
+    for package in metadata["packages"].as_array().context("packages")? {
+        let name = package["name"].as_str().unwrap_or_default();
+        let room = name
+            .strip_prefix("smartcourse-")
+            .with_context(|| format!("{name} is not named like a room"))?;
+        let allowed = rules
+            .get(room)
+            .with_context(|| format!("no rule for {room}: add one"))?;
+        for dependency in package["dependencies"].as_array().context("dependencies")? {
+            let used = dependency["name"].as_str().unwrap_or_default();
+            if dependency["kind"] == "dev" {
+                continue;
+            }
+            if let Some(other) = used.strip_prefix("smartcourse-")
+                && !allowed.contains(&other)
+            {
+                wrong.push(format!("{room} uses {other}"));
+            }
+            if ENGINES.contains(&used) && room != "platform" {
+                wrong.push(format!("{room} names the engine {used}"));
+            }
+            if room == "workflows" && NOT_IN_WORKFLOWS.contains(&used) {
+                wrong.push(format!("workflows names {used}"));
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+fn sources() -> Result<Vec<PathBuf>> {
+    let output = Command::new("git")
+        .args(["ls-files", "*.rs"])
+        .current_dir(crate::root())
+        .output()?;
+    ensure!(output.status.success(), "git ls-files failed");
+    Ok(String::from_utf8(output.stdout)?
+        .lines()
+        .map(|line| crate::root().join(line))
+        .filter(|path| path.is_file())
+        .collect())
+}
+
+#[test]
+fn no_file_is_longer_than_500_lines() -> Result<()> {
+    let mut long = Vec::new();
+    for path in sources()? {
+        let lines = std::fs::read_to_string(&path)?.lines().count();
+        if lines > 500 {
+            long.push(format!("{}: {lines}", path.display()));
+        }
+    }
+    ensure!(long.is_empty(), "two files each:\n{}", long.join("\n"));
+    Ok(())
+}
+
+/// Each schema has one service that names it in its SQL.
+#[test]
+fn services_name_only_their_own_schema() -> Result<()> {
+    let services = ["user", "course", "content", "assistant", "enrollment", "progress"];
+    let mut wrong = Vec::new();
+    for path in sources()? {
+        let text = path.to_string_lossy().into_owned();
+        let Some(service) = services
+            .iter()
+            .find(|name| text.contains(&format!("services/{name}/src")))
+        else {
+            continue;
+        };
+        let code = std::fs::read_to_string(&path)?;
+        for other in services.iter().filter(|other| *other != service) {
+            for verb in ["from", "into", "update", "join"] {
+                if code.contains(&format!("{verb} {other}."))
+                    || code.contains(&format!("{verb} \"{other}\"."))
+                {
+                    wrong.push(format!("{}: {verb} {other}.*", path.display()));
+                }
+            }
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// docs/ERRORS.md is written from the code. `SMARTCOURSE_RECORD=1` writes it anew.
+#[test]
+fn the_error_page_names_every_code() -> Result<()> {
+    let mut page = String::from(
+        "# Errors\n\nEvery code the API answers, in the `code` field of a problem document (RFC 9457), in the `ErrorInfo` of a gRPC\n\
+         status, and as the type of a Temporal application failure. Written from `platform/src/error/codes.rs`.\n\n\
+         | code | HTTP | retried by workflows | cause | remedy |\n|---|---|---|---|---|\n",
+    );
+    for code in codes::ALL {
+        let status = smartcourse_platform::Error::new(code, "").http_status().as_u16();
+        let retried = if code.kind.is_retryable() { "yes" } else { "no" };
+        page.push_str(&format!(
+            "| `{}` | {status} | {retried} | {} | {} |\n",
+            code.code, code.cause, code.remedy
+        ));
+    }
+    page.push_str("\n## Warnings of a publish\n\nThe publish completes without these lessons; each is named in `warnings`.\n\n| code | meaning |\n|---|---|\n");
+    for (code, meaning) in codes::WARNINGS {
+        page.push_str(&format!("| `{code}` | {meaning} |\n"));
+    }
+    let path = crate::root().join("docs/ERRORS.md");
+    if std::env::var_os("SMARTCOURSE_RECORD").is_some() {
+        std::fs::write(&path, &page)?;
+    }
+    ensure!(
+        std::fs::read_to_string(&path)? == page,
+        "docs/ERRORS.md is not what the code says: run with SMARTCOURSE_RECORD=1"
+    );
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The test harness: a world of real servers and real processes, and clients that speak HTTP to it.
+//!
+//! One PostgreSQL serves all worlds of a test run, each with a database of its own; each world has its own Temporal
+//! server, its own roles as processes of the executable under test, and its own files. Nothing is faked.
+
+mod client;
+mod roles;
+mod stores;
+mod world;
+
+pub use client::{Reply, Session};
+pub use roles::Role;
+pub use stores::Traces;
+pub use world::{Layout, World, database};
+
+/// How long a condition may take to come true on a busy machine with two cores.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Waits until the closure answers `Ok(Some(_))`; the time-out names what was last seen.
+///
+/// # Errors
+/// When the closure fails or the deadline passes.
+pub async fn wait_for<T, F>(what: &str, mut condition: F) -> anyhow::Result<T>
+where
+    F: AsyncFnMut() -> anyhow::Result<Result<T, String>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match condition().await? {
+            Ok(value) => return Ok(value),
+            Err(last) if tokio::time::Instant::now() > deadline => {
+                anyhow::bail!("waited {PATIENCE:?} for {what}; last: {last}")
+            }
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    }
+}

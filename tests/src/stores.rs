@@ -1,0 +1,82 @@
+//! What each store holds of a course version.
+
+use anyhow::Result;
+use sqlx::{PgPool, Row as _};
+
+/// How many of everything a version has, in every store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Traces {
+    /// Content documents of the version.
+    pub documents: i64,
+    /// Rows of files.
+    pub assets: i64,
+    /// Files on disk.
+    pub files: i64,
+    /// Chunk documents.
+    pub chunk_documents: i64,
+    /// Chunks in them.
+    pub chunks: i64,
+    /// Vectors.
+    pub vectors: i64,
+    /// Vectors with the same lesson and ordinal as another.
+    pub duplicate_vectors: i64,
+    /// Search entries.
+    pub entries: i64,
+    /// Rows prepared by enrollment for exactly this version.
+    pub enrollment: i64,
+    /// Rows prepared by progress.
+    pub progress: i64,
+    /// `course.published` events.
+    pub published_events: i64,
+}
+
+impl Traces {
+    /// Counts everything of a version.
+    ///
+    /// # Errors
+    /// When a store does not answer.
+    pub async fn of(pool: &PgPool, files: &std::path::Path, course: i64, version: i32) -> Result<Self> {
+        let prefix = format!("{course}/v{version}");
+        let row = sqlx::query(
+            "select
+               (select count(*) from platform.documents where collection = 'course.content' and key = $3) as documents,
+               (select count(*) from content.version_assets where course_id = $1 and version = $2) as assets,
+               (select count(*) from platform.documents where collection = 'content.chunks' and key like $3 || '/%') as chunk_documents,
+               (select coalesce(sum(jsonb_array_length(body->'chunks')), 0) from platform.documents
+                 where collection = 'content.chunks' and key like $3 || '/%')::bigint as chunks,
+               (select count(*) from platform.vectors where course_id = $1 and version = $2) as vectors,
+               (select count(*) from (select lesson_id, ordinal from platform.vectors where course_id = $1 and version = $2
+                 group by 1, 2 having count(*) > 1) d) as duplicate_vectors,
+               (select count(*) from platform.search_entries where course_id = $1 and version = $2) as entries,
+               (select count(*) from enrollment.course_seats where course_id = $1 and prepared_version = $2) as enrollment,
+               (select count(*) from progress.course_lessons where course_id = $1 and version = $2) as progress,
+               (select count(*) from platform.events where type = 'course.published' and key = $1::text
+                 and (payload->>'version')::int = $2) as published_events",
+        )
+        .bind(course)
+        .bind(version)
+        .bind(&prefix)
+        .fetch_one(pool)
+        .await?;
+        let directory = files.join(format!("courses/{course}/v{version}"));
+        let on_disk = std::fs::read_dir(directory).map(Iterator::count).unwrap_or(0);
+        Ok(Self {
+            documents: row.get("documents"),
+            assets: row.get("assets"),
+            files: i64::try_from(on_disk)?,
+            chunk_documents: row.get("chunk_documents"),
+            chunks: row.get("chunks"),
+            vectors: row.get("vectors"),
+            duplicate_vectors: row.get("duplicate_vectors"),
+            entries: row.get("entries"),
+            enrollment: row.get("enrollment"),
+            progress: row.get("progress"),
+            published_events: row.get("published_events"),
+        })
+    }
+
+    /// Whether nothing is left of the version.
+    pub fn none(&self) -> bool {
+        *self == Self::default()
+    }
+}

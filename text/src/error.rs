@@ -1,0 +1,82 @@
+//! Why a source has no text, as a code that can be stored and shown.
+
+/// Why extraction gave no text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExtractError {
+    /// The file has no bytes.
+    #[error("the file is empty")]
+    Empty,
+    /// A text format that is not UTF-8.
+    #[error("the file is not UTF-8 text")]
+    InvalidUtf8,
+    /// A PDF that cannot be opened without a password.
+    #[error("the PDF is protected by a password")]
+    Encrypted,
+    /// A PDF whose structure cannot be read.
+    #[error("the PDF is damaged or incomplete")]
+    Damaged,
+    /// A PDF of pictures: scanned pages without recognised text.
+    #[error("the PDF has no text layer; it is probably a scan")]
+    NoTextLayer,
+    /// A well-formed file with nothing to read in it.
+    #[error("the file contains no text")]
+    NoText,
+    /// The parser died, for instance of a stack overflow that the file provoked.
+    #[error("the file made its parser crash")]
+    Crashed,
+    /// The parser used up its processor or wall-clock time.
+    #[error("the file took too long to read")]
+    TimedOut,
+    /// The parser wanted more memory, or made more output, than it may.
+    #[error("the file needs more memory than is allowed")]
+    Limit,
+    /// The surroundings failed: the file could not be opened, or the child not started.
+    #[error("the file could not be processed: {0}")]
+    Io(String),
+}
+
+impl ExtractError {
+    /// Stable identifier for storage and interfaces.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty_file",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::Encrypted => "pdf_encrypted",
+            Self::Damaged => "pdf_damaged",
+            Self::NoTextLayer => "no_text_layer",
+            Self::NoText => "no_text",
+            Self::Crashed => "parser_crashed",
+            Self::TimedOut => "parser_timeout",
+            Self::Limit => "parser_limit",
+            Self::Io(_) => "io",
+        }
+    }
+
+    /// Whether trying again can help. Every other variant is a property of the file and will not change.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Io(_))
+    }
+
+    /// The inverse of [`code`](Self::code); `detail` is the text of an [`Io`](Self::Io).
+    pub(crate) fn from_code(code: &str, detail: &str) -> Option<Self> {
+        let known = [
+            Self::Empty,
+            Self::InvalidUtf8,
+            Self::Encrypted,
+            Self::Damaged,
+            Self::NoTextLayer,
+            Self::NoText,
+            Self::Crashed,
+            Self::TimedOut,
+            Self::Limit,
+            Self::Io(detail.to_owned()),
+        ];
+        known.into_iter().find(|error| error.code() == code)
+    }
+}
+
+impl From<std::io::Error> for ExtractError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.to_string())
+    }
+}

@@ -1,0 +1,96 @@
+//! The formats text is extracted from.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A format [`extract`](crate::extract) reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// CommonMark with tables, footnotes and strikethrough.
+    Markdown,
+    /// UTF-8 text.
+    PlainText,
+    /// HTML in UTF-8.
+    Html,
+    /// WebVTT subtitles.
+    WebVtt,
+    /// SubRip subtitles.
+    Srt,
+    /// PDF with a text layer.
+    Pdf,
+}
+
+/// A name that is no [`SourceKind`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown source kind {0:?}")]
+pub struct UnknownKind(pub String);
+
+impl SourceKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Markdown,
+        Self::PlainText,
+        Self::Html,
+        Self::WebVtt,
+        Self::Srt,
+        Self::Pdf,
+    ];
+
+    /// Stable name, the same as in serialised form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Markdown => "markdown",
+            Self::PlainText => "plain_text",
+            Self::Html => "html",
+            Self::WebVtt => "web_vtt",
+            Self::Srt => "srt",
+            Self::Pdf => "pdf",
+        }
+    }
+
+    /// The content type such a file is stored and served with.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Markdown => "text/markdown",
+            Self::PlainText => "text/plain",
+            Self::Html => "text/html",
+            Self::WebVtt => "text/vtt",
+            Self::Srt => "application/x-subrip",
+            Self::Pdf => "application/pdf",
+        }
+    }
+}
+
+impl fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SourceKind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or_else(|| UnknownKind(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_a_round_trip_and_agree_with_serde() {
+        for kind in SourceKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        assert!("docx".parse::<SourceKind>().is_err());
+    }
+}

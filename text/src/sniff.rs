@@ -1,0 +1,322 @@
+//! What an upload is, judged by its name, its declared type and its first bytes together.
+
+use crate::SourceKind;
+
+/// What an upload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detected {
+    /// The type to store and serve the file with; always one of this module's table, never the uploader's text.
+    pub content_type: &'static str,
+    /// How to extract its text; `None` for media that are stored only.
+    pub kind: Option<SourceKind>,
+}
+
+/// Why an upload is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnsupportedMedia {
+    /// Neither name nor declared type is one of the supported ones.
+    #[error("files of type {declared} are not supported")]
+    Unknown {
+        /// The declared type, else the file name.
+        declared: String,
+    },
+    /// Name, declared type and content contradict each other.
+    #[error("the file is called {declared} but is {found}")]
+    TypeMismatch {
+        /// The type its name or declaration promises.
+        declared: String,
+        /// The type it really has, as far as its bytes or its other label tell.
+        found: String,
+    },
+}
+
+/// A supported type: content type, kind, extensions, and other names browsers declare it by.
+struct Entry(
+    &'static str,
+    Option<SourceKind>,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const TABLE: [Entry; 12] = [
+    Entry(
+        "text/markdown",
+        Some(SourceKind::Markdown),
+        &["md", "markdown"],
+        &["text/x-markdown"],
+    ),
+    Entry("text/plain", Some(SourceKind::PlainText), &["txt", "text"], &[]),
+    Entry(
+        "text/html",
+        Some(SourceKind::Html),
+        &["html", "htm", "xhtml"],
+        &["application/xhtml+xml"],
+    ),
+    Entry("text/vtt", Some(SourceKind::WebVtt), &["vtt"], &[]),
+    Entry(
+        "application/x-subrip",
+        Some(SourceKind::Srt),
+        &["srt"],
+        &["text/srt", "application/srt"],
+    ),
+    Entry(
+        "application/pdf",
+        Some(SourceKind::Pdf),
+        &["pdf"],
+        &["application/x-pdf"],
+    ),
+    Entry("video/mp4", None, &["mp4", "m4v"], &["video/x-m4v"]),
+    Entry("video/webm", None, &["webm"], &["audio/webm"]),
+    Entry("audio/mpeg", None, &["mp3"], &["audio/mp3"]),
+    Entry(
+        "audio/wav",
+        None,
+        &["wav"],
+        &["audio/x-wav", "audio/wave", "audio/vnd.wave"],
+    ),
+    Entry("image/png", None, &["png"], &[]),
+    Entry(
+        "image/jpeg",
+        None,
+        &["jpg", "jpeg"],
+        &["image/jpg", "image/pjpeg"],
+    ),
+];
+
+/// Judges an upload by its name, the declared content type (parameters are ignored, and so is
+/// `application/octet-stream`, which says nothing) and `head`, the first bytes of its content. A few hundred
+/// bytes suffice; an empty head passes for formats with text, whose extraction then reports the empty file.
+///
+/// # Errors
+/// [`UnsupportedMedia::Unknown`] for a type outside the table, [`UnsupportedMedia::TypeMismatch`] when the
+/// labels contradict each other or the content.
+pub fn sniff(
+    filename: &str,
+    declared_content_type: Option<&str>,
+    head: &[u8],
+) -> Result<Detected, UnsupportedMedia> {
+    let extension = filename
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
+    let by_name = extension.and_then(|e| TABLE.iter().find(|entry| entry.2.contains(&e.as_str())));
+    let declared = declared_content_type
+        .and_then(|declared| declared.split(';').next())
+        .map(|declared| declared.trim().to_ascii_lowercase())
+        .filter(|declared| !declared.is_empty() && declared != "application/octet-stream");
+    let by_type = declared.as_deref().and_then(by_content_type);
+
+    let entry = match (by_name, by_type) {
+        (Some(name), Some(declared)) if !compatible(name, declared) => {
+            return Err(mismatch(name.0, declared.0));
+        }
+        // A type outside the table contradicts a name inside it just as well.
+        (Some(name), None) if declared.as_deref().is_some_and(|d| !is_vague(d)) => {
+            return Err(mismatch(name.0, &declared.unwrap_or_default()));
+        }
+        (Some(entry), _) | (None, Some(entry)) => entry,
+        (None, None) => {
+            let declared = declared.unwrap_or_else(|| filename.to_owned());
+            return Err(UnsupportedMedia::Unknown { declared });
+        }
+    };
+    check_content(entry, head)?;
+    Ok(Detected {
+        content_type: entry.0,
+        kind: entry.1,
+    })
+}
+
+fn mismatch(declared: &str, found: &str) -> UnsupportedMedia {
+    UnsupportedMedia::TypeMismatch {
+        declared: declared.to_owned(),
+        found: found.to_owned(),
+    }
+}
+
+fn by_content_type(declared: &str) -> Option<&'static Entry> {
+    TABLE
+        .iter()
+        .find(|entry| entry.0 == declared || entry.3.contains(&declared))
+}
+
+/// Types outside the table that a browser may well give a text file it does not know.
+fn is_vague(declared: &str) -> bool {
+    declared.starts_with("text/")
+}
+
+/// Whether a name and a declared type may belong to one file: they agree, or the declaration is the plain text
+/// that browsers declare every text format they do not know as.
+fn compatible(name: &Entry, declared: &Entry) -> bool {
+    let is_text = name.1.is_some_and(|kind| kind != SourceKind::Pdf);
+    name.0 == declared.0 || (is_text && declared.0 == "text/plain")
+}
+
+/// Refuses content that is not what `entry` promises.
+fn check_content(entry: &Entry, head: &[u8]) -> Result<(), UnsupportedMedia> {
+    let found = match (magic(head), entry.1) {
+        (_, Some(_)) if head.is_empty() => return Ok(()),
+        (Some(found), _) => found,
+        (None, None | Some(SourceKind::Pdf)) => {
+            if is_text(head) {
+                "text/plain"
+            } else {
+                "application/octet-stream"
+            }
+        }
+        (None, Some(_)) if !is_text(head) => "application/octet-stream",
+        (None, Some(SourceKind::WebVtt)) if !starts_webvtt(head) => "text/plain",
+        (None, Some(_)) => return Ok(()),
+    };
+    if found == entry.0 {
+        Ok(())
+    } else {
+        Err(mismatch(entry.0, found))
+    }
+}
+
+/// The type a file's first bytes are the signature of.
+fn magic(head: &[u8]) -> Option<&'static str> {
+    Some(match head {
+        [b'%', b'P', b'D', b'F', b'-', ..] => "application/pdf",
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => "application/zip",
+        [0x1f, 0x8b, ..] => "application/gzip",
+        [0x7f, b'E', b'L', b'F', ..] => "application/x-executable",
+        [b'M', b'Z', _, 0, ..] => "application/x-msdownload",
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
+        [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] => {
+            // EBML: WebM and Matroska differ by the document type in the header that follows.
+            if rest.windows(4).take(64).any(|w| w == b"webm") {
+                "video/webm"
+            } else {
+                "video/x-matroska"
+            }
+        }
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "audio/wav",
+        // ID3v2 tag, or an MPEG audio frame: eleven sync bits, then layer III (01) in bits 1–2.
+        [b'I', b'D', b'3', version, ..] if *version < 16 => "audio/mpeg",
+        [0xff, second, ..] if second & 0xe6 == 0xe2 => "audio/mpeg",
+        _ => return None,
+    })
+}
+
+/// Whether `head` can begin a UTF-8 text: no NUL, and no invalid sequence besides one cut off at the end.
+fn is_text(head: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(head) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    valid && !head.contains(&0)
+}
+
+/// Whether `head` begins as every WebVTT file must (W3C WebVTT, section 4.1).
+fn starts_webvtt(head: &[u8]) -> bool {
+    head.strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(head)
+        .starts_with(b"WEBVTT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(name: &str, declared: Option<&str>, head: &[u8]) -> Option<SourceKind> {
+        sniff(name, declared, head).unwrap().kind
+    }
+
+    fn found(name: &str, declared: Option<&str>, head: &[u8]) -> String {
+        match sniff(name, declared, head) {
+            Err(UnsupportedMedia::TypeMismatch { found, .. }) => found,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn formats_are_recognised() {
+        assert_eq!(
+            kind("a.MD", Some("text/plain; charset=utf-8"), b"# Hi"),
+            Some(SourceKind::Markdown)
+        );
+        assert_eq!(
+            kind("README", Some("text/markdown"), b"# Hi"),
+            Some(SourceKind::Markdown)
+        );
+        assert_eq!(kind("a.txt", None, b""), Some(SourceKind::PlainText));
+        assert_eq!(kind("a.htm", Some("text/html"), b"<p>x"), Some(SourceKind::Html));
+        assert_eq!(
+            kind(
+                "a.vtt",
+                Some("application/octet-stream"),
+                "\u{feff}WEBVTT\n".as_bytes()
+            ),
+            Some(SourceKind::WebVtt)
+        );
+        assert_eq!(
+            kind("a.srt", Some("text/x-unheard-of"), b"1\n"),
+            Some(SourceKind::Srt)
+        );
+        assert_eq!(kind("a.b.pdf", None, b"%PDF-1.7"), Some(SourceKind::Pdf));
+        let media: [(&str, &[u8], &str); 6] = [
+            ("a.mp4", b"\0\0\0\x18ftypisom", "video/mp4"),
+            ("a.webm", b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "video/webm"),
+            ("a.mp3", b"ID3\x04\0", "audio/mpeg"),
+            ("a.mp3", b"\xff\xfb\x90\x64", "audio/mpeg"),
+            ("a.wav", b"RIFF\0\0\0\0WAVEfmt ", "audio/wav"),
+            ("a.jpeg", b"\xff\xd8\xff\xe0", "image/jpeg"),
+        ];
+        for (name, head, content_type) in media {
+            assert_eq!(
+                sniff(name, None, head),
+                Ok(Detected {
+                    content_type,
+                    kind: None
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert_eq!(found("a.pdf", None, b"hello"), "text/plain");
+        assert_eq!(found("a.pdf", Some("text/plain"), b"%PDF-1.4"), "text/plain");
+        assert_eq!(
+            found("a.pdf", Some("application/zip"), b"%PDF-1.4"),
+            "application/zip"
+        );
+        assert_eq!(found("a.md", None, b"a\0b"), "application/octet-stream");
+        assert_eq!(found("a.md", None, b"caf\xe9 x"), "application/octet-stream");
+        assert_eq!(found("a.txt", None, b"\x7fELF\x02"), "application/x-executable");
+        assert_eq!(found("a.txt", None, b"PK\x03\x04"), "application/zip");
+        assert_eq!(found("a.txt", None, b"\x89PNG\r\n\x1a\n"), "image/png");
+        assert_eq!(found("a.txt", None, b"%PDF-1.4"), "application/pdf");
+        assert_eq!(found("a.vtt", None, b"1\n00:00"), "text/plain");
+        assert_eq!(found("a.mp4", None, b"#EXTM3U"), "text/plain");
+        assert_eq!(found("a.png", None, b""), "text/plain");
+        assert_eq!(
+            found("a.webm", None, b"\x1a\x45\xdf\xa3matroska"),
+            "video/x-matroska"
+        );
+    }
+
+    #[test]
+    fn a_character_cut_by_the_head_is_fine() {
+        assert_eq!(kind("a.md", None, b"caf\xc3"), Some(SourceKind::Markdown));
+    }
+
+    #[test]
+    fn unknown_types_are_named() {
+        let unknown = |declared: &str| {
+            Err(UnsupportedMedia::Unknown {
+                declared: declared.to_owned(),
+            })
+        };
+        assert_eq!(sniff("a.docx", None, b"PK\x03\x04"), unknown("a.docx"));
+        assert_eq!(
+            sniff("a.svg", Some("image/svg+xml"), b"<svg>"),
+            unknown("image/svg+xml")
+        );
+        assert_eq!(sniff("a", Some("application/octet-stream"), b"x"), unknown("a"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The worker role runs workflows and activities; the relay role hands over what the outbox holds and heals attempts
+//! whose workflow is gone.
+
+mod reconciler;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use smartcourse_activities::{ContentActs, CourseActs, EnrollmentActs, ProgressActs, Reporter, Services};
+use smartcourse_platform::{
+    config::Config,
+    grpc::{Actor, Transport},
+    lifecycle::Lifecycle,
+    temporal::Temporal,
+};
+use smartcourse_proto::course::{ReportWorkerRequest, course_service_client::CourseServiceClient};
+use smartcourse_workflows::{ContentProcessing, CoursePublishing, PublishCleanup, TASK_QUEUE};
+use temporalio_client::Client;
+use temporalio_common::worker::WorkerDeploymentOptions;
+use temporalio_sdk::{
+    Runtime, Worker, WorkerOptions,
+    runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+};
+
+pub use reconciler::reconcile;
+
+/// How long running activities may go on after a stop was asked for, before they are cancelled and taken up elsewhere.
+const GRACE: Duration = Duration::from_secs(6);
+/// Slots of each kind other than activities: the SDK's own default.
+const SLOTS: usize = 100;
+/// How often a worker gives a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// Pause between tries to reach Temporal.
+const RECONNECT: Duration = Duration::from_millis(500);
+
+/// Options of a worker that runs every workflow and activity.
+///
+/// # Errors
+/// When two workflows have one name.
+pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
+    let reporter = Reporter::new(services.course.clone());
+    // The build id is only shown; naming the version spares hashing the whole executable at each start.
+    let deployment =
+        WorkerDeploymentOptions::from_build_id(format!("smartcourse-{}", env!("CARGO_PKG_VERSION")));
+    let slots = FixedSizeSlotSupplier::new;
+    let tuner = TunerHolder::builder()
+        .workflow_task_slot_supplier(slots(SLOTS))
+        .activity_task_slot_supplier(slots(config.temporal.max_activities))
+        .local_activity_task_slot_supplier(slots(SLOTS))
+        .nexus_task_slot_supplier(slots(SLOTS))
+        .build();
+    Ok(WorkerOptions::new(TASK_QUEUE)
+        .deployment_options(deployment)
+        .sticky_queue_schedule_to_start_timeout(Duration::from_secs(config.temporal.sticky_timeout_seconds))
+        .graceful_shutdown_period(GRACE)
+        .tuner(tuner)
+        .register_workflow::<CoursePublishing>()?
+        .register_workflow::<ContentProcessing>()?
+        .register_workflow::<PublishCleanup>()?
+        .register_activities(CourseActs::new(services.course, reporter.clone()))
+        .register_activities(ContentActs::new(services.content, reporter.clone()))
+        .register_activities(EnrollmentActs::new(services.enrollment, reporter.clone()))
+        .register_activities(ProgressActs::new(services.progress, reporter))
+        .build())
+}
+
+/// Works until the process stops. Temporal being down is waited for.
+///
+/// # Errors
+/// When the worker itself breaks.
+pub async fn run(config: Config, services: Services, life: Lifecycle) -> Result<()> {
+    let temporal = Temporal::new(config.temporal.clone());
+    let client = loop {
+        match temporal.client().await {
+            Ok(client) => break client.clone(),
+            Err(error) => {
+                tracing::warn!(error = %error.chain(), "waiting for Temporal");
+                if !life.sleep(RECONNECT).await {
+                    return Ok(());
+                }
+            }
+        }
+    };
+    life.spawn("sign of life", report(services.course.clone(), life.clone()));
+    let options = options(&config, services)?;
+    // A worker's future cannot move between threads, so it gets one of its own.
+    let handle = tokio::runtime::Handle::current();
+    let (done, finished) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("temporal-worker".to_owned())
+        .spawn(move || {
+            // The receiver is gone only when the process is ending anyway.
+            drop(done.send(handle.block_on(poll(client, options, life))));
+        })?;
+    finished.await.context("the worker thread ended without a word")?
+}
+
+/// Tells the course service that a worker lives, for the status of waiting publishes.
+async fn report(course: Transport, life: Lifecycle) -> Result<()> {
+    let mut course = CourseServiceClient::new(course);
+    let identity = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
+    loop {
+        let request = Actor::Service.request(ReportWorkerRequest {
+            identity: identity.clone(),
+        });
+        if let Err(status) = course.report_worker(request).await {
+            tracing::debug!(%status, "no sign of life could be given");
+        }
+        if !life.sleep(SIGN_OF_LIFE).await {
+            return Ok(());
+        }
+    }
+}
+
+async fn poll(client: Client, options: WorkerOptions, life: Lifecycle) -> Result<()> {
+    let runtime = Runtime::from_current_tokio(Default::default())?;
+    let mut worker = Worker::new(&runtime, client, options)
+        .map_err(|error| anyhow::anyhow!("the worker refused its options: {error}"))?;
+    let stop = worker.shutdown_handle();
+    tracing::info!(queue = TASK_QUEUE, "worker polls");
+    let run = worker.run();
+    tokio::pin!(run);
+    tokio::select! {
+        ended = &mut run => ended.context("the worker stopped polling"),
+        () = life.stopping() => {
+            stop();
+            run.await.context("the worker did not stop cleanly")
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Heals attempts whose workflow is gone: terminated, timed out, failed without a record, or forgotten by a Temporal
+//! server that lost its data.
+
+use std::time::Duration;
+
+use smartcourse_platform::{
+    Error, Result,
+    grpc::{Actor, Transport},
+    lifecycle::Lifecycle,
+    temporal::{RunState, Temporal},
+};
+use smartcourse_proto::{
+    common::Problem,
+    course::{
+        ListOpenAttemptsRequest, OpenAttempt, PublishState, RestartAttemptRequest,
+        course_service_client::CourseServiceClient,
+    },
+};
+use smartcourse_workflows::publish_cleanup;
+
+/// Attempts younger than this are left alone: their start is still on its way.
+const MINIMUM_AGE_SECONDS: i32 = 5;
+
+/// Compares open attempts with Temporal at every `interval` until the process stops.
+///
+/// # Errors
+/// Never: what fails is tried again at the next look.
+pub async fn reconcile(
+    course: Transport,
+    temporal: Temporal,
+    interval: Duration,
+    life: Lifecycle,
+) -> Result<()> {
+    let course = CourseServiceClient::new(course);
+    while life.sleep(interval).await {
+        if let Err(error) = look(course.clone(), &temporal).await {
+            tracing::warn!(error = %error.chain(), "open attempts will be compared again");
+        }
+    }
+    Ok(())
+}
+
+async fn look(mut course: CourseServiceClient<Transport>, temporal: &Temporal) -> Result<()> {
+    let request = ListOpenAttemptsRequest {
+        older_than_seconds: MINIMUM_AGE_SECONDS,
+    };
+    let open = course
+        .list_open_attempts(Actor::Service.request(request))
+        .await?
+        .into_inner();
+    for attempt in open.items {
+        // An attempt that cannot be healed now does not keep the others waiting.
+        if let Err(error) = heal(&mut course, temporal, &attempt).await {
+            tracing::warn!(attempt_id = %attempt.attempt_id, error = %error.chain(), "an attempt will be compared again");
+        }
+    }
+    Ok(())
+}
+
+async fn heal(
+    course: &mut CourseServiceClient<Transport>,
+    temporal: &Temporal,
+    attempt: &OpenAttempt,
+) -> Result<()> {
+    let Some(restart) = decide(attempt, temporal).await? else {
+        return Ok(());
+    };
+    tracing::warn!(
+        attempt_id = %attempt.attempt_id,
+        workflow_id = %attempt.workflow_id,
+        cleanup = restart.cleanup_reason.is_some(),
+        "an open attempt has no workflow; healing"
+    );
+    course
+        .restart_attempt(Actor::Service.request(restart))
+        .await
+        .map_err(Error::from)?;
+    Ok(())
+}
+
+/// What an open attempt needs, if anything.
+async fn decide(attempt: &OpenAttempt, temporal: &Temporal) -> Result<Option<RestartAttemptRequest>> {
+    let again = |cleanup_reason| {
+        Some(RestartAttemptRequest {
+            attempt_id: attempt.attempt_id.clone(),
+            run_id: attempt.run_id.clone(),
+            cleanup_reason,
+        })
+    };
+    let reason = |code: &str, message: &str| {
+        Some(Problem {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        })
+    };
+    let lost = || {
+        reason(
+            "publish_lost",
+            "The workflow ended without finishing; what it had done was undone.",
+        )
+    };
+    let cleanup = temporal
+        .describe(&publish_cleanup::workflow_id(&attempt.attempt_id))
+        .await?;
+    if cleanup.is_some_and(|run| run.state == RunState::Running) {
+        return Ok(None);
+    }
+    Ok(
+        match temporal
+            .describe(&attempt.workflow_id)
+            .await?
+            .map(|run| run.state)
+        {
+            Some(RunState::Running) => None,
+            // Forgotten: a cancelled one is undone, any other one starts again. All its steps are idempotent.
+            None if attempt.state() == PublishState::Cancelling => again(lost()),
+            None => again(None),
+            Some(RunState::TimedOut) => again(reason(
+                "publish_timed_out",
+                "The workflow ran out of time; what it had done was undone.",
+            )),
+            Some(RunState::Completed | RunState::Failed | RunState::Cancelled | RunState::Terminated) => {
+                again(lost())
+            }
+        },
+    )
+}

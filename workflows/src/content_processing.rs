@@ -1,0 +1,214 @@
+//! ContentProcessing: the text and the vectors of one version.
+//!
+//! Trigger: step 4 of a publish, or a client, to process a version again. Id: `content-{course_id}-v{version}`.
+//!
+//! | phase | activities | bounded by |
+//! |---|---|---|
+//! | 1, step 4 of the publish | `plan_extraction`, then `extract_lesson` for each lesson that changed | `lanes` |
+//! | 2, step 5 | `plan_embedding`, then `embed_lesson` for each lesson that is not known to the model, `mark_ai_ready` | `lanes` |
+//!
+//! It never compensates: what it wrote belongs to the version, and whoever owns the version drops it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+use serde::{Deserialize, Serialize};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SignalWorkflowOptions, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+};
+
+use crate::{
+    Cause, CoursePublishing,
+    contract::{ContentActivities, LessonInput, LessonPlan, PlannedLesson, Readiness, StepRef},
+    policy::Settings,
+};
+
+/// The step of the publish phase 1 reports to.
+pub const EXTRACTING: u8 = 4;
+/// The step of the publish phase 2 reports to.
+pub const EMBEDDING: u8 = 5;
+
+/// The id that names the processing of a version.
+pub fn workflow_id(course_id: i64, version: i32) -> String {
+    format!("content-{course_id}-v{version}")
+}
+
+/// Input of the workflow.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContentInput {
+    /// The version, and the attempt that waits for it.
+    pub target: StepRef,
+    /// The workflow to tell about phase 2.
+    #[serde(default)]
+    pub parent_workflow_id: Option<String>,
+    /// Lanes and retries.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// The workflow; its state is what the `progress` query shows.
+#[workflow]
+pub struct ContentProcessing {
+    input: ContentInput,
+    progress: Progress,
+}
+
+/// How far a version is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// 4 or 5; 0 before the first activity.
+    pub step: u8,
+    /// Lessons done in this phase.
+    pub done: u32,
+    /// Lessons of this phase in all.
+    pub total: u32,
+}
+
+#[workflow_methods]
+impl ContentProcessing {
+    #[init]
+    fn new(_: &WorkflowContextView, input: ContentInput) -> Self {
+        Self {
+            input,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Extracts, then embeds.
+    #[run(name = "ContentProcessing")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Readiness> {
+        match process(ctx).await {
+            Ok(readiness) => Ok(readiness),
+            Err(cause) => Err(cause.into_termination()),
+        }
+    }
+
+    /// How far the version is.
+    #[query(name = "progress")]
+    pub fn progress(&self, _: &WorkflowContextView) -> Progress {
+        self.progress.clone()
+    }
+}
+
+type Ctx = WorkflowContext<ContentProcessing>;
+
+async fn process(ctx: &Ctx) -> Result<Readiness, Cause> {
+    let input = ctx.state(|state| state.input.clone());
+    let token = ctx.cancellation_token();
+    let settings = &input.settings;
+
+    let step = input.target.at(EXTRACTING);
+    let options = settings.long("Find the lessons that changed".to_owned(), &token);
+    let plan = ctx
+        .execute_activity(ContentActivities::plan_extraction, step.clone(), options)
+        .await?;
+    in_lanes(ctx, settings, &step, plan, Phase::Extract).await?;
+
+    if let Some(parent) = input.parent_workflow_id.clone() {
+        // Only the parent's query depends on it; a parent that is gone has no readers.
+        let told = ctx
+            .external_workflow(parent, None)
+            .signal(
+                CoursePublishing::reached,
+                EMBEDDING,
+                SignalWorkflowOptions::default(),
+            )
+            .await;
+        drop(told);
+    }
+    let step = input.target.at(EMBEDDING);
+    let options = settings.long("Find the chunks the model has not seen".to_owned(), &token);
+    let plan = ctx
+        .execute_activity(ContentActivities::plan_embedding, step.clone(), options)
+        .await?;
+    in_lanes(ctx, settings, &step, plan, Phase::Embed).await?;
+
+    let options = settings.quick("Count chunks against vectors".to_owned(), &token);
+    Ok(ctx
+        .execute_activity(ContentActivities::mark_ai_ready, step, options)
+        .await?)
+}
+
+#[derive(Clone, Copy)]
+enum Phase {
+    Extract,
+    Embed,
+}
+
+/// Works through the lessons with a fixed number of lanes. The combinators of the futures crate wake in a way the
+/// workflow runtime takes for non-determinism; a queue shared by lanes does not.
+async fn in_lanes(
+    ctx: &Ctx,
+    settings: &Settings,
+    step: &StepRef,
+    plan: LessonPlan,
+    phase: Phase,
+) -> Result<(), Cause> {
+    let total = u32::try_from(plan.lessons.len()).unwrap_or(u32::MAX);
+    ctx.state_mut(|state| {
+        state.progress = Progress {
+            step: step.step,
+            done: 0,
+            total,
+        }
+    });
+    let queue = Rc::new(RefCell::new(plan.lessons.into_iter().collect::<VecDeque<_>>()));
+    let done = Rc::new(Cell::new(0_u32));
+    let lanes = (0..settings.lanes.max(1)).map(|_| {
+        let (ctx, queue, done, settings) =
+            (ctx.clone(), Rc::clone(&queue), Rc::clone(&done), settings.clone());
+        let step = StepRef {
+            total,
+            ..step.clone()
+        };
+        async move {
+            loop {
+                let next = queue.borrow_mut().pop_front();
+                let Some(lesson) = next else { return Ok(()) };
+                let step = StepRef {
+                    done: done.get(),
+                    ..step.clone()
+                };
+                if let Err(cause) = one_lesson(&ctx, &settings, step, lesson, phase).await {
+                    // The other lanes finish what they have begun and take nothing new.
+                    queue.borrow_mut().clear();
+                    return Err(cause);
+                }
+                done.set(done.get() + 1);
+                ctx.state_mut(|state| state.progress.done = done.get());
+            }
+        }
+    });
+    workflows::join_all(lanes).await.into_iter().collect()
+}
+
+async fn one_lesson(
+    ctx: &Ctx,
+    settings: &Settings,
+    step: StepRef,
+    lesson: PlannedLesson,
+    phase: Phase,
+) -> Result<(), Cause> {
+    let token = ctx.cancellation_token();
+    let input = LessonInput {
+        step,
+        lesson_id: lesson.lesson_id,
+    };
+    match phase {
+        Phase::Extract => {
+            let options = settings.long(format!("Extract “{}”", lesson.title), &token);
+            ctx.execute_activity(ContentActivities::extract_lesson, input, options)
+                .await?;
+        }
+        Phase::Embed => {
+            let options = settings.long(format!("Embed “{}”", lesson.title), &token);
+            ctx.execute_activity(ContentActivities::embed_lesson, input, options)
+                .await?;
+        }
+    }
+    Ok(())
+}

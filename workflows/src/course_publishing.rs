@@ -1,0 +1,376 @@
+//! CoursePublishing: from an accepted attempt to a published version, or to a state as if it had never begun.
+//!
+//! Trigger: the course service accepts a publish and the relay starts the workflow; any Temporal client may start it
+//! with the course id alone. Id: `publish-{course_id}-v{version}`.
+//!
+//! | step | activities | compensation |
+//! |---|---|---|
+//! | 1 Validating | `validate_course`, `check_assets` | – |
+//! | 2 Saving content | `save_content` | `delete_version` |
+//! | 3 Uploading files | `upload_assets` | `discard_files` |
+//! | 4 Extracting text | child [`ContentProcessing`], phase 1 | `discard_chunks` |
+//! | 5 Generating embeddings | the same child, phase 2 | `discard_vectors` |
+//! | 6 Updating search index | `index_course` | `discard_index` |
+//! | 7 Publishing | `prepare_course` of enrollment and progress, `mark_published` | `discard_course` of both |
+//!
+//! Query `progress`; update `wait_step(n)` resolves when step n is reached or the run ends; signal `reached`.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde::{Deserialize, Serialize};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ChildWorkflowCancellationType, ChildWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+};
+
+use crate::{
+    Cause, ContentProcessing,
+    content_processing::{self, ContentInput},
+    contract::{
+        AttemptFacts, BeginInput, ContentActivities, CourseActivities, EnrollmentActivities, PrepareInput,
+        ProgressActivities, PublishFacts, Readiness, StepRef,
+    },
+    policy::Settings,
+    saga::{self, Undo},
+    steps::headline,
+};
+
+/// The id that names one publish of one version.
+pub fn workflow_id(course_id: i64, version: i32) -> String {
+    format!("publish-{course_id}-v{version}")
+}
+
+/// Input of the workflow. A raw start needs only the course.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PublishInput {
+    /// The course.
+    pub course_id: i64,
+    /// The accepted attempt; absent for a raw start.
+    #[serde(default)]
+    pub attempt_id: Option<String>,
+    /// Its version.
+    #[serde(default)]
+    pub version: Option<i32>,
+    /// An earlier run of the attempt was lost by the server: whatever it may have done is undone with this run's own.
+    #[serde(default)]
+    pub resumed: bool,
+    /// Deadline, lanes and retries.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+/// What a completed publish says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishResult {
+    /// The version that is live.
+    pub version: i32,
+    /// Whether all its lessons can be asked about.
+    pub ai_ready: bool,
+}
+
+/// How far the publish is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// 0 before the first step, then 1 to 7.
+    pub step: u8,
+    /// Label of the step.
+    pub label: String,
+    /// True while the publish is being undone.
+    pub compensating: bool,
+    /// True when the run is about to end.
+    pub finished: bool,
+}
+
+/// The workflow; its state is what the `progress` query shows.
+#[workflow]
+pub struct CoursePublishing {
+    input: PublishInput,
+    progress: Progress,
+    undo: Vec<Undo>,
+}
+
+#[workflow_methods]
+impl CoursePublishing {
+    #[init]
+    fn new(_: &WorkflowContextView, input: PublishInput) -> Self {
+        let undo = if input.resumed {
+            saga::ALL.to_vec()
+        } else {
+            Vec::new()
+        };
+        Self {
+            input,
+            progress: Progress::default(),
+            undo,
+        }
+    }
+
+    /// Begins the attempt, publishes, and undoes everything if that fails.
+    #[run(name = "CoursePublishing")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<PublishResult> {
+        let outcome = attempt(ctx).await;
+        ctx.state_mut(|state| state.progress.finished = true);
+        let handlers = ctx.clone();
+        // An update that is being answered keeps the run open; its condition holds now that the run is finished.
+        ctx.wait_condition(|_| handlers.all_handlers_finished())
+            .await
+            .ok();
+        outcome.map_err(Cause::into_termination)
+    }
+
+    /// Content processing tells when it enters its second phase.
+    #[signal(name = "reached")]
+    pub fn reached(&mut self, ctx: &mut SyncWorkflowContext<Self>, step: u8) {
+        if step > self.progress.step && !self.progress.compensating {
+            self.progress.step = step;
+            self.progress.label = headline(step);
+            ctx.set_current_details(format!("**{}**", self.progress.label));
+        }
+    }
+
+    /// How far the publish is.
+    #[query(name = "progress")]
+    pub fn progress(&self, _: &WorkflowContextView) -> Progress {
+        self.progress.clone()
+    }
+
+    /// Resolves when step `n` is reached or the run ends.
+    #[update(name = "wait_step")]
+    pub async fn wait_step(
+        ctx: &mut WorkflowContext<Self>,
+        n: u8,
+    ) -> Result<Progress, Box<dyn std::error::Error + Send + Sync>> {
+        ctx.wait_condition(|state| state.progress.step >= n || state.progress.finished)
+            .await?;
+        Ok(ctx.state(|state| state.progress.clone()))
+    }
+}
+
+type Ctx = WorkflowContext<CoursePublishing>;
+
+/// Codes with which the course service refuses a run: there is no attempt to undo.
+const REFUSALS: [&str; 6] = [
+    "attempt_closed",
+    "publish_running",
+    "not_found",
+    "course_archived",
+    "no_lessons",
+    "validation_failed",
+];
+
+async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
+    let input = ctx.state(|state| state.input.clone());
+    let facts = match begin(ctx, &input).await {
+        Ok(facts) => facts,
+        Err(cause) if REFUSALS.contains(&cause.code.as_str()) || input.attempt_id.is_none() => {
+            return Err(cause);
+        }
+        Err(cause) => {
+            let step = StepRef {
+                attempt_id: input.attempt_id.clone(),
+                course_id: input.course_id,
+                version: input.version.unwrap_or_default(),
+                ..StepRef::default()
+            };
+            return undo(ctx, &input.settings, &step, cause).await;
+        }
+    };
+    if facts.already_published {
+        return Ok(PublishResult {
+            version: facts.version,
+            ai_ready: true,
+        });
+    }
+    let step = StepRef {
+        attempt_id: Some(facts.attempt_id),
+        course_id: input.course_id,
+        version: facts.version,
+        ..StepRef::default()
+    };
+    match before_deadline(ctx, &input.settings, &step, facts.max_enrollments).await {
+        Ok(readiness) => Ok(PublishResult {
+            version: step.version,
+            ai_ready: readiness.ai_ready,
+        }),
+        Err(cause) => undo(ctx, &input.settings, &step, cause).await,
+    }
+}
+
+async fn begin(ctx: &Ctx, input: &PublishInput) -> Result<AttemptFacts, Cause> {
+    let begin = BeginInput {
+        course_id: input.course_id,
+        attempt_id: input.attempt_id.clone(),
+        workflow_id: ctx.workflow_id().to_owned(),
+        run_id: ctx.run_id().to_owned(),
+    };
+    let options = input
+        .settings
+        .quick("Take up the attempt".to_owned(), &ctx.cancellation_token());
+    Ok(ctx
+        .execute_activity(CourseActivities::begin_attempt, begin, options)
+        .await?)
+}
+
+/// Runs the steps against the deadline; when it passes, the step under way is cancelled and waited for.
+async fn before_deadline(
+    ctx: &Ctx,
+    settings: &Settings,
+    step: &StepRef,
+    max_enrollments: Option<i32>,
+) -> Result<Readiness, Cause> {
+    let forward = ctx.cancellation_token().child_token();
+    let mut steps = publish(ctx, settings, step, max_enrollments, &forward)
+        .boxed_local()
+        .fuse();
+    let mut deadline = ctx
+        .timer(Duration::from_secs(settings.deadline_seconds))
+        .boxed_local()
+        .fuse();
+    let timed_out = workflows::select! {
+        outcome = &mut steps => return outcome,
+        _ = &mut deadline => !ctx.cancellation_token().is_cancelled(),
+    };
+    if timed_out {
+        forward.cancel_with_reason("the deadline passed");
+    }
+    match steps.await {
+        Err(cause) if timed_out && cause.cancelled => {
+            let message = format!(
+                "The publish did not finish within {} s.",
+                settings.deadline_seconds
+            );
+            Err(Cause::new("publish_timed_out", message))
+        }
+        outcome => outcome,
+    }
+}
+
+/// The steps, from top to bottom.
+async fn publish(
+    ctx: &Ctx,
+    settings: &Settings,
+    step: &StepRef,
+    max_enrollments: Option<i32>,
+    token: &WorkflowCancellationToken,
+) -> Result<Readiness, Cause> {
+    let summary = |number: u8| headline(number);
+
+    enter(ctx, 1, &[]);
+    let options = || settings.quick(summary(1), token);
+    ctx.execute_activity(CourseActivities::validate_course, step.at(1), options())
+        .await?;
+    ctx.execute_activity(ContentActivities::check_assets, step.at(1), options())
+        .await?;
+
+    enter(ctx, 2, &[Undo::Content]);
+    ctx.execute_activity(
+        CourseActivities::save_content,
+        step.at(2),
+        settings.quick(summary(2), token),
+    )
+    .await?;
+
+    enter(ctx, 3, &[Undo::Files]);
+    ctx.execute_activity(
+        ContentActivities::upload_assets,
+        step.at(3),
+        settings.long(summary(3), token),
+    )
+    .await?;
+
+    enter(ctx, 4, &[Undo::Chunks, Undo::Vectors]);
+    let readiness = process_content(ctx, settings, step, token).await?;
+
+    enter(ctx, 6, &[Undo::Index]);
+    ctx.execute_activity(
+        ContentActivities::index_course,
+        step.at(6),
+        settings.long(summary(6), token),
+    )
+    .await?;
+
+    enter(ctx, 7, &[Undo::Enrollment, Undo::Progress]);
+    let prepare = PrepareInput {
+        step: step.at(7),
+        max_enrollments,
+    };
+    ctx.execute_activity(
+        EnrollmentActivities::prepare_enrollment,
+        prepare,
+        settings.quick(summary(7), token),
+    )
+    .await?;
+    ctx.execute_activity(
+        ProgressActivities::prepare_progress,
+        step.at(7),
+        settings.quick(summary(7), token),
+    )
+    .await?;
+    // The flip is not cancelled half way: the attempt's row decides between it and a cancellation.
+    let facts = PublishFacts {
+        step: step.at(7),
+        readiness: readiness.clone(),
+    };
+    let own = WorkflowCancellationToken::new();
+    ctx.execute_activity(
+        CourseActivities::mark_published,
+        facts,
+        settings.quick(summary(7), &own),
+    )
+    .await?;
+    Ok(readiness)
+}
+
+/// Steps 4 and 5 in a child, which is waited for even when it is cancelled.
+async fn process_content(
+    ctx: &Ctx,
+    settings: &Settings,
+    step: &StepRef,
+    token: &WorkflowCancellationToken,
+) -> Result<Readiness, Cause> {
+    let input = ContentInput {
+        target: step.clone(),
+        parent_workflow_id: Some(ctx.workflow_id().to_owned()),
+        settings: settings.clone(),
+    };
+    let options = ChildWorkflowOptions::builder()
+        .workflow_id(content_processing::workflow_id(step.course_id, step.version))
+        .cancel_type(ChildWorkflowCancellationType::WaitCancellationCompleted)
+        .cancellation_token(token.clone())
+        .execution_timeout(settings.execution_timeout())
+        .static_summary(format!(
+            "Text and vectors of course {} version {}",
+            step.course_id, step.version
+        ))
+        .search_attributes(ctx.search_attributes())
+        .build();
+    let child = ctx
+        .start_child_workflow(ContentProcessing::run, input, options)
+        .await?;
+    Ok(child.result().await?)
+}
+
+fn enter(ctx: &Ctx, number: u8, undo: &[Undo]) {
+    ctx.state_mut(|state| {
+        state.progress.step = number;
+        state.progress.label = headline(number);
+        state.undo.extend_from_slice(undo);
+    });
+    ctx.set_current_details(format!("**{}**", headline(number)));
+}
+
+/// Undoes what was begun. The publish still completes when the flip turns out to have come first.
+async fn undo(ctx: &Ctx, settings: &Settings, step: &StepRef, cause: Cause) -> Result<PublishResult, Cause> {
+    ctx.state_mut(|state| state.progress.compensating = true);
+    ctx.set_current_details(format!("**Undoing**: {}", cause.message));
+    let undo = ctx.state(|state| state.undo.clone());
+    if saga::compensate(ctx, settings, step, &undo, &cause).await? {
+        return Ok(PublishResult {
+            version: step.version,
+            ai_ready: true,
+        });
+    }
+    Err(cause)
+}

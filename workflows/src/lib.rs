@@ -1,0 +1,27 @@
+//! Deterministic workflows and the contract of their activities. No I/O: this crate has no client, no clock and no
+//! randomness, so services may use it to start workflows by their types.
+//!
+//! | workflow | type | id |
+//! |---|---|---|
+//! | [`course_publishing`] | `CoursePublishing` | `publish-{course_id}-v{version}` |
+//! | [`content_processing`] | `ContentProcessing` | `content-{course_id}-v{version}` |
+//! | [`publish_cleanup`] | `PublishCleanup` | `cleanup-{attempt_id}` |
+//!
+//! To add a step, see docs/add-a-workflow-step.md.
+
+pub mod cause;
+pub mod content_processing;
+pub mod contract;
+pub mod course_publishing;
+pub mod policy;
+pub mod publish_cleanup;
+pub mod saga;
+pub mod steps;
+
+pub use cause::Cause;
+pub use content_processing::ContentProcessing;
+pub use course_publishing::CoursePublishing;
+pub use publish_cleanup::PublishCleanup;
+
+/// The queue the workers poll for workflows and activities.
+pub const TASK_QUEUE: &str = "smartcourse";

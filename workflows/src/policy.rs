@@ -1,0 +1,93 @@
+//! Time-outs and retries: here and nowhere else.
+//!
+//! Every activity heartbeats each second (the activity wrapper does it), so the death of a worker is noticed after
+//! [`HEARTBEAT`], whatever the activity's own limit.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use temporalio_common::RetryPolicy;
+use temporalio_workflow::{ActivityCancellationType, ActivityOptions, WorkflowCancellationToken};
+
+/// Silence after which an activity is given to another worker.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Limit of one try of an activity that reads or writes a few rows.
+const QUICK: Duration = Duration::from_secs(60);
+/// Limit of one try of an activity that handles files, lessons or a whole version.
+const LONG: Duration = Duration::from_secs(1800);
+/// How long compensations may take after the deadline before the server ends the run and the reconciler takes over.
+pub const COMPENSATION_ALLOWANCE: Duration = Duration::from_secs(3600);
+
+/// What an operator may tune, fixed in the input when the workflow starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Seconds before the workflow compensates by itself.
+    pub deadline_seconds: u64,
+    /// Lessons processed at the same time.
+    pub lanes: usize,
+    /// First pause between tries, in milliseconds; it doubles.
+    pub retry_initial_ms: u64,
+    /// Longest pause, in seconds.
+    pub retry_max_seconds: u64,
+    /// Tries in all; 0 means until the deadline.
+    pub retry_attempts: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            deadline_seconds: 3600,
+            lanes: 3,
+            retry_initial_ms: 500,
+            retry_max_seconds: 30,
+            retry_attempts: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// When the server ends the run whatever it does.
+    pub fn execution_timeout(&self) -> Duration {
+        Duration::from_secs(self.deadline_seconds) + COMPENSATION_ALLOWANCE
+    }
+
+    fn retry(&self, attempts: u32) -> RetryPolicy {
+        RetryPolicy::builder()
+            .initial_interval(Duration::from_millis(self.retry_initial_ms))
+            .maximum_interval(Duration::from_secs(self.retry_max_seconds))
+            .maximum_attempts(attempts)
+            .build()
+    }
+
+    /// A step's quick activity.
+    pub fn quick(&self, summary: String, token: &WorkflowCancellationToken) -> ActivityOptions {
+        self.options(QUICK, summary, token, self.retry_attempts)
+    }
+
+    /// A step's long activity.
+    pub fn long(&self, summary: String, token: &WorkflowCancellationToken) -> ActivityOptions {
+        self.options(LONG, summary, token, self.retry_attempts)
+    }
+
+    /// A compensation: tried until it works, and not cancelled along with the workflow.
+    pub fn compensation(&self, summary: String) -> ActivityOptions {
+        self.options(LONG, summary, &WorkflowCancellationToken::new(), 0)
+    }
+
+    fn options(
+        &self,
+        limit: Duration,
+        summary: String,
+        token: &WorkflowCancellationToken,
+        attempts: u32,
+    ) -> ActivityOptions {
+        ActivityOptions::with_start_to_close_timeout(limit)
+            .heartbeat_timeout(HEARTBEAT)
+            .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+            .cancellation_token(token.clone())
+            .retry_policy(self.retry(attempts))
+            .summary(summary)
+            .build()
+    }
+}
