@@ -168,6 +168,7 @@ async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
             return Err(cause);
         }
         Err(cause) => {
+            let cause = cancelled_or(ctx, cause);
             let step = StepRef {
                 attempt_id: input.attempt_id.clone(),
                 course_id: input.course_id,
@@ -229,21 +230,30 @@ async fn before_deadline(
         .boxed_local()
         .fuse();
     let timed_out = workflows::select! {
-        outcome = &mut steps => return outcome,
+        outcome = &mut steps => return outcome.map_err(|cause| cancelled_or(ctx, cause)),
         _ = &mut deadline => !ctx.cancellation_token().is_cancelled(),
     };
     if timed_out {
         forward.cancel_with_reason("the deadline passed");
     }
     match steps.await {
-        Err(cause) if timed_out && cause.cancelled => {
+        Err(_) if timed_out => {
             let message = format!(
                 "The publish did not finish within {} s.",
                 settings.deadline_seconds
             );
             Err(Cause::new("publish_timed_out", message))
         }
-        outcome => outcome,
+        outcome => outcome.map_err(|cause| cancelled_or(ctx, cause)),
+    }
+}
+
+/// A step that was told to stop may still end with the error of its last try, which is not why the publish ends.
+fn cancelled_or(ctx: &Ctx, cause: Cause) -> Cause {
+    if ctx.cancellation_token().is_cancelled() {
+        Cause::cancelled()
+    } else {
+        cause
     }
 }
 
