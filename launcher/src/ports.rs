@@ -2,10 +2,32 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A TCP port of 127.0.0.1 that nobody listens on at this moment, chosen by the kernel.
+/// The ports that are handed out: below those the system takes for outgoing connections (32768 and up on Linux).
+const FIRST: u16 = 10_000;
+const SPAN: u32 = 20_000;
+
+/// A TCP port of 127.0.0.1 that nobody listens on at this moment, another at each call.
+///
+/// Whoever asks starts a program that listens there a little later. A port from the range of outgoing connections would
+/// be somebody's by then on a busy machine, so those are never chosen.
 pub fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that run side by side begin at different places.
+    let begin = std::process::id().wrapping_mul(211) % SPAN;
+    for _ in 0..SPAN {
+        let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % SPAN;
+        // Below FIRST + SPAN, so it fits.
+        let port = FIRST + offset as u16;
+        if port_is_free(port) {
+            return Ok(port);
+        }
+    }
+    Err(std::io::Error::new(
+        std::io::ErrorKind::AddrInUse,
+        format!("no port of 127.0.0.1 from {FIRST} on is free"),
+    ))
 }
 
 /// Whether `port` of 127.0.0.1 could be listened on just now.

@@ -3,14 +3,13 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{
     DataDir, Postgres, Progress, TemporalOptions, TemporalPorts, TemporalServer, ensure_postgres,
-    ensure_temporal, port_is_free,
+    ensure_temporal, free_port,
 };
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tempfile::TempDir;
@@ -33,24 +32,6 @@ struct Shared {
     _dir: TempDir,
 }
 
-/// A free port below the range from which the system takes ports for outgoing connections: between the choice and its
-/// use nobody else takes it, since every world of this process counts on.
-fn port() -> Result<u16> {
-    const FIRST: u16 = 10_000;
-    const SPAN: u32 = 20_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Test processes that run side by side begin at different places.
-    let begin = std::process::id().wrapping_mul(211) % SPAN;
-    for _ in 0..SPAN {
-        let offset = (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % SPAN;
-        let port = FIRST + u16::try_from(offset)?;
-        if port_is_free(port) {
-            return Ok(port);
-        }
-    }
-    anyhow::bail!("no port from {FIRST} on is free")
-}
-
 static SHARED: OnceCell<Shared> = OnceCell::const_new();
 
 /// Tools are installed once per machine, where `smartcourse up` installs them.
@@ -63,7 +44,8 @@ async fn shared() -> Result<&'static Shared> {
         .get_or_try_init(|| async {
             let binaries = ensure_postgres(&tools().await?, &Progress::plain()).await?;
             let dir = TempDir::with_prefix("smartcourse-test-pg-")?;
-            let postgres = Postgres::start(&binaries, &DataDir::open(dir.path())?, Some(port()?)).await?;
+            let postgres =
+                Postgres::start(&binaries, &DataDir::open(dir.path())?, Some(free_port()?)).await?;
             Ok(Shared { postgres, _dir: dir })
         })
         .await
@@ -149,16 +131,16 @@ impl World {
         let temporal_bin = ensure_temporal(&tools().await?, &Progress::plain()).await?;
         let dir = TempDir::with_prefix("smartcourse-test-")?;
         let temporal_ports = TemporalPorts {
-            frontend: port()?,
-            ui: port()?,
+            frontend: free_port()?,
+            ui: free_port()?,
         };
 
         let mut variables = BTreeMap::new();
         let mut set = |key: &str, value: String| variables.insert(format!("SMARTCOURSE_{key}"), value);
-        let gateway = format!("127.0.0.1:{}", port()?);
+        let gateway = format!("127.0.0.1:{}", free_port()?);
         set("GATEWAY__LISTEN", gateway.clone());
         for service in ["USER", "COURSE", "CONTENT", "ASSISTANT", "ENROLLMENT", "PROGRESS"] {
-            set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", port()?));
+            set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
         }
         set("GRPC__SERVICE_TOKEN", "a-token-for-tests-only".to_owned());
         set("TELEMETRY__METRICS_LISTEN", String::new());

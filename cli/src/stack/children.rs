@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::Read as _,
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -128,11 +128,15 @@ impl Children {
             .find(|role| role.deaths >= MAX_EARLY_DEATHS)
         {
             None => Ok(()),
-            Some(role) => anyhow::bail!(
-                "the {} role keeps ending; see {}",
-                role.name,
-                self.logs.join(format!("{}.log", role.name)).display()
-            ),
+            Some(role) => {
+                let log = self.logs.join(format!("{}.log", role.name));
+                anyhow::bail!(
+                    "the {} role keeps ending; its last words in {}: {}",
+                    role.name,
+                    log.display(),
+                    last_line(&log)
+                )
+            }
         }
     }
 
@@ -184,6 +188,13 @@ impl Drop for Children {
         self.stopping.store(true, Ordering::SeqCst);
         self.kill();
     }
+}
+
+/// The last line of a log; empty when there is none.
+fn last_line(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    text.lines().last().unwrap_or_default().to_owned()
 }
 
 /// A poisoned lock still guards a list of processes that have to be stopped.
