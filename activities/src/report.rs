@@ -9,8 +9,11 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use smartcourse_platform::{
-    Error, fault,
+    Error,
+    engines::cache::{Cache as _, InProcess},
+    fault,
     grpc::{Actor, Transport},
     http::with_trace_id,
 };
@@ -29,10 +32,17 @@ const BEAT: Duration = Duration::from_secs(1);
 /// A report that takes longer is given up: the work matters more.
 const REPORT_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Pause between two reports that a step is running.
+const REPORT_PAUSE: Duration = Duration::from_millis(200);
+
+/// Steps whose last report is remembered.
+const STEPS_UNDER_WAY: u64 = 1000;
+
 /// Tells the course service where the steps of an attempt stand.
 #[derive(Clone)]
 pub struct Reporter {
     course: CourseServiceClient<Transport>,
+    recent: Arc<InProcess>,
 }
 
 /// Items an activity has done so far, sent with its heartbeats.
@@ -43,6 +53,7 @@ impl Reporter {
     pub fn new(course: Transport) -> Self {
         Self {
             course: CourseServiceClient::new(course),
+            recent: Arc::new(InProcess::new(STEPS_UNDER_WAY, REPORT_PAUSE)),
         }
     }
 
@@ -97,11 +108,29 @@ impl Reporter {
         .await
     }
 
+    /// Whether a step was reported as running just now: lessons that take milliseconds need no report each.
+    async fn is_known(&self, attempt_id: &str, step: u8, tries: u32) -> bool {
+        let key = format!("{attempt_id}/{step}");
+        if tries > 1 {
+            self.recent.remove(&key).await;
+            return false;
+        }
+        let known = self.recent.get(&key).await.is_some();
+        if !known {
+            self.recent.put(&key, Bytes::new()).await;
+        }
+        known
+    }
+
     /// Progress is for readers: a report that cannot be made is logged and does not stop the work.
     async fn report(&self, step: &StepRef, state: StepState, tries: u32, error: Option<&Error>) {
         let (Some(attempt_id), 1..) = (&step.attempt_id, step.step) else {
             return;
         };
+        let running = state == StepState::Running;
+        if running && self.is_known(attempt_id, step.step, tries).await {
+            return;
+        }
         let request = ReportStepRequest {
             attempt_id: attempt_id.clone(),
             step: i32::from(step.step),

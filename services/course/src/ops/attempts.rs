@@ -99,34 +99,22 @@ pub(crate) async fn report(state: &State, request: ReportStepRequest) -> Result<
     let id = store::attempt_id(&request.attempt_id)?;
     let step_state = request.state();
     let (code, message) = request.error.map(|error| (error.code, error.message)).unzip();
-    let mut tx = state.pool.begin().await?;
-    let open = sqlx::query_scalar!(
-        "update course.publish_attempts set step = greatest(step, $2), revision = revision + 1
-         where id = $1 and state in ('running', 'cancelling') returning id",
-        id,
-        request.step
-    )
-    .fetch_optional(&mut *tx)
-    .await?;
-    if open.is_none() {
-        return Ok(());
-    }
+    // One statement, so one commit: the lanes of a publish report side by side and would queue for the attempt's row.
     sqlx::query!(
-        "update course.publish_steps set state = 'completed', finished_at = coalesce(finished_at, now()), error_code = null,
-             error_message = null, done = total
-         where attempt_id = $1 and step < $2 and state <> 'completed'",
-        id,
-        request.step
-    )
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query!(
-        "insert into course.publish_steps (attempt_id, step, state, tries, done, total, error_code, error_message)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "with open as (
+             update course.publish_attempts set step = greatest(step, $2), revision = revision + 1
+             where id = $1 and state in ('running', 'cancelling') returning id),
+         before as (
+             update course.publish_steps set state = 'completed', finished_at = coalesce(finished_at, now()),
+                 error_code = null, error_message = null, done = total
+             where attempt_id in (select id from open) and step < $2 and state <> 'completed')
+         insert into course.publish_steps as known
+             (attempt_id, step, state, tries, done, total, error_code, error_message)
+         select id, $2, $3, $4, $5, $6, $7, $8 from open
          on conflict (attempt_id, step) do update set state = excluded.state,
-             tries = greatest(course.publish_steps.tries, excluded.tries),
-             done = greatest(course.publish_steps.done, excluded.done), total = greatest(course.publish_steps.total, excluded.total),
-             error_code = excluded.error_code, error_message = excluded.error_message, reported_at = now()",
+             tries = greatest(known.tries, excluded.tries), done = greatest(known.done, excluded.done),
+             total = greatest(known.total, excluded.total), error_code = excluded.error_code,
+             error_message = excluded.error_message, reported_at = now()",
         id,
         request.step,
         step_state.as_text(),
@@ -136,9 +124,8 @@ pub(crate) async fn report(state: &State, request: ReportStepRequest) -> Result<
         code,
         message
     )
-    .execute(&mut *tx)
+    .execute(&state.pool)
     .await?;
-    tx.commit().await?;
     Ok(())
 }
 
