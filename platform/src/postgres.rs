@@ -3,12 +3,15 @@
 use std::{borrow::Cow, time::Duration};
 
 use secrecy::ExposeSecret;
-use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
 use crate::{
     config::Postgres,
     error::{Error, Result, codes},
 };
+
+/// How long an idle connection is taken to be alive.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// A transaction of any service.
 pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
@@ -26,6 +29,16 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
     Ok(PgPoolOptions::new()
         .max_connections(config.pool_size)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
+        // A connection in use a moment ago needs no look whether it lives: that would double every read's way.
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for > TRUSTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options.application_name(&format!("smartcourse-{service}"))))
 }
 
