@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
     Error, Result,
     engines::cache::{Cache, InProcess},
@@ -22,13 +22,18 @@ use super::keys::Keys;
 /// How long a role change may go unnoticed by a gateway that did not make it.
 const SESSION_TTL: Duration = Duration::from_secs(1);
 const SESSIONS: u64 = 100_000;
+/// How long a checked signature is remembered, at most: keys that are withdrawn go unnoticed for no longer.
+const SIGNATURE_TTL: Duration = Duration::from_secs(60);
+const SIGNATURES: u64 = 10_000;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 struct Claims {
     sub: String,
     role: String,
     #[serde(rename = "gen")]
     generation: i32,
+    /// Seconds since 1970.
+    exp: u64,
 }
 
 /// Turns access tokens into actors.
@@ -36,23 +41,23 @@ pub(crate) struct Verifier {
     users: UserServiceClient<Transport>,
     keys: Keys,
     sessions: Box<dyn Cache>,
+    /// Claims by token: a signature costs as much to check as the rest of a read.
+    checked: Box<dyn Cache>,
 }
 
 impl Verifier {
     pub(crate) fn new(users: UserServiceClient<Transport>) -> Self {
-        let sessions = Box::new(InProcess::new(SESSIONS, SESSION_TTL));
         Self {
             keys: Keys::new(users.clone()),
             users,
-            sessions,
+            sessions: Box::new(InProcess::new(SESSIONS, SESSION_TTL)),
+            checked: Box::new(InProcess::new(SIGNATURES, SIGNATURE_TTL)),
         }
     }
 
     /// The user a token stands for.
     pub(crate) async fn verify(&self, token: &str) -> Result<Actor> {
-        let kid = key_id(token)?;
-        let key = self.keys.get(&kid).await?.ok_or_else(refused)?;
-        let (id, role, generation) = check(token, &key)?;
+        let (id, role, generation) = read(self.claims(token).await?)?;
         if self.generation(id).await? != generation {
             return Err(Error::new(
                 &codes::UNAUTHENTICATED,
@@ -60,6 +65,22 @@ impl Verifier {
             ));
         }
         Ok(Actor::User { id, role })
+    }
+
+    async fn claims(&self, token: &str) -> Result<Claims> {
+        if let Some(bytes) = self.checked.get(token).await
+            && let Ok(claims) = serde_json::from_slice::<Claims>(&bytes)
+            && claims.exp > jsonwebtoken::get_current_timestamp()
+        {
+            return Ok(claims);
+        }
+        let kid = key_id(token)?;
+        let key = self.keys.get(&kid).await?.ok_or_else(refused)?;
+        let claims = check(token, &key)?;
+        if let Ok(bytes) = serde_json::to_vec(&claims) {
+            self.checked.put(token, bytes.into()).await;
+        }
+        Ok(claims)
     }
 
     async fn generation(&self, id: UserId) -> Result<i32> {
@@ -105,15 +126,19 @@ fn key_id(token: &str) -> Result<String> {
     header.kid.ok_or_else(refused)
 }
 
-/// Signature, issuer and life; then user, role and session generation.
-fn check(token: &str, key: &DecodingKey) -> Result<(UserId, Role, i32)> {
+/// Signature, issuer and life.
+fn check(token: &str, key: &DecodingKey) -> Result<Claims> {
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.leeway = 0;
     validation.set_issuer(&["smartcourse"]);
     validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-    let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
-        .map_err(|_| refused())?
-        .claims;
+    jsonwebtoken::decode::<Claims>(token, key, &validation)
+        .map(|token| token.claims)
+        .map_err(|_| refused())
+}
+
+/// User, role and session generation.
+fn read(claims: Claims) -> Result<(UserId, Role, i32)> {
     let id = claims.sub.parse().map_err(|_| refused())?;
     let role = Role::from_text(&claims.role)
         .filter(|role| *role != Role::Unspecified)
@@ -159,7 +184,7 @@ mod tests {
     /// What the verifier does with a token, without the calls between.
     fn outcome(token: &str, x: &str) -> Result<(UserId, Role, i32)> {
         key_id(token)?;
-        check(token, &DecodingKey::from_ed_components(x).expect("a key"))
+        read(check(token, &DecodingKey::from_ed_components(x).expect("a key"))?)
     }
 
     fn is_refused(token: &str, x: &str) -> bool {

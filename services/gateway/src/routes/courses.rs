@@ -116,14 +116,14 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/courses/{id}", tag = "courses", security((), ("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Course)))]
 pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Entity<Course>> {
-    let course = app
-        .clients
-        .course
-        .clone()
-        .get_course(actor.request(GetCourseRequest { id: id.0 }))
-        .await?
-        .into_inner();
-    let course = seats::filled(&app, course).await?;
+    let mut client = app.clients.course.clone();
+    let course = async {
+        let course = client
+            .get_course(actor.request(GetCourseRequest { id: id.0 }))
+            .await?;
+        Ok(course.into_inner())
+    };
+    let course = seats::filled_later(&app, id.0, course).await?;
     Ok(Entity::new(&course.etag.clone(), course))
 }
 

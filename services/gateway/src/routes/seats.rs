@@ -15,26 +15,9 @@ pub(crate) async fn fill(app: &App, courses: &mut [Course]) -> Result<()> {
     if courses.is_empty() {
         return Ok(());
     }
-    let course_ids = courses.iter().map(|course| course.id).collect();
-    let request = Actor::Service.request(SeatsOfRequest { course_ids });
-    let items = app
-        .clients
-        .enrollment
-        .clone()
-        .get_seats_of(request)
-        .await?
-        .into_inner()
-        .items;
-    let taken: HashMap<i64, i32> = items
-        .into_iter()
-        .map(|item| (item.course_id, item.seats.unwrap_or_default().taken))
-        .collect();
+    let taken = taken(app, courses.iter().map(|course| course.id).collect()).await?;
     for course in courses {
-        let taken = taken.get(&course.id).copied().unwrap_or(0);
-        course.seats = Some(Seats {
-            max: course.max_enrollments,
-            taken,
-        });
+        put(&taken, course);
     }
     Ok(())
 }
@@ -43,4 +26,33 @@ pub(crate) async fn fill(app: &App, courses: &mut [Course]) -> Result<()> {
 pub(crate) async fn filled(app: &App, mut course: Course) -> Result<Course> {
     fill(app, std::slice::from_mut(&mut course)).await?;
     Ok(course)
+}
+
+/// The same for one course that is still being read: both services are asked at the same time.
+pub(crate) async fn filled_later(
+    app: &App,
+    id: i64,
+    course: impl Future<Output = Result<Course>>,
+) -> Result<Course> {
+    let (course, taken) = tokio::join!(course, taken(app, vec![id]));
+    let mut course = course?;
+    put(&taken?, &mut course);
+    Ok(course)
+}
+
+/// Seats taken by course; courses nobody prepared are left out.
+async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, i32>> {
+    let request = Actor::Service.request(SeatsOfRequest { course_ids });
+    let seats = app.clients.enrollment.clone().get_seats_of(request).await?;
+    let items = seats.into_inner().items.into_iter();
+    Ok(items
+        .map(|item| (item.course_id, item.seats.unwrap_or_default().taken))
+        .collect())
+}
+
+fn put(taken: &HashMap<i64, i32>, course: &mut Course) {
+    course.seats = Some(Seats {
+        max: course.max_enrollments,
+        taken: taken.get(&course.id).copied().unwrap_or(0),
+    });
 }
