@@ -6,7 +6,7 @@ use prost_types::{
     FieldDescriptorProto, FileDescriptorSet, field_descriptor_proto::Label, field_descriptor_proto::Type,
 };
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "smartcourse/common.proto",
     "smartcourse/user.proto",
     "smartcourse/course.proto",
@@ -14,6 +14,8 @@ const FILES: [&str; 8] = [
     "smartcourse/assistant.proto",
     "smartcourse/enrollment.proto",
     "smartcourse/progress.proto",
+    "smartcourse/notification.proto",
+    "smartcourse/analytics.proto",
     "smartcourse/events.proto",
 ];
 

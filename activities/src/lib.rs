@@ -6,7 +6,9 @@
 mod content;
 mod course;
 mod learning;
+mod onboarding;
 mod report;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -15,7 +17,9 @@ use smartcourse_platform::{Result, config::Config, grpc::Transport};
 pub use content::ContentActs;
 pub use course::CourseActs;
 pub use learning::{EnrollmentActs, ProgressActs};
+pub use onboarding::OnboardingActs;
 pub use report::Reporter;
+pub use upkeep::UpkeepActs;
 
 /// A call of the content service ends before its activity's limit of half an hour does.
 const LONGEST_CALL: Duration = Duration::from_secs(1790);
@@ -31,6 +35,12 @@ pub struct Services {
     pub enrollment: Transport,
     /// Progress service.
     pub progress: Transport,
+    /// Notification service.
+    pub notification: Transport,
+    /// Analytics service.
+    pub analytics: Transport,
+    /// User service.
+    pub user: Transport,
 }
 
 impl Services {
@@ -46,6 +56,9 @@ impl Services {
             content: Transport::remote(grpc, &grpc.content)?.with_deadline(LONGEST_CALL),
             enrollment: Transport::remote(grpc, &grpc.enrollment)?,
             progress: Transport::remote(grpc, &grpc.progress)?,
+            notification: Transport::remote(grpc, &grpc.notification)?,
+            analytics: Transport::remote(grpc, &grpc.analytics)?,
+            user: Transport::remote(grpc, &grpc.user)?,
         })
     }
 }

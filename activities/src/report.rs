@@ -20,8 +20,9 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     common::Problem,
     course::{ReportStepRequest, StepState, course_service_client::CourseServiceClient},
+    enrollment::{ReportOnboardingRequest, enrollment_service_client::EnrollmentServiceClient},
 };
-use smartcourse_workflows::contract::StepRef;
+use smartcourse_workflows::{contract::StepRef, enrollment_contract::EpochRef};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tonic::Status;
@@ -38,46 +39,66 @@ const REPORT_PAUSE: Duration = Duration::from_millis(200);
 /// Steps whose last report is remembered.
 const STEPS_UNDER_WAY: u64 = 1000;
 
-/// Tells the course service where the steps of an attempt stand.
+/// Tells the course service where the steps of a publish stand, and the enrollment service why an onboarding does not
+/// go on.
 #[derive(Clone)]
 pub struct Reporter {
     course: CourseServiceClient<Transport>,
+    enrollment: EnrollmentServiceClient<Transport>,
     recent: Arc<InProcess>,
+}
+
+/// What an activity works on: it decides who hears of its tries.
+pub(crate) enum Subject<'a> {
+    /// A step of a publish; every try is told.
+    Publish(&'a StepRef),
+    /// A step of an onboarding; failed tries are told.
+    Onboarding(&'a EpochRef, &'static str),
+    /// Nobody waits for it.
+    Nobody,
+}
+
+impl<'a> From<&'a StepRef> for Subject<'a> {
+    fn from(step: &'a StepRef) -> Self {
+        Self::Publish(step)
+    }
 }
 
 /// Items an activity has done so far, sent with its heartbeats.
 pub(crate) type Checkpoint = Arc<AtomicU32>;
 
 impl Reporter {
-    /// Reports over this way to the course service.
-    pub fn new(course: Transport) -> Self {
+    /// Reports over these ways to the course and the enrollment service.
+    pub fn new(course: Transport, enrollment: Transport) -> Self {
         Self {
             course: CourseServiceClient::new(course),
+            enrollment: EnrollmentServiceClient::new(enrollment),
             recent: Arc::new(InProcess::new(STEPS_UNDER_WAY, REPORT_PAUSE)),
         }
     }
 
     /// Runs one effect: heartbeats while it runs, stops it on cancellation, reports before it and when it fails.
-    pub(crate) async fn perform<T>(
+    pub(crate) async fn perform<'a, T>(
         &self,
         ctx: &ActivityContext,
         name: &str,
-        step: &StepRef,
+        subject: impl Into<Subject<'a>>,
         effect: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, ActivityError> {
-        self.perform_with(ctx, name, step, &Checkpoint::default(), effect)
+        self.perform_with(ctx, name, subject, &Checkpoint::default(), effect)
             .await
     }
 
     /// [`perform`](Self::perform) with a checkpoint the effect moves on.
-    pub(crate) async fn perform_with<T>(
+    pub(crate) async fn perform_with<'a, T>(
         &self,
         ctx: &ActivityContext,
         name: &str,
-        step: &StepRef,
+        subject: impl Into<Subject<'a>>,
         checkpoint: &Checkpoint,
         effect: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, ActivityError> {
+        let subject = subject.into();
         let info = ctx.info();
         let (tries, trace) = (info.attempt, info.workflow_id.clone());
         let trace = trace.unwrap_or_default();
@@ -85,7 +106,7 @@ impl Reporter {
             let point = format!("worker.{name}");
             fault::point(&point, "before_effect");
             // The report of the begin does not hold up the work; the one of a failure comes after it.
-            let begun = self.report(step, StepState::Running, tries, None);
+            let begun = self.begun(&subject, tries);
             let (outcome, ()) = tokio::join!(beating(ctx, checkpoint, effect), begun);
             let outcome = match fault::refusal(name) {
                 Some(refusal) => Some(Err(refusal.into())),
@@ -99,8 +120,7 @@ impl Reporter {
                     let error = Error::from(status);
                     let retryable = error.kind().is_retryable();
                     tracing::warn!(activity = name, workflow_id = %trace, tries, retryable, error = %error.chain(), "activity failed");
-                    let state = if retryable { StepState::Retrying } else { StepState::Failed };
-                    self.report(step, state, tries, Some(&error)).await;
+                    self.failed(&subject, tries, &error).await;
                     Err(to_activity_error(&error))
                 }
             }
@@ -122,35 +142,74 @@ impl Reporter {
         known
     }
 
-    /// Progress is for readers: a report that cannot be made is logged and does not stop the work.
-    async fn report(&self, step: &StepRef, state: StepState, tries: u32, error: Option<&Error>) {
+    async fn begun(&self, subject: &Subject<'_>, tries: u32) {
+        if let Subject::Publish(step) = subject
+            && let Some(attempt_id) = &step.attempt_id
+            && !self.is_known(attempt_id, step.step, tries).await
+        {
+            self.report_step(step, StepState::Running, tries, None).await;
+        }
+    }
+
+    async fn failed(&self, subject: &Subject<'_>, tries: u32, error: &Error) {
+        match subject {
+            Subject::Publish(step) => {
+                let state = if error.kind().is_retryable() {
+                    StepState::Retrying
+                } else {
+                    StepState::Failed
+                };
+                self.report_step(step, state, tries, Some(error)).await;
+            }
+            Subject::Onboarding(epoch, step) => self.report_onboarding(epoch, step, tries, error).await,
+            Subject::Nobody => {}
+        }
+    }
+
+    async fn report_onboarding(&self, epoch: &EpochRef, step: &str, tries: u32, error: &Error) {
+        let request = ReportOnboardingRequest {
+            enrollment_id: epoch.enrollment_id,
+            epoch: epoch.epoch,
+            step: step.to_owned(),
+            attempt: i32::try_from(tries).unwrap_or(i32::MAX),
+            error: Some(problem(error)),
+        };
+        let mut enrollment = self.enrollment.clone();
+        told(enrollment.report_onboarding(Actor::Service.request(request))).await;
+    }
+
+    async fn report_step(&self, step: &StepRef, state: StepState, tries: u32, error: Option<&Error>) {
         let (Some(attempt_id), 1..) = (&step.attempt_id, step.step) else {
             return;
         };
-        let running = state == StepState::Running;
-        if running && self.is_known(attempt_id, step.step, tries).await {
-            return;
-        }
         let request = ReportStepRequest {
             attempt_id: attempt_id.clone(),
             step: i32::from(step.step),
             state: state.into(),
             attempt: i32::try_from(tries).unwrap_or(i32::MAX),
-            error: error.map(|error| Problem {
-                code: error.code().to_owned(),
-                message: error.detail().to_owned(),
-            }),
+            error: error.map(problem),
             done: i32::try_from(step.done).unwrap_or(i32::MAX),
             total: i32::try_from(step.total).unwrap_or(i32::MAX),
             next_retry_at: None,
         };
         let mut course = self.course.clone();
-        let report = course.report_step(Actor::Service.request(request));
-        let told = tokio::time::timeout(REPORT_PATIENCE, report).await;
-        let told = told.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
-        if let Err(status) = told {
-            tracing::warn!(attempt_id, step = step.step, error = %Error::from(status).chain(), "progress could not be reported");
-        }
+        told(course.report_step(Actor::Service.request(request))).await;
+    }
+}
+
+fn problem(error: &Error) -> Problem {
+    Problem {
+        code: error.code().to_owned(),
+        message: error.detail().to_owned(),
+    }
+}
+
+/// Progress is for readers: a report that cannot be made is logged and does not stop the work.
+async fn told<T>(report: impl Future<Output = Result<T, Status>>) {
+    let told = tokio::time::timeout(REPORT_PATIENCE, report).await;
+    let told = told.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
+    if let Err(status) = told {
+        tracing::warn!(error = %Error::from(status).chain(), "progress could not be reported");
     }
 }
 

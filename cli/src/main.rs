@@ -36,7 +36,7 @@ enum Command {
     Up(stack::Args),
     /// Run services.
     Serve {
-        /// Only these: gateway,user,course,content,assistant,enrollment,progress.
+        /// Only these: gateway,user,course,content,assistant,enrollment,progress,notification,analytics.
         #[arg(long, value_delimiter = ',')]
         only: Vec<services::Name>,
     },
@@ -44,6 +44,8 @@ enum Command {
     Worker,
     /// Hand over what the outbox holds; reconcile open attempts.
     Relay,
+    /// Run background tasks: mails, text messages, push messages.
+    Tasks,
     /// Bring the database up to date and register search attributes.
     Migrate,
     /// Check every dependency and say how to mend what is wrong.
@@ -51,6 +53,9 @@ enum Command {
     /// Administration.
     #[command(subcommand)]
     Admin(Admin),
+    /// The numbers.
+    #[command(subcommand)]
+    Analytics(Analytics),
     /// Configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -66,6 +71,12 @@ enum Command {
 enum Admin {
     /// Make the account with this e-mail address an administrator.
     Grant { email: String },
+}
+
+#[derive(Subcommand)]
+enum Analytics {
+    /// Count the whole event log again and say whether the numbers were right.
+    Rebuild,
 }
 
 #[derive(Subcommand)]
@@ -115,9 +126,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Serve { only } => roles::serve(load()?, &only).await,
         Command::Worker => roles::worker(load()?).await,
         Command::Relay => roles::relay(load()?).await,
+        Command::Tasks => roles::tasks(load()?).await,
         Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args, Config::load(file.as_deref())?).await,
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
+        Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,
         Command::Config(ConfigCommand::Print { defaults: true }) => print(DEFAULTS),
         Command::Config(ConfigCommand::Print { defaults: false }) => print(&format!("{:#?}\n", load()?)),
         Command::Config(ConfigCommand::Check) => {
@@ -147,6 +160,28 @@ async fn grant(config: &Config, email: &str) -> Result<ExitCode> {
         "{} (user {}) is an administrator; earlier sign-ins of this account have ended\n",
         user.email, user.id
     ))
+}
+
+async fn rebuild(config: &Config) -> Result<ExitCode> {
+    let pool = postgres::pool(&config.postgres, "analytics-rebuild")?;
+    let begun = std::time::Instant::now();
+    let rebuilt = smartcourse_analytics::rebuild(&pool)
+        .await
+        .context("the numbers could not be counted again; nothing was changed")?;
+    let seconds = begun.elapsed().as_secs_f64();
+    print(&format!(
+        "counted {} events again in {seconds:.1} s ({:.0} events/s)\n",
+        rebuilt.events,
+        rebuilt.events as f64 / seconds.max(0.001)
+    ))?;
+    if rebuilt.differing.is_empty() {
+        return print("the numbers were right, to the digit\n");
+    }
+    print(&format!(
+        "the numbers were wrong and are right now; these tables differed: {}\n",
+        rebuilt.differing.join(", ")
+    ))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// A life that ends with the signals of a terminal or a supervisor.

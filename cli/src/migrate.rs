@@ -24,6 +24,8 @@ pub(crate) fn migrators() -> Vec<(&'static str, Migrator)> {
         ("assistant", smartcourse_assistant::migrator()),
         ("enrollment", smartcourse_enrollment::migrator()),
         ("progress", smartcourse_progress::migrator()),
+        ("notification", smartcourse_notification::migrator()),
+        ("analytics", smartcourse_analytics::migrator()),
     ]
 }
 

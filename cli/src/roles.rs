@@ -1,6 +1,6 @@
-//! The roles a process can have: services, worker, relay.
+//! The roles a process can have: services, worker, relay, tasks.
 
-use std::{process::ExitCode, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
@@ -9,11 +9,11 @@ use secrecy::ExposeSecret as _;
 use smartcourse_activities::Services;
 use smartcourse_platform::{
     config::Config,
-    events,
+    events::{self, Consumer},
     grpc::{self, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
-    postgres,
+    postgres, tasks,
     temporal::Temporal,
 };
 use tokio::net::TcpListener;
@@ -45,9 +45,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         let listener = listen(name.address(&config)).await?;
         life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
     }
-    if here.contains(&Name::Content) {
-        spawn_retention(&config, &ways, &life)?;
-    }
+    spawn_consumers(&config, &ways, &here, &life)?;
     if names.contains(&Name::Gateway) {
         let clients = smartcourse_gateway::Clients::new(smartcourse_gateway::Transports {
             user: ways.to(Name::User)?,
@@ -56,13 +54,15 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             assistant: ways.to(Name::Assistant)?,
             enrollment: ways.to(Name::Enrollment)?,
             progress: ways.to(Name::Progress)?,
+            notification: ways.to(Name::Notification)?,
+            analytics: ways.to(Name::Analytics)?,
         });
         let app = smartcourse_gateway::router(&config, clients, life.clone());
         let listener = listen(&config.gateway.listen).await?;
         let stop = life.clone();
         life.spawn("gateway", async move {
             axum::serve(
-                listener,
+                grpc::prompt(listener),
                 app.into_make_service_with_connect_info::<std::net::SocketAddr>(),
             )
             .with_graceful_shutdown(async move { stop.stopping().await })
@@ -87,19 +87,34 @@ fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<(
     Ok(())
 }
 
-/// What the content service does besides answering: old versions go when their time has come.
-fn spawn_retention(config: &Config, ways: &Ways<'_>, life: &Lifecycle) -> Result<()> {
-    let pool = postgres::pool(&config.postgres, "content-retention")?;
-    let poll = Duration::from_secs(config.relay.poll_seconds);
-    let consumer = smartcourse_content::Retention::new(&config.content);
-    life.spawn(
-        "content.retention",
-        events::consume(pool.clone(), consumer, poll, life.clone()),
-    );
-    life.spawn(
-        "content.sweeper",
-        smartcourse_content::run_sweeper(pool, ways.content_deps()?, life.clone()),
-    );
+/// The consumer groups of the services that run here.
+fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifecycle) -> Result<()> {
+    for name in here {
+        match name {
+            Name::Content => {
+                let retention = smartcourse_content::Retention::new(&config.content);
+                spawn_consumer(config, retention, life)?;
+            }
+            Name::Enrollment => {
+                let state = ways.enrollment("enrollment-commands")?;
+                spawn_consumer(config, smartcourse_enrollment::Commands::new(state), life)?;
+                spawn_consumer(config, smartcourse_enrollment::Completions, life)?;
+            }
+            Name::Progress => spawn_consumer(config, smartcourse_progress::Republished, life)?,
+            Name::Notification => spawn_consumer(config, smartcourse_notification::Feed::new(config), life)?,
+            Name::Analytics => spawn_consumer(config, smartcourse_analytics::Counter, life)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Reads the event log for one group until the process stops.
+fn spawn_consumer(config: &Config, consumer: impl Consumer, life: &Lifecycle) -> Result<()> {
+    let group = consumer.group();
+    let pool = postgres::pool(&config.postgres, group)?;
+    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
+    life.spawn(group, events::consume(pool, consumer, poll, life.clone()));
     Ok(())
 }
 
@@ -131,10 +146,34 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
         outbox_relay::run(pool, temporal.clone(), poll, life.clone()),
     );
     let course = Transport::remote(&config.grpc, &config.grpc.course)?;
+    let enrollment = Transport::remote(&config.grpc, &config.grpc.enrollment)?;
     let interval = Duration::from_secs(config.relay.reconcile_seconds.max(1));
     life.spawn(
         "reconciler",
-        smartcourse_worker::reconcile(course, temporal, interval, life.clone()),
+        smartcourse_worker::reconcile(course, enrollment, temporal, interval, life.clone()),
+    );
+    Ok(finish(life).await)
+}
+
+/// Runs background tasks.
+pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
+    require_token(&config)?;
+    let life = crate::life()?;
+    let mut handlers = smartcourse_notification::handlers(
+        &config,
+        postgres::pool(&config.postgres, "notification-tasks")?,
+        Transport::remote(&config.grpc, &config.grpc.user)?,
+        Transport::remote(&config.grpc, &config.grpc.course)?,
+    )?;
+    handlers.push(Arc::new(smartcourse_analytics::Reports::new(postgres::pool(
+        &config.postgres,
+        "analytics-tasks",
+    )?)));
+    let pool = postgres::pool(&config.postgres, "tasks")?;
+    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
+    life.spawn(
+        "tasks",
+        tasks::run(pool, handlers, config.tasks, poll, life.clone()),
     );
     Ok(finish(life).await)
 }

@@ -29,6 +29,10 @@ pub(crate) enum Name {
     Enrollment,
     /// Learners' progress.
     Progress,
+    /// Feed, channels and deliveries.
+    Notification,
+    /// Numbers from the event log.
+    Analytics,
     /// The public face.
     Gateway,
 }
@@ -44,6 +48,8 @@ impl Name {
             Self::Assistant => &grpc.assistant,
             Self::Enrollment => &grpc.enrollment,
             Self::Progress => &grpc.progress,
+            Self::Notification => &grpc.notification,
+            Self::Analytics => &grpc.analytics,
             Self::Gateway => &config.gateway.listen,
         }
     }
@@ -56,6 +62,8 @@ impl Name {
             Self::Assistant => smartcourse_assistant::NAME,
             Self::Enrollment => smartcourse_enrollment::NAME,
             Self::Progress => smartcourse_progress::NAME,
+            Self::Notification => smartcourse_notification::NAME,
+            Self::Analytics => smartcourse_analytics::NAME,
             Self::Gateway => "smartcourse.gateway",
         }
     }
@@ -66,8 +74,6 @@ pub(crate) struct Ways<'a> {
     config: &'a Config,
     here: &'a [Name],
     local: LocalRouter,
-    /// The content service and its sweeper share their engines.
-    content: OnceLock<smartcourse_content::Deps>,
 }
 
 impl<'a> Ways<'a> {
@@ -77,7 +83,6 @@ impl<'a> Ways<'a> {
             config,
             here,
             local: Arc::new(OnceLock::new()),
-            content: OnceLock::new(),
         }
     }
 
@@ -137,24 +142,46 @@ impl<'a> Ways<'a> {
                 self.to(Name::Content)?,
             )?),
             Name::Enrollment => {
-                routes.add_service(smartcourse_enrollment::service(config, pool("enrollment")?).await?)
+                routes.add_service(smartcourse_enrollment::service(self.enrollment("enrollment")?))
             }
-            Name::Progress => routes.add_service(
-                smartcourse_progress::service(config, pool("progress")?, self.to(Name::Course)?).await?,
-            ),
+            Name::Progress => routes.add_service(smartcourse_progress::service(
+                config,
+                pool("progress")?,
+                smartcourse_progress::Deps {
+                    course: self.to(Name::Course)?,
+                    enrollment: self.to(Name::Enrollment)?,
+                    user: self.to(Name::User)?,
+                },
+            )?),
+            Name::Notification => routes.add_service(smartcourse_notification::service(
+                config,
+                pool("notification")?,
+            )?),
+            Name::Analytics => routes.add_service(smartcourse_analytics::service(
+                pool("analytics")?,
+                self.to(Name::Course)?,
+                Temporal::new(config.temporal.clone()),
+            )),
             Name::Gateway => routes,
         })
     }
 
+    /// What the enrollment service and its consumers work with, over a pool of this name.
+    pub(crate) fn enrollment(&self, pool: &str) -> Result<smartcourse_enrollment::State> {
+        Ok(smartcourse_enrollment::State::new(
+            self.config,
+            postgres::pool(&self.config.postgres, pool)?,
+            self.to(Name::Course)?,
+            self.to(Name::User)?,
+        ))
+    }
+
     /// The engines of the content service.
-    pub(crate) fn content_deps(&self) -> Result<smartcourse_content::Deps> {
-        if let Some(deps) = self.content.get() {
-            return Ok(deps.clone());
-        }
+    fn content_deps(&self) -> Result<smartcourse_content::Deps> {
         let config = self.config;
         let pool = postgres::pool(&config.postgres, "content-engines")?;
         let program = std::env::current_exe().context("the path of this executable is unknown")?;
-        let deps = smartcourse_content::Deps {
+        Ok(smartcourse_content::Deps {
             documents: Arc::new(documents::Postgres::new(pool.clone())),
             files: files::directory(&config.content.files_dir)?,
             vectors: Arc::new(vectors::Postgres::new(pool.clone())),
@@ -166,7 +193,6 @@ impl<'a> Ways<'a> {
                 args: vec!["extract-child".into(), "--".into()],
                 limits: Limits::default(),
             },
-        };
-        Ok(self.content.get_or_init(|| deps).clone())
+        })
     }
 }

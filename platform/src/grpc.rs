@@ -7,11 +7,16 @@ use std::{
     time::Duration,
 };
 
-use axum::{extract::State, middleware::Next, response::IntoResponse};
+use axum::{
+    extract::State,
+    middleware::Next,
+    response::IntoResponse,
+    serve::{ListenerExt as _, TapIo},
+};
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::{
     Request, Status,
     body::Body,
@@ -38,7 +43,7 @@ const TOKEN: &str = "x-service-token";
 const ACTOR: &str = "x-actor";
 
 /// Whom a call acts for. The gateway is the only place that turns an access token into an actor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A workflow or another service, on behalf of nobody.
     Service,
@@ -133,9 +138,19 @@ impl Actor {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: axum::Router, life: Lifecycle) -> std::io::Result<()> {
-    axum::serve(listener, router)
+    axum::serve(prompt(listener), router)
         .with_graceful_shutdown(async move { life.stopping().await })
         .await
+}
+
+/// A listener whose connections send what is written at once. An answer of several frames would else wait some 40 ms
+/// for the other side to acknowledge the first (Nagle's algorithm and delayed acknowledgements, RFC 1122 §4.2.3).
+pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection that is gone already");
+        }
+    })
 }
 
 /// The services of one process with health, reflection, token check and request ids.

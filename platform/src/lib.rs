@@ -6,13 +6,16 @@
 //! | [`error`] | one enum of kinds and codes, projected to HTTP, gRPC and Temporal |
 //! | [`postgres`] | the pool, migrations, mapping of database errors |
 //! | [`outbox`] | what a transaction leaves behind: workflow starts, cancellations and events |
+//! | [`tasks`] | the queue of background tasks |
 //! | [`events`] | the event log read by consumer groups |
 //! | [`temporal`] | the lazily connected Temporal client |
 //! | [`grpc`] | servers, channels, service tokens and the acting user |
 //! | [`http`] | problem+json and request ids |
 //! | [`engines`] | ports with one adapter per engine |
+//! | [`coalesce`] | reads that come at the same time share one |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
+pub mod coalesce;
 pub mod config;
 pub mod engines;
 pub mod error;
@@ -24,6 +27,7 @@ pub mod lifecycle;
 pub mod outbox;
 pub mod page;
 pub mod postgres;
+pub mod tasks;
 pub mod telemetry;
 pub mod temporal;
 

@@ -42,7 +42,12 @@ pub fn cut<I, K: Serialize>(items: &mut Vec<I>, limit: i64, key: impl Fn(&I) -> 
     }
     items.truncate(limit);
     let last = items.last().map(key)?;
-    serde_json::to_vec(&last)
+    encode(&last)
+}
+
+/// The cursor that [`decode`] reads.
+pub fn encode(key: &impl Serialize) -> Option<String> {
+    serde_json::to_vec(key)
         .ok()
         .map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }

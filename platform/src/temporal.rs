@@ -10,6 +10,7 @@ use temporalio_client::{
 };
 use temporalio_common::{
     data_converters::{PayloadConverter, RawValue},
+    protos::temporal::api::enums::v1::WorkflowExecutionStatus,
     search_attributes::{SearchAttributeKey, SearchAttributes},
 };
 use tokio::sync::OnceCell;
@@ -17,7 +18,7 @@ use tokio::sync::OnceCell;
 use crate::{
     config,
     error::{Error, Result, codes},
-    outbox::Start,
+    outbox::{AfterCompletion, Start},
 };
 
 /// Search attribute by which a course's workflows are found.
@@ -130,8 +131,8 @@ impl Temporal {
 
     /// Starts a workflow exactly as the row says; the id of the run that is now (or was already) there.
     ///
-    /// A run under way is joined; a failed, cancelled, timed out or terminated one is followed by a new run; after a
-    /// completed one nothing happens, since the id names a single attempt.
+    /// A run under way is joined; a failed, cancelled, timed out or terminated one is followed by a new run; so is a
+    /// completed one if the row says so.
     ///
     /// # Errors
     /// `unavailable` when the server does not answer.
@@ -143,7 +144,10 @@ impl Temporal {
         ]);
         let options = WorkflowStartOptions::new(start.task_queue.clone(), start.workflow_id.clone())
             .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
-            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
+            .id_reuse_policy(match start.options.after_completion {
+                AfterCompletion::Rest => WorkflowIdReusePolicy::AllowDuplicateFailedOnly,
+                AfterCompletion::StartAgain => WorkflowIdReusePolicy::AllowDuplicate,
+            })
             .execution_timeout(Duration::from_secs(start.options.execution_timeout_seconds))
             .search_attributes(attributes)
             .static_summary(start.options.summary.clone())
@@ -226,6 +230,93 @@ impl Temporal {
     }
 }
 
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRun {
+    /// Id of the workflow.
+    pub workflow_id: String,
+    /// The run.
+    pub run_id: String,
+    /// Registered type.
+    pub workflow_type: String,
+    /// How it stands.
+    pub state: RunState,
+    /// Seconds since 1970.
+    pub started_at: Option<i64>,
+    /// Seconds since 1970; absent while it runs.
+    pub finished_at: Option<i64>,
+}
+
+impl Temporal {
+    /// A page of runs, newest first, and the token of the next page.
+    ///
+    /// # Errors
+    /// `unavailable` when the server does not answer.
+    pub async fn list(
+        &self,
+        state: Option<RunState>,
+        limit: i32,
+        token: Vec<u8>,
+    ) -> Result<(Vec<ListedRun>, Option<Vec<u8>>)> {
+        use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
+        let mut client = self.client().await?.clone();
+        let request = ListWorkflowExecutionsRequest {
+            namespace: self.config.namespace.clone(),
+            page_size: limit,
+            next_page_token: token,
+            query: state
+                .map(|state| format!("ExecutionStatus = '{}'", state.in_queries()))
+                .unwrap_or_default(),
+        };
+        let listed = client.list_workflow_executions(tonic::IntoRequest::into_request(request));
+        let answer = tokio::time::timeout(PATIENCE, listed)
+            .await
+            .map_err(|_| unavailable("no answer within 3 s"))?
+            .map_err(unavailable)?
+            .into_inner();
+        let runs = answer.executions.into_iter().map(|info| {
+            let state = run_state(info.status());
+            let execution = info.execution.unwrap_or_default();
+            ListedRun {
+                workflow_id: execution.workflow_id,
+                run_id: execution.run_id,
+                workflow_type: info.r#type.map(|kind| kind.name).unwrap_or_default(),
+                state,
+                started_at: info.start_time.map(|time| time.seconds),
+                finished_at: info.close_time.map(|time| time.seconds),
+            }
+        });
+        let next = Some(answer.next_page_token).filter(|token| !token.is_empty());
+        Ok((runs.collect(), next))
+    }
+}
+
+impl RunState {
+    /// What the server's query language calls it.
+    fn in_queries(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::Failed => "Failed",
+            Self::Cancelled => "Canceled",
+            Self::Terminated => "Terminated",
+            Self::TimedOut => "TimedOut",
+        }
+    }
+}
+
+fn run_state(status: WorkflowExecutionStatus) -> RunState {
+    use WorkflowExecutionStatus as Status;
+    match status {
+        Status::Completed => RunState::Completed,
+        Status::Failed => RunState::Failed,
+        Status::Canceled => RunState::Cancelled,
+        Status::Terminated => RunState::Terminated,
+        Status::TimedOut => RunState::TimedOut,
+        Status::Unspecified | Status::Running | Status::ContinuedAsNew | Status::Paused => RunState::Running,
+    }
+}
+
 fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(&codes::UNAVAILABLE, "Temporal does not answer").because(cause)
 }
@@ -233,18 +324,9 @@ fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Er
 fn run_info(
     raw: &temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse,
 ) -> RunInfo {
-    use temporalio_common::protos::temporal::api::enums::v1::{
-        PendingActivityState, WorkflowExecutionStatus as Status,
-    };
+    use temporalio_common::protos::temporal::api::enums::v1::PendingActivityState;
     let info = raw.workflow_execution_info.clone().unwrap_or_default();
-    let state = match info.status() {
-        Status::Completed => RunState::Completed,
-        Status::Failed => RunState::Failed,
-        Status::Canceled => RunState::Cancelled,
-        Status::Terminated => RunState::Terminated,
-        Status::TimedOut => RunState::TimedOut,
-        Status::Unspecified | Status::Running | Status::ContinuedAsNew | Status::Paused => RunState::Running,
-    };
+    let state = run_state(info.status());
     let pending = raw
         .pending_activities
         .iter()

@@ -36,6 +36,7 @@ fn start(workflow_id: &str) -> Start {
             course_id: 1,
             instructor_id: 2,
             summary: "x".to_owned(),
+            ..StartOptions::default()
         },
     }
 }

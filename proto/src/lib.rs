@@ -37,6 +37,14 @@ pub mod enrollment {
 pub mod progress {
     tonic::include_proto!("smartcourse.progress");
 }
+/// Messages to people: feed, channels, deliveries.
+pub mod notification {
+    tonic::include_proto!("smartcourse.notification");
+}
+/// Numbers made from the event log.
+pub mod analytics {
+    tonic::include_proto!("smartcourse.analytics");
+}
 /// Payloads of the events in the outbox log.
 pub mod events {
     tonic::include_proto!("smartcourse.events");

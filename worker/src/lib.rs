@@ -1,12 +1,15 @@
-//! The worker role runs workflows and activities; the relay role hands over what the outbox holds and heals attempts
-//! whose workflow is gone.
+//! The worker role runs workflows and activities; the relay role hands over what the outbox holds, heals publishes and
+//! onboardings whose workflow is gone, and sees to it that the schedules are there.
 
 mod reconciler;
+mod schedules;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use smartcourse_activities::{ContentActs, CourseActs, EnrollmentActs, ProgressActs, Reporter, Services};
+use smartcourse_activities::{
+    ContentActs, CourseActs, EnrollmentActs, OnboardingActs, ProgressActs, Reporter, Services, UpkeepActs,
+};
 use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
@@ -14,7 +17,9 @@ use smartcourse_platform::{
     temporal::Temporal,
 };
 use smartcourse_proto::course::{ReportWorkerRequest, course_service_client::CourseServiceClient};
-use smartcourse_workflows::{ContentProcessing, CoursePublishing, PublishCleanup, TASK_QUEUE};
+use smartcourse_workflows::{
+    CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup, TASK_QUEUE,
+};
 use temporalio_client::Client;
 use temporalio_common::worker::WorkerDeploymentOptions;
 use temporalio_sdk::{
@@ -38,7 +43,7 @@ const RECONNECT: Duration = Duration::from_millis(500);
 /// # Errors
 /// When two workflows have one name.
 pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
-    let reporter = Reporter::new(services.course.clone());
+    let reporter = Reporter::new(services.course.clone(), services.enrollment.clone());
     // The build id is only shown; naming the version spares hashing the whole executable at each start.
     let deployment =
         WorkerDeploymentOptions::from_build_id(format!("smartcourse-{}", env!("CARGO_PKG_VERSION")));
@@ -57,6 +62,11 @@ pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
         .register_workflow::<CoursePublishing>()?
         .register_workflow::<ContentProcessing>()?
         .register_workflow::<PublishCleanup>()?
+        .register_workflow::<Enrollment>()?
+        .register_workflow::<NightlyReport>()?
+        .register_workflow::<CleanUp>()?
+        .register_activities(OnboardingActs::new(&services, reporter.clone()))
+        .register_activities(UpkeepActs::new(&services, reporter.clone()))
         .register_activities(CourseActs::new(services.course, reporter.clone()))
         .register_activities(ContentActs::new(services.content, reporter.clone()))
         .register_activities(EnrollmentActs::new(services.enrollment, reporter.clone()))

@@ -1,5 +1,5 @@
-//! Heals attempts whose workflow is gone: terminated, timed out, failed without a record, or forgotten by a Temporal
-//! server that lost its data.
+//! Heals publishes and onboardings whose workflow is gone: terminated, timed out, failed without a record, or forgotten
+//! by a Temporal server that lost its data.
 
 use std::time::Duration;
 
@@ -15,27 +15,76 @@ use smartcourse_proto::{
         ListOpenAttemptsRequest, OpenAttempt, PublishState, RestartAttemptRequest,
         course_service_client::CourseServiceClient,
     },
+    enrollment::{
+        ListOpenOnboardingsRequest, RestartOnboardingRequest,
+        enrollment_service_client::EnrollmentServiceClient,
+    },
 };
 use smartcourse_workflows::publish_cleanup;
+
+use crate::schedules;
 
 /// Attempts younger than this are left alone: their start is still on its way.
 const MINIMUM_AGE_SECONDS: i32 = 5;
 
-/// Compares open attempts with Temporal at every `interval` until the process stops.
+/// Compares what is open with Temporal at every `interval` until the process stops.
 ///
 /// # Errors
 /// Never: what fails is tried again at the next look.
 pub async fn reconcile(
     course: Transport,
+    enrollment: Transport,
     temporal: Temporal,
     interval: Duration,
     life: Lifecycle,
 ) -> Result<()> {
     let course = CourseServiceClient::new(course);
-    while life.sleep(interval).await {
-        if let Err(error) = look(course.clone(), &temporal).await {
-            tracing::warn!(error = %error.chain(), "open attempts will be compared again");
+    let enrollment = EnrollmentServiceClient::new(enrollment);
+    loop {
+        let looks = [
+            ("schedules", schedules::ensure(&temporal).await),
+            ("publishes", look(course.clone(), &temporal).await),
+            (
+                "onboardings",
+                look_at_onboardings(enrollment.clone(), &temporal).await,
+            ),
+        ];
+        for (what, outcome) in looks {
+            if let Err(error) = outcome {
+                tracing::warn!(what, error = %error.chain(), "will be compared with Temporal again");
+            }
         }
+        if !life.sleep(interval).await {
+            return Ok(());
+        }
+    }
+}
+
+/// An onboarding is only ever started again: nothing of it is undone.
+async fn look_at_onboardings(
+    mut enrollment: EnrollmentServiceClient<Transport>,
+    temporal: &Temporal,
+) -> Result<()> {
+    let request = ListOpenOnboardingsRequest {
+        older_than_seconds: MINIMUM_AGE_SECONDS,
+    };
+    let open = enrollment
+        .list_open_onboardings(Actor::Service.request(request))
+        .await?
+        .into_inner();
+    for onboarding in open.items {
+        let run = temporal.describe(&onboarding.workflow_id).await?;
+        if run.is_some_and(|run| run.state == RunState::Running) {
+            continue;
+        }
+        tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding has no workflow; starting it again");
+        let restart = RestartOnboardingRequest {
+            enrollment_id: onboarding.enrollment_id,
+            epoch: onboarding.epoch,
+        };
+        enrollment
+            .restart_onboarding(Actor::Service.request(restart))
+            .await?;
     }
     Ok(())
 }

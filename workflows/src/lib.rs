@@ -6,6 +6,8 @@
 //! | [`course_publishing`] | `CoursePublishing` | `publish-{course_id}-v{version}` |
 //! | [`content_processing`] | `ContentProcessing` | `content-{course_id}-v{version}` |
 //! | [`publish_cleanup`] | `PublishCleanup` | `cleanup-{attempt_id}` |
+//! | [`enrollment`] | `Enrollment` | `enroll-{course_id}-{user_id}` |
+//! | [`upkeep`] | `NightlyReport`, `CleanUp` | of their schedules |
 //!
 //! To add a step, see docs/add-a-workflow-step.md.
 
@@ -13,15 +15,20 @@ pub mod cause;
 pub mod content_processing;
 pub mod contract;
 pub mod course_publishing;
+pub mod enrollment;
+pub mod enrollment_contract;
 pub mod policy;
 pub mod publish_cleanup;
 pub mod saga;
 pub mod steps;
+pub mod upkeep;
 
 pub use cause::Cause;
 pub use content_processing::ContentProcessing;
 pub use course_publishing::CoursePublishing;
+pub use enrollment::Enrollment;
 pub use publish_cleanup::PublishCleanup;
+pub use upkeep::{CleanUp, NightlyReport};
 
 /// The queue the workers poll for workflows and activities.
 pub const TASK_QUEUE: &str = "smartcourse";

@@ -24,7 +24,7 @@ use super::settings::Settings;
 pub(crate) const SUPERVISED: &str = "SMARTCOURSE_SUPERVISED";
 
 /// The roles. All are asked to stop at once: each finishes what it has begun.
-pub(super) const ROLES: [&str; 3] = ["serve", "relay", "worker"];
+pub(super) const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 /// Pause before a dead role is started again.
 const RESTART: Duration = Duration::from_millis(300);
 /// Deaths during start-up after which the start has failed.

@@ -1,4 +1,4 @@
-//! Everything on one machine: engines, services, worker and relay under one supervisor.
+//! Everything on one machine: engines, services, worker, relay and tasks under one supervisor.
 
 mod children;
 mod download;
@@ -138,7 +138,7 @@ impl Stack {
         }
         step.done();
 
-        let step = progress.step("starting services, worker and relay");
+        let step = progress.step("starting services, worker, relay and tasks");
         let children = Children::start(&settings, &data_dir)?;
         ready(&config, &children).await?;
         step.done();

@@ -46,7 +46,7 @@ impl Settings {
             None => free_port()?,
         };
         set("GATEWAY__LISTEN", format!("127.0.0.1:{port}"));
-        for service in ["USER", "COURSE", "CONTENT", "ASSISTANT", "ENROLLMENT", "PROGRESS"] {
+        for service in ["USER", "COURSE", "CONTENT", "ASSISTANT", "ENROLLMENT", "PROGRESS", "NOTIFICATION", "ANALYTICS"] {
             set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
         }
         set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));
@@ -55,6 +55,7 @@ impl Settings {
             "CONTENT__FILES_DIR",
             data_dir.root().join("files").display().to_string(),
         );
+        set("MAIL__FOLDER", data_dir.root().join("mail").display().to_string());
         if let Some(model) = model {
             set("CONTENT__MODEL_DIR", model.display().to_string());
         }

@@ -1,5 +1,7 @@
 //! Configuration: the documented defaults in `default.toml`, an optional file, the environment; checked as a whole.
 
+mod delivery;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -12,6 +14,8 @@ use figment::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+pub use delivery::{Mail, Sms, Tasks, WebPush};
 
 /// The documented defaults, also printed by `smartcourse config print --defaults`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -104,6 +108,10 @@ pub struct Grpc {
     pub enrollment: String,
     /// Address of the progress service.
     pub progress: String,
+    /// Address of the notification service.
+    pub notification: String,
+    /// Address of the analytics service.
+    pub analytics: String,
     /// Seconds before a call is given up.
     pub timeout_seconds: u64,
 }
@@ -178,6 +186,18 @@ pub struct Relay {
     pub reconcile_seconds: u64,
 }
 
+/// `[enrollment]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enrollment {
+    /// First pause between tries in milliseconds.
+    pub retry_initial_ms: u64,
+    /// Longest pause between tries in seconds.
+    pub retry_max_seconds: u64,
+    /// Longest wait for analytics in milliseconds.
+    pub analytics_wait_ms: i32,
+}
+
 /// `[publish]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,8 +236,18 @@ pub struct Config {
     pub assistant: Assistant,
     /// The outbox relay.
     pub relay: Relay,
+    /// The enrollment workflow.
+    pub enrollment: Enrollment,
     /// The publishing workflow.
     pub publish: Publish,
+    /// Background tasks.
+    pub tasks: Tasks,
+    /// Mail.
+    pub mail: Mail,
+    /// Text messages.
+    pub sms: Sms,
+    /// Push messages.
+    pub web_push: WebPush,
 }
 
 /// Whether a text is a host or address with a port.
@@ -333,6 +363,10 @@ impl Config {
             "publish.lanes: must be 1 to 32".to_owned(),
         );
         require(
+            (0..=20_000).contains(&self.enrollment.analytics_wait_ms),
+            "enrollment.analytics_wait_ms: must be 0 to 20000".to_owned(),
+        );
+        require(
             self.publish.deadline_seconds >= 10,
             "publish.deadline_seconds: must be at least 10".to_owned(),
         );
@@ -343,6 +377,10 @@ impl Config {
                 && self.gateway.address_burst > 0,
             "gateway: rates and bursts must be positive".to_owned(),
         );
+        self.tasks.check(&mut require);
+        self.mail.check(&mut require);
+        self.sms.check(&mut require);
+        self.web_push.check(&mut require);
         problems
     }
 
@@ -356,11 +394,21 @@ impl Config {
             ("grpc.assistant", &grpc.assistant),
             ("grpc.enrollment", &grpc.enrollment),
             ("grpc.progress", &grpc.progress),
+            ("grpc.notification", &grpc.notification),
+            ("grpc.analytics", &grpc.analytics),
         ];
         if !self.telemetry.metrics_listen.is_empty() {
             all.push(("telemetry.metrics_listen", &self.telemetry.metrics_listen));
         }
         all
+    }
+
+    /// Base address of links in messages, without a slash at its end.
+    pub fn public_url(&self) -> String {
+        match self.mail.public_url.trim_end_matches('/') {
+            "" => format!("http://{}", self.gateway.listen),
+            url => url.to_owned(),
+        }
     }
 
     /// The deadline of internal calls.

@@ -41,6 +41,14 @@ codes! {
     NEVER_PUBLISHED "never_published" NotFound "No publish of this course was ever started." "Publish it.";
     ALREADY_PUBLISHED "already_published" Conflict "The flip to the new version came first." "Nothing to cancel; publish again for a change.";
     NOT_PUBLISHED "not_published" Conflict "The course has no published version." "Wait until it is published.";
+    ALREADY_ENROLLED "already_enrolled" Conflict "The student has a seat in this course." "Nothing to do; `enrollment_id` names it.";
+    COURSE_FULL "course_full" Conflict "All seats are taken." "Wait until somebody leaves.";
+    PREREQUISITE_MISSING "prerequisite_missing" Conflict "The course demands others that the student has not completed." "Complete the courses named in `missing`.";
+    ENROLLMENT_COMPLETED "enrollment_completed" Conflict "The course is completed; there is nothing to leave." "Keep it: access stays.";
+    NOT_READY "not_ready" NotFound "The enrollment is being set up." "Ask again in a moment.";
+    NOT_A_QUIZ "not_a_quiz" Invalid "Only lessons of type quiz take attempts." "Complete the lesson instead.";
+    QUIZ_NOT_PASSED "quiz_not_passed" Invalid "A quiz lesson is completed by passing its quiz." "Submit an attempt.";
+    ATTEMPTS_EXHAUSTED "attempts_exhausted" Conflict "All attempts the quiz allows are used, and none passed." "Ask the instructor for a version with more attempts.";
     NO_LESSONS "no_lessons" Invalid "The course has no lesson." "Add a lesson, then publish again.";
     NO_USABLE_LESSON "no_usable_lesson" Invalid "Not one lesson has text that can be used." "Mend the lessons named in `warnings`, then publish again.";
     LESSON_INCOMPLETE "lesson_incomplete" Invalid "A lesson lacks the content its type needs." "Complete the lessons named in the message.";
@@ -57,6 +65,10 @@ codes! {
     BODY_TOO_LARGE "body_too_large" TooLarge "The body is larger than the limit." "Send a smaller body.";
     UNSUPPORTED_TYPE "unsupported_type" UnsupportedMedia "The type of the file is not supported, or its bytes contradict its name." "Upload one of the documented types under its own name.";
     INJECTED "injected" Conflict "A fault test made this activity fail (`SMARTCOURSE_FAIL_AT`)." "Unset the variable.";
+    DELIVERY_REFUSED "delivery_refused" Invalid "The mail server, text message provider or push service refused the message for good, or its address is none." "Correct the address or number, then replay the delivery.";
+    DELIVERY_NOT_FAILED "delivery_not_failed" Conflict "Only a failed delivery can be replayed." "Nothing to do: it was sent, or the user does not want it.";
+    TASK_UNREADABLE "task_unreadable" Invalid "The payload of a background task is not what its handler expects." "Look at the task's `payload`; deploy code that reads it, then replay.";
+    TASK_INTERRUPTED "task_interrupted" Internal "Every run of a background task was cut off: the process died, or the handler panicked." "Look at the log of the tasks role, then replay.";
     TOO_MANY_REQUESTS "too_many_requests" TooMany "Over the rate limit." "Wait for `Retry-After` seconds.";
     METHOD_NOT_ALLOWED "method_not_allowed" Invalid "The path exists but not with this method." "See /docs.";
     TIMEOUT "timeout" Timeout "The operation did not finish in time." "Try again.";

@@ -95,6 +95,23 @@ impl Error {
         Self::new(&codes::INTERNAL, detail)
     }
 
+    /// The same error for somebody else: the cause stays where it came up.
+    #[must_use]
+    pub fn without_cause(&self) -> Self {
+        let Inner {
+            kind,
+            code,
+            detail,
+            fields,
+            facts,
+            source: _,
+        } = self.inner.as_ref();
+        let mut copy = Self::from_parts(*kind, code.clone(), detail.clone());
+        copy.inner.fields.clone_from(fields);
+        copy.inner.facts.clone_from(facts);
+        copy
+    }
+
     /// Attaches the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -41,33 +41,53 @@ pub struct StartOptions {
     pub instructor_id: i64,
     /// One line for the Temporal UI.
     pub summary: String,
+    /// What becomes of the id once its run has completed.
+    #[serde(default)]
+    pub after_completion: AfterCompletion,
+}
+
+/// What a start does whose workflow id has a completed run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterCompletion {
+    /// Nothing: the id names a single attempt.
+    #[default]
+    Rest,
+    /// Another run: the id names a relation that may begin again.
+    StartAgain,
 }
 
 /// Asks for a workflow start once this transaction commits.
 pub async fn put_start(tx: &mut PgConnection, start: &Start) -> Result<()> {
+    // The wake-up travels with the row: the transaction may hold a lock that others wait for.
     sqlx::query!(
-        "insert into platform.outbox_commands (kind, workflow_id, workflow_type, task_queue, payload, options)
-         values ('start', $1, $2, $3, $4, $5)",
+        "with row as (
+             insert into platform.outbox_commands (kind, workflow_id, workflow_type, task_queue, payload, options)
+             values ('start', $1, $2, $3, $4, $5) returning 1)
+         select pg_notify($6, '')::text as woken from row",
         start.workflow_id,
         start.workflow_type,
         start.task_queue,
         start.input,
         serde_json::to_value(&start.options).map_err(|error| crate::Error::internal("options are JSON").because(error))?,
+        CHANNEL
     )
-    .execute(&mut *tx)
+    .fetch_one(tx)
     .await?;
-    wake(tx).await
+    Ok(())
 }
 
 /// Asks for the cancellation of a workflow once this transaction commits.
 pub async fn put_cancel(tx: &mut PgConnection, workflow_id: &str) -> Result<()> {
     sqlx::query!(
-        "insert into platform.outbox_commands (kind, workflow_id) values ('cancel', $1)",
-        workflow_id
+        "with row as (insert into platform.outbox_commands (kind, workflow_id) values ('cancel', $1) returning 1)
+         select pg_notify($2, '')::text as woken from row",
+        workflow_id,
+        CHANNEL
     )
-    .execute(&mut *tx)
+    .fetch_one(tx)
     .await?;
-    wake(tx).await
+    Ok(())
 }
 
 /// Takes back a start that was not handed over yet; false when the relay was faster.
@@ -128,27 +148,33 @@ pub async fn put_event(
     payload: &impl Serialize,
 ) -> Result<uuid::Uuid> {
     let id = uuid::Uuid::now_v7();
+    put_event_as(tx, id, event_type, key, payload).await?;
+    Ok(id)
+}
+
+/// [`put_event`] with an id the caller has made, for a row that names its event.
+pub async fn put_event_as(
+    tx: &mut PgConnection,
+    id: uuid::Uuid,
+    event_type: &str,
+    key: &str,
+    payload: &impl Serialize,
+) -> Result<()> {
     let payload = serde_json::to_value(payload)
         .map_err(|error| crate::Error::internal("events are JSON").because(error))?;
     let headers = serde_json::json!({ "request_id": crate::http::trace_id() });
     sqlx::query!(
-        "insert into platform.events (id, type, key, payload, headers) values ($1, $2, $3, $4, $5)",
+        "with row as (
+             insert into platform.events (id, type, key, payload, headers) values ($1, $2, $3, $4, $5) returning 1)
+         select pg_notify($6, '')::text as woken from row",
         id,
         event_type,
         key,
         payload,
-        headers
+        headers,
+        CHANNEL
     )
-    .execute(&mut *tx)
+    .fetch_one(tx)
     .await?;
-    wake(tx).await?;
-    Ok(id)
-}
-
-async fn wake(tx: &mut PgConnection) -> Result<()> {
-    sqlx::query("select pg_notify($1, '')")
-        .bind(CHANNEL)
-        .execute(tx)
-        .await?;
     Ok(())
 }

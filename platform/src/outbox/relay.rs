@@ -9,7 +9,7 @@ use std::{future::Future, time::Duration};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{Start, StartOptions, wake::Waker};
+use super::{CHANNEL, Start, StartOptions, wake::Waker};
 use crate::{
     error::{Error, Result, codes},
     events, fault,
@@ -43,7 +43,7 @@ async fn work<F: Future<Output = Result<i64>>>(
     full: i64,
     round: impl Fn() -> F,
 ) {
-    let mut waker = Waker::new(pool.clone(), poll, life.clone());
+    let mut waker = Waker::new(pool.clone(), CHANNEL, poll, life.clone());
     while !life.token().is_cancelled() {
         waker.listen().await;
         match round().await {

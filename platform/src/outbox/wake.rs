@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use sqlx::{PgPool, postgres::PgListener};
 
-use super::CHANNEL;
 use crate::lifecycle::Lifecycle;
 
-/// Waits for the outbox to have something new. A lost connection costs notifications, never work: the poll goes on.
+/// Waits for a notification on a channel. A lost connection costs notifications, never work: the poll goes on.
 pub(crate) struct Waker {
     pool: PgPool,
+    channel: &'static str,
     poll: Duration,
     life: Lifecycle,
     listener: Option<PgListener>,
@@ -17,9 +17,10 @@ pub(crate) struct Waker {
 
 impl Waker {
     /// Listens over this pool; `poll` is the longest pause.
-    pub(crate) fn new(pool: PgPool, poll: Duration, life: Lifecycle) -> Self {
+    pub(crate) fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
         Self {
             pool,
+            channel,
             poll,
             life,
             listener: None,
@@ -30,7 +31,7 @@ impl Waker {
     pub(crate) async fn listen(&mut self) {
         if self.listener.is_none()
             && let Ok(mut listener) = PgListener::connect_with(&self.pool).await
-            && listener.listen(CHANNEL).await.is_ok()
+            && listener.listen(self.channel).await.is_ok()
         {
             self.listener = Some(listener);
         }

@@ -6,6 +6,8 @@
 mod cache;
 mod documents;
 mod files;
+mod mail;
+mod messages;
 mod search;
 mod vectors;
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use smartcourse_platform::grpc::Actor;
 use smartcourse_proto::{
-    common::VersionRef,
+    common::{Swept, VersionRef},
     content::{content_service_server::ContentService, *},
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{State, ops};
+use crate::{State, ops, retention};
 
 /// The gRPC face of the service.
 pub struct Api(Arc<State>);
@@ -83,6 +83,13 @@ impl ContentService for Api {
     }
     async fn index_course(&self, request: Request<VersionRef>) -> Reply<IndexReply> {
         reply(ops::ready::index(&self.0, (&from_workflow(request)?).into()).await)
+    }
+    async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
+        from_workflow(request)?;
+        let removed = retention::sweep(&self.0.pool, &self.0.deps).await;
+        reply(removed.map(|count| Swept {
+            removed: count as u64,
+        }))
     }
     async fn discard(&self, request: Request<DiscardRequest>) -> Reply<()> {
         reply(ops::discard::discard(&self.0, from_workflow(request)?).await)

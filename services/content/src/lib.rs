@@ -31,7 +31,7 @@ use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use grpc::Api;
-pub use retention::{Retention, run_sweeper, sweep};
+pub use retention::Retention;
 
 /// Name of the gRPC service, for health checks.
 pub const NAME: &str = SERVICE_NAME;

@@ -1,14 +1,12 @@
 //! How long versions stay: superseded ones lose files, vectors and index after a while, their chunks stay for ever;
-//! discarded ones are swept once more for what slipped in late; broken uploads go.
-
-use std::time::Duration;
+//! discarded ones are swept once more for what slipped in late; broken uploads go. A Temporal Schedule asks for a sweep
+//! every hour.
 
 use async_trait::async_trait;
 use smartcourse_platform::{
-    Error, Result, config,
+    Result, config,
     engines::files::FilePath,
     events::{Consumer, Event},
-    lifecycle::Lifecycle,
 };
 use smartcourse_proto::{
     content::Part,
@@ -22,8 +20,6 @@ use crate::{
     ops::discard::{ALL, remove, remove_file},
 };
 
-/// Pause between two sweeps.
-const PAUSE: Duration = Duration::from_secs(600);
 /// Versions and uploads one sweep takes, so that each sweep ends.
 const BATCH: i64 = 100;
 
@@ -55,8 +51,7 @@ impl Consumer for Retention {
     }
 
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
-        let published: CoursePublished = serde_json::from_value(event.payload.clone())
-            .map_err(|error| Error::internal("course.published cannot be read").because(error))?;
+        let published: CoursePublished = event.read()?;
         sqlx::query!(
             "update content.versions v set retire_after = now() + make_interval(hours => $4)
              from (select course_id, version, row_number() over (order by version desc) as place
@@ -74,26 +69,11 @@ impl Consumer for Retention {
     }
 }
 
-/// Sweeps until the process stops.
-///
-/// # Errors
-/// Never: what fails is tried again with the next sweep.
-pub async fn run_sweeper(pool: PgPool, deps: Deps, life: Lifecycle) -> Result<()> {
-    while life.sleep(PAUSE).await {
-        match sweep(&pool, &deps).await {
-            Ok(0) => {}
-            Ok(count) => tracing::debug!(count, "swept superseded and discarded versions"),
-            Err(error) => tracing::warn!(error = %error.chain(), "the sweep will be tried again"),
-        }
-    }
-    Ok(())
-}
-
 /// Removes what nobody needs any more; answers how many versions and uploads it went over.
 ///
 /// # Errors
 /// When an engine does not answer; what was removed until then stays removed.
-pub async fn sweep(pool: &PgPool, deps: &Deps) -> Result<usize> {
+pub(crate) async fn sweep(pool: &PgPool, deps: &Deps) -> Result<usize> {
     Ok(retire(pool, deps).await? + sweep_discarded(pool, deps).await? + sweep_uploads(pool, deps).await?)
 }
 

@@ -1,20 +1,21 @@
 //! Who may read a course.
 
 use smartcourse_platform::Result;
+use smartcourse_proto::enrollment::Access;
 use sqlx::PgPool;
 
-/// Whether a user holds an active or completed enrollment.
-pub(crate) async fn is_enrolled(pool: &PgPool, course_id: i64, user_id: i64) -> Result<bool> {
-    Ok(sqlx::query_scalar!(
-        r#"select exists (
-               select from enrollment.enrollments
-               where course_id = $1 and user_id = $2 and status in ('active', 'completed')
-           ) as "enrolled!""#,
+/// Whether a user holds an active or completed enrollment, and which.
+pub(crate) async fn access(pool: &PgPool, course_id: i64, user_id: i64) -> Result<Access> {
+    let found = sqlx::query_as!(
+        Access,
+        r#"select status <> 'dropped' as "enrolled!", id as enrollment_id, epoch
+           from enrollment.enrollments where course_id = $1 and user_id = $2"#,
         course_id,
         user_id
     )
-    .fetch_one(pool)
-    .await?)
+    .fetch_optional(pool)
+    .await?;
+    Ok(found.unwrap_or_default())
 }
 
 /// The courses a user holds an active or completed enrollment in.

@@ -5,32 +5,105 @@ use smartcourse_proto::{
     common::VersionRef,
     course::Seats,
     enrollment::{
-        Access, AccessRequest, Accessible, AccessibleRequest, PrepareRequest, SeatsOf, SeatsOfRequest,
-        SeatsRequest, SetSeatLimitRequest, enrollment_service_server::EnrollmentService,
+        Access, AccessRequest, Accessible, AccessibleRequest, EnrollRequest, Enrollment, EnrollmentPage,
+        EnrollmentRef, EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding,
+        ListEnrollmentsRequest, ListOpenOnboardingsRequest, OpenOnboardings, PrepareRequest,
+        ReportOnboardingRequest, RestartOnboardingRequest, SeatsOf, SeatsOfRequest, SeatsRequest,
+        SetSeatLimitRequest, enrollment_service_server::EnrollmentService,
     },
     ids::UserId,
 };
-use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
-use crate::{access, prepare, seats};
+use crate::{State, access, enroll, leave, onboarding, prepare, read, seats};
 
 /// The service.
-pub struct Api {
-    pool: PgPool,
-}
+pub struct Api(State);
 
 impl Api {
-    pub(crate) fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub(crate) fn new(state: State) -> Self {
+        Self(state)
     }
+}
+
+/// What only the workflows and the reconciler may call.
+fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
+    Actor::of(&request).require_service()?;
+    Ok(request.into_inner())
 }
 
 #[tonic::async_trait]
 impl EnrollmentService for Api {
+    async fn enroll(&self, request: Request<EnrollRequest>) -> Result<Response<Enrollment>, Status> {
+        let actor = Actor::of(&request);
+        Ok(Response::new(
+            enroll::enroll(&self.0, actor, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_enrollment(&self, request: Request<EnrollmentRef>) -> Result<Response<Enrollment>, Status> {
+        let actor = Actor::of(&request);
+        Ok(Response::new(
+            read::get(&self.0, actor, request.into_inner().enrollment_id).await?,
+        ))
+    }
+
+    async fn list_enrollments(
+        &self,
+        request: Request<ListEnrollmentsRequest>,
+    ) -> Result<Response<EnrollmentPage>, Status> {
+        let actor = Actor::of(&request);
+        Ok(Response::new(
+            read::list(&self.0, actor, request.into_inner()).await?,
+        ))
+    }
+
+    async fn drop(&self, request: Request<EnrollmentRef>) -> Result<Response<()>, Status> {
+        let actor = Actor::of(&request);
+        leave::drop_course(&self.0, actor, request.into_inner().enrollment_id).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn ensure_enrollment(&self, request: Request<EnsureRequest>) -> Result<Response<Ensured>, Status> {
+        let request = from_workflow(request)?;
+        Ok(Response::new(onboarding::ensure(&self.0, request).await?))
+    }
+
+    async fn report_onboarding(
+        &self,
+        request: Request<ReportOnboardingRequest>,
+    ) -> Result<Response<()>, Status> {
+        onboarding::report(&self.0, from_workflow(request)?).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn finish_onboarding(
+        &self,
+        request: Request<FinishOnboardingRequest>,
+    ) -> Result<Response<FinishedOnboarding>, Status> {
+        let request = from_workflow(request)?;
+        Ok(Response::new(onboarding::finish(&self.0, request).await?))
+    }
+
+    async fn list_open_onboardings(
+        &self,
+        request: Request<ListOpenOnboardingsRequest>,
+    ) -> Result<Response<OpenOnboardings>, Status> {
+        let request = from_workflow(request)?;
+        Ok(Response::new(onboarding::open(&self.0, request).await?))
+    }
+
+    async fn restart_onboarding(
+        &self,
+        request: Request<RestartOnboardingRequest>,
+    ) -> Result<Response<()>, Status> {
+        onboarding::restart(&self.0, from_workflow(request)?).await?;
+        Ok(Response::new(()))
+    }
+
     async fn get_seats(&self, request: Request<SeatsRequest>) -> Result<Response<Seats>, Status> {
         Ok(Response::new(
-            seats::get(&self.pool, request.into_inner().course_id).await?,
+            seats::get(&self.0.pool, request.into_inner().course_id).await?,
         ))
     }
 
@@ -39,7 +112,9 @@ impl EnrollmentService for Api {
             return Err(Error::new(&codes::FORBIDDEN, "the course service sets the limit").into());
         }
         let SetSeatLimitRequest { course_id, max } = request.into_inner();
-        Ok(Response::new(seats::set_limit(&self.pool, course_id, max).await?))
+        Ok(Response::new(
+            seats::set_limit(&self.0.pool, course_id, max).await?,
+        ))
     }
 
     async fn get_access(&self, request: Request<AccessRequest>) -> Result<Response<Access>, Status> {
@@ -48,13 +123,13 @@ impl EnrollmentService for Api {
         if !actor.owns(UserId(user_id)) {
             return Err(Error::new(&codes::FORBIDDEN, "this is somebody else's enrollment").into());
         }
-        Ok(Response::new(Access {
-            enrolled: access::is_enrolled(&self.pool, course_id, user_id).await?,
-        }))
+        Ok(Response::new(
+            access::access(&self.0.pool, course_id, user_id).await?,
+        ))
     }
 
     async fn get_seats_of(&self, request: Request<SeatsOfRequest>) -> Result<Response<SeatsOf>, Status> {
-        let items = seats::get_many(&self.pool, &request.into_inner().course_ids).await?;
+        let items = seats::get_many(&self.0.pool, &request.into_inner().course_ids).await?;
         Ok(Response::new(SeatsOf { items }))
     }
 
@@ -68,19 +143,17 @@ impl EnrollmentService for Api {
             return Err(Error::new(&codes::FORBIDDEN, "these are somebody else's enrollments").into());
         }
         Ok(Response::new(Accessible {
-            course_ids: access::accessible(&self.pool, user_id).await?,
+            course_ids: access::accessible(&self.0.pool, user_id).await?,
         }))
     }
 
     async fn prepare_course(&self, request: Request<PrepareRequest>) -> Result<Response<()>, Status> {
-        Actor::of(&request).require_service()?;
-        prepare::prepare(&self.pool, request.get_ref()).await?;
+        prepare::prepare(&self.0.pool, &from_workflow(request)?).await?;
         Ok(Response::new(()))
     }
 
     async fn discard_course(&self, request: Request<VersionRef>) -> Result<Response<()>, Status> {
-        Actor::of(&request).require_service()?;
-        prepare::discard(&self.pool, request.get_ref()).await?;
+        prepare::discard(&self.0.pool, &from_workflow(request)?).await?;
         Ok(Response::new(()))
     }
 }

@@ -1,15 +1,44 @@
-//! The enrollment service: the seats of courses, who holds one, and what a publish prepares for them.
+//! The enrollment service: seats, who holds one, and how the onboarding of each stands.
 //!
-//! [`seats`] answers and sets limits, [`access`] says who may read, [`prepare`] is the publish step and its undoing.
+//! Owns schema `enrollment`. Serves `smartcourse.enrollment.EnrollmentService`. Emits `enrollment.created`,
+//! `enrollment.dropped` and `enrollment.refused`; consumes `enrollment.requested` and `course.completed`.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`enroll`] | the rules, and taking a seat under the lock of the course's row |
+//! | [`leave`] | dropping a course |
+//! | [`onboarding`] | what the workflow and the reconciler call |
+//! | [`consumers`] | enrollments asked for by an event; completions |
+//! | [`read`], [`access`], [`seats`] | answers |
+//! | [`prepare`] | the publish step of this service and its undoing |
 
 mod access;
+mod consumers;
+mod enroll;
 mod grpc;
+mod leave;
+mod model;
+mod onboarding;
 mod prepare;
+mod read;
 mod seats;
 
+use std::sync::Arc;
+
+pub use consumers::{Commands, Completions};
 pub use grpc::Api;
-use smartcourse_platform::{Result, config::Config, grpc::MAX_MESSAGE, postgres};
-use smartcourse_proto::enrollment::enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME};
+use smartcourse_platform::{
+    coalesce::Coalesce,
+    config::{self, Config},
+    grpc::{MAX_MESSAGE, Transport},
+    postgres,
+};
+use smartcourse_proto::{
+    course::{Course, course_service_client::CourseServiceClient},
+    enrollment::enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME},
+    user::user_service_client::UserServiceClient,
+};
+use smartcourse_workflows::policy::Settings;
 use sqlx::{PgPool, migrate::Migrator};
 
 /// The protobuf name of this service.
@@ -20,12 +49,41 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("enrollment", sqlx::migrate!("./migrations"))
 }
 
+/// What the operations work with.
+#[derive(Clone)]
+pub struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) user: UserServiceClient<Transport>,
+    /// A rush on one course reads it once, not once per student.
+    pub(crate) courses: Arc<Coalesce<i64, Arc<Course>>>,
+    pub(crate) settings: Settings,
+    pub(crate) analytics_wait_ms: i32,
+    pub(crate) temporal: Arc<config::Temporal>,
+}
+
+impl State {
+    /// Over a database and the ways to the course and the user service.
+    pub fn new(config: &Config, pool: PgPool, course: Transport, user: Transport) -> Self {
+        Self {
+            pool,
+            course: CourseServiceClient::new(course),
+            user: UserServiceClient::new(user),
+            courses: Arc::default(),
+            settings: Settings {
+                retry_initial_ms: config.enrollment.retry_initial_ms,
+                retry_max_seconds: config.enrollment.retry_max_seconds,
+                ..Settings::default()
+            },
+            analytics_wait_ms: config.enrollment.analytics_wait_ms,
+            temporal: Arc::new(config.temporal.clone()),
+        }
+    }
+}
+
 /// The gRPC server of this service.
-///
-/// # Errors
-/// None today; the signature is that of all services.
-pub async fn service(_config: &Config, pool: PgPool) -> Result<EnrollmentServiceServer<Api>> {
-    Ok(EnrollmentServiceServer::new(Api::new(pool))
+pub fn service(state: State) -> EnrollmentServiceServer<Api> {
+    EnrollmentServiceServer::new(Api::new(state))
         .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+        .max_encoding_message_size(MAX_MESSAGE)
 }

@@ -10,7 +10,7 @@ use smartcourse_proto::{
 use crate::state::App;
 
 /// The course, whoever asks: the gateway's own look before it decides.
-async fn course(app: &App, id: i64) -> Result<Course> {
+pub(crate) async fn course(app: &App, id: i64) -> Result<Course> {
     let request = Actor::Service.request(GetCourseRequest { id });
     Ok(app.clients.course.clone().get_course(request).await?.into_inner())
 }
@@ -26,6 +26,14 @@ pub(crate) async fn require_owner(app: &App, actor: Actor, course_id: i64) -> Re
         CourseStatus::Published => Error::new(&codes::FORBIDDEN, "this course belongs to another instructor"),
         _ => hidden(course_id),
     })
+}
+
+/// `Ok` when this caller may know of the course: everybody of a published one, the owner and administrators of any.
+pub(crate) fn require_visible(actor: Actor, course: &Course) -> Result<()> {
+    if course.status() == CourseStatus::Published || actor.owns(UserId(course.instructor_id)) {
+        return Ok(());
+    }
+    Err(hidden(course.id))
 }
 
 /// `Ok` for readers: the owner, administrators and whoever is enrolled.

@@ -6,7 +6,9 @@ use smartcourse_proto::{
     content::{content_service_client::ContentServiceClient, content_service_server},
     course::{course_service_client::CourseServiceClient, course_service_server},
     enrollment::{enrollment_service_client::EnrollmentServiceClient, enrollment_service_server},
-    progress::progress_service_server,
+    analytics::{analytics_service_client::AnalyticsServiceClient, analytics_service_server},
+    notification::{notification_service_client::NotificationServiceClient, notification_service_server},
+    progress::{progress_service_client::ProgressServiceClient, progress_service_server},
     user::{user_service_client::UserServiceClient, user_service_server},
 };
 
@@ -27,6 +29,10 @@ pub struct Transports {
     pub enrollment: Transport,
     /// To the progress service.
     pub progress: Transport,
+    /// To the notification service.
+    pub notification: Transport,
+    /// To the analytics service.
+    pub analytics: Transport,
 }
 
 /// Typed clients; a clone is cheap, and every call takes one.
@@ -38,6 +44,9 @@ pub struct Clients {
     pub(crate) uploads: ContentServiceClient<Transport>,
     pub(crate) assistant: AssistantServiceClient<Transport>,
     pub(crate) enrollment: EnrollmentServiceClient<Transport>,
+    pub(crate) progress: ProgressServiceClient<Transport>,
+    pub(crate) notification: NotificationServiceClient<Transport>,
+    pub(crate) analytics: AnalyticsServiceClient<Transport>,
     /// Every service, for the readiness probe.
     pub(crate) probes: Vec<Probe>,
 }
@@ -71,6 +80,12 @@ impl Clients {
                 &to.enrollment,
             ),
             probe("progress", progress_service_server::SERVICE_NAME, &to.progress),
+            probe(
+                "notification",
+                notification_service_server::SERVICE_NAME,
+                &to.notification,
+            ),
+            probe("analytics", analytics_service_server::SERVICE_NAME, &to.analytics),
         ];
         Self {
             user: grpc_client!(UserServiceClient<Transport>, to.user),
@@ -80,6 +95,9 @@ impl Clients {
             content: grpc_client!(ContentServiceClient<Transport>, to.content),
             assistant: grpc_client!(AssistantServiceClient<Transport>, to.assistant),
             enrollment: grpc_client!(EnrollmentServiceClient<Transport>, to.enrollment),
+            progress: grpc_client!(ProgressServiceClient<Transport>, to.progress),
+            notification: grpc_client!(NotificationServiceClient<Transport>, to.notification),
+            analytics: grpc_client!(AnalyticsServiceClient<Transport>, to.analytics),
             probes,
         }
     }

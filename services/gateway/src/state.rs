@@ -2,9 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
+use smartcourse_platform::{coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle};
+use smartcourse_proto::course::Course;
 
-use crate::{auth::Verifier, clients::Clients, edge::Limits};
+use crate::{
+    auth::Verifier,
+    clients::Clients,
+    edge::{Limits, Written},
+};
 
 /// Shared by all requests; a clone is a reference.
 #[derive(Clone)]
@@ -15,6 +20,10 @@ pub(crate) struct Inner {
     pub(crate) clients: Clients,
     pub(crate) verifier: Verifier,
     pub(crate) limits: Limits,
+    /// Courses with their seats, each also as it is sent.
+    pub(crate) courses: Coalesce<i64, (Arc<Course>, Written)>,
+    /// Publish statuses, as they are sent, by course and reader.
+    pub(crate) publishes: Coalesce<(i64, Actor), Written>,
     pub(crate) life: Lifecycle,
     /// How long a request may take that does not stream.
     pub(crate) deadline: Duration,
@@ -27,6 +36,8 @@ impl App {
         Self(Arc::new(Inner {
             verifier,
             limits: Limits::new(&config.gateway),
+            courses: Coalesce::default(),
+            publishes: Coalesce::default(),
             life,
             // A handler may make several calls; the first that is too slow answers before this does.
             deadline: config.grpc_timeout() + Duration::from_secs(5),

@@ -1,45 +1,66 @@
-//! The RPCs of [`ProgressService`].
+//! `smartcourse.progress.ProgressService`: decode, operate, encode.
 
-use smartcourse_platform::{
-    Error,
-    grpc::{Actor, Transport},
-    grpc_client,
-};
+use smartcourse_platform::{Error, grpc::Actor};
 use smartcourse_proto::{
     common::VersionRef,
-    course::{ManifestRequest, course_service_client::CourseServiceClient},
-    progress::progress_service_server::ProgressService,
+    course::ManifestRequest,
+    progress::{progress_service_server::ProgressService, *},
 };
-use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
-use crate::prepare;
+use crate::{State, ops, prepare};
 
 /// The service.
-pub struct Api {
-    pool: PgPool,
-    course: CourseServiceClient<Transport>,
-}
+pub struct Api(State);
 
 impl Api {
-    pub(crate) fn new(pool: PgPool, course: Transport) -> Self {
-        Self {
-            pool,
-            course: grpc_client!(CourseServiceClient<Transport>, course),
-        }
+    pub(crate) fn new(state: State) -> Self {
+        Self(state)
     }
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
+    result.map(Response::new).map_err(Status::from)
+}
+
+/// What only the workflows may call.
+fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
+    Actor::of(&request).require_service()?;
+    Ok(request.into_inner())
 }
 
 #[tonic::async_trait]
 impl ProgressService for Api {
-    async fn prepare_course(&self, request: Request<VersionRef>) -> Result<Response<()>, Status> {
-        Actor::of(&request).require_service()?;
-        let version = request.into_inner();
+    async fn complete_lesson(&self, request: Request<CompleteLessonRequest>) -> Reply<CourseProgress> {
+        reply(ops::complete::complete(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn submit_attempt(&self, request: Request<SubmitAttemptRequest>) -> Reply<AttemptResult> {
+        reply(ops::attempts::submit(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_progress(&self, request: Request<GetProgressRequest>) -> Reply<CourseProgress> {
+        reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn list_certificates(&self, request: Request<ListCertificatesRequest>) -> Reply<CertificatePage> {
+        let actor = Actor::of(&request);
+        reply(ops::certificates::list(&self.0.pool, actor, request.into_inner()).await)
+    }
+    async fn get_certificate(&self, request: Request<CertificateRef>) -> Reply<Certificate> {
+        reply(ops::certificates::get(&self.0.pool, &request.get_ref().code).await)
+    }
+    async fn get_certificate_pdf(&self, request: Request<CertificateRef>) -> Reply<CertificatePdf> {
+        reply(ops::certificates::pdf(&self.0.pool, &request.get_ref().code).await)
+    }
+
+    async fn prepare_course(&self, request: Request<VersionRef>) -> Reply<()> {
+        let version = from_workflow(request)?;
         let ask = ManifestRequest {
             course_id: version.course_id,
             version: version.version,
         };
         let manifest = self
+            .0
             .course
             .clone()
             .get_manifest(Actor::Service.request(ask))
@@ -48,13 +69,12 @@ impl ProgressService for Api {
         let content = manifest
             .content
             .ok_or_else(|| Error::internal("a manifest without content"))?;
-        prepare::prepare(&self.pool, &version, &content).await?;
-        Ok(Response::new(()))
+        reply(prepare::prepare(&self.0.pool, &version, &content).await)
     }
-
-    async fn discard_course(&self, request: Request<VersionRef>) -> Result<Response<()>, Status> {
-        Actor::of(&request).require_service()?;
-        prepare::discard(&self.pool, request.get_ref()).await?;
-        Ok(Response::new(()))
+    async fn discard_course(&self, request: Request<VersionRef>) -> Reply<()> {
+        reply(prepare::discard(&self.0.pool, &from_workflow(request)?).await)
+    }
+    async fn initialise_progress(&self, request: Request<InitialiseRequest>) -> Reply<()> {
+        reply(ops::initialise::initialise(&self.0, from_workflow(request)?).await)
     }
 }

@@ -1,38 +1,104 @@
-//! The progress service: the lessons of each version that learners' progress is counted against.
+//! The progress service: what learners have done, where they stand, and the certificates they earned.
 //!
-//! [`prepare`] is the publish step of this service and its undoing.
+//! Owns schema `progress`. Serves `smartcourse.progress.ProgressService`. Emits `progress.updated`, `course.completed`
+//! and `certificate.issued`; hears of `course.published` and `enrollment.dropped` ([`Republished`]).
+//!
+//! **Progress is a function of facts and a version.** A fact is "this lesson is done", by lesson id and for good. Every
+//! number is counted from the facts and the lessons of the published version, whenever it is asked for ([`standing`],
+//! [`numbers`]). After a republish therefore
+//!
+//! - a lesson that stayed keeps its fact, whatever else of it changed;
+//! - a lesson that was removed no longer counts, and counts again if a later version brings its id back;
+//! - a lesson that was added counts as not done;
+//! - a completion stays, with its date, its certificate and the version it was earned with, while the percentage shows
+//!   the published version and may be below 100 again;
+//! - a version that leaves nothing open completes the course, as if the last lesson had just been done; until the event
+//!   has arrived, the percentage is 100 already and `completed_at` not there yet.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`prepare`] | the publish step: the lessons of a version, and its undoing |
+//! | [`enrollments`] | the row that is the lock of everything about a learner |
+//! | [`completion`] | from a finished lesson to a completed course and its certificate |
+//! | [`grading`] | quizzes |
+//! | [`code`], [`pdf`] | certificates as a code and as a page |
+//! | [`ops`] | one file per use case |
+//! | [`republished`] | what a republish and a drop mean |
 
+mod code;
+mod completion;
+mod enrollments;
+mod grading;
 mod grpc;
+mod numbers;
+mod ops;
+mod pdf;
 mod prepare;
+mod republished;
+mod standing;
+
+use std::sync::Arc;
 
 pub use grpc::Api;
+pub use republished::Republished;
 use smartcourse_platform::{
     Result,
     config::Config,
     grpc::{MAX_MESSAGE, Transport},
-    postgres,
+    grpc_client, postgres,
 };
-use smartcourse_proto::progress::progress_service_server::{ProgressServiceServer, SERVICE_NAME};
+use smartcourse_proto::{
+    course::{Quiz, course_service_client::CourseServiceClient},
+    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    progress::progress_service_server::{ProgressServiceServer, SERVICE_NAME},
+    user::user_service_client::UserServiceClient,
+};
 use sqlx::{PgPool, migrate::Migrator};
 
 /// The protobuf name of this service.
 pub const NAME: &str = SERVICE_NAME;
+
+/// Quizzes kept in memory.
+const QUIZZES: u64 = 1_000;
+
+/// The ways to the services this one asks.
+pub struct Deps {
+    /// What is published, and the quizzes.
+    pub course: Transport,
+    /// Who is enrolled.
+    pub enrollment: Transport,
+    /// What learners are called.
+    pub user: Transport,
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) enrollment: EnrollmentServiceClient<Transport>,
+    pub(crate) user: UserServiceClient<Transport>,
+    /// Quizzes by course, version and lesson: versions never change.
+    pub(crate) quizzes: moka::future::Cache<(i64, i32, String), Arc<Quiz>>,
+}
 
 /// The migrations of this service's schema.
 pub fn migrator() -> Migrator {
     postgres::in_schema("progress", sqlx::migrate!("./migrations"))
 }
 
-/// The gRPC server of this service; `course` leads to the course service.
+/// The gRPC server of this service.
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub async fn service(
-    _config: &Config,
-    pool: PgPool,
-    course: Transport,
-) -> Result<ProgressServiceServer<Api>> {
-    Ok(ProgressServiceServer::new(Api::new(pool, course))
+pub fn service(_config: &Config, pool: PgPool, deps: Deps) -> Result<ProgressServiceServer<Api>> {
+    let state = State {
+        pool,
+        course: grpc_client!(CourseServiceClient<Transport>, deps.course),
+        enrollment: grpc_client!(EnrollmentServiceClient<Transport>, deps.enrollment),
+        user: grpc_client!(UserServiceClient<Transport>, deps.user),
+        quizzes: moka::future::Cache::new(QUIZZES),
+    };
+    Ok(ProgressServiceServer::new(Api::new(state))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smartcourse_platform::{Error, Result, config::Config, error::codes, grpc::Actor};
 use smartcourse_proto::{
+    common::Swept,
     ids::UserId,
     user::{
         GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SessionState, SetRoleRequest,
@@ -111,6 +112,12 @@ impl UserService for Api {
             user_id: account.id,
             generation: account.generation,
         }))
+    }
+
+    async fn sweep(&self, request: Request<()>) -> Result<Response<Swept>, Status> {
+        Actor::of(&request).require_service()?;
+        let removed = refresh::sweep(&self.pool).await?;
+        Ok(Response::new(Swept { removed }))
     }
 
     async fn get_jwks(&self, _: Request<()>) -> Result<Response<JwkSet>, Status> {

@@ -128,6 +128,14 @@ async fn revoke(tx: &mut PgConnection, family: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Forgets every family that has expired, with its tokens; answers how many.
+pub(crate) async fn sweep(pool: &PgPool) -> Result<u64> {
+    let deleted = sqlx::query!(r#"delete from "user".refresh_families where expires_at < now()"#)
+        .execute(pool)
+        .await?;
+    Ok(deleted.rows_affected())
+}
+
 /// Ends every family of an account.
 pub(crate) async fn end_all(tx: &mut PgConnection, user_id: i64) -> Result<()> {
     sqlx::query!(

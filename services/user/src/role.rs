@@ -3,9 +3,11 @@
 use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
+    outbox,
 };
 use smartcourse_proto::{
     Wire as _,
+    events::UserRoleChanged,
     user::{Role, User},
 };
 use sqlx::PgPool;
@@ -22,15 +24,23 @@ pub(crate) async fn set(pool: &PgPool, user_id: i64, role: Role) -> Result<User>
     );
     problems.finish()?;
     let mut tx = pool.begin().await?;
-    let changed = sqlx::query_scalar!(
-        r#"update "user".users set role = $2, generation = generation + 1 where id = $1 and role <> $2 returning id"#,
+    let former = sqlx::query_scalar!(
+        r#"with former as (select id, role from "user".users where id = $1 for update)
+           update "user".users u set role = $2, generation = generation + 1
+           from former where u.id = former.id and former.role <> $2 returning former.role as "role!""#,
         user_id,
         role.as_text()
     )
     .fetch_optional(&mut *tx)
     .await?;
-    if changed.is_some() {
+    if let Some(former) = former {
         refresh::end_all(&mut tx, user_id).await?;
+        let event = UserRoleChanged {
+            user_id,
+            from: former,
+            to: role.as_text().to_owned(),
+        };
+        outbox::put_event(&mut tx, "user.role_changed", &user_id.to_string(), &event).await?;
     }
     let account = store::by_id(&mut *tx, user_id).await?;
     tx.commit().await?;

@@ -2,13 +2,14 @@
 //!
 //! Every operation locks the course, then the attempt; each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::codes, fault};
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
 use smartcourse_proto::{
     Wire,
     course::{
         Attempt, AttemptRef, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest,
         StepState,
     },
+    events::CoursePublishFailed,
 };
 
 use crate::{
@@ -187,7 +188,7 @@ pub(crate) async fn delete_version(state: &State, request: AttemptRef) -> Result
 /// Records how the attempt ended; the course may be published again from here on.
 pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Result<()> {
     let mut tx = state.pool.begin().await?;
-    let (_, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
+    let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.is_open() {
         return Ok(());
     }
@@ -226,6 +227,15 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
     )
     .execute(&mut *tx)
     .await?;
+    if !cancelled {
+        let event = CoursePublishFailed {
+            course_id: course.id,
+            version: attempt.version,
+            instructor_id: course.instructor_id,
+            code,
+        };
+        outbox::put_event(&mut tx, "course.publish_failed", &course.id.to_string(), &event).await?;
+    }
     fault::point("course.finish_attempt", "before_commit");
     tx.commit().await?;
     fault::point("course.finish_attempt", "after_commit");

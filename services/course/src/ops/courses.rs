@@ -314,8 +314,18 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
             .fetch_one(&mut *tx)
             .await?
         }
-        // Out of the archive and out of the catalogue: what is published again comes from a publish.
+        // Out of the archive and out of the catalogue: what is published again comes from a publish. Whoever counts
+        // published courses hears of it as of an archiving: the course is no longer to be had.
         CourseStatus::Draft => {
+            if row.is_live() {
+                outbox::put_event(
+                    &mut tx,
+                    "course.archived",
+                    &row.id.to_string(),
+                    &CourseArchived { course_id: row.id },
+                )
+                .await?;
+            }
             sqlx::query_as!(
                 CourseRow,
                 "update course.courses set archived = false, published_version = null, ai_ready = false,

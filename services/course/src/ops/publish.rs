@@ -124,6 +124,7 @@ pub(crate) fn start(state: &State, course: &CourseRow, attempt: &AttemptRow) -> 
                 shorten(&course.title),
                 attempt.version
             ),
+            ..StartOptions::default()
         },
     })
 }

@@ -98,6 +98,7 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
                         "Undo the publish of course {} version {}",
                         course.id, attempt.version
                     ),
+                    ..StartOptions::default()
                 },
             }
         }

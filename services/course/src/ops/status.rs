@@ -45,6 +45,7 @@ pub(crate) fn run_cache() -> RunCache {
 }
 
 struct StepRow {
+    attempt_id: uuid::Uuid,
     step: i32,
     state: String,
     tries: i32,
@@ -58,29 +59,38 @@ struct StepRow {
 }
 
 pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
-    let course = store::course(&state.pool, course_id).await?;
+    let (course, attempt, mut rows) = tokio::try_join!(
+        store::course(&state.pool, course_id),
+        store::latest_attempt(&state.pool, course_id),
+        steps_of_latest(state, course_id),
+    )?;
     course.require_owner(actor)?;
-    let attempt = store::latest_attempt(&state.pool, course_id)
-        .await?
-        .ok_or_else(|| {
-            Error::new(
-                &codes::NEVER_PUBLISHED,
-                "no publish of this course was ever started",
-            )
-        })?;
-    let rows = sqlx::query_as!(
-        StepRow,
-        "select step, state, tries, done, total, error_code, error_message, started_at, finished_at, reported_at
-         from course.publish_steps where attempt_id = $1 order by step",
-        attempt.id
-    )
-    .fetch_all(&state.pool)
-    .await?;
+    let attempt = attempt.ok_or_else(|| {
+        Error::new(
+            &codes::NEVER_PUBLISHED,
+            "no publish of this course was ever started",
+        )
+    })?;
+    // A publish that was accepted between the reads has no steps yet.
+    rows.retain(|row| row.attempt_id == attempt.id);
     let mut status = from_rows(state, &attempt, &rows)?;
     if attempt.is_open() {
         add_waiting(state, &attempt, &rows, &mut status).await?;
     }
     Ok(status)
+}
+
+async fn steps_of_latest(state: &State, course_id: i64) -> Result<Vec<StepRow>> {
+    Ok(sqlx::query_as!(
+        StepRow,
+        "select attempt_id, step, state, tries, done, total, error_code, error_message, started_at, finished_at, reported_at
+         from course.publish_steps where attempt_id = (
+             select id from course.publish_attempts where course_id = $1 order by version desc limit 1)
+         order by step",
+        course_id
+    )
+    .fetch_all(&state.pool)
+    .await?)
 }
 
 fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<PublishStatus> {

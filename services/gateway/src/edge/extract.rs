@@ -29,12 +29,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => ([(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
-            Err(error) => Error::internal("an answer could not be written")
-                .because(error)
-                .into_response(),
-        }
+        Written::new(&self.0).into_response()
+    }
+}
+
+/// An answer that is JSON already: readers who share a read share its writing.
+#[derive(Debug, Clone)]
+pub(crate) struct Written(Bytes);
+
+impl Written {
+    pub(crate) fn new(answer: &impl Serialize) -> Result<Self> {
+        serde_json::to_vec(answer)
+            .map(|bytes| Self(bytes.into()))
+            .map_err(|error| Error::internal("an answer could not be written").because(error))
+    }
+}
+
+impl IntoResponse for Written {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, "application/json")], self.0).into_response()
     }
 }
 

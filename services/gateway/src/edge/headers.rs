@@ -70,12 +70,17 @@ impl<T> Entity<T> {
 
 impl<T: Serialize> IntoResponse for Entity<T> {
     fn into_response(self) -> Response {
-        let mut response = Json(self.body).into_response();
-        if !self.etag.is_empty()
-            && let Ok(value) = HeaderValue::from_str(&self.etag)
-        {
-            response.headers_mut().insert(header::ETAG, value);
-        }
-        response
+        tagged(&self.etag, Json(self.body))
     }
+}
+
+/// An answer with this entity tag, which is quoted already.
+pub(crate) fn tagged(etag: &str, answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    if !etag.is_empty()
+        && let Ok(value) = HeaderValue::from_str(etag)
+    {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
 }

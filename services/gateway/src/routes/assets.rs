@@ -323,6 +323,8 @@ mod tests {
             assistant: to(),
             enrollment: to(),
             progress: to(),
+            notification: to(),
+            analytics: to(),
         });
         let (sender, stream) = channel(AssetHeader::default());
         let mut uploads = clients.uploads.clone();

@@ -1,5 +1,7 @@
 //! Courses.
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     http::{StatusCode, header},
@@ -11,7 +13,7 @@ use smartcourse_platform::error::Problems;
 use smartcourse_proto::{
     Wire as _,
     course::{
-        Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, GetCourseRequest, Level,
+        Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, Level,
         ListCoursesRequest, SetStatusRequest, UpdateCourseRequest,
     },
 };
@@ -19,8 +21,9 @@ use utoipa::IntoParams;
 
 use super::{publish, seats};
 use crate::{
+    access,
     auth::{Caller, SignedIn},
-    edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query},
+    edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query, Written, tagged},
     state::App,
 };
 
@@ -115,16 +118,20 @@ pub(crate) async fn create(
 /// Read a course
 #[utoipa::path(get, path = "/courses/{id}", tag = "courses", security((), ("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Course)))]
-pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Entity<Course>> {
-    let mut client = app.clients.course.clone();
-    let course = async {
-        let course = client
-            .get_course(actor.request(GetCourseRequest { id: id.0 }))
-            .await?;
-        Ok(course.into_inner())
-    };
-    let course = seats::filled_later(&app, id.0, course).await?;
-    Ok(Entity::new(&course.etag.clone(), course))
+pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Response> {
+    // A hot course has many readers at once: they share reads, so whether this one may see it is decided after.
+    let (course, json) = app.courses.read(id.0, read(&app, id.0)).await?;
+    access::require_visible(actor, &course)?;
+    Ok(tagged(&course.etag, json))
+}
+
+/// A course with its seats, whoever asks; both services are asked at the same time.
+async fn read(app: &App, id: i64) -> Result<(Arc<Course>, Written)> {
+    let (course, seats) = tokio::join!(access::course(app, id), seats::taken(app, vec![id]));
+    let mut course = course?;
+    seats::put(&seats?, &mut course);
+    let json = Written::new(&course)?;
+    Ok((Arc::new(course), json))
 }
 
 /// Whether the body names the list: an empty one and none at all are different wishes.

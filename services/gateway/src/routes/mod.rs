@@ -1,14 +1,20 @@
 //! The handlers. Each is a call or two: decode, ask the services as the caller, encode.
 
+mod admin;
+mod analytics;
 mod ask;
 mod assets;
 mod auth;
+mod certificates;
 mod content;
 mod conversations;
 mod courses;
+mod enrollments;
 mod events;
 mod health;
+mod notifications;
 mod parts;
+mod progress;
 mod publish;
 mod search;
 mod seats;
@@ -59,6 +65,38 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get, conversations::delete))
         .routes(routes!(search::search))
+        .routes(routes!(enrollments::enroll))
+        .routes(routes!(enrollments::list))
+        .routes(routes!(enrollments::get, enrollments::delete))
+        .routes(routes!(analytics::platform))
+        .routes(routes!(analytics::course))
+        .routes(routes!(analytics::popular))
+        .routes(routes!(analytics::instructor))
+        .routes(routes!(analytics::student))
+        .routes(routes!(analytics::trends))
+        .routes(routes!(admin::request_report))
+        .routes(routes!(admin::report))
+        .routes(routes!(admin::failed_events))
+        .routes(routes!(admin::replay_event))
+        .routes(routes!(admin::workflows))
+        .routes(routes!(notifications::list))
+        .routes(routes!(notifications::unread_count))
+        .routes(routes!(notifications::read))
+        .routes(routes!(
+            notifications::preferences,
+            notifications::set_preferences
+        ))
+        .routes(routes!(
+            notifications::unsubscribe_page,
+            notifications::unsubscribe
+        ))
+        .routes(routes!(notifications::deliveries))
+        .routes(routes!(notifications::replay_delivery))
+        .routes(routes!(progress::complete))
+        .routes(routes!(progress::attempt))
+        .routes(routes!(progress::get))
+        .routes(routes!(certificates::list))
+        .routes(routes!(certificates::get))
 }
 
 /// Routes that take as long as the file or the answer they carry.

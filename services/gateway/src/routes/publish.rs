@@ -14,7 +14,7 @@ use smartcourse_proto::{
 use crate::{
     access,
     auth::SignedIn,
-    edge::{Id, Json, PathOf},
+    edge::{Id, Json, PathOf, Written},
     state::App,
 };
 
@@ -47,20 +47,13 @@ pub(crate) async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id:
 /// Where the latest publish stands
 #[utoipa::path(get, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = PublishStatus)))]
-pub(crate) async fn status(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    id: Id,
-) -> Result<Json<PublishStatus>> {
-    let request = actor.request(GetCourseRequest { id: id.0 });
-    Ok(Json(
-        app.clients
-            .course
-            .clone()
-            .get_publish(request)
-            .await?
-            .into_inner(),
-    ))
+pub(crate) async fn status(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Written> {
+    let read = async {
+        let request = actor.request(GetCourseRequest { id: id.0 });
+        let status = app.clients.course.clone().get_publish(request).await?;
+        Written::new(status.get_ref())
+    };
+    app.publishes.read((id.0, actor), read).await
 }
 
 /// Cancel the publish that runs; what it did is undone

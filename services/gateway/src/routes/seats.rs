@@ -28,20 +28,8 @@ pub(crate) async fn filled(app: &App, mut course: Course) -> Result<Course> {
     Ok(course)
 }
 
-/// The same for one course that is still being read: both services are asked at the same time.
-pub(crate) async fn filled_later(
-    app: &App,
-    id: i64,
-    course: impl Future<Output = Result<Course>>,
-) -> Result<Course> {
-    let (course, taken) = tokio::join!(course, taken(app, vec![id]));
-    let mut course = course?;
-    put(&taken?, &mut course);
-    Ok(course)
-}
-
 /// Seats taken by course; courses nobody prepared are left out.
-async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, i32>> {
+pub(super) async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, i32>> {
     let request = Actor::Service.request(SeatsOfRequest { course_ids });
     let seats = app.clients.enrollment.clone().get_seats_of(request).await?;
     let items = seats.into_inner().items.into_iter();
@@ -50,7 +38,8 @@ async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, i32>> {
         .collect())
 }
 
-fn put(taken: &HashMap<i64, i32>, course: &mut Course) {
+/// Fills in the seats of one course.
+pub(super) fn put(taken: &HashMap<i64, i32>, course: &mut Course) {
     course.seats = Some(Seats {
         max: course.max_enrollments,
         taken: taken.get(&course.id).copied().unwrap_or(0),

@@ -5,15 +5,18 @@
 //! parked with its reason and retried, later events of the same key wait behind it, other keys go on. The handler's
 //! effect and its inbox row share a transaction: each event has its effect on a group once.
 
+pub mod parked;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::{Acquire, PgConnection, PgPool};
+use sqlx::{Acquire, PgConnection, PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     fault,
     lifecycle::Lifecycle,
     outbox::{CHANNEL, wake::Waker},
@@ -41,6 +44,19 @@ pub struct Event {
     pub position: i64,
     /// JSON of the message in proto/events.
     pub payload: Value,
+    /// When it was written.
+    pub created_at: OffsetDateTime,
+}
+
+impl Event {
+    /// The payload as the message its type stands for.
+    ///
+    /// # Errors
+    /// When it is another message: nothing mends that, so the event is parked.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_value(self.payload.clone())
+            .map_err(|error| Error::internal(format!("{} cannot be read", self.event_type)).because(error))
+    }
 }
 
 /// What a group does with an event.
@@ -94,7 +110,7 @@ pub async fn place(pool: &PgPool) -> Result<i64> {
 /// # Errors
 /// Never for a dead database: it is waited for.
 pub async fn consume(pool: PgPool, consumer: impl Consumer, poll: Duration, life: Lifecycle) -> Result<()> {
-    let mut waker = Waker::new(pool.clone(), poll, life.clone());
+    let mut waker = Waker::new(pool.clone(), CHANNEL, poll, life.clone());
     while !life.token().is_cancelled() {
         waker.listen().await;
         match consume_batch(&pool, &consumer).await {
@@ -131,7 +147,7 @@ pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i6
     retry_parked(&mut tx, consumer).await?;
     let events = sqlx::query_as!(
         Event,
-        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload
+        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
          from platform.events e, platform.event_groups g
          where g.name = $1 and e.position > g.position order by e.position limit $2",
         group,
@@ -140,9 +156,11 @@ pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i6
     .fetch_all(&mut *tx)
     .await?;
     let count = events.len() as i64;
+    let mut taken = false;
     for event in &events {
         if consumer.wants(&event.event_type) {
             take(&mut tx, consumer, event).await?;
+            taken = true;
         }
     }
     if let Some(last) = events.last() {
@@ -153,10 +171,34 @@ pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i6
         )
         .execute(&mut *tx)
         .await?;
-        fault::point("consumer", "before_commit");
+    }
+    if taken {
+        fault::point(&format!("consumer.{group}"), "before_commit");
     }
     tx.commit().await?;
+    if taken {
+        fault::point(&format!("consumer.{group}"), "after_commit");
+    }
     Ok(count)
+}
+
+/// Takes the group for this transaction, waiting for its owner, and answers the position it has read up to. Meanwhile
+/// the group reads nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hold_group(tx: &mut PgConnection, group: &str) -> Result<i64> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(group)
+        .execute(&mut *tx)
+        .await?;
+    let position = sqlx::query_scalar!(
+        "select position from platform.event_groups where name = $1",
+        group
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(position.unwrap_or(0))
 }
 
 /// The effect of one event, or its parking.
@@ -225,7 +267,7 @@ async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer) -> Result
     loop {
         let due = sqlx::query_as!(
             Event,
-            "select e.id, e.type as event_type, e.key, p.position, e.payload
+            "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
              from platform.parked_events p join platform.events e on e.id = p.event_id
              where p.group_name = $1 and p.retrying and p.next_try_at <= now() and not exists (
                  select 1 from platform.parked_events q where q.group_name = $1 and q.key = p.key and q.position < p.position)

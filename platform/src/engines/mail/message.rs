@@ -1,0 +1,138 @@
+//! From a mail to the message that travels (RFC 5322): headers, plain text and HTML.
+
+use lettre::{
+    Address, Message,
+    message::{
+        Mailbox, MultiPart,
+        header::{Header, HeaderName, HeaderValue},
+    },
+};
+
+use super::Mail;
+use crate::error::{Error, Result, codes};
+
+type HeaderError = Box<dyn std::error::Error + Send + Sync>;
+
+/// `List-Unsubscribe` (RFC 2369).
+#[derive(Clone)]
+struct ListUnsubscribe(String);
+
+impl Header for ListUnsubscribe {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+
+    fn parse(text: &str) -> std::result::Result<Self, HeaderError> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
+
+/// `List-Unsubscribe-Post` (RFC 8058): one POST to the address is enough.
+#[derive(Clone)]
+struct OneClick;
+
+impl Header for OneClick {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
+    }
+
+    fn parse(_: &str) -> std::result::Result<Self, HeaderError> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
+    }
+}
+
+/// A text as part of one header line.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    words
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Writes a mail as a message.
+pub(super) fn message(id: &str, mail: &Mail, from: &Mailbox) -> Result<Message> {
+    let address: Address = mail.to.parse().map_err(|error| {
+        Error::new(
+            &codes::DELIVERY_REFUSED,
+            "the recipient's address is no e-mail address",
+        )
+        .because(error)
+    })?;
+    let name = one_line(&mail.to_name);
+    let to = Mailbox::new(Some(name).filter(|name| !name.is_empty()), address);
+    // Parsing leaves no character in an address that could end its line.
+    let unsubscribe = url::Url::parse(&mail.unsubscribe_url)
+        .map_err(|error| Error::internal("the unsubscribe address of a mail is none").because(error))?;
+    Message::builder()
+        .message_id(Some(format!("<{}@{}>", one_line(id), from.email.domain())))
+        .from(from.clone())
+        .to(to)
+        .subject(one_line(&mail.subject))
+        .header(ListUnsubscribe(format!("<{unsubscribe}>")))
+        .header(OneClick)
+        .multipart(MultiPart::alternative_plain_html(
+            mail.text.clone(),
+            mail.html.clone(),
+        ))
+        .map_err(|error| Error::internal("a mail could not be written").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_becomes_a_header() {
+        let mail = Mail {
+            to: "ada@example.org".to_owned(),
+            to_name: "Eve\r\nBcc: everybody@example.org".to_owned(),
+            subject: "Hello\nX-Evil: 1\r\n\r\n<script>".to_owned(),
+            text: "one\r\n.\r\ntwo".to_owned(),
+            html: "<p>one</p>".to_owned(),
+            unsubscribe_url: "http://h/unsubscribe?token=a\r\nX-Evil: 2".to_owned(),
+        };
+        let from: Mailbox = "SmartCourse <no-reply@example.org>".parse().expect("an address");
+        let message = message("id\r\nX-Evil: 3", &mail, &from).expect("is written");
+        let text = String::from_utf8(message.formatted()).expect("is UTF-8");
+        let (head, _) = text.split_once("\r\n\r\n").expect("has a head");
+        let names: Vec<&str> = head
+            .split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .filter_map(|line| line.split_once(':').map(|(name, _)| name))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "Message-ID",
+                "From",
+                "To",
+                "Subject",
+                "List-Unsubscribe",
+                "List-Unsubscribe-Post",
+                "MIME-Version",
+                "Date",
+                "Content-Type"
+            ],
+            "{head}"
+        );
+        let recipients = message.envelope().to();
+        assert_eq!(recipients.len(), 1, "{recipients:?}");
+        for address in ["", "nobody", "a@b\r\nBcc: c@d", "a@b,c@d"] {
+            let refused = Mail {
+                to: address.to_owned(),
+                ..mail.clone()
+            };
+            let error = super::message("id", &refused, &from).expect_err("is refused");
+            assert!(!error.kind().is_retryable());
+        }
+    }
+}

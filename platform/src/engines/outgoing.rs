@@ -1,0 +1,87 @@
+//! HTTP to providers outside: each call ends in time, no redirect is followed, an answer is short.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+use crate::error::{Error, Result, codes};
+
+/// How long a call may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that are read.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// A client for one provider.
+#[derive(Clone)]
+pub(super) struct Outgoing {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    provider: &'static str,
+}
+
+impl Outgoing {
+    /// A client that trusts the certificates this machine trusts.
+    pub(super) fn new(provider: &'static str) -> Result<Self> {
+        let https = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|error| {
+                Error::internal("the certificates of this machine cannot be read").because(error)
+            })?
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self {
+            client: Client::builder(TokioExecutor::new()).build(https),
+            provider,
+        })
+    }
+
+    /// Sends a request; `delivery_refused` when the provider will never take it, else an error that passes.
+    pub(super) async fn send(&self, request: http::Request<Vec<u8>>) -> Result<()> {
+        let call = async {
+            let response = self
+                .client
+                .request(request.map(|body| Full::new(body.into())))
+                .await
+                .map_err(|error| self.unavailable("does not answer").because(error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            Ok((status, body.map(|body| body.to_bytes()).unwrap_or_default()))
+        };
+        let (status, body) = tokio::time::timeout(TIMEOUT, call)
+            .await
+            .unwrap_or_else(|_| Err(self.unavailable("does not answer in time")))?;
+        if status.is_success() {
+            return Ok(());
+        }
+        let detail = format!("answers {status}: {}", excerpt(&body));
+        if status.is_client_error()
+            && !matches!(
+                status,
+                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
+            )
+        {
+            return Err(Error::new(
+                &codes::DELIVERY_REFUSED,
+                format!("{} {detail}", self.provider),
+            ));
+        }
+        Err(self.unavailable(&detail))
+    }
+
+    fn unavailable(&self, detail: &str) -> Error {
+        Error::new(&codes::UNAVAILABLE, format!("{} {detail}", self.provider))
+    }
+}
+
+/// The begin of an answer, for an administrator to read.
+fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}

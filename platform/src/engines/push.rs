@@ -1,0 +1,227 @@
+//! The push message port: web push (RFC 8030), encrypted for the browser (RFC 8291), signed by us (VAPID, RFC 8292).
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use async_trait::async_trait;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderValue, Uri, header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use url::Url;
+use web_push_native::{Auth, WebPushBuilder};
+
+use super::outgoing::Outgoing;
+use crate::{
+    config,
+    error::{Error, Result, codes},
+};
+
+/// How long a push service keeps a message for a browser that is away.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Life of a signature; the standard allows 24 hours.
+const SIGNED: Duration = Duration::from_secs(12 * 3600);
+
+/// Sends push messages.
+#[async_trait]
+pub trait Pusher: Send + Sync + 'static {
+    /// What a browser needs to subscribe: its `applicationServerKey`.
+    fn key(&self) -> &str;
+
+    /// Whether messages can go to this subscription.
+    ///
+    /// # Errors
+    /// `delivery_refused` with what is wrong with it.
+    fn check(&self, subscription: &str) -> Result<()>;
+
+    /// Hands a message for a subscription over. One that is handed over again takes the place of the first, as long as
+    /// that was not shown.
+    ///
+    /// # Errors
+    /// `delivery_refused` when it will never be taken, `unavailable` when it may be later.
+    async fn send(&self, id: &str, subscription: &str, message: &[u8]) -> Result<()>;
+}
+
+/// The configured pusher; none when push messages are off.
+///
+/// # Errors
+/// When a setting cannot be used.
+pub fn pusher(config: &config::WebPush) -> Result<Option<Arc<dyn Pusher>>> {
+    if !config.is_on() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(WebPush::new(config)?)))
+}
+
+/// What a browser answers to a subscription, as JSON.
+#[derive(Deserialize)]
+struct Subscription {
+    endpoint: String,
+    keys: Keys,
+}
+
+#[derive(Deserialize)]
+struct Keys {
+    p256dh: String,
+    auth: String,
+}
+
+/// The claims of a signature.
+#[derive(Serialize)]
+struct Claims<'a> {
+    aud: String,
+    exp: u64,
+    sub: &'a str,
+}
+
+struct WebPush {
+    http: Outgoing,
+    signing: EncodingKey,
+    key: String,
+    contact: String,
+    services: Vec<String>,
+}
+
+impl WebPush {
+    fn new(config: &config::WebPush) -> Result<Self> {
+        let broken = || Error::internal("web_push.private_key is not a VAPID key");
+        let bytes = URL_SAFE_NO_PAD
+            .decode(config.private_key.expose_secret().trim_end_matches('='))
+            .map_err(|error| broken().because(error))?;
+        let secret = SecretKey::from_slice(&bytes).map_err(|error| broken().because(error))?;
+        let der = secret.to_pkcs8_der().map_err(|error| broken().because(error))?;
+        let public = secret.public_key().to_encoded_point(false);
+        Ok(Self {
+            http: Outgoing::new("the push service")?,
+            signing: EncodingKey::from_ec_der(der.as_bytes()),
+            key: URL_SAFE_NO_PAD.encode(public.as_bytes()),
+            contact: config.contact.clone(),
+            services: config.services.clone(),
+        })
+    }
+
+    /// Reads a subscription. A user wrote it, so it may name the address of a machine that is none of their business:
+    /// only the configured services are called.
+    fn read(&self, text: &str) -> Result<(Url, PublicKey, Auth)> {
+        let refused = |detail: &str| Error::new(&codes::DELIVERY_REFUSED, detail);
+        let subscription: Subscription = serde_json::from_str(text)
+            .map_err(|error| refused("the push subscription has no endpoint and keys").because(error))?;
+        let endpoint = Url::parse(&subscription.endpoint)
+            .map_err(|error| refused("the endpoint of the push subscription is no address").because(error))?;
+        if !self.services.iter().any(|service| is_of(&endpoint, service)) {
+            return Err(refused(
+                "the endpoint of the push subscription is not at a known push service",
+            ));
+        }
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+        let keys = decode(&subscription.keys.p256dh)
+            .and_then(|bytes| PublicKey::from_sec1_bytes(&bytes).ok())
+            .zip(decode(&subscription.keys.auth).filter(|auth| auth.len() == Auth::default().len()));
+        let (public, auth) =
+            keys.ok_or_else(|| refused("the keys of the push subscription cannot be used"))?;
+        Ok((endpoint, public, Auth::clone_from_slice(&auth)))
+    }
+
+    /// The `Authorization` of a call to this push service.
+    fn authorization(&self, endpoint: &Url) -> Result<HeaderValue> {
+        let broken = || Error::internal("a push message could not be signed");
+        let expires = SystemTime::now() + SIGNED;
+        let claims = Claims {
+            aud: endpoint.origin().ascii_serialization(),
+            exp: expires
+                .duration_since(UNIX_EPOCH)
+                .map_err(|error| broken().because(error))?
+                .as_secs(),
+            sub: &self.contact,
+        };
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &self.signing)
+            .map_err(|error| broken().because(error))?;
+        HeaderValue::try_from(format!("vapid t={token}, k={}", self.key))
+            .map_err(|error| broken().because(error))
+    }
+}
+
+/// Whether an address is at a push service: `https://host`, or `https://*.host` for every host below it.
+fn is_of(endpoint: &Url, service: &str) -> bool {
+    let origin = endpoint.origin().ascii_serialization();
+    match service.split_once("://*.") {
+        Some((scheme, domain)) => {
+            let below = format!(".{domain}");
+            endpoint.scheme() == scheme
+                && endpoint.port().is_none()
+                && endpoint.host_str().is_some_and(|host| host.ends_with(&below))
+        }
+        None => origin == service.trim_end_matches('/'),
+    }
+}
+
+#[async_trait]
+impl Pusher for WebPush {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn check(&self, subscription: &str) -> Result<()> {
+        self.read(subscription).map(drop)
+    }
+
+    async fn send(&self, id: &str, subscription: &str, message: &[u8]) -> Result<()> {
+        let (endpoint, public, auth) = self.read(subscription)?;
+        let broken = || Error::internal("a push message could not be written");
+        let uri: Uri = endpoint
+            .as_str()
+            .parse()
+            .map_err(|error| broken().because(error))?;
+        let mut request = WebPushBuilder::new(uri, public, auth)
+            .with_valid_duration(KEPT)
+            .build(message)
+            .map_err(|error| broken().because(error))?;
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, self.authorization(&endpoint)?);
+        headers.insert("topic", topic(id).map_err(|error| broken().because(error))?);
+        self.http.send(request).await
+    }
+}
+
+/// The name under which a later message replaces one that waits: at most 32 letters, digits, `-` and `_`.
+fn topic(id: &str) -> std::result::Result<HeaderValue, header::InvalidHeaderValue> {
+    let letters = id.bytes().filter(u8::is_ascii_alphanumeric).take(32);
+    HeaderValue::from_bytes(&letters.collect::<Vec<u8>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_services_are_called() {
+        let is = |endpoint: &str, service: &str| is_of(&Url::parse(endpoint).expect("a URL"), service);
+        assert!(is(
+            "https://fcm.googleapis.com/fcm/send/x",
+            "https://fcm.googleapis.com"
+        ));
+        assert!(is(
+            "https://wns2.notify.windows.com/w/",
+            "https://*.notify.windows.com"
+        ));
+        for endpoint in [
+            "http://fcm.googleapis.com/",
+            "https://fcm.googleapis.com:8443/",
+            "https://fcm.googleapis.com.evil.example/",
+            "https://fcm.googleapis.com@127.0.0.1/",
+            "https://notify.windows.com/",
+            "https://evilnotify.windows.com/",
+            "https://a.notify.windows.com:22/",
+            "file:///etc/passwd",
+            "http://169.254.169.254/",
+        ] {
+            for service in ["https://fcm.googleapis.com", "https://*.notify.windows.com"] {
+                assert!(!is(endpoint, service), "{endpoint}");
+            }
+        }
+    }
+}

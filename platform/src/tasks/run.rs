@@ -1,0 +1,182 @@
+//! Running tasks: take what is due, keep the lease while the handler works, settle.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::{sync::Semaphore, task::JoinSet};
+use tracing::Instrument;
+
+use super::{
+    CHANNEL, Handler, Outcome,
+    store::{self, Leased},
+};
+use crate::{
+    config::Tasks,
+    error::{Error, Result, codes},
+    fault,
+    http::{accept_trace_id, with_trace_id},
+    lifecycle::Lifecycle,
+    outbox::wake::Waker,
+};
+
+/// One kind: who handles its tasks, and the places for those that run.
+struct Desk {
+    handler: Arc<dyn Handler>,
+    places: Arc<Semaphore>,
+}
+
+/// What every run needs.
+struct Context {
+    pool: PgPool,
+    settings: Tasks,
+}
+
+/// Runs tasks until the process stops, then finishes those that were begun.
+///
+/// Any number of processes may do this at once: a task is taken by one of them.
+///
+/// # Errors
+/// Never for a dead database: it is waited for.
+pub async fn run(
+    pool: PgPool,
+    handlers: Vec<Arc<dyn Handler>>,
+    settings: Tasks,
+    poll: Duration,
+    life: Lifecycle,
+) -> Result<()> {
+    let desks: HashMap<&'static str, Desk> = handlers
+        .into_iter()
+        .map(|handler| {
+            let places = Arc::new(Semaphore::new(settings.concurrency));
+            (handler.kind(), Desk { handler, places })
+        })
+        .collect();
+    let mut waker = Waker::new(pool.clone(), CHANNEL, poll, life.clone());
+    let context = Arc::new(Context { pool, settings });
+    let mut running = JoinSet::new();
+    while !life.token().is_cancelled() {
+        waker.listen().await;
+        if let Err(error) = begin(&context, &desks, &mut running).await {
+            tracing::warn!(error = %error.chain(), "looking for tasks again soon");
+        }
+        tokio::select! {
+            () = waker.wait() => {}
+            // A place is free again.
+            Some(ended) = running.join_next() => note(ended),
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        note(ended);
+    }
+    Ok(())
+}
+
+/// A run that panicked leaves its lease to run out, which counts as a failed try.
+fn note(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task's handler panicked");
+    }
+}
+
+/// Begins what is due, of each kind as many as there are free places.
+async fn begin(
+    context: &Arc<Context>,
+    desks: &HashMap<&'static str, Desk>,
+    running: &mut JoinSet<()>,
+) -> Result<()> {
+    while let Some(ended) = running.try_join_next() {
+        note(ended);
+    }
+    let free: Vec<(&'static str, usize)> = desks
+        .iter()
+        .map(|(kind, desk)| (*kind, desk.places.available_permits()))
+        .filter(|(_, free)| *free > 0)
+        .collect();
+    if free.is_empty() {
+        return Ok(());
+    }
+    for leased in store::take(&context.pool, &free, context.settings.lease()).await? {
+        // Only this loop takes places, and it took no more tasks of a kind than that had.
+        let Some(desk) = desks.get(leased.task.kind.as_str()) else {
+            continue;
+        };
+        let Ok(place) = Arc::clone(&desk.places).try_acquire_owned() else {
+            continue;
+        };
+        let (context, handler) = (Arc::clone(context), Arc::clone(&desk.handler));
+        running.spawn(async move {
+            let id = accept_trace_id(Some(&leased.request_id));
+            let (kind, task) = (&leased.task.kind, leased.task.id);
+            let span = tracing::info_span!("task", request_id = %id, %kind, %task);
+            with_trace_id(id, work(&context, handler.as_ref(), &leased).instrument(span)).await;
+            drop(place);
+        });
+    }
+    Ok(())
+}
+
+/// One run of a task, to its settling.
+async fn work(context: &Context, handler: &dyn Handler, leased: &Leased) {
+    let task = &leased.task;
+    let ended = if task.tries > context.settings.max_tries {
+        let detail = "every run was cut off: the process died, or the handler panicked";
+        Err(Error::new(&codes::TASK_INTERRUPTED, detail))
+    } else {
+        let scope = format!("tasks.{}", task.kind);
+        fault::point(&scope, "before_effect");
+        let ended = tokio::select! {
+            ended = handler.handle(task) => ended,
+            () = hold(context, leased) => {
+                tracing::warn!("somebody else has the task");
+                return;
+            }
+        };
+        fault::point(&scope, "after_effect");
+        ended
+    };
+    let outcome = match &ended {
+        Ok(()) => Outcome::Done,
+        Err(error) if error.kind().is_retryable() && task.tries < context.settings.max_tries => {
+            tracing::warn!(tries = task.tries, error = %error.chain(), "a task will be tried again");
+            Outcome::Retrying(error)
+        }
+        Err(error) => {
+            tracing::error!(tries = task.tries, error = %error.chain(), "a task was given up");
+            Outcome::Dead(error)
+        }
+    };
+    if let Err(error) = settle(context, handler, leased, outcome).await {
+        tracing::warn!(error = %error.chain(), "a task was not settled; it runs again when its lease is over");
+    }
+}
+
+/// Keeps the lease alive; returns when somebody else has the task.
+async fn hold(context: &Context, leased: &Leased) {
+    let lease = context.settings.lease();
+    loop {
+        tokio::time::sleep(lease / 3).await;
+        match store::renew(&context.pool, leased, lease).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(error = %error.chain(), "a lease was not renewed; trying again"),
+        }
+    }
+}
+
+async fn settle(
+    context: &Context,
+    handler: &dyn Handler,
+    leased: &Leased,
+    outcome: Outcome<'_>,
+) -> Result<()> {
+    let mut tx = context.pool.begin().await?;
+    if !store::settle(&mut tx, leased, outcome, context.settings.retry_initial()).await? {
+        tracing::warn!("somebody else has the task; this run's outcome is not counted");
+        return Ok(());
+    }
+    handler.settle(&mut tx, &leased.task, outcome).await?;
+    fault::point("tasks", "before_commit");
+    tx.commit().await?;
+    fault::point("tasks", "after_commit");
+    Ok(())
+}

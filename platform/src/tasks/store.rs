@@ -1,0 +1,157 @@
+//! The rows of tasks.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use super::{CHANNEL, Outcome, Task};
+use crate::error::Result;
+
+/// Longest pause before a failed task is tried again, in seconds.
+const MAX_PAUSE_SECONDS: f64 = 300.0;
+
+/// Asks for a task once this transaction commits; false when a task with its id is known already.
+pub async fn put(tx: &mut PgConnection, task: &Task) -> Result<bool> {
+    let new = sqlx::query!(
+        "insert into platform.tasks (id, kind, payload, headers) values ($1, $2, $3, $4) on conflict (id) do nothing",
+        task.id,
+        task.kind,
+        task.payload,
+        json!({ "request_id": crate::http::trace_id() })
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected()
+        == 1;
+    if new {
+        wake(tx).await?;
+    }
+    Ok(new)
+}
+
+/// Puts a dead task back, with all its tries; false when there is no dead one with this id.
+pub async fn replay(tx: &mut PgConnection, id: Uuid) -> Result<bool> {
+    let revived = sqlx::query!(
+        "update platform.tasks set state = 'queued', tries = 0, next_try_at = now(), finished_at = null
+         where id = $1 and state = 'dead'",
+        id
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected()
+        == 1;
+    if revived {
+        wake(tx).await?;
+    }
+    Ok(revived)
+}
+
+async fn wake(tx: &mut PgConnection) -> Result<()> {
+    sqlx::query("select pg_notify($1, '')")
+        .bind(CHANNEL)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// A task that is ours for a while.
+#[derive(Debug)]
+pub(super) struct Leased {
+    pub(super) task: Task,
+    pub(super) lease: Uuid,
+    /// The request that asked for it.
+    pub(super) request_id: String,
+}
+
+/// Takes due tasks, of each kind at most as many as there are places: new ones, failed ones whose pause is over, and
+/// those whose holder let the lease run out.
+pub(super) async fn take(
+    pool: &PgPool,
+    places: &[(&'static str, usize)],
+    life: Duration,
+) -> Result<Vec<Leased>> {
+    let kinds: Vec<String> = places.iter().map(|(kind, _)| (*kind).to_owned()).collect();
+    let free: Vec<i64> = places
+        .iter()
+        .map(|(_, free)| i64::try_from(*free).unwrap_or(i64::MAX))
+        .collect();
+    let lease = Uuid::new_v4();
+    let rows = sqlx::query!(
+        r#"with due as (
+             select t.id from unnest($1::text[], $2::bigint[]) as place (kind, free), lateral (
+                 select id from platform.tasks
+                 where kind = place.kind and state in ('queued', 'running') and coalesce(lease_until, next_try_at) <= now()
+                 order by coalesce(lease_until, next_try_at) limit place.free for update skip locked) t
+         )
+         update platform.tasks t set state = 'running', tries = tries + 1, lease = $3,
+             lease_until = now() + make_interval(secs => $4)
+         from due where t.id = due.id
+         returning t.id, t.kind, t.payload, t.tries, t.headers"#,
+        &kinds,
+        &free,
+        lease,
+        life.as_secs_f64()
+    )
+    .fetch_all(pool)
+    .await?;
+    let leased = rows.into_iter().map(|row| Leased {
+        task: Task {
+            id: row.id,
+            kind: row.kind,
+            payload: row.payload,
+            tries: row.tries,
+        },
+        lease,
+        request_id: request_id(&row.headers),
+    });
+    Ok(leased.collect())
+}
+
+fn request_id(headers: &Value) -> String {
+    headers["request_id"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Keeps a task ours for longer; false when it is not ours any more.
+pub(super) async fn renew(pool: &PgPool, leased: &Leased, life: Duration) -> Result<bool> {
+    let ours = sqlx::query!(
+        "update platform.tasks set lease_until = now() + make_interval(secs => $3)
+         where id = $1 and lease = $2 and state = 'running'",
+        leased.task.id,
+        leased.lease,
+        life.as_secs_f64()
+    )
+    .execute(pool)
+    .await?;
+    Ok(ours.rows_affected() == 1)
+}
+
+/// Writes the outcome of a run into the task; false when the task is not ours any more.
+pub(super) async fn settle(
+    tx: &mut PgConnection,
+    leased: &Leased,
+    outcome: Outcome<'_>,
+    retry_initial: Duration,
+) -> Result<bool> {
+    let (state, error) = match outcome {
+        Outcome::Done => ("done", None),
+        Outcome::Retrying(error) => ("queued", Some(error.chain())),
+        Outcome::Dead(error) => ("dead", Some(error.chain())),
+    };
+    let ours = sqlx::query!(
+        "update platform.tasks set state = $3, last_error = $4, lease = null, lease_until = null,
+             next_try_at = now() + make_interval(secs => least($5::float8, $6::float8 * power(2, least(tries, 20) - 1))),
+             finished_at = case when $3 in ('done', 'dead') then now() end
+         where id = $1 and lease = $2 and state = 'running'",
+        leased.task.id,
+        leased.lease,
+        state,
+        error,
+        MAX_PAUSE_SECONDS,
+        retry_initial.as_secs_f64()
+    )
+    .execute(tx)
+    .await?;
+    Ok(ours.rows_affected() == 1)
+}

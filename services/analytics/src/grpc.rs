@@ -1,0 +1,184 @@
+//! The RPCs of [`AnalyticsService`], and who may see which numbers.
+
+use std::{sync::Arc, time::Duration};
+
+use smartcourse_platform::{
+    Error,
+    error::codes,
+    grpc::{Actor, Transport},
+    page,
+    temporal::Temporal,
+};
+use smartcourse_proto::{
+    analytics::{
+        AwaitEventRequest, AwaitedEvent, CourseNumbers, FailedEventPage, FailedEventsRequest,
+        InstructorNumbers, PlatformNumbers, Popular, PopularRequest, ReplayEventRequest, ReplayedEvent,
+        Report, ReportFile, ReportRef, RequestReportRequest, StudentNumbers, SubjectRequest, Trends,
+        TrendsRequest, WorkflowRunPage, WorkflowRunsRequest, analytics_service_server::AnalyticsService,
+    },
+    course::{GetCourseRequest, course_service_client::CourseServiceClient},
+    ids::UserId,
+};
+use sqlx::PgPool;
+use tonic::{Request, Response, Status};
+
+use crate::{awaiting::Counted, numbers, operations, report, trends};
+
+/// The service.
+pub struct Api {
+    pool: PgPool,
+    course: CourseServiceClient<Transport>,
+    counted: Arc<Counted>,
+    temporal: Temporal,
+}
+
+impl Api {
+    pub(crate) fn new(pool: PgPool, course: CourseServiceClient<Transport>, temporal: Temporal) -> Self {
+        Self {
+            counted: Arc::new(Counted::new(pool.clone())),
+            pool,
+            course,
+            temporal,
+        }
+    }
+}
+
+fn require_admin(actor: Actor) -> Result<(), Status> {
+    if actor.is_privileged() {
+        return Ok(());
+    }
+    actor.user().map_err(Status::from)?;
+    Err(Error::new(&codes::FORBIDDEN, "only administrators see these numbers").into())
+}
+
+fn require_self(actor: Actor, id: i64) -> Result<(), Status> {
+    if actor.owns(UserId(id)) {
+        return Ok(());
+    }
+    actor.user().map_err(Status::from)?;
+    Err(Error::new(&codes::FORBIDDEN, "these are somebody else's numbers").into())
+}
+
+#[tonic::async_trait]
+impl AnalyticsService for Api {
+    async fn get_platform(&self, request: Request<()>) -> Result<Response<PlatformNumbers>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(numbers::platform(&self.pool).await?))
+    }
+
+    async fn get_course(&self, request: Request<SubjectRequest>) -> Result<Response<CourseNumbers>, Status> {
+        let actor = Actor::of(&request);
+        if !actor.is_privileged() {
+            actor.user().map_err(Status::from)?;
+        }
+        let id = request.into_inner().id;
+        // Asked as the caller: a draft of somebody else's does not exist.
+        let course = self
+            .course
+            .clone()
+            .get_course(actor.request(GetCourseRequest { id }))
+            .await?
+            .into_inner();
+        require_self(actor, course.instructor_id)?;
+        Ok(Response::new(
+            numbers::course(&self.pool, id, course.title).await?,
+        ))
+    }
+
+    async fn get_instructor(
+        &self,
+        request: Request<SubjectRequest>,
+    ) -> Result<Response<InstructorNumbers>, Status> {
+        let actor = Actor::of(&request);
+        let id = request.into_inner().id;
+        require_self(actor, id)?;
+        Ok(Response::new(numbers::instructor(&self.pool, id).await?))
+    }
+
+    async fn get_student(
+        &self,
+        request: Request<SubjectRequest>,
+    ) -> Result<Response<StudentNumbers>, Status> {
+        let actor = Actor::of(&request);
+        let id = request.into_inner().id;
+        require_self(actor, id)?;
+        Ok(Response::new(numbers::student(&self.pool, id).await?))
+    }
+
+    async fn get_popular(&self, request: Request<PopularRequest>) -> Result<Response<Popular>, Status> {
+        let limit = page::limit(request.into_inner().limit)?;
+        Ok(Response::new(numbers::popular(&self.pool, limit).await?))
+    }
+
+    async fn get_trends(&self, request: Request<TrendsRequest>) -> Result<Response<Trends>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            trends::trends(&self.pool, request.into_inner()).await?,
+        ))
+    }
+
+    async fn request_report(
+        &self,
+        request: Request<RequestReportRequest>,
+    ) -> Result<Response<Report>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            report::request(&self.pool, request.into_inner()).await?,
+        ))
+    }
+
+    async fn get_report(&self, request: Request<ReportRef>) -> Result<Response<Report>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            report::get(&self.pool, &request.into_inner().id).await?,
+        ))
+    }
+
+    async fn get_report_file(&self, request: Request<ReportRef>) -> Result<Response<ReportFile>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            report::file(&self.pool, &request.into_inner().id).await?,
+        ))
+    }
+
+    async fn list_failed_events(
+        &self,
+        request: Request<FailedEventsRequest>,
+    ) -> Result<Response<FailedEventPage>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            operations::failed_events(&self.pool, request.into_inner()).await?,
+        ))
+    }
+
+    async fn replay_event(
+        &self,
+        request: Request<ReplayEventRequest>,
+    ) -> Result<Response<ReplayedEvent>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            operations::replay_event(&self.pool, request.into_inner()).await?,
+        ))
+    }
+
+    async fn list_workflow_runs(
+        &self,
+        request: Request<WorkflowRunsRequest>,
+    ) -> Result<Response<WorkflowRunPage>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            operations::workflow_runs(&self.temporal, request.into_inner()).await?,
+        ))
+    }
+
+    async fn await_event(
+        &self,
+        request: Request<AwaitEventRequest>,
+    ) -> Result<Response<AwaitedEvent>, Status> {
+        Actor::of(&request).require_service()?;
+        let AwaitEventRequest { event_id, wait_ms } = request.into_inner();
+        let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
+        let counted = self.counted.wait_for(&event_id, wait).await?;
+        Ok(Response::new(AwaitedEvent { counted }))
+    }
+}

@@ -1,0 +1,94 @@
+//! The events this service acts on.
+
+use async_trait::async_trait;
+use smartcourse_platform::{
+    Error, Result,
+    events::{Consumer, Event},
+    outbox,
+};
+use smartcourse_proto::{
+    events::{CourseCompleted, EnrollmentRefused, EnrollmentRequested},
+    user::GetUserRequest,
+};
+use sqlx::PgConnection;
+
+use crate::{State, enroll};
+
+/// `enrollment.requested`: a door for whoever may write to the log. A refusal is answered by `enrollment.refused`.
+pub struct Commands(State);
+
+impl Commands {
+    /// Enrolls by the rules of this service.
+    pub fn new(state: State) -> Self {
+        Self(state)
+    }
+
+    async fn enroll(&self, tx: &mut PgConnection, request: &EnrollmentRequested) -> Result<()> {
+        let user = smartcourse_platform::grpc::Actor::Service.request(GetUserRequest { id: request.user_id });
+        self.0.user.clone().get_user(user).await?;
+        let course = enroll::course(&self.0, request.course_id).await?;
+        enroll::accept(&self.0, tx, &course, request.user_id)
+            .await
+            .map(drop)
+    }
+}
+
+#[async_trait]
+impl Consumer for Commands {
+    fn group(&self) -> &'static str {
+        "enrollment.commands"
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        event_type == "enrollment.requested"
+    }
+
+    async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
+        let request: EnrollmentRequested = event.read()?;
+        match self.enroll(tx, &request).await {
+            // The rules are checked before anything is written, so the transaction is as it was.
+            Err(error) if !error.kind().is_retryable() => {
+                tracing::info!(event = %event.id, error = %error.chain(), "enrollment refused");
+                let refused = EnrollmentRefused {
+                    course_id: request.course_id,
+                    user_id: request.user_id,
+                    code: error.code().to_owned(),
+                };
+                outbox::put_event(tx, "enrollment.refused", &event.key, &refused)
+                    .await
+                    .map(drop)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// `course.completed`: the enrollment is completed, and access stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Completions;
+
+#[async_trait]
+impl Consumer for Completions {
+    fn group(&self) -> &'static str {
+        "enrollment.completions"
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        event_type == "course.completed"
+    }
+
+    async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
+        let completed: CourseCompleted = event.read()?;
+        sqlx::query!(
+            "update enrollment.enrollments set status = 'completed', completed_at = $3
+             where id = $1 and epoch = $2 and status = 'active'",
+            completed.enrollment_id,
+            completed.epoch,
+            event.created_at
+        )
+        .execute(tx)
+        .await
+        .map_err(Error::from)?;
+        Ok(())
+    }
+}

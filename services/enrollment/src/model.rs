@@ -1,0 +1,219 @@
+//! Rows of schema `enrollment` and what they look like outside.
+
+use smartcourse_platform::{Error, Result, config, error::codes};
+use smartcourse_proto::{
+    Wire as _,
+    common::Problem,
+    course::StepState,
+    enrollment::{Enrollment, EnrollmentStatus, Onboarding, OnboardingState, OnboardingStep},
+    json::timestamp::from_time,
+};
+use smartcourse_workflows::enrollment::{STEPS, workflow_id};
+use sqlx::{PgConnection, PgExecutor, types::time::OffsetDateTime};
+use uuid::Uuid;
+
+/// A row of `enrollment.enrollments`.
+#[derive(Debug, Clone)]
+pub(crate) struct EnrollmentRow {
+    pub(crate) id: i64,
+    pub(crate) course_id: i64,
+    pub(crate) user_id: i64,
+    pub(crate) status: String,
+    pub(crate) enrolled_at: OffsetDateTime,
+    pub(crate) epoch: i32,
+    pub(crate) completed_at: Option<OffsetDateTime>,
+    pub(crate) dropped_at: Option<OffsetDateTime>,
+    pub(crate) onboarding: String,
+    pub(crate) run_id: Option<String>,
+    pub(crate) event_id: Option<Uuid>,
+    pub(crate) instructor_id: i64,
+}
+
+impl EnrollmentRow {
+    /// Holds a seat.
+    pub(crate) fn is_seated(&self) -> bool {
+        self.status != "dropped"
+    }
+
+    pub(crate) fn is_onboarded(&self) -> bool {
+        self.onboarding == "completed"
+    }
+}
+
+/// A step of the onboarding that failed at least once.
+#[derive(Debug, Clone)]
+pub(crate) struct FailedStep {
+    pub(crate) enrollment_id: i64,
+    pub(crate) epoch: i32,
+    pub(crate) step: i32,
+    pub(crate) tries: i32,
+    pub(crate) error_code: String,
+    pub(crate) error_message: String,
+}
+
+/// The aggregate's key in the event log.
+pub(crate) fn event_key(enrollment_id: i64) -> String {
+    format!("enrollment-{enrollment_id}")
+}
+
+fn missing(id: i64) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("there is no enrollment {id}"))
+}
+
+/// Reads an enrollment.
+pub(crate) async fn by_id(connection: impl PgExecutor<'_>, id: i64) -> Result<EnrollmentRow> {
+    sqlx::query_as!(
+        EnrollmentRow,
+        "select * from enrollment.enrollments where id = $1",
+        id
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or_else(|| missing(id))
+}
+
+/// Reads and locks an enrollment.
+pub(crate) async fn lock(connection: &mut PgConnection, id: i64) -> Result<EnrollmentRow> {
+    sqlx::query_as!(
+        EnrollmentRow,
+        "select * from enrollment.enrollments where id = $1 for update",
+        id
+    )
+    .fetch_optional(connection)
+    .await?
+    .ok_or_else(|| missing(id))
+}
+
+/// The steps of these enrollments that failed, whatever their epoch.
+pub(crate) async fn failed_steps(connection: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<FailedStep>> {
+    Ok(sqlx::query_as!(
+        FailedStep,
+        "select enrollment_id, epoch, step, tries, error_code, error_message from enrollment.onboarding_steps
+         where enrollment_id = any($1)",
+        ids
+    )
+    .fetch_all(connection)
+    .await?)
+}
+
+/// What the API answers.
+pub(crate) fn outside(row: EnrollmentRow, failed: &[FailedStep], temporal: &config::Temporal) -> Enrollment {
+    let workflow_id = workflow_id(row.course_id, row.user_id);
+    let status = EnrollmentStatus::from_text(&row.status).unwrap_or(EnrollmentStatus::Unspecified);
+    Enrollment {
+        enrollment_id: row.id,
+        course_id: row.course_id,
+        user_id: row.user_id,
+        status: status.into(),
+        enrolled_at: Some(from_time(row.enrolled_at)),
+        completed_at: row.completed_at.map(from_time),
+        dropped_at: row.dropped_at.map(from_time),
+        onboarding: Some(onboarding(&row, failed)),
+        temporal_url: temporal.workflow_link(&workflow_id, row.run_id.as_deref()),
+        workflow_id,
+        epoch: row.epoch,
+    }
+}
+
+/// How the onboarding stands: a step that reports a failed try is the one it is at, and those before it are done. The
+/// first always is: there is no enrollment without its seat.
+fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
+    let failed: Vec<&FailedStep> = failed
+        .iter()
+        .filter(|step| step.enrollment_id == row.id && step.epoch == row.epoch)
+        .collect();
+    let at = failed.iter().map(|step| step.step).max();
+    let state = match (row.onboarding.as_str(), at) {
+        ("completed", _) => OnboardingState::Completed,
+        ("accepted", _) => OnboardingState::Accepted,
+        (_, Some(_)) => OnboardingState::Retrying,
+        (_, None) => OnboardingState::Running,
+    };
+    let steps = (1..).zip(STEPS).map(|(number, (name, label))| {
+        let report = failed.iter().find(|step| step.step == number);
+        let done = number == 1 || row.is_onboarded() || at.is_some_and(|at| number < at);
+        let (state, error) = match report {
+            _ if done => (StepState::Completed, None),
+            Some(report) => (
+                StepState::Retrying,
+                Some(Problem {
+                    code: report.error_code.clone(),
+                    message: report.error_message.clone(),
+                }),
+            ),
+            None => (StepState::Pending, None),
+        };
+        let tries = report.map_or(0, |report| report.tries);
+        OnboardingStep {
+            name: name.to_owned(),
+            label: label.to_owned(),
+            state: state.into(),
+            attempts: if done { tries + 1 } else { tries },
+            error,
+        }
+    });
+    Onboarding {
+        state: state.into(),
+        steps: steps.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(onboarding: &str) -> EnrollmentRow {
+        EnrollmentRow {
+            id: 1,
+            course_id: 2,
+            user_id: 3,
+            status: "active".to_owned(),
+            enrolled_at: OffsetDateTime::UNIX_EPOCH,
+            epoch: 2,
+            completed_at: None,
+            dropped_at: None,
+            onboarding: onboarding.to_owned(),
+            run_id: None,
+            event_id: None,
+            instructor_id: 4,
+        }
+    }
+
+    fn failed(epoch: i32, step: i32) -> FailedStep {
+        FailedStep {
+            enrollment_id: 1,
+            epoch,
+            step,
+            tries: 3,
+            error_code: "unavailable".to_owned(),
+            error_message: "the progress service does not answer".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_failing_step_is_shown_with_its_cause() {
+        let shown = onboarding(&row("running"), &[failed(2, 2), failed(1, 4)]);
+        assert_eq!(shown.state(), OnboardingState::Retrying);
+        assert_eq!(shown.steps[0].state(), StepState::Completed);
+        assert_eq!(shown.steps[1].state(), StepState::Retrying);
+        assert_eq!(shown.steps[1].attempts, 3);
+        assert!(shown.steps[1].error.is_some());
+        assert_eq!(shown.steps[2].state(), StepState::Pending);
+    }
+
+    #[test]
+    fn an_end_is_an_end() {
+        let shown = onboarding(&row("completed"), &[failed(2, 2)]);
+        assert_eq!(shown.state(), OnboardingState::Completed);
+        assert!(
+            shown
+                .steps
+                .iter()
+                .all(|step| step.state() == StepState::Completed && step.error.is_none())
+        );
+        assert_eq!(
+            onboarding(&row("accepted"), &[]).state(),
+            OnboardingState::Accepted
+        );
+    }
+}

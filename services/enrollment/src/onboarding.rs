@@ -1,0 +1,178 @@
+//! What the enrollment workflow and the reconciler call. Each may come twice and has one effect.
+
+use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox};
+use smartcourse_proto::{
+    enrollment::{
+        EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding, ListOpenOnboardingsRequest,
+        OpenOnboarding, OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
+    },
+    user::GetUserRequest,
+};
+use smartcourse_workflows::enrollment::{STEPS, workflow_id};
+
+use crate::{
+    State, enroll,
+    model::{self, EnrollmentRow},
+};
+
+/// Onboardings one look of the reconciler takes.
+const BATCH: i64 = 500;
+
+fn ensured(row: &EnrollmentRow, nothing_to_do: bool) -> Ensured {
+    Ensured {
+        enrollment_id: row.id,
+        epoch: row.epoch,
+        nothing_to_do,
+        event_id: row.event_id.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// Step 1: takes up the accepted epoch for this run, or takes the seat for a workflow that was started raw.
+pub(crate) async fn ensure(state: &State, request: EnsureRequest) -> Result<Ensured> {
+    let Some(epoch) = request.epoch else {
+        return ensure_raw(state, &request).await;
+    };
+    let mut tx = state.pool.begin().await?;
+    let row = enroll::existing(&mut tx, request.course_id, request.user_id)
+        .await?
+        .ok_or_else(|| Error::new(&codes::NOT_FOUND, "there is no such enrollment"))?;
+    if row.epoch != epoch || row.is_onboarded() {
+        return Ok(ensured(&row, true));
+    }
+    take_up(&mut tx, &row, &request.run_id).await?;
+    fault::point("enrollment.ensure_enrollment", "before_commit");
+    tx.commit().await?;
+    fault::point("enrollment.ensure_enrollment", "after_commit");
+    Ok(ensured(&row, false))
+}
+
+/// The epoch belongs to this run from here on. There is one at a time, by its id, and a lost one is replaced.
+async fn take_up(tx: &mut sqlx::PgConnection, row: &EnrollmentRow, run_id: &str) -> Result<()> {
+    sqlx::query!(
+        "update enrollment.enrollments set onboarding = 'running', run_id = $2 where id = $1",
+        row.id,
+        run_id
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Any Temporal client may start the workflow: the same rules and refusals as over HTTP.
+async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
+    let user = Actor::Service.request(GetUserRequest { id: request.user_id });
+    state.user.clone().get_user(user).await?;
+    let course = enroll::course(state, request.course_id).await?;
+    let mut tx = state.pool.begin().await?;
+    enroll::lock_seats(&mut tx, course.id).await?;
+    let row = match enroll::existing(&mut tx, course.id, request.user_id).await? {
+        Some(row) if row.is_seated() => {
+            let same_run = row.run_id.as_deref() == Some(request.run_id.as_str());
+            match (row.is_onboarded(), same_run) {
+                // The answer to this very run was lost on its way.
+                (true, true) => return Ok(ensured(&row, true)),
+                (true, false) => return Err(enroll::already_enrolled(row.id)),
+                // Accepted through another door a moment ago, and not begun: this run does it.
+                (false, _) => take_up(&mut tx, &row, &request.run_id).await?,
+            }
+            row
+        }
+        _ => enroll::take_seat(&mut tx, &course, request.user_id, Some(&request.run_id)).await?,
+    };
+    fault::point("enrollment.ensure_enrollment", "before_commit");
+    tx.commit().await?;
+    fault::point("enrollment.ensure_enrollment", "after_commit");
+    Ok(ensured(&row, false))
+}
+
+/// Records why a try of a step failed.
+pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> Result<()> {
+    let step = (1..)
+        .zip(STEPS)
+        .find(|(_, (name, _))| *name == request.step)
+        .map(|(number, _)| number)
+        .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no step {}", request.step)))?;
+    let error = request.error.unwrap_or_default();
+    sqlx::query!(
+        "insert into enrollment.onboarding_steps (enrollment_id, epoch, step, tries, error_code, error_message)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (enrollment_id, epoch, step) do update set tries = excluded.tries, error_code = excluded.error_code,
+             error_message = excluded.error_message, reported_at = now()",
+        request.enrollment_id,
+        request.epoch,
+        step,
+        request.attempt,
+        error.code,
+        error.message
+    )
+    .execute(&state.pool)
+    .await?;
+    Ok(())
+}
+
+/// All is set. Names the next epoch when the student dropped the course and came back meanwhile.
+pub(crate) async fn finish(state: &State, request: FinishOnboardingRequest) -> Result<FinishedOnboarding> {
+    let mut tx = state.pool.begin().await?;
+    let row = model::lock(&mut tx, request.enrollment_id).await?;
+    if row.epoch != request.epoch {
+        let next = (row.is_seated() && !row.is_onboarded()).then_some(row.epoch);
+        return Ok(FinishedOnboarding { next_epoch: next });
+    }
+    sqlx::query!(
+        "update enrollment.enrollments set onboarding = 'completed' where id = $1",
+        row.id
+    )
+    .execute(&mut *tx)
+    .await?;
+    fault::point("enrollment.finish_onboarding", "before_commit");
+    tx.commit().await?;
+    fault::point("enrollment.finish_onboarding", "after_commit");
+    Ok(FinishedOnboarding { next_epoch: None })
+}
+
+/// Onboardings whose start was handed over and that have not ended.
+pub(crate) async fn open(state: &State, request: ListOpenOnboardingsRequest) -> Result<OpenOnboardings> {
+    let rows = sqlx::query!(
+        "select id, epoch, course_id, user_id from enrollment.enrollments
+         where onboarding <> 'completed' and enrolled_at < now() - make_interval(secs => $1)
+         order by enrolled_at limit $2",
+        f64::from(request.older_than_seconds),
+        BATCH
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    let mut items = Vec::new();
+    for row in rows {
+        let workflow_id = workflow_id(row.course_id, row.user_id);
+        // A start that waits for Temporal is not lost.
+        let waiting = outbox::start_state(&state.pool, &workflow_id)
+            .await?
+            .is_some_and(|start| !start.done);
+        if !waiting {
+            items.push(OpenOnboarding {
+                enrollment_id: row.id,
+                epoch: row.epoch,
+                workflow_id,
+            });
+        }
+    }
+    Ok(OpenOnboardings { items })
+}
+
+/// Starts the workflow of an onboarding again: its run is gone, its seat is not.
+pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) -> Result<()> {
+    let mut tx = state.pool.begin().await?;
+    let row = model::lock(&mut tx, request.enrollment_id).await?;
+    if row.epoch != request.epoch || row.is_onboarded() {
+        return Ok(());
+    }
+    let start = enroll::start(state, &row)?;
+    if outbox::start_state(&state.pool, &start.workflow_id)
+        .await?
+        .is_none_or(|earlier| earlier.done)
+    {
+        outbox::put_start(&mut tx, &start).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Numbers for administrators, instructors, students, and for everybody who looks for a course.
+
+use axum::extract::State;
+use serde::Deserialize;
+use smartcourse_platform::{Result, error::Problems};
+use smartcourse_proto::{
+    Wire as _,
+    analytics::{
+        Bucket, CourseNumbers, InstructorNumbers, PlatformNumbers, Popular, PopularRequest, StudentNumbers,
+        SubjectRequest, Trends, TrendsRequest,
+    },
+};
+use utoipa::IntoParams;
+
+use crate::{
+    auth::{Caller, SignedIn},
+    edge::{Id, Json, Query},
+    state::App,
+};
+
+/// The range of a trend.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Range {
+    /// First day, in UTC; 29 days before `to` when absent.
+    #[serde(default)]
+    #[param(example = "2026-11-01")]
+    from: String,
+    /// Last day, in UTC; today when absent.
+    #[serde(default)]
+    #[param(example = "2026-11-30")]
+    to: String,
+    /// `day`, `week` or `month`; `day` when absent.
+    bucket: Option<String>,
+}
+
+/// How many.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Limit {
+    /// Items at most, 1 to 100; 20 when absent.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: i32,
+}
+
+/// The whole platform, for administrators
+#[utoipa::path(get, path = "/analytics/platform", tag = "analytics", security(("bearer" = [])),
+    responses((status = 200, body = PlatformNumbers)))]
+pub(crate) async fn platform(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+) -> Result<Json<PlatformNumbers>> {
+    let answer = app
+        .clients
+        .analytics
+        .clone()
+        .get_platform(actor.request(()))
+        .await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// One course, for its instructor
+#[utoipa::path(get, path = "/analytics/courses/{id}", tag = "analytics", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 200, body = CourseNumbers)))]
+pub(crate) async fn course(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<CourseNumbers>> {
+    let request = actor.request(SubjectRequest { id: id.0 });
+    let answer = app.clients.analytics.clone().get_course(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// The courses most students enrolled in
+#[utoipa::path(get, path = "/analytics/popular", tag = "analytics", params(Limit),
+    responses((status = 200, body = Popular)))]
+pub(crate) async fn popular(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(query): Query<Limit>,
+) -> Result<Json<Popular>> {
+    let request = actor.request(PopularRequest { limit: query.limit });
+    let answer = app.clients.analytics.clone().get_popular(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// All courses of an instructor together
+#[utoipa::path(get, path = "/analytics/instructors/{id}", tag = "analytics", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The instructor")),
+    responses((status = 200, body = InstructorNumbers)))]
+pub(crate) async fn instructor(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<InstructorNumbers>> {
+    let request = actor.request(SubjectRequest { id: id.0 });
+    let answer = app.clients.analytics.clone().get_instructor(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// One student
+#[utoipa::path(get, path = "/analytics/students/{id}", tag = "analytics", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The student")), responses((status = 200, body = StudentNumbers)))]
+pub(crate) async fn student(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<StudentNumbers>> {
+    let request = actor.request(SubjectRequest { id: id.0 });
+    let answer = app.clients.analytics.clone().get_student(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// What happened per day, week or month, for administrators
+#[utoipa::path(get, path = "/analytics/trends", tag = "analytics", security(("bearer" = [])), params(Range),
+    responses((status = 200, body = Trends)))]
+pub(crate) async fn trends(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    Query(range): Query<Range>,
+) -> Result<Json<Trends>> {
+    let bucket = match range.bucket.as_deref() {
+        None => Some(Bucket::Day),
+        Some(text) => Bucket::from_text(text).filter(|bucket| *bucket != Bucket::Unspecified),
+    };
+    let mut problems = Problems::default();
+    problems.require(bucket.is_some(), "bucket", "must be day, week or month");
+    problems.finish()?;
+    let request = actor.request(TrendsRequest {
+        from: range.from,
+        to: range.to,
+        bucket: bucket.unwrap_or(Bucket::Day).into(),
+    });
+    let answer = app.clients.analytics.clone().get_trends(request).await?;
+    Ok(Json(answer.into_inner()))
+}

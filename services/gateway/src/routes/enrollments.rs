@@ -1,0 +1,75 @@
+//! Enrolling, and a student's enrollments.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use smartcourse_platform::Result;
+use smartcourse_proto::enrollment::{
+    EnrollRequest, Enrollment, EnrollmentPage, EnrollmentRef, ListEnrollmentsRequest,
+};
+
+use super::PageQuery;
+use crate::{
+    auth::SignedIn,
+    edge::{Id, Json, Query},
+    state::App,
+};
+
+/// Take a seat in a course; what follows shows in `onboarding`
+#[utoipa::path(post, path = "/courses/{id}/enroll", tag = "enrollments", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course")), responses((status = 201, body = Enrollment)))]
+pub(crate) async fn enroll(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Response> {
+    let request = actor.request(EnrollRequest {
+        course_id: id.0,
+        user_id: 0,
+    });
+    let enrollment = app.clients.enrollment.clone().enroll(request).await?.into_inner();
+    let location = format!("/enrollments/{}", enrollment.enrollment_id);
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, location)],
+        Json(enrollment),
+    )
+        .into_response())
+}
+
+/// List my enrollments, newest first
+#[utoipa::path(get, path = "/enrollments", tag = "enrollments", security(("bearer" = [])), params(PageQuery),
+    responses((status = 200, body = EnrollmentPage)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    Query(page): Query<PageQuery>,
+) -> Result<Json<EnrollmentPage>> {
+    let request = actor.request(ListEnrollmentsRequest {
+        user_id: 0,
+        limit: page.limit,
+        cursor: page.cursor,
+    });
+    let answer = app.clients.enrollment.clone().list_enrollments(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// Read one of my enrollments, with its onboarding
+#[utoipa::path(get, path = "/enrollments/{id}", tag = "enrollments", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The enrollment")), responses((status = 200, body = Enrollment)))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+) -> Result<Json<Enrollment>> {
+    let request = actor.request(EnrollmentRef { enrollment_id: id.0 });
+    let answer = app.clients.enrollment.clone().get_enrollment(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// Leave the course; the seat is free at once
+#[utoipa::path(delete, path = "/enrollments/{id}", tag = "enrollments", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The enrollment")), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<StatusCode> {
+    let request = actor.request(EnrollmentRef { enrollment_id: id.0 });
+    app.clients.enrollment.clone().drop(request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,156 @@
+//! Bringing messages to their channel: the handlers of the tasks role.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+use smartcourse_platform::{
+    Error, Result,
+    engines::{
+        mail::{Mail, Mailer},
+        push::Pusher,
+        sms::Texter,
+    },
+    grpc::{Actor, Transport},
+    tasks::{Handler, Outcome, Task},
+};
+use smartcourse_proto::{
+    course::{GetCourseRequest, course_service_client::CourseServiceClient},
+    notification::Channel,
+    user::{GetUserRequest, User, user_service_client::UserServiceClient},
+};
+use sqlx::{PgConnection, PgPool};
+
+use crate::{
+    deliveries,
+    message::{self, Message},
+    preferences,
+    templates::{Facts, Form, Templates},
+};
+
+/// What all channels need.
+pub(crate) struct Desk {
+    pub(crate) pool: PgPool,
+    pub(crate) user: UserServiceClient<Transport>,
+    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) templates: Templates,
+    pub(crate) public_url: String,
+}
+
+impl Desk {
+    /// Looks up who is written to, and what the message names.
+    async fn facts(&self, message: &Message) -> Result<(User, Facts)> {
+        let id = message.user_id;
+        let user = self
+            .user
+            .clone()
+            .get_user(Actor::Service.request(GetUserRequest { id }))
+            .await?
+            .into_inner();
+        let course_title = match &message.course_title {
+            Some(title) => title.clone(),
+            None => {
+                let id = message.course_id;
+                let request = Actor::Service.request(GetCourseRequest { id });
+                self.course.clone().get_course(request).await?.into_inner().title
+            }
+        };
+        let token = preferences::unsubscribe_token(&self.pool, id).await?;
+        let base = &self.public_url;
+        let facts = Facts {
+            name: user.full_name.clone(),
+            course_title,
+            course_url: format!("{base}/courses/{}", message.course_id),
+            certificate_url: message
+                .certificate
+                .as_ref()
+                .map(|code| format!("{base}/certificates/{code}")),
+            unsubscribe_url: format!("{base}/unsubscribe?token={token}"),
+        };
+        Ok((user, facts))
+    }
+}
+
+/// How messages of a channel leave.
+pub(crate) enum Way {
+    Mail(Arc<dyn Mailer>),
+    Text(Arc<dyn Texter>),
+    Push(Arc<dyn Pusher>),
+}
+
+impl Way {
+    fn channel(&self) -> Channel {
+        match self {
+            Self::Mail(_) => Channel::Email,
+            Self::Text(_) => Channel::Sms,
+            Self::Push(_) => Channel::WebPush,
+        }
+    }
+}
+
+/// The handler of one channel's tasks.
+pub(crate) struct Carrier {
+    way: Way,
+    desk: Arc<Desk>,
+}
+
+impl Carrier {
+    pub(crate) fn new(way: Way, desk: Arc<Desk>) -> Self {
+        Self { way, desk }
+    }
+}
+
+#[async_trait]
+impl Handler for Carrier {
+    fn kind(&self) -> &'static str {
+        message::kind(self.way.channel())
+    }
+
+    async fn handle(&self, task: &Task) -> Result<()> {
+        let message: Message = task.read()?;
+        // The user may have changed their mind since it was queued.
+        let wishes = preferences::of(&self.desk.pool, message.user_id).await?;
+        if !wishes.wants(self.way.channel()) {
+            return deliveries::suppress(&self.desk.pool, task.id).await;
+        }
+        let (user, facts) = self.desk.facts(&message).await?;
+        let write = |form| self.desk.templates.write(message.template, form, &facts);
+        let id = task.id.to_string();
+        match &self.way {
+            Way::Mail(mailer) => {
+                let mail = Mail {
+                    to: user.email,
+                    to_name: user.full_name,
+                    subject: write(Form::Subject)?,
+                    text: write(Form::Text)?,
+                    html: write(Form::Html)?,
+                    unsubscribe_url: facts.unsubscribe_url.clone(),
+                };
+                mailer.send(&id, &mail).await
+            }
+            Way::Text(texter) => {
+                let phone = wishes.phone.unwrap_or_default();
+                texter.send(&phone, &write(Form::Short)?).await
+            }
+            Way::Push(pusher) => {
+                let body = json!({
+                    "title": write(Form::Subject)?,
+                    "body": write(Form::Short)?,
+                    "url": facts.certificate_url.as_ref().unwrap_or(&facts.course_url),
+                });
+                let bytes = serde_json::to_vec(&body)
+                    .map_err(|error| Error::internal("push messages are JSON").because(error))?;
+                let subscription = wishes.push_subscription.unwrap_or_default();
+                pusher.send(&id, &subscription, &bytes).await
+            }
+        }
+    }
+
+    async fn settle(&self, tx: &mut PgConnection, task: &Task, outcome: Outcome<'_>) -> Result<()> {
+        match outcome {
+            Outcome::Done => deliveries::sent(tx, task.id, task.tries).await,
+            Outcome::Retrying(error) => deliveries::retrying(tx, task.id, task.tries, error).await,
+            Outcome::Dead(error) => deliveries::failed(tx, task.id, task.tries, error).await,
+        }
+    }
+}

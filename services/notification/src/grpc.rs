@@ -1,0 +1,116 @@
+//! The RPCs of [`NotificationService`].
+
+use std::sync::Arc;
+
+use smartcourse_platform::{Error, engines::push::Pusher, error::codes, grpc::Actor};
+use smartcourse_proto::notification::{
+    Delivery, DeliveryPage, DeliveryRef, ListDeliveriesRequest, ListNotificationsRequest, Notification,
+    NotificationPage, NotificationRef, Preferences, UnreadCount, UnsubscribeRequest, WelcomeMailRequest,
+    notification_service_server::NotificationService,
+};
+use sqlx::PgPool;
+use tonic::{Request, Response, Status};
+
+use crate::{
+    deliveries,
+    message::{self, Channels},
+    notifications, preferences,
+};
+
+/// The service.
+pub struct Api {
+    pool: PgPool,
+    channels: Channels,
+    pusher: Option<Arc<dyn Pusher>>,
+}
+
+impl Api {
+    pub(crate) fn new(pool: PgPool, channels: Channels, pusher: Option<Arc<dyn Pusher>>) -> Self {
+        Self {
+            pool,
+            channels,
+            pusher,
+        }
+    }
+}
+
+/// Deliveries name the addresses and errors of everybody.
+fn require_admin<T>(request: &Request<T>) -> Result<(), Error> {
+    let actor = Actor::of(request);
+    if actor.is_privileged() {
+        return Ok(());
+    }
+    actor.user()?;
+    Err(Error::new(
+        &codes::FORBIDDEN,
+        "only administrators see deliveries",
+    ))
+}
+
+#[tonic::async_trait]
+impl NotificationService for Api {
+    async fn list(
+        &self,
+        request: Request<ListNotificationsRequest>,
+    ) -> Result<Response<NotificationPage>, Status> {
+        let user = Actor::of(&request).user()?;
+        Ok(Response::new(
+            notifications::list(&self.pool, user, request.get_ref()).await?,
+        ))
+    }
+
+    async fn count_unread(&self, request: Request<()>) -> Result<Response<UnreadCount>, Status> {
+        let user = Actor::of(&request).user()?;
+        let unread = notifications::count_unread(&self.pool, user).await?;
+        Ok(Response::new(UnreadCount { unread }))
+    }
+
+    async fn mark_read(&self, request: Request<NotificationRef>) -> Result<Response<Notification>, Status> {
+        let user = Actor::of(&request).user()?;
+        Ok(Response::new(
+            notifications::mark_read(&self.pool, user, request.get_ref().id).await?,
+        ))
+    }
+
+    async fn get_preferences(&self, request: Request<()>) -> Result<Response<Preferences>, Status> {
+        let user = Actor::of(&request).user()?;
+        Ok(Response::new(
+            preferences::get(&self.pool, self.pusher.as_deref(), user.0).await?,
+        ))
+    }
+
+    async fn set_preferences(&self, request: Request<Preferences>) -> Result<Response<Preferences>, Status> {
+        let user = Actor::of(&request).user()?;
+        Ok(Response::new(
+            preferences::set(&self.pool, self.pusher.as_deref(), user.0, request.into_inner()).await?,
+        ))
+    }
+
+    async fn unsubscribe(&self, request: Request<UnsubscribeRequest>) -> Result<Response<()>, Status> {
+        preferences::unsubscribe(&self.pool, &request.get_ref().token).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn list_deliveries(
+        &self,
+        request: Request<ListDeliveriesRequest>,
+    ) -> Result<Response<DeliveryPage>, Status> {
+        require_admin(&request)?;
+        Ok(Response::new(
+            deliveries::list(&self.pool, request.get_ref()).await?,
+        ))
+    }
+
+    async fn replay_delivery(&self, request: Request<DeliveryRef>) -> Result<Response<Delivery>, Status> {
+        require_admin(&request)?;
+        Ok(Response::new(
+            deliveries::replay(&self.pool, &request.get_ref().id).await?,
+        ))
+    }
+
+    async fn queue_welcome_mail(&self, request: Request<WelcomeMailRequest>) -> Result<Response<()>, Status> {
+        Actor::of(&request).require_service()?;
+        message::queue_welcome(&self.pool, self.channels, request.get_ref()).await?;
+        Ok(Response::new(()))
+    }
+}

@@ -1,0 +1,139 @@
+//! From a finished lesson to a completed course, under the lock of the enrollment: whoever finishes the last lesson
+//! completes the course, and nobody else does.
+
+use smartcourse_platform::{Result, outbox};
+use smartcourse_proto::{
+    events::{CertificateIssued, CourseCompleted, ProgressUpdated},
+    progress::CourseProgress,
+};
+use sqlx::PgConnection;
+
+use crate::{code, enrollments::Enrollment, standing::Standing};
+
+/// The version to count against: the one the caller was told, or a newer one heard of meanwhile.
+///
+/// Read under the enrollment's lock. A republish stores its version before it takes that lock, so either it sees the
+/// fact that is being written, or this sees its version: the last lesson is never missed between the two.
+pub(crate) async fn newest(tx: &mut PgConnection, course_id: i64, told: i32) -> Result<i32> {
+    if told == 0 {
+        return Ok(0);
+    }
+    let heard = sqlx::query_scalar!(
+        "select version from progress.published where course_id = $1",
+        course_id
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(heard.map_or(told, |heard| heard.max(told)))
+}
+
+/// Whether a lesson is done, whatever the version.
+pub(crate) async fn is_done(tx: &mut PgConnection, enrollment: &Enrollment, lesson_id: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (
+               select from progress.progress where enrollment_id = $1 and lesson_id = $2
+           ) as "done!""#,
+        enrollment.enrollment_id,
+        lesson_id
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+/// Notes that a lesson is done, with everything that follows. Done before, it changes nothing.
+pub(crate) async fn finish_lesson(
+    tx: &mut PgConnection,
+    enrollment: &mut Enrollment,
+    lesson_id: &str,
+    told: i32,
+    course_title: &str,
+) -> Result<CourseProgress> {
+    let new = sqlx::query!(
+        "insert into progress.progress (enrollment_id, lesson_id, epoch) values ($1, $2, $3) on conflict do nothing",
+        enrollment.enrollment_id,
+        lesson_id,
+        enrollment.epoch
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected()
+        == 1;
+    let version = newest(tx, enrollment.course_id, told).await?;
+    let standing = Standing::read(tx, enrollment, version).await?;
+    if new {
+        let updated = ProgressUpdated {
+            enrollment_id: enrollment.enrollment_id,
+            epoch: enrollment.epoch,
+            course_id: enrollment.course_id,
+            user_id: enrollment.user_id,
+            lesson_id: lesson_id.to_owned(),
+            version,
+            completed_lessons: standing.completed(),
+            total_lessons: standing.total(),
+        };
+        outbox::put_event(tx, "progress.updated", &enrollment.key(), &updated).await?;
+    }
+    settle(tx, enrollment, &standing, course_title).await?;
+    Ok(standing.into_progress(enrollment))
+}
+
+/// Completes the course if every lesson is done and it was not completed before: the date, `course.completed`, the
+/// certificate and `certificate.issued`. Whoever has dropped the course completes nothing.
+pub(crate) async fn settle(
+    tx: &mut PgConnection,
+    enrollment: &mut Enrollment,
+    standing: &Standing,
+    course_title: &str,
+) -> Result<()> {
+    if enrollment.completed_at.is_some() || enrollment.dropped || !standing.is_complete() {
+        return Ok(());
+    }
+    let version = standing.version;
+    let code = code::random()?;
+    // First the row that can be there once only: no event speaks of a certificate that is not.
+    sqlx::query!(
+        "insert into progress.certificates (code, enrollment_id, course_id, user_id, version, course_title, full_name)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        code,
+        enrollment.enrollment_id,
+        enrollment.course_id,
+        enrollment.user_id,
+        version,
+        course_title,
+        enrollment.full_name
+    )
+    .execute(&mut *tx)
+    .await?;
+    enrollment.completed_at = sqlx::query_scalar!(
+        "update progress.enrollments set completed_at = now(), completed_version = $2 where enrollment_id = $1
+         returning completed_at",
+        enrollment.enrollment_id,
+        version
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    announce(tx, enrollment, version).await?;
+    let issued = CertificateIssued {
+        code,
+        enrollment_id: enrollment.enrollment_id,
+        course_id: enrollment.course_id,
+        user_id: enrollment.user_id,
+        version,
+        course_title: course_title.to_owned(),
+    };
+    outbox::put_event(tx, "certificate.issued", &enrollment.key(), &issued).await?;
+    Ok(())
+}
+
+/// `course.completed` for the enrollment's epoch.
+pub(crate) async fn announce(tx: &mut PgConnection, enrollment: &Enrollment, version: i32) -> Result<()> {
+    let completed = CourseCompleted {
+        enrollment_id: enrollment.enrollment_id,
+        epoch: enrollment.epoch,
+        course_id: enrollment.course_id,
+        user_id: enrollment.user_id,
+        version,
+    };
+    outbox::put_event(tx, "course.completed", &enrollment.key(), &completed).await?;
+    Ok(())
+}

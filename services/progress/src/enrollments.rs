@@ -1,0 +1,54 @@
+//! Rows of `progress.enrollments`. The row is the lock of everything that is counted for its learner: lessons, attempts,
+//! the completion and the certificate change only while it is held.
+
+use smartcourse_platform::Result;
+use sqlx::{PgConnection, types::time::OffsetDateTime};
+
+/// A learner of a course, under lock.
+#[derive(Debug, Clone)]
+pub(crate) struct Enrollment {
+    pub(crate) enrollment_id: i64,
+    pub(crate) epoch: i32,
+    pub(crate) course_id: i64,
+    pub(crate) user_id: i64,
+    pub(crate) full_name: String,
+    pub(crate) completed_at: Option<OffsetDateTime>,
+    /// This epoch is known to be dropped.
+    pub(crate) dropped: bool,
+}
+
+impl Enrollment {
+    /// The key of its events.
+    pub(crate) fn key(&self) -> String {
+        format!("enrollment-{}", self.enrollment_id)
+    }
+}
+
+/// Locks an enrollment until the transaction ends.
+pub(crate) async fn lock(tx: &mut PgConnection, enrollment_id: i64) -> Result<Option<Enrollment>> {
+    Ok(sqlx::query_as!(
+        Enrollment,
+        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at,
+               exists (select from progress.drops d
+                       where d.enrollment_id = e.enrollment_id and d.epoch >= e.epoch) as "dropped!"
+           from progress.enrollments e where enrollment_id = $1 for update of e"#,
+        enrollment_id
+    )
+    .fetch_optional(tx)
+    .await?)
+}
+
+/// An enrollment without its lock, for reading.
+pub(crate) async fn find(tx: &mut PgConnection, course_id: i64, user_id: i64) -> Result<Option<Enrollment>> {
+    Ok(sqlx::query_as!(
+        Enrollment,
+        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at,
+               exists (select from progress.drops d
+                       where d.enrollment_id = e.enrollment_id and d.epoch >= e.epoch) as "dropped!"
+           from progress.enrollments e where course_id = $1 and user_id = $2"#,
+        course_id,
+        user_id
+    )
+    .fetch_optional(tx)
+    .await?)
+}

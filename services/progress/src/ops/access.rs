@@ -1,0 +1,104 @@
+//! Who learns here: asked of the course and the enrollment service on every call, so that a drop or a flip counts at
+//! once.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::{
+    course::{Course, CourseStatus, GetCourseRequest, LessonType},
+    enrollment::{Access, AccessRequest},
+    ids::UserId,
+};
+use sqlx::PgConnection;
+
+use crate::{
+    State,
+    enrollments::{self, Enrollment},
+    standing,
+};
+
+/// An enrolled user and the course as it is now.
+pub(crate) struct Learner {
+    pub(crate) enrollment_id: i64,
+    epoch: i32,
+    pub(crate) course_id: i64,
+    pub(crate) course_title: String,
+    /// The published version; 0 while there is none.
+    pub(crate) version: i32,
+}
+
+impl Learner {
+    /// Locks the learner's row until the transaction ends.
+    ///
+    /// # Errors
+    /// `not_ready` while the enrollment workflow has not initialised the progress of this epoch.
+    pub(crate) async fn lock(&self, tx: &mut PgConnection) -> Result<Enrollment> {
+        self.ready(enrollments::lock(tx, self.enrollment_id).await?)
+    }
+
+    /// The row, if it is that of the learner's epoch.
+    pub(crate) fn ready(&self, row: Option<Enrollment>) -> Result<Enrollment> {
+        row.filter(|row| row.epoch >= self.epoch).ok_or_else(not_ready)
+    }
+
+    /// The type of a lesson of the published version.
+    ///
+    /// # Errors
+    /// `not_found` when the version does not have it.
+    pub(crate) async fn lesson(&self, connection: &mut PgConnection, lesson_id: &str) -> Result<LessonType> {
+        standing::lesson_type(connection, self.course_id, self.version, lesson_id)
+            .await?
+            .ok_or_else(|| {
+                Error::new(
+                    &codes::NOT_FOUND,
+                    format!("the published course has no lesson `{lesson_id}`"),
+                )
+            })
+    }
+}
+
+/// The answer until the workflow of the enrollment has come this far.
+pub(crate) fn not_ready() -> Error {
+    Error::new(&codes::NOT_READY, "the enrollment is still being set up")
+}
+
+/// The enrolled user of a course.
+///
+/// # Errors
+/// `not_enrolled`, or `not_found` for a course that others may not know of.
+pub(crate) async fn learner(state: &State, user: UserId, course_id: i64) -> Result<Learner> {
+    let (course, access) = tokio::try_join!(course(state, course_id), enrolled(state, course_id, user))?;
+    if !access.enrolled {
+        return Err(match course.status() {
+            CourseStatus::Published => {
+                Error::new(&codes::NOT_ENROLLED, "enroll in the course to learn with it")
+            }
+            _ => hidden(course_id),
+        });
+    }
+    Ok(Learner {
+        enrollment_id: access.enrollment_id,
+        epoch: access.epoch,
+        course_id,
+        version: course.published_version.unwrap_or(0),
+        course_title: course.title,
+    })
+}
+
+/// The course as it is now, whoever asks.
+pub(crate) async fn course(state: &State, id: i64) -> Result<Course> {
+    let request = Actor::Service.request(GetCourseRequest { id });
+    Ok(state.course.clone().get_course(request).await?.into_inner())
+}
+
+/// Whether a user is enrolled, and as what.
+pub(crate) async fn enrolled(state: &State, course_id: i64, user: UserId) -> Result<Access> {
+    let request = Actor::Service.request(AccessRequest {
+        course_id,
+        user_id: user.0,
+    });
+    Ok(state.enrollment.clone().get_access(request).await?.into_inner())
+}
+
+/// The answer for a course this caller may not know of: the same as for one that is not there.
+pub(crate) fn hidden(course_id: i64) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("there is no course {course_id}"))
+}

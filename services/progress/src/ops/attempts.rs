@@ -1,0 +1,257 @@
+//! An attempt at a quiz, graded here against the published version's key, which never leaves the server.
+//!
+//! Attempts are counted per enrollment and lesson, over all versions and epochs: neither a republish nor a drop and a
+//! new enrollment gives them back. The limit holds until the quiz is passed; after that every attempt is graded and
+//! recorded, none is limited, and the best score can only rise. A passed attempt finishes the lesson in the same
+//! transaction.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor};
+use smartcourse_proto::{
+    course::{GetContentRequest, LessonType, Quiz},
+    progress::{AttemptResult, QuestionResult, SubmitAttemptRequest},
+};
+use sqlx::{PgConnection, types::Json};
+
+use super::access;
+use crate::{
+    State, completion,
+    enrollments::Enrollment,
+    grading::{self, Answers, Grade},
+    numbers,
+    standing::Standing,
+};
+
+/// How an attempt's questions are stored.
+type Results = Vec<QuestionResult>;
+
+pub(crate) async fn submit(
+    state: &State,
+    actor: Actor,
+    request: SubmitAttemptRequest,
+) -> Result<AttemptResult> {
+    let learner = access::learner(state, actor.user()?, request.course_id).await?;
+    let lesson_id = request.lesson_id.as_str();
+    let kind = learner
+        .lesson(&mut *state.pool.acquire().await?, lesson_id)
+        .await?;
+    if kind != LessonType::Quiz {
+        return Err(not_a_quiz());
+    }
+    let quiz = quiz(state, learner.course_id, learner.version, lesson_id).await?;
+    let answers = grading::read(&quiz, request.answers)?;
+
+    let mut tx = state.pool.begin().await?;
+    let mut enrollment = learner.lock(&mut tx).await?;
+    let done = completion::is_done(&mut tx, &enrollment, lesson_id).await?;
+    let used = used(&mut tx, &enrollment, lesson_id).await?;
+    let key = request
+        .idempotency_key
+        .map(|key| Key::new(&enrollment, lesson_id, key, &answers));
+    if let Some(key) = &key
+        && let Some(attempt) = key.earlier(&mut tx).await?
+    {
+        let version = completion::newest(&mut tx, learner.course_id, learner.version).await?;
+        let standing = Standing::read(&mut tx, &enrollment, version).await?;
+        return Ok(AttemptResult {
+            attempts_left: left(&quiz, used, done),
+            progress: Some(standing.into_progress(&enrollment)),
+            ..recorded(&mut tx, &enrollment, lesson_id, attempt).await?
+        });
+    }
+    if left(&quiz, used, done) == Some(0) {
+        return Err(Error::new(
+            &codes::ATTEMPTS_EXHAUSTED,
+            format!("all {used} attempts at this quiz are used"),
+        ));
+    }
+    let attempt = used + 1;
+    let grade = grading::grade(&quiz, &answers);
+    let pass_percent = quiz.pass_percent;
+    sqlx::query!(
+        "insert into progress.quiz_attempts
+             (enrollment_id, lesson_id, attempt, epoch, version, answers, results, score, pass_percent, passed)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        enrollment.enrollment_id,
+        lesson_id,
+        attempt,
+        enrollment.epoch,
+        learner.version,
+        Json(&answers) as _,
+        Json(&grade.questions) as _,
+        grade.score,
+        pass_percent,
+        grade.passed
+    )
+    .execute(&mut *tx)
+    .await?;
+    if let Some(key) = &key {
+        key.remember(&mut tx, attempt).await?;
+    }
+    let progress = if grade.passed {
+        completion::finish_lesson(
+            &mut tx,
+            &mut enrollment,
+            lesson_id,
+            learner.version,
+            &learner.course_title,
+        )
+        .await?
+    } else {
+        let version = completion::newest(&mut tx, learner.course_id, learner.version).await?;
+        Standing::read(&mut tx, &enrollment, version)
+            .await?
+            .into_progress(&enrollment)
+    };
+    fault::point("progress.submit_attempt", "before_commit");
+    tx.commit().await?;
+    fault::point("progress.submit_attempt", "after_commit");
+    Ok(AttemptResult {
+        attempts_left: left(&quiz, attempt, done || grade.passed),
+        progress: Some(progress),
+        ..result(lesson_id, attempt, pass_percent, grade)
+    })
+}
+
+/// The quiz of a lesson, with its key. A version never changes, so it is fetched once.
+async fn quiz(state: &State, course_id: i64, version: i32, lesson_id: &str) -> Result<Arc<Quiz>> {
+    let place = (course_id, version, lesson_id.to_owned());
+    if let Some(quiz) = state.quizzes.get(&place).await {
+        return Ok(quiz);
+    }
+    let request = Actor::Service.request(GetContentRequest {
+        course_id,
+        version: Some(version),
+    });
+    let content = state.course.clone().get_content(request).await?.into_inner();
+    let quiz = content
+        .modules
+        .into_iter()
+        .flat_map(|module| module.lessons)
+        .find(|lesson| lesson.id == lesson_id)
+        .and_then(|lesson| lesson.content?.quiz)
+        .ok_or_else(not_a_quiz)?;
+    let quiz = Arc::new(quiz);
+    state.quizzes.insert(place, Arc::clone(&quiz)).await;
+    Ok(quiz)
+}
+
+fn not_a_quiz() -> Error {
+    Error::new(&codes::NOT_A_QUIZ, "this lesson is not a quiz")
+}
+
+/// Attempts left; `None` means as many as one likes.
+fn left(quiz: &Quiz, used: i32, done: bool) -> Option<i32> {
+    quiz.max_attempts
+        .filter(|_| !done)
+        .map(|most| (most - used).max(0))
+}
+
+async fn used(tx: &mut PgConnection, enrollment: &Enrollment, lesson_id: &str) -> Result<i32> {
+    Ok(sqlx::query_scalar!(
+        r#"select coalesce(max(attempt), 0) as "used!" from progress.quiz_attempts
+           where enrollment_id = $1 and lesson_id = $2"#,
+        enrollment.enrollment_id,
+        lesson_id
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
+fn result(lesson_id: &str, attempt: i32, pass_percent: i32, grade: Grade) -> AttemptResult {
+    AttemptResult {
+        lesson_id: lesson_id.to_owned(),
+        attempt,
+        score: numbers::percent(grade.score),
+        passed: grade.passed,
+        pass_percent,
+        questions: grade.questions,
+        attempts_left: None,
+        progress: None,
+    }
+}
+
+/// An earlier attempt as it was graded then.
+async fn recorded(
+    tx: &mut PgConnection,
+    enrollment: &Enrollment,
+    lesson_id: &str,
+    attempt: i32,
+) -> Result<AttemptResult> {
+    let row = sqlx::query!(
+        r#"select score, passed, pass_percent, results as "questions: Json<Results>"
+           from progress.quiz_attempts where enrollment_id = $1 and lesson_id = $2 and attempt = $3"#,
+        enrollment.enrollment_id,
+        lesson_id,
+        attempt
+    )
+    .fetch_one(tx)
+    .await?;
+    let grade = Grade {
+        score: row.score,
+        passed: row.passed,
+        questions: row.questions.0,
+    };
+    Ok(result(lesson_id, attempt, row.pass_percent, grade))
+}
+
+/// An Idempotency-Key: the same key and answers are the same attempt. The enrollment's lock orders requests that share
+/// one.
+struct Key {
+    scope: String,
+    key: String,
+    hash: String,
+}
+
+impl Key {
+    fn new(enrollment: &Enrollment, lesson_id: &str, key: String, answers: &Answers) -> Self {
+        let mut hash = Sha256::new();
+        for (question, values) in answers {
+            // Lengths keep apart what would run together.
+            hash.update(format!("{}:{question}{}:", question.len(), values.len()));
+            for value in values {
+                hash.update(format!("{}:{value}", value.len()));
+            }
+        }
+        Self {
+            scope: format!("submit_attempt:{}:{lesson_id}", enrollment.enrollment_id),
+            key,
+            hash: format!("{:x}", hash.finalize()),
+        }
+    }
+
+    /// The number of the attempt this key made.
+    async fn earlier(&self, tx: &mut PgConnection) -> Result<Option<i32>> {
+        let found = sqlx::query!(
+            r#"select request_hash, response as "attempt: Json<i32>" from platform.idempotency_keys
+               where scope = $1 and key = $2"#,
+            self.scope,
+            self.key
+        )
+        .fetch_optional(tx)
+        .await?;
+        match found {
+            None => Ok(None),
+            Some(row) if row.request_hash == self.hash => Ok(Some(row.attempt.0)),
+            Some(_) => Err(Error::new(
+                &codes::IDEMPOTENCY_MISMATCH,
+                "this Idempotency-Key belongs to another request",
+            )),
+        }
+    }
+
+    async fn remember(&self, tx: &mut PgConnection, attempt: i32) -> Result<()> {
+        sqlx::query!(
+            "insert into platform.idempotency_keys (scope, key, request_hash, response) values ($1, $2, $3, $4)",
+            self.scope,
+            self.key,
+            self.hash,
+            Json(attempt) as _
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Certificates: one's own, and any by its code, which is how others verify one.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, page};
+use smartcourse_proto::{
+    json::timestamp::from_time,
+    progress::{Certificate, CertificatePage, CertificatePdf, ListCertificatesRequest},
+};
+use sqlx::{PgPool, types::time::OffsetDateTime};
+
+use crate::{code, pdf};
+
+struct Row {
+    code: String,
+    course_id: i64,
+    course_title: String,
+    full_name: String,
+    issued_at: OffsetDateTime,
+    version: i32,
+}
+
+impl From<Row> for Certificate {
+    fn from(row: Row) -> Self {
+        Self {
+            code: row.code,
+            course_id: row.course_id,
+            course_title: row.course_title,
+            full_name: row.full_name,
+            issued_at: Some(from_time(row.issued_at)),
+            version: row.version,
+        }
+    }
+}
+
+/// The caller's certificates, the latest first.
+pub(crate) async fn list(
+    pool: &PgPool,
+    actor: Actor,
+    request: ListCertificatesRequest,
+) -> Result<CertificatePage> {
+    let user = actor.user()?;
+    let limit = page::limit(request.limit)?;
+    let before: Option<String> = page::decode(&request.cursor)?;
+    let mut rows = sqlx::query_as!(
+        Row,
+        "select code, course_id, course_title, full_name, issued_at, version from progress.certificates
+         where user_id = $1 and ($2::text is null
+               or (issued_at, code) < (select issued_at, code from progress.certificates where code = $2))
+         order by issued_at desc, code desc limit $3",
+        user.0,
+        before,
+        limit + 1
+    )
+    .fetch_all(pool)
+    .await?;
+    let next_cursor = page::cut(&mut rows, limit, |row| row.code.clone());
+    Ok(CertificatePage {
+        items: rows.into_iter().map(Into::into).collect(),
+        next_cursor,
+    })
+}
+
+/// The certificate of a code, for anybody who has the code.
+pub(crate) async fn get(pool: &PgPool, typed: &str) -> Result<Certificate> {
+    let unknown = || Error::new(&codes::NOT_FOUND, "there is no certificate with this code");
+    let code = code::read(typed).ok_or_else(unknown)?;
+    let row = sqlx::query_as!(
+        Row,
+        "select code, course_id, course_title, full_name, issued_at, version from progress.certificates where code = $1",
+        code
+    )
+    .fetch_optional(pool)
+    .await?;
+    row.map(Into::into).ok_or_else(unknown)
+}
+
+/// The same as a page to print.
+pub(crate) async fn pdf(pool: &PgPool, typed: &str) -> Result<CertificatePdf> {
+    let certificate = get(pool, typed).await?;
+    Ok(CertificatePdf {
+        pdf: pdf::page(&certificate)?,
+    })
+}

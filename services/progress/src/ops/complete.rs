@@ -1,0 +1,42 @@
+//! A learner says a lesson is done. A quiz says so itself: it is done when it was passed.
+
+use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor};
+use smartcourse_proto::{
+    course::LessonType,
+    progress::{CompleteLessonRequest, CourseProgress},
+};
+
+use super::access;
+use crate::{State, completion};
+
+pub(crate) async fn complete(
+    state: &State,
+    actor: Actor,
+    request: CompleteLessonRequest,
+) -> Result<CourseProgress> {
+    let learner = access::learner(state, actor.user()?, request.course_id).await?;
+    let mut tx = state.pool.begin().await?;
+    let kind = learner.lesson(&mut tx, &request.lesson_id).await?;
+    let mut enrollment = learner.lock(&mut tx).await?;
+    if kind == LessonType::Quiz {
+        let passed = completion::is_done(&mut tx, &enrollment, &request.lesson_id).await?;
+        if !passed {
+            return Err(Error::new(
+                &codes::QUIZ_NOT_PASSED,
+                "this lesson is done when its quiz is passed",
+            ));
+        }
+    }
+    let progress = completion::finish_lesson(
+        &mut tx,
+        &mut enrollment,
+        &request.lesson_id,
+        learner.version,
+        &learner.course_title,
+    )
+    .await?;
+    fault::point("progress.complete_lesson", "before_commit");
+    tx.commit().await?;
+    fault::point("progress.complete_lesson", "after_commit");
+    Ok(progress)
+}

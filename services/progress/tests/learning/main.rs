@@ -1,0 +1,6 @@
+//! Learning against a real PostgreSQL: what is done is done once, whoever else is writing at the moment.
+
+mod completing;
+mod house;
+mod quizzes;
+mod republishing;

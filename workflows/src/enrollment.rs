@@ -1,0 +1,234 @@
+//! Enrollment: what follows a taken seat, until the student is all set.
+//!
+//! Trigger: the enrollment service takes a seat – over HTTP, gRPC or for an event – and the relay starts the workflow; or
+//! any Temporal client starts it with a course and a student, and its first step takes the seat under the same rules.
+//! Id: `enroll-{course_id}-{user_id}`.
+//!
+//! | step | activity | service |
+//! |---|---|---|
+//! | 1 Taking the seat | `ensure_enrollment` | enrollment |
+//! | 2 Preparing progress | `initialise_progress` | progress |
+//! | 3 Sending the welcome | `queue_welcome_mail` | notification |
+//! | 4 Counting | `await_analytics`, bounded; it never fails the run | analytics |
+//! | – | `finish_onboarding` | enrollment |
+//!
+//! After the seat nothing is undone: a step is tried until it works, and the enrollment shows why it does not. Every
+//! effect is keyed by (enrollment, epoch, step). Query `progress`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowContextView, WorkflowResult,
+};
+
+use crate::{
+    Cause,
+    enrollment_contract::{AwaitInput, EnsureInput, EpochRef, OnboardingActivities},
+    policy::Settings,
+};
+
+/// The steps as the API names them, with what people read.
+pub const STEPS: [(&str, &str); 4] = [
+    ("ensure_enrollment", "Taking the seat"),
+    ("initialise_progress", "Preparing progress"),
+    ("queue_welcome_mail", "Sending the welcome"),
+    ("await_analytics", "Counting"),
+];
+
+/// When the server ends a run whatever it does; the reconciler starts another, since the seat stays taken.
+pub const EXECUTION_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+
+/// Tries of the last step: it is a courtesy to whoever reads the numbers next.
+const AWAIT_TRIES: u32 = 2;
+
+/// The id that names the onboarding of one student in one course.
+pub fn workflow_id(course_id: i64, user_id: i64) -> String {
+    format!("enroll-{course_id}-{user_id}")
+}
+
+/// Input of the workflow. A raw start needs only the course and the student.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EnrollInput {
+    /// The course.
+    pub course_id: i64,
+    /// The student.
+    pub user_id: i64,
+    /// The accepted epoch; absent for a raw start.
+    #[serde(default)]
+    pub epoch: Option<i32>,
+    /// Longest wait for analytics, in milliseconds.
+    #[serde(default = "default_wait")]
+    pub analytics_wait_ms: i32,
+    /// Retries.
+    #[serde(default)]
+    pub settings: Settings,
+}
+
+fn default_wait() -> i32 {
+    3000
+}
+
+/// What a completed run says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollResult {
+    /// The enrollment.
+    pub enrollment_id: i64,
+    /// The epoch that is onboarded.
+    pub epoch: i32,
+    /// Whether analytics had counted it when the run ended.
+    pub counted: bool,
+}
+
+/// How far the onboarding is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnboardingProgress {
+    /// 0 before the first step, then 1 to 4.
+    pub step: u8,
+    /// What people read.
+    pub label: String,
+}
+
+/// The workflow; its state is what the `progress` query shows.
+#[workflow]
+pub struct Enrollment {
+    input: EnrollInput,
+    progress: OnboardingProgress,
+}
+
+#[workflow_methods]
+impl Enrollment {
+    #[init]
+    fn new(_: &WorkflowContextView, input: EnrollInput) -> Self {
+        Self {
+            input,
+            progress: OnboardingProgress::default(),
+        }
+    }
+
+    /// Onboards the epoch, and the next one when the student came back meanwhile.
+    #[run(name = "Enrollment")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<EnrollResult> {
+        onboard(ctx).await.map_err(Cause::into_termination)
+    }
+
+    /// How far the onboarding is.
+    #[query(name = "progress")]
+    pub fn progress(&self, _: &WorkflowContextView) -> OnboardingProgress {
+        self.progress.clone()
+    }
+}
+
+type Ctx = WorkflowContext<Enrollment>;
+
+async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
+    let input = ctx.state(|state| state.input.clone());
+    let options = |number: usize| quick(ctx, &input.settings, number);
+    let mut accepted = input.epoch;
+    loop {
+        enter(ctx, 1);
+        let ensure = EnsureInput {
+            course_id: input.course_id,
+            user_id: input.user_id,
+            epoch: accepted,
+            workflow_id: ctx.workflow_id().to_owned(),
+            run_id: ctx.run_id().to_owned(),
+        };
+        let facts = ctx
+            .execute_activity(OnboardingActivities::ensure_enrollment, ensure, options(1))
+            .await?;
+        let epoch = EpochRef {
+            enrollment_id: facts.enrollment_id,
+            epoch: facts.epoch,
+            course_id: input.course_id,
+            user_id: input.user_id,
+        };
+        if facts.nothing_to_do {
+            return Ok(result(&epoch, true));
+        }
+
+        enter(ctx, 2);
+        ctx.execute_activity(
+            OnboardingActivities::initialise_progress,
+            epoch.clone(),
+            options(2),
+        )
+        .await?;
+
+        enter(ctx, 3);
+        ctx.execute_activity(
+            OnboardingActivities::queue_welcome_mail,
+            epoch.clone(),
+            options(3),
+        )
+        .await?;
+
+        enter(ctx, 4);
+        let counted = counted(ctx, &input, &epoch, facts.event_id).await?;
+
+        let finish = input
+            .settings
+            .quick("Record that all is set".to_owned(), &ctx.cancellation_token());
+        let end = ctx
+            .execute_activity(OnboardingActivities::finish_onboarding, epoch.clone(), finish)
+            .await?;
+        match end.next_epoch {
+            Some(next) => accepted = Some(next),
+            None => return Ok(result(&epoch, counted)),
+        }
+    }
+}
+
+/// Step 4; whatever goes wrong there, but for a cancellation, the student is enrolled all the same.
+async fn counted(ctx: &Ctx, input: &EnrollInput, epoch: &EpochRef, event_id: String) -> Result<bool, Cause> {
+    let wait = AwaitInput {
+        epoch: epoch.clone(),
+        event_id,
+        wait_ms: input.analytics_wait_ms,
+    };
+    let settings = Settings {
+        retry_attempts: AWAIT_TRIES,
+        ..input.settings.clone()
+    };
+    let outcome = ctx
+        .execute_activity(
+            OnboardingActivities::await_analytics,
+            wait,
+            quick(ctx, &settings, 4),
+        )
+        .await;
+    match outcome {
+        Ok(counted) => Ok(counted),
+        Err(error @ ActivityExecutionError::Cancelled(_)) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
+}
+
+fn result(epoch: &EpochRef, counted: bool) -> EnrollResult {
+    EnrollResult {
+        enrollment_id: epoch.enrollment_id,
+        epoch: epoch.epoch,
+        counted,
+    }
+}
+
+fn quick(ctx: &Ctx, settings: &Settings, number: usize) -> ActivityOptions {
+    settings.quick(headline(number), &ctx.cancellation_token())
+}
+
+/// `Step 2/4: Preparing progress`
+fn headline(number: usize) -> String {
+    format!("Step {number}/{}: {}", STEPS.len(), STEPS[number - 1].1)
+}
+
+fn enter(ctx: &Ctx, number: usize) {
+    let label = headline(number);
+    ctx.set_current_details(format!("**{label}**"));
+    ctx.state_mut(|state| {
+        state.progress = OnboardingProgress {
+            step: number as u8,
+            label,
+        };
+    });
+}
