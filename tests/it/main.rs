@@ -5,9 +5,13 @@ use serde_json::Value;
 use smartcourse_tests::{Session, World, wait_for};
 
 mod demo;
+mod enrollment;
 mod faults;
 mod inputs;
+mod kill_enrollment;
 mod kill_matrix;
+mod notifications;
+mod progress;
 mod publishing;
 mod readers;
 mod replay;

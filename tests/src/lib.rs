@@ -4,11 +4,18 @@
 //! server, its own roles as processes of the executable under test, and its own files. Nothing is faked.
 
 mod client;
+mod learning;
+mod mail_server;
+mod provider;
 mod roles;
+mod seed;
 mod stores;
 mod world;
 
 pub use client::{Reply, Session};
+pub use learning::{Learning, welcome_mails};
+pub use mail_server::MailServer;
+pub use provider::{Call, Provider};
 pub use roles::Role;
 pub use stores::Traces;
 pub use world::{Layout, World, database};
@@ -20,16 +27,31 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 ///
 /// # Errors
 /// When the closure fails or the deadline passes.
-pub async fn wait_for<T, F>(what: &str, mut condition: F) -> anyhow::Result<T>
+pub async fn wait_for<T, F>(what: &str, condition: F) -> anyhow::Result<T>
 where
     F: AsyncFnMut() -> anyhow::Result<Result<T, String>>,
 {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    wait_longer(PATIENCE, what, condition).await
+}
+
+/// [`wait_for`] with a deadline of its own.
+///
+/// # Errors
+/// When the closure fails or the deadline passes.
+pub async fn wait_longer<T, F>(
+    patience: std::time::Duration,
+    what: &str,
+    mut condition: F,
+) -> anyhow::Result<T>
+where
+    F: AsyncFnMut() -> anyhow::Result<Result<T, String>>,
+{
+    let deadline = tokio::time::Instant::now() + patience;
     loop {
         match condition().await? {
             Ok(value) => return Ok(value),
             Err(last) if tokio::time::Instant::now() > deadline => {
-                anyhow::bail!("waited {PATIENCE:?} for {what}; last: {last}")
+                anyhow::bail!("waited {patience:?} for {what}; last: {last}")
             }
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }

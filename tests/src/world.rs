@@ -112,7 +112,11 @@ impl World {
             Layout::Apart => {
                 world.spawn(
                     "serve",
-                    &["serve", "--only", "user,assistant,enrollment,progress,gateway"],
+                    &[
+                        "serve",
+                        "--only",
+                        "user,assistant,enrollment,progress,notification,analytics,gateway",
+                    ],
                     &[],
                 )?;
                 world.spawn("course", &["serve", "--only", "course"], &[])?;
@@ -121,6 +125,7 @@ impl World {
         }
         world.spawn("relay", &["relay"], &[])?;
         world.spawn("worker", &["worker"], &[])?;
+        world.spawn("tasks", &["tasks"], &[])?;
         world.ready().await?;
         Ok(world)
     }
@@ -139,7 +144,16 @@ impl World {
         let mut set = |key: &str, value: String| variables.insert(format!("SMARTCOURSE_{key}"), value);
         let gateway = format!("127.0.0.1:{}", free_port()?);
         set("GATEWAY__LISTEN", gateway.clone());
-        for service in ["USER", "COURSE", "CONTENT", "ASSISTANT", "ENROLLMENT", "PROGRESS"] {
+        for service in [
+            "USER",
+            "COURSE",
+            "CONTENT",
+            "ASSISTANT",
+            "ENROLLMENT",
+            "PROGRESS",
+            "NOTIFICATION",
+            "ANALYTICS",
+        ] {
             set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
         }
         set("GRPC__SERVICE_TOKEN", "a-token-for-tests-only".to_owned());
@@ -156,6 +170,8 @@ impl World {
         set("USER__ARGON2_MEMORY_KIB", "64".to_owned());
         set("TEMPORAL__STICKY_TIMEOUT_SECONDS", "1".to_owned());
         set("RELAY__RECONCILE_SECONDS", "2".to_owned());
+        set("MAIL__FOLDER", dir.path().join("mail").display().to_string());
+        set("TASKS__RETRY_INITIAL_MS", "100".to_owned());
         set("PUBLISH__RETRY_INITIAL_MS", "100".to_owned());
         set("PUBLISH__RETRY_MAX_SECONDS", "1".to_owned());
         for (key, value) in settings {
@@ -258,6 +274,19 @@ impl World {
         command
     }
 
+    /// Runs a command of the executable to its end; answers whether it succeeded and what it printed.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub fn run(&self, args: &[&str]) -> Result<(bool, String)> {
+        let output = self.command(args, &[]).output()?;
+        let told = [output.stdout, output.stderr].concat();
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&told).into_owned(),
+        ))
+    }
+
     /// Starts a role.
     ///
     /// # Errors
@@ -350,6 +379,17 @@ impl World {
     /// Nobody in particular.
     pub fn anonymous(&self) -> Session {
         Session::anonymous(self.http.clone(), &self.base)
+    }
+
+    /// The settings of the roles, as variables.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        let pairs = self.variables.iter();
+        pairs.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The directory of the mails.
+    pub fn mails(&self) -> PathBuf {
+        self.dir.path().join("mail")
     }
 
     /// The directory of the files.
