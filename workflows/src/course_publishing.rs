@@ -11,7 +11,7 @@
 //! | 4 Extracting text | child [`ContentProcessing`], phase 1 | `discard_chunks` |
 //! | 5 Generating embeddings | the same child, phase 2 | `discard_vectors` |
 //! | 6 Updating search index | `index_course` | `discard_index` |
-//! | 7 Publishing | `prepare_course` of enrollment and progress, `mark_published` | `discard_course` of both |
+//! | 7 Publishing | `prepare_course` of enrollment and progress, then `mark_published` | `discard_course` of both |
 //!
 //! Query `progress`; update `wait_step(n)` resolves when step n is reached or the run ends; signal `reached`.
 
@@ -21,8 +21,8 @@ use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ChildWorkflowCancellationType, ChildWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken,
-    WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+    ActivityExecutionError, ChildWorkflowCancellationType, ChildWorkflowOptions, SyncWorkflowContext,
+    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
 };
 
 use crate::{
@@ -268,11 +268,14 @@ async fn publish(
     let summary = |number: u8| headline(number);
 
     enter(ctx, 1, &[]);
-    let options = || settings.quick(summary(1), token);
-    ctx.execute_activity(CourseActivities::validate_course, step.at(1), options())
-        .await?;
-    ctx.execute_activity(ContentActivities::check_assets, step.at(1), options())
-        .await?;
+    let half = token.child_token();
+    let options = || settings.quick(summary(1), &half);
+    both(
+        &half,
+        ctx.execute_activity(CourseActivities::validate_course, step.at(1), options()),
+        ctx.execute_activity(ContentActivities::check_assets, step.at(1), options()),
+    )
+    .await?;
 
     enter(ctx, 2, &[Undo::Content]);
     ctx.execute_activity(
@@ -306,16 +309,12 @@ async fn publish(
         step: step.at(7),
         max_enrollments,
     };
-    ctx.execute_activity(
-        EnrollmentActivities::prepare_enrollment,
-        prepare,
-        settings.quick(summary(7), token),
-    )
-    .await?;
-    ctx.execute_activity(
-        ProgressActivities::prepare_progress,
-        step.at(7),
-        settings.quick(summary(7), token),
+    let half = token.child_token();
+    let options = || settings.quick(summary(7), &half);
+    both(
+        &half,
+        ctx.execute_activity(EnrollmentActivities::prepare_enrollment, prepare, options()),
+        ctx.execute_activity(ProgressActivities::prepare_progress, step.at(7), options()),
     )
     .await?;
     // The flip is not cancelled half way: the attempt's row decides between it and a cancellation.
@@ -331,6 +330,26 @@ async fn publish(
     )
     .await?;
     Ok(readiness)
+}
+
+/// Two halves of a step at the same time, both under `token`: when one fails the other is cancelled and waited for.
+async fn both(
+    token: &WorkflowCancellationToken,
+    one: impl Future<Output = Result<(), ActivityExecutionError>>,
+    other: impl Future<Output = Result<(), ActivityExecutionError>>,
+) -> Result<(), Cause> {
+    let stop_other = |outcome: Result<(), ActivityExecutionError>| {
+        outcome.map_err(Cause::from).inspect_err(|cause| {
+            if !cause.cancelled {
+                token.cancel_with_reason("the other half failed");
+            }
+        })
+    };
+    let outcomes: [Result<(), Cause>; 2] =
+        workflows::join!(async { stop_other(one.await) }, async { stop_other(other.await) }).into();
+    // What failed is the reason, not what was cancelled for it.
+    let causes = outcomes.into_iter().filter_map(Result::err);
+    causes.min_by_key(|cause| cause.cancelled).map_or(Ok(()), Err)
 }
 
 /// Steps 4 and 5 in a child, which is waited for even when it is cancelled.

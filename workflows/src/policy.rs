@@ -38,7 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             deadline_seconds: 3600,
-            lanes: 3,
+            lanes: 5,
             retry_initial_ms: 500,
             retry_max_seconds: 30,
             retry_attempts: 0,
