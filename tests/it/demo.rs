@@ -70,8 +70,16 @@ async fn the_demo_tells_its_whole_story_twice_and_loses_nothing() -> Result<()> 
             output.matches("\nQ  ").count() == 3 && output.contains("[1] "),
             "{run}: {output}"
         );
-        for address in ["API docs  http://127.0.0.1:", "Workflow  http://127.0.0.1:"] {
-            ensure!(output.contains(address), "{run}: no {address}");
+        for told in [
+            "(prerequisite_missing)",
+            "(course_full)",
+            "100.00 %",
+            "Sam holds certificate SC-",
+            "API docs    http://127.0.0.1:",
+            "Workflow    http://127.0.0.1:",
+            "Enrollment  http://127.0.0.1:",
+        ] {
+            ensure!(output.contains(told), "{run}: no {told}: {output}");
         }
     }
     Ok(())

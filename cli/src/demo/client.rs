@@ -10,6 +10,7 @@ use smartcourse_proto::{
     assistant::Answer,
     content::Asset,
     course::{Content, Course, PublishAccepted, PublishStatus},
+    enrollment::Enrollment,
     user::TokenPair,
 };
 
@@ -19,6 +20,9 @@ pub(super) struct Memory {
     email: String,
     password: String,
     pub(super) course_id: Option<i64>,
+    /// The small course that builds on it.
+    #[serde(default)]
+    pub(super) workshop_id: Option<i64>,
 }
 
 impl Memory {
@@ -35,11 +39,20 @@ impl Memory {
     }
 }
 
-/// A signed-in instructor.
+/// A signed-in user.
 pub(super) struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
+}
+
+/// The words of a refusal that the demo shows.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refusal {
+    /// A code of docs/ERRORS.md.
+    pub(super) code: String,
+    /// For people.
+    pub(super) detail: String,
 }
 
 impl Client {
@@ -57,7 +70,7 @@ impl Client {
                 let memory = Memory {
                     email: format!("ada+{}@example.org", &id[..8]),
                     password: id,
-                    course_id: None,
+                    ..Memory::default()
                 };
                 memory.save(root)?;
                 memory
@@ -73,6 +86,55 @@ impl Client {
         let tokens: TokenPair = client.send(Method::POST, "/auth/login", Some(&account)).await?;
         client.token = tokens.access_token;
         Ok(client)
+    }
+
+    /// Registers a student and signs them in: the demo has new ones each time.
+    pub(super) async fn student(&self, name: &str) -> Result<Self> {
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let mut student = Self {
+            http: self.http.clone(),
+            base: self.base.clone(),
+            token: String::new(),
+        };
+        let account = json!({
+            "email": format!("{}+{}@example.org", name.to_lowercase(), &id[..8]),
+            "password": id,
+            "full_name": format!("{name} Example"),
+            "role": "student",
+        });
+        let _user: Value = student
+            .send(Method::POST, "/auth/register", Some(&account))
+            .await?;
+        let tokens: TokenPair = student.send(Method::POST, "/auth/login", Some(&account)).await?;
+        student.token = tokens.access_token;
+        Ok(student)
+    }
+
+    /// Takes a seat, or answers why there is none.
+    pub(super) async fn enroll(&self, course_id: i64) -> Result<std::result::Result<Enrollment, Refusal>> {
+        let call = format!("/courses/{course_id}/enroll");
+        let response = self
+            .http
+            .post(format!("{}{call}", self.base))
+            .bearer_auth(&self.token)
+            .send()
+            .await?;
+        if response.status() == reqwest::StatusCode::CONFLICT {
+            return Ok(Err(response.json().await?));
+        }
+        Self::read(&format!("POST {call}"), response).await.map(Ok)
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(super) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
+        self.send(Method::PATCH, path, Some(body)).await
     }
 
     async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use smartcourse_proto::course::Quiz;
 
 use super::client::{Client, Memory};
 
@@ -46,6 +47,11 @@ pub(super) struct Question {
 fn read(directory: &Path, name: &str) -> Result<String> {
     let path = directory.join(name);
     std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The quiz of the sample course, with its key.
+pub(super) fn quiz(directory: &Path) -> Result<Quiz> {
+    serde_json::from_str(&read(directory, "quiz.json")?).context("quiz.json")
 }
 
 /// The questions the demo asks.

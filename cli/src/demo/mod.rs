@@ -1,7 +1,8 @@
-//! `smartcourse demo`: the whole story on this machine, from set-up to cited answers.
+//! `smartcourse demo`: the whole story on this machine, from set-up to cited answers and a certificate.
 
 mod client;
 mod course;
+mod learning;
 mod stepper;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
@@ -88,7 +89,9 @@ async fn tell(args: &Args, stack: &Stack) -> Result<()> {
         check(&question, &answer)?;
     }
 
-    crate::print("\nTime of each step\n")?;
+    let enrollment = learning::tell(&client, &args.course, stack.data_dir.root(), course_id).await?;
+
+    crate::print("\nTime of each step of the publish\n")?;
     for step in &status.steps {
         let seconds = step
             .started_at
@@ -102,14 +105,17 @@ async fn tell(args: &Args, stack: &Stack) -> Result<()> {
         ))?;
     }
     crate::print(&format!(
-        "\nAPI       {gateway}\nAPI docs  {gateway}/docs\nWorkflow  {}\n",
-        if status.temporal_url.is_empty() {
-            &status.workflow_id
-        } else {
-            &status.temporal_url
-        }
+        "\nAPI         {gateway}\nAPI docs    {gateway}/docs\nWorkflow    {}\nEnrollment  {}\nMails       {}\n",
+        link(&status.temporal_url, &status.workflow_id),
+        link(&enrollment.temporal_url, &enrollment.workflow_id),
+        stack.data_dir.root().join("mail").display()
     ))?;
     Ok(())
+}
+
+/// The address in the Temporal UI, or the id where there is no UI.
+fn link<'a>(url: &'a str, workflow_id: &'a str) -> &'a str {
+    if url.is_empty() { workflow_id } else { url }
 }
 
 fn shown(question: &str, answer: &Answer) -> String {
