@@ -16,27 +16,48 @@ use tokio::{
 
 use crate::table::quantile;
 
-/// A request to repeat.
+/// Requests to send, over and over.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     address: String,
-    request: Arc<Vec<u8>>,
+    requests: Arc<Vec<Vec<u8>>>,
 }
 
 impl Target {
     /// GET of a path, with or without a token.
     pub(crate) fn get(address: &str, path: &str, token: Option<&str>) -> Self {
-        let authorization = token
-            .map(|token| format!("authorization: Bearer {token}\r\n"))
-            .unwrap_or_default();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\n{authorization}\r\n"
-        );
+        Self::get_each(address, &[path.to_owned()], token)
+    }
+
+    /// GET of these paths in turns.
+    pub(crate) fn get_each(address: &str, paths: &[String], token: Option<&str>) -> Self {
+        let requests = paths.iter().map(|path| request(address, "GET", path, token));
         Self {
             address: address.to_owned(),
-            request: Arc::new(request.into_bytes()),
+            requests: Arc::new(requests.collect()),
         }
     }
+
+    /// POST of a path without a body, by each of these users in turns.
+    pub(crate) fn post_by_each(address: &str, path: &str, tokens: &[String]) -> Self {
+        let requests = tokens
+            .iter()
+            .map(|token| request(address, "POST", path, Some(token)));
+        Self {
+            address: address.to_owned(),
+            requests: Arc::new(requests.collect()),
+        }
+    }
+}
+
+fn request(address: &str, method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+    let authorization = token
+        .map(|token| format!("authorization: Bearer {token}\r\n"))
+        .unwrap_or_default();
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\ncontent-length: 0\r\n{authorization}\r\n"
+    )
+    .into_bytes()
 }
 
 /// How it went.
@@ -48,6 +69,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Of times that were taken elsewhere.
+    pub(crate) fn of(mut times: Vec<Duration>, wall: Duration) -> Self {
+        times.sort_unstable();
+        Self { sorted: times, wall }
+    }
+
     /// Answers per second.
     pub(crate) fn per_second(&self) -> f64 {
         self.sorted.len() as f64 / self.wall.as_secs_f64()
@@ -67,7 +94,7 @@ impl Outcome {
 /// Sends so many requests over so many connections, each waiting for its answer; no new ones after the limit of time.
 ///
 /// # Errors
-/// When an answer is not 200 or a connection breaks.
+/// When an answer is no success or a connection breaks.
 pub(crate) async fn run(
     target: &Target,
     connections: usize,
@@ -89,24 +116,23 @@ pub(crate) async fn run(
         .map(|stream| {
             tokio::spawn(one_connection(
                 stream,
-                Arc::clone(&target.request),
+                Arc::clone(&target.requests),
                 Arc::clone(&left),
                 start + limit,
             ))
         })
         .collect();
-    let mut sorted = Vec::with_capacity(requests);
+    let mut times = Vec::with_capacity(requests);
     for task in tasks {
-        sorted.extend(task.await??);
+        times.extend(task.await??);
     }
     let wall = start.elapsed();
-    sorted.sort_unstable();
-    Ok(Outcome { sorted, wall })
+    Ok(Outcome::of(times, wall))
 }
 
 async fn one_connection(
     mut stream: TcpStream,
-    request: Arc<Vec<u8>>,
+    requests: Arc<Vec<Vec<u8>>>,
     left: Arc<AtomicUsize>,
     deadline: Instant,
 ) -> Result<Vec<Duration>> {
@@ -114,12 +140,10 @@ async fn one_connection(
     let mut buffer = Vec::with_capacity(16 * 1024);
     let take = |left: usize| left.checked_sub(1);
     while Instant::now() < deadline
-        && left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
+        && let Ok(number) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
     {
         let start = Instant::now();
-        stream.write_all(&request).await?;
+        stream.write_all(&requests[number % requests.len()]).await?;
         answer(&mut stream, &mut buffer).await?;
         times.push(start.elapsed());
     }
@@ -146,8 +170,8 @@ fn length(buffer: &[u8]) -> Result<Option<usize>> {
     };
     let head = std::str::from_utf8(&buffer[..end]).context("a head of an answer is text")?;
     ensure!(
-        head.starts_with("HTTP/1.1 200"),
-        "not 200: {}",
+        head.starts_with("HTTP/1.1 2"),
+        "no success: {}",
         String::from_utf8_lossy(buffer)
     );
     let named = head.lines().filter_map(|line| line.split_once(':'));

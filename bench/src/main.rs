@@ -2,6 +2,8 @@
 //! Markdown table. Whatever is a ratio has both its sides measured in one run.
 
 mod bare;
+mod enroll;
+mod events;
 mod footprint;
 mod http;
 mod load;
@@ -41,6 +43,10 @@ enum Measure {
     Http,
     /// Retrieval over ten thousand chunks.
     Retrieval,
+    /// Seats over HTTP against a bare insert, and the workflows that follow against bare ones.
+    Enroll,
+    /// How far analytics is behind the log, and how fast it counts the log again.
+    Events,
     /// Memory, start times and the size of the executable.
     Footprint,
     /// Everything, one after the other.
@@ -72,6 +78,12 @@ async fn main() -> Result<()> {
     }
     if cli.measure.includes(Measure::Http) {
         print(&http::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Enroll) {
+        print(&enroll::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Events) {
+        print(&events::measure(&executable).await?);
     }
     if cli.measure.includes(Measure::Retrieval) {
         print(&retrieval::measure(&executable).await?);
