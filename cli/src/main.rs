@@ -44,7 +44,7 @@ enum Command {
     Worker,
     /// Hand over what the outbox holds; reconcile open attempts.
     Relay,
-    /// Run background tasks: mails, text messages, push messages.
+    /// Run background tasks: mails, text and push messages, reports, removal of files.
     Tasks,
     /// Bring the database up to date and register search attributes.
     Migrate,

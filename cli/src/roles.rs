@@ -9,6 +9,7 @@ use secrecy::ExposeSecret as _;
 use smartcourse_activities::Services;
 use smartcourse_platform::{
     config::Config,
+    engines::files,
     events::{self, Consumer},
     grpc::{self, Health, Transport},
     lifecycle::Lifecycle,
@@ -94,6 +95,7 @@ fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifec
             Name::Content => {
                 let retention = smartcourse_content::Retention::new(&config.content);
                 spawn_consumer(config, retention, life)?;
+                spawn_consumer(config, smartcourse_content::Deletions, life)?;
             }
             Name::Enrollment => {
                 let state = ways.enrollment("enrollment-commands")?;
@@ -165,6 +167,10 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
         Transport::remote(&config.grpc, &config.grpc.user)?,
         Transport::remote(&config.grpc, &config.grpc.course)?,
     )?;
+    handlers.push(Arc::new(smartcourse_content::FileRemoval::new(
+        postgres::pool(&config.postgres, "content-tasks")?,
+        files::directory(&config.content.files_dir)?,
+    )));
     handlers.push(Arc::new(smartcourse_analytics::Reports::new(postgres::pool(
         &config.postgres,
         "analytics-tasks",

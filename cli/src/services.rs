@@ -153,10 +153,9 @@ impl<'a> Ways<'a> {
                     user: self.to(Name::User)?,
                 },
             )?),
-            Name::Notification => routes.add_service(smartcourse_notification::service(
-                config,
-                pool("notification")?,
-            )?),
+            Name::Notification => {
+                routes.add_service(smartcourse_notification::service(config, pool("notification")?)?)
+            }
             Name::Analytics => routes.add_service(smartcourse_analytics::service(
                 pool("analytics")?,
                 self.to(Name::Course)?,

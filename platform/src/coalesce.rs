@@ -71,7 +71,7 @@ where
 }
 
 fn copy<V: Clone>(found: &Result<V>) -> Result<V> {
-    found.as_ref().map(V::clone).map_err(Error::without_cause)
+    found.as_ref().cloned().map_err(Error::without_cause)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 #![expect(clippy::allow_attributes, reason = "the generated services carry `#[allow]`")]
 
+pub mod catalogue;
 pub mod ids;
 pub mod json;
 

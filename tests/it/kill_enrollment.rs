@@ -74,7 +74,7 @@ async fn every_role_may_die_between_seat_and_certificate() -> Result<()> {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
-    let mut world = World::start(executable(), Layout::Together).await?;
+    let mut world = World::start_with(executable(), Layout::Together, &[crate::LONG_TOKENS]).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&LESSONS).await?;
     ensure!(instructor.publish(course).await?["state"] == "completed");

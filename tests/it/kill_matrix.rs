@@ -135,7 +135,7 @@ async fn every_role_may_die_at_every_point() -> Result<()> {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(1);
-    let mut world = World::start(executable(), Layout::Apart).await?;
+    let mut world = World::start_with(executable(), Layout::Apart, &[crate::LONG_TOKENS]).await?;
     let instructor = world.sign_up("instructor").await?;
     let mut table = format!(
         "# Kill matrix\n\nEach role is killed with SIGKILL at each point, started again, and every store is looked into. \

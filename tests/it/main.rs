@@ -4,6 +4,8 @@ use anyhow::Result;
 use serde_json::Value;
 use smartcourse_tests::{Session, World, wait_for};
 
+mod analytics;
+mod asyncapi;
 mod demo;
 mod enrollment;
 mod faults;
@@ -11,12 +13,16 @@ mod inputs;
 mod kill_enrollment;
 mod kill_matrix;
 mod notifications;
+mod parked;
 mod progress;
 mod publishing;
 mod readers;
+mod record;
 mod replay;
+mod routes;
 mod rules;
 mod saga;
+mod schedules;
 mod security;
 
 /// The executable under test.
@@ -28,6 +34,9 @@ pub(crate) fn executable() -> &'static std::path::Path {
 pub(crate) fn root() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
+
+/// A kill matrix with repeats takes longer than an access token lives.
+pub(crate) const LONG_TOKENS: (&str, &str) = ("USER__ACCESS_TOKEN_SECONDS", "86400");
 
 /// Two text lessons worth finding.
 pub(crate) const LESSONS: [(&str, &str); 2] = [

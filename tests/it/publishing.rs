@@ -414,3 +414,27 @@ async fn a_lesson_without_text_is_a_warning_and_a_course_without_any_fails() -> 
 
 /// The first bytes of an MP4 file: enough to be taken for one.
 const MP4: &[u8] = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_draft_takes_its_files_along() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    instructor.upload(course, "notes.md", "# Notes").await?.expect(201)?;
+    let staged = world.files().join(format!("staging/{course}"));
+    ensure!(std::fs::read_dir(&staged)?.count() == 1);
+    ensure!(instructor.delete(&format!("/courses/{course}")).await?.status == 204);
+    wait_for("the files to be gone", async || {
+        let files = std::fs::read_dir(&staged).map(Iterator::count).unwrap_or(0);
+        let rows: i64 = sqlx::query_scalar("select count(*) from content.assets where course_id = $1")
+            .bind(course)
+            .fetch_one(&world.pool)
+            .await?;
+        Ok(if files == 0 && rows == 0 {
+            Ok(())
+        } else {
+            Err(format!("{files} files, {rows} rows"))
+        })
+    })
+    .await
+}

@@ -1,42 +1,33 @@
 //! Golden histories: what real runs recorded must replay against the code of today, and code in another order must not.
-//!
-//! `SMARTCOURSE_RECORD=1 cargo test -p smartcourse-cli --test it replay` records them anew; do that only when no run
-//! of the old code can be under way any more. Otherwise guard the change with `ctx.patched`.
-
-use std::path::PathBuf;
+//! [`crate::record`] records them.
 
 use anyhow::{Context as _, Result, ensure};
-use smartcourse_tests::{Layout, World, wait_for};
 use smartcourse_workflows::{
-    ContentProcessing, CoursePublishing, PublishCleanup,
+    CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup,
     contract::{CourseActivities, StepRef},
     course_publishing::{PublishInput, PublishResult},
+    enrollment::{EnrollInput, EnrollResult},
+    enrollment_contract::{EpochRef, OnboardingActivities},
 };
-use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, WorkflowFetchHistoryOptions,
-    WorkflowHistory,
-};
+use temporalio_client::WorkflowHistory;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::workflow_replayer::{
     WorkflowReplayError, WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions,
 };
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult};
 
-use crate::{LESSONS, executable, standing};
-
-fn histories() -> PathBuf {
-    crate::root().join("workflows/histories")
-}
+use crate::record::{histories, record};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn golden_histories_replay_against_the_code_of_today() -> Result<()> {
-    if std::env::var_os("SMARTCOURSE_RECORD").is_some() {
-        record().await?;
-    }
+    record().await?;
     let options = WorkflowReplayerOptions::new()
         .register_workflow::<CoursePublishing>()?
         .register_workflow::<ContentProcessing>()?
         .register_workflow::<PublishCleanup>()?
+        .register_workflow::<Enrollment>()?
+        .register_workflow::<NightlyReport>()?
+        .register_workflow::<CleanUp>()?
         .build();
     let replayer = WorkflowReplayer::new(options)?;
     let mut seen = 0;
@@ -49,7 +40,7 @@ async fn golden_histories_replay_against_the_code_of_today() -> Result<()> {
             .with_context(|| path.display().to_string())?;
         seen += 1;
     }
-    ensure!(seen >= 6, "only {seen} histories");
+    ensure!(seen >= 13, "only {seen} histories");
     Ok(())
 }
 
@@ -86,103 +77,61 @@ impl Reordered {
     }
 }
 
+/// Enrollment with the progress record before the seat.
+#[workflow]
+pub(crate) struct ReorderedEnrollment {
+    input: EnrollInput,
+}
+
+#[workflow_methods]
+impl ReorderedEnrollment {
+    #[init]
+    fn new(_: &WorkflowContextView, input: EnrollInput) -> Self {
+        Self { input }
+    }
+
+    #[run(name = "Enrollment")]
+    pub(crate) async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<EnrollResult> {
+        let input = ctx.state(|state| state.input.clone());
+        let epoch = EpochRef {
+            course_id: input.course_id,
+            user_id: input.user_id,
+            ..EpochRef::default()
+        };
+        let options = input.settings.quick(
+            "prepared before it was seated".to_owned(),
+            &ctx.cancellation_token(),
+        );
+        ctx.execute_activity(OnboardingActivities::initialise_progress, epoch, options)
+            .await?;
+        Ok(EnrollResult {
+            enrollment_id: 1,
+            epoch: 1,
+            counted: true,
+        })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reordered_workflow_fails_the_replay() -> Result<()> {
     let replayer = WorkflowReplayer::new(
         WorkflowReplayerOptions::new()
             .register_workflow::<Reordered>()?
+            .register_workflow::<ReorderedEnrollment>()?
             .build(),
     )?;
-    let history = WorkflowHistory::from_json(&std::fs::read(histories().join("happy.json"))?)?;
-    let outcome = replayer.replay_workflow(history).await;
-    ensure!(
-        matches!(
-            outcome,
-            Err(WorkflowReplayError::Replay(
-                WorkflowReplayFailure::Nondeterminism { .. }
-            ))
-        ),
-        "the replay did not notice: {outcome:?}"
-    );
-    Ok(())
-}
-
-/// Runs one publish of each kind and keeps the histories.
-async fn record() -> Result<()> {
-    let mut world = World::start(executable(), Layout::Apart).await?;
-    let instructor = world.sign_up("instructor").await?;
-    std::fs::create_dir_all(histories())?;
-
-    let course = instructor.course(&LESSONS).await?;
-    ensure!(instructor.publish(course).await?["state"] == "completed");
-    keep(&world, &format!("publish-{course}-v1"), "happy.json").await?;
-    keep(&world, &format!("content-{course}-v1"), "happy-content.json").await?;
-
-    let retried = standing(&mut world, &instructor).await?;
-    world.restart("content", &[]).await?;
-    ensure!(instructor.publish_end(retried).await?["state"] == "completed");
-    keep(&world, &format!("publish-{retried}-v1"), "retried.json").await?;
-
-    let cancelled = standing(&mut world, &instructor).await?;
-    instructor
-        .delete(&format!("/courses/{cancelled}/publish"))
-        .await?
-        .expect(202)?;
-    world.restart("content", &[]).await?;
-    ensure!(instructor.publish_end(cancelled).await?["state"] == "cancelled");
-    keep(&world, &format!("publish-{cancelled}-v1"), "cancelled.json").await?;
-
-    let cleaned = standing(&mut world, &instructor).await?;
-    world.temporal_cli(&["workflow", "terminate", "-w", &format!("publish-{cleaned}-v1")])?;
-    world.restart("content", &[]).await?;
-    let attempt = instructor.publish_end(cleaned).await?["attempt_id"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    keep(&world, &format!("cleanup-{attempt}"), "cleanup.json").await?;
-
-    for (step, name) in [
-        ("progress.prepare_course", "compensated.json"),
-        ("content.embed_lesson", "compensated-in-child.json"),
-    ] {
-        world.restart("worker", &[("SMARTCOURSE_FAIL_AT", step)]).await?;
-        // New words, since a chunk the model has seen is not embedded again.
-        let course = instructor
-            .course(&[(
-                "New",
-                &format!("# New\n\nThis lesson makes {step} fail for good."),
-            )])
-            .await?;
-        ensure!(instructor.publish(course).await?["state"] == "failed");
-        keep(&world, &format!("publish-{course}-v1"), name).await?;
+    for name in ["happy.json", "enrollment-happy.json"] {
+        let history = WorkflowHistory::from_json(&std::fs::read(histories().join(name))?)?;
+        let outcome = replayer.replay_workflow(history).await;
+        ensure!(
+            matches!(
+                outcome,
+                Err(WorkflowReplayError::Replay(
+                    WorkflowReplayFailure::Nondeterminism { .. }
+                ))
+            ),
+            "{name}: the replay did not notice: {outcome:?}"
+        );
     }
-    Ok(())
-}
-
-async fn keep(world: &World, workflow_id: &str, name: &str) -> Result<()> {
-    let target: url::Url = format!("http://{}", world.temporal_address()).parse()?;
-    let connection = Connection::connect(ConnectionOptions::new(target).build()).await?;
-    let client = Client::new(connection, ClientOptions::new("default").build())?;
-    let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
-    // The attempt is over a moment before its workflow closes, and only a closed history is whole.
-    let json = wait_for("the workflow to close", async || {
-        let json = handle
-            .fetch_history(WorkflowFetchHistoryOptions::default())
-            .to_json()
-            .await?;
-        let text = String::from_utf8_lossy(&json);
-        let closed = [
-            "WorkflowExecutionCompleted",
-            "WorkflowExecutionFailed",
-            "WorkflowExecutionCanceled",
-        ];
-        Ok(if closed.iter().any(|event| text.contains(event)) {
-            Ok(json)
-        } else {
-            Err("open".to_owned())
-        })
-    })
-    .await?;
-    std::fs::write(histories().join(name), json)?;
     Ok(())
 }

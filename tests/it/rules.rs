@@ -18,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("course", &["proto", "platform", "workflows"]),
     ("content", &["proto", "platform", "text"]),
     ("assistant", &["proto", "platform"]),
-    ("enrollment", &["proto", "platform"]),
+    ("enrollment", &["proto", "platform", "workflows"]),
     ("progress", &["proto", "platform"]),
     ("notification", &["proto", "platform"]),
     ("analytics", &["proto", "platform"]),
@@ -115,9 +115,10 @@ fn rooms_use_only_what_they_may() -> Result<()> {
     Ok(())
 }
 
-fn sources() -> Result<Vec<PathBuf>> {
+/// Every Rust file, also those that are not committed yet.
+pub(crate) fn sources() -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
-        .args(["ls-files", "*.rs"])
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
         .current_dir(crate::root())
         .output()?;
     ensure!(output.status.success(), "git ls-files failed");

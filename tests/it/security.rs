@@ -1,10 +1,20 @@
-//! Who may do what: tokens that are not ours, and every route against every kind of caller.
+//! Whom we believe: tokens that are not ours, headers from outside, and calls past the gateway.
 
-use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, ensure};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+use serde_json::json;
+use smartcourse_platform::{
+    config::Config,
+    grpc::{Actor, Transport},
+};
+use smartcourse_proto::{ids::UserId, user::Role};
 use smartcourse_tests::{Layout, World};
+use tonic::{Code, Request, Status, body::Body, client::Grpc, transport::Endpoint};
 
-use crate::{LESSONS, executable};
+use crate::executable;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_and_old_tokens_are_refused() -> Result<()> {
@@ -84,162 +94,6 @@ async fn a_used_refresh_token_ends_its_family_and_a_new_role_ends_all_tokens() -
     Ok(())
 }
 
-/// Expected status for: nobody, a student, the owner, another instructor, an administrator.
-type Row = (&'static str, &'static str, Value, [u16; 5]);
-
-fn rows(course: i64, draft: i64) -> Vec<Row> {
-    let c = |path: &str| -> &'static str {
-        path.replace("{c}", &course.to_string())
-            .replace("{d}", &draft.to_string())
-            .leak()
-    };
-    let module = json!({"title": "M"});
-    vec![
-        ("GET", c("/courses"), Value::Null, [200; 5]),
-        ("GET", c("/courses/{c}"), Value::Null, [200; 5]),
-        ("GET", c("/courses/{d}"), Value::Null, [404, 404, 200, 404, 200]),
-        (
-            "GET",
-            c("/courses/{c}/content"),
-            Value::Null,
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "POST",
-            c("/courses/{c}/ask"),
-            json!({"question": "What is a saga?"}),
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "POST",
-            c("/courses"),
-            json!({"title": "T", "description": "D"}),
-            [401, 403, 201, 201, 201],
-        ),
-        (
-            "PATCH",
-            c("/courses/{d}"),
-            json!({"title": "T"}),
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "PUT",
-            c("/courses/{d}/status"),
-            json!({"status": "draft"}),
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "POST",
-            c("/courses/{d}/modules"),
-            module,
-            [401, 403, 201, 403, 201],
-        ),
-        (
-            "GET",
-            c("/courses/{c}/publish"),
-            Value::Null,
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "GET",
-            c("/courses/{c}/publish/preview"),
-            Value::Null,
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "GET",
-            c("/courses/{c}/versions"),
-            Value::Null,
-            [401, 403, 200, 403, 200],
-        ),
-        (
-            "POST",
-            c("/courses/{c}/versions/9/restore"),
-            Value::Null,
-            [401, 403, 404, 403, 404],
-        ),
-        (
-            "DELETE",
-            c("/courses/{c}/publish"),
-            Value::Null,
-            [401, 403, 409, 403, 409],
-        ),
-        (
-            "DELETE",
-            c("/courses/{c}"),
-            Value::Null,
-            [401, 403, 409, 403, 409],
-        ),
-        (
-            "GET",
-            c("/courses/{c}/assets/a-none"),
-            Value::Null,
-            [401, 403, 404, 403, 404],
-        ),
-        ("GET", c("/auth/me"), Value::Null, [401, 200, 200, 200, 200]),
-        ("GET", c("/conversations"), Value::Null, [401, 200, 200, 200, 200]),
-        (
-            "GET",
-            c("/conversations/c-none"),
-            Value::Null,
-            [401, 404, 404, 404, 404],
-        ),
-        (
-            "DELETE",
-            c("/conversations/c-none"),
-            Value::Null,
-            [401, 404, 404, 404, 404],
-        ),
-        (
-            "PUT",
-            c("/users/0/role"),
-            json!({"role": "student"}),
-            [401, 403, 403, 403, 404],
-        ),
-        ("GET", c("/search?q=saga"), Value::Null, [200; 5]),
-        ("GET", c("/livez"), Value::Null, [200; 5]),
-        ("GET", c("/readyz"), Value::Null, [200; 5]),
-        ("GET", c("/openapi.json"), Value::Null, [200; 5]),
-        ("GET", c("/docs"), Value::Null, [200; 5]),
-        ("GET", c("/.well-known/jwks.json"), Value::Null, [200; 5]),
-        ("GET", c("/nowhere"), Value::Null, [404; 5]),
-    ]
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_route_knows_its_callers() -> Result<()> {
-    let world = World::start(executable(), Layout::Together).await?;
-    let owner = world.sign_up("instructor").await?;
-    let course = owner.course(&LESSONS).await?;
-    ensure!(owner.publish(course).await?["state"] == "completed");
-    let draft = owner.course(&LESSONS).await?;
-    let callers = [
-        world.anonymous(),
-        world.sign_up("student").await?,
-        owner,
-        world.sign_up("instructor").await?,
-        world.admin().await?,
-    ];
-    let mut wrong = Vec::new();
-    for (method, path, body, expected) in rows(course, draft) {
-        for (caller, expected) in callers.iter().zip(expected) {
-            let mut request = caller.request(method.parse()?, path);
-            if !body.is_null() {
-                request = request.json(&body);
-            }
-            let reply = caller.send(request).await?;
-            if reply.status != expected {
-                wrong.push(format!(
-                    "{method} {path} as {}: {} instead of {expected}: {}",
-                    caller.id, reply.status, reply.body
-                ));
-            }
-        }
-    }
-    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn identity_headers_from_outside_mean_nothing() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
@@ -254,5 +108,144 @@ async fn identity_headers_from_outside_mean_nothing() -> Result<()> {
         .header("x-actor", "user:1:admin")
         .json(&json!({"title": "T", "description": "D"}));
     ensure!(stranger.send(request).await?.status == 401);
+    Ok(())
+}
+
+/// What only workflows, the reconciler and other services may call, by service.
+const INTERNAL: [(&str, &[&str]); 7] = [
+    ("user.UserService", &["GetSession", "Sweep"]),
+    (
+        "course.CourseService",
+        &[
+            "AbortVersion",
+            "BeginAttempt",
+            "DeleteVersion",
+            "FinishAttempt",
+            "GetManifest",
+            "ListOpenAttempts",
+            "MarkPublished",
+            "ReportStep",
+            "ReportWorker",
+            "RestartAttempt",
+            "SaveContent",
+            "ValidateCourse",
+        ],
+    ),
+    (
+        "content.ContentService",
+        &[
+            "CheckAssets",
+            "Discard",
+            "EmbedLesson",
+            "ExtractLesson",
+            "IndexCourse",
+            "MarkAiReady",
+            "PlanEmbedding",
+            "PlanExtraction",
+            "Sweep",
+            "UploadAssets",
+        ],
+    ),
+    (
+        "enrollment.EnrollmentService",
+        &[
+            "DiscardCourse",
+            "EnsureEnrollment",
+            "FinishOnboarding",
+            "ListOpenOnboardings",
+            "PrepareCourse",
+            "ReportOnboarding",
+            "RestartOnboarding",
+        ],
+    ),
+    (
+        "progress.ProgressService",
+        &["DiscardCourse", "InitialiseProgress", "PrepareCourse"],
+    ),
+    ("notification.NotificationService", &["QueueWelcomeMail"]),
+    ("analytics.AnalyticsService", &["AwaitEvent"]),
+];
+
+/// Every RPC of ours, as `/smartcourse.course.CourseService/GetCourse`, by the service's name.
+fn rpcs() -> Result<Vec<(String, String)>> {
+    let files = FileDescriptorSet::decode(smartcourse_proto::DESCRIPTORS)?.file;
+    let mut rpcs = Vec::new();
+    for file in files {
+        let Some(name) = file.package().strip_prefix("smartcourse.").map(str::to_owned) else {
+            continue;
+        };
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                rpcs.push((name.clone(), path));
+            }
+        }
+    }
+    Ok(rpcs)
+}
+
+/// Calls with an empty message.
+async fn call<T>(transport: T, actor: Actor, path: &str) -> Result<Result<(), Status>>
+where
+    T: tonic::client::GrpcService<Body>,
+    T::ResponseBody:
+        tonic::transport::Body<Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let mut client = Grpc::new(transport);
+    if client.ready().await.is_err() {
+        anyhow::bail!("{path}: nobody answers");
+    }
+    let request: Request<()> = actor.request(());
+    let codec = tonic_prost::ProstCodec::<(), ()>::default();
+    Ok(client.unary(request, path.parse()?, codec).await.map(drop))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_believe_only_those_who_know_the_token() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let config = Config::load_with(None, &world.settings())?;
+    // An administrator may do whatever any user may.
+    let admin = Actor::User {
+        id: UserId(world.admin().await?.id),
+        role: Role::Admin,
+    };
+    let mut internal = BTreeSet::new();
+    for (service, path) in rpcs()? {
+        let address = world
+            .settings()
+            .into_iter()
+            .find_map(|(key, value)| {
+                key.ends_with(&format!("GRPC__{}", service.to_uppercase()))
+                    .then_some(value)
+            })
+            .with_context(|| format!("where is {service}?"))?;
+        let stranger = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
+        for actor in [Actor::Service, admin] {
+            let answer = call(stranger.clone(), actor, &path).await?;
+            ensure!(
+                answer
+                    .as_ref()
+                    .is_err_and(|status| status.code() == Code::Unauthenticated),
+                "{path} without the token: {answer:?}"
+            );
+        }
+        let answer = call(Transport::remote(&config.grpc, &address)?, admin, &path).await?;
+        if answer.is_err_and(|status| status.message().contains("only the workflows may call this")) {
+            internal.insert(path);
+        }
+    }
+    let expected: BTreeSet<String> = INTERNAL
+        .iter()
+        .flat_map(|(service, rpcs)| {
+            rpcs.iter()
+                .map(move |rpc| format!("/smartcourse.{service}/{rpc}"))
+        })
+        .collect();
+    ensure!(
+        internal == expected,
+        "open to users: {:?}\nnot listed: {:?}",
+        &expected - &internal,
+        &internal - &expected
+    );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What happens by the clock: the nightly report, and the clean-up of what nobody needs any more.
 //!
-//! Trigger: Temporal Schedules, made by the worker ([`SCHEDULES`]). Each activity may come twice and has one effect.
+//! Trigger: Temporal Schedules, made by the relay ([`SCHEDULES`]). Each activity may come twice and has one effect.
 
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
@@ -82,10 +82,9 @@ impl NightlyReport {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<String> {
         let options = Settings::default().quick("Ask for the report".to_owned(), &ctx.cancellation_token());
         let key = ctx.workflow_id().to_owned();
-        Ok(ctx
-            .execute_activity(UpkeepActivities::request_report, key, options)
+        ctx.execute_activity(UpkeepActivities::request_report, key, options)
             .await
-            .map_err(|error| Cause::from(error).into_termination())?)
+            .map_err(|error| Cause::from(error).into_termination())
     }
 }
 

@@ -46,7 +46,16 @@ impl Settings {
             None => free_port()?,
         };
         set("GATEWAY__LISTEN", format!("127.0.0.1:{port}"));
-        for service in ["USER", "COURSE", "CONTENT", "ASSISTANT", "ENROLLMENT", "PROGRESS", "NOTIFICATION", "ANALYTICS"] {
+        for service in [
+            "USER",
+            "COURSE",
+            "CONTENT",
+            "ASSISTANT",
+            "ENROLLMENT",
+            "PROGRESS",
+            "NOTIFICATION",
+            "ANALYTICS",
+        ] {
             set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
         }
         set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));

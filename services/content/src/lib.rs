@@ -1,7 +1,8 @@
 //! The content service: files, their text, its embeddings, vectors and search.
 //!
 //! Owns schema `content`, the documents of collection `content.chunks`, the files, vectors and index entries. Serves
-//! `smartcourse.content.ContentService`. Emits nothing; its consumer group `content.retention` hears `course.published`.
+//! `smartcourse.content.ContentService`. Emits nothing; its consumer groups
+//! `content.retention` and `content.deletions` hear `course.published` and `course.deleted`.
 //!
 //! Everything of a version is written under a share lock on its row in `content.versions`. A discard takes the row
 //! alone and leaves a tombstone: earlier writes are seen and removed, later ones are refused.
@@ -9,6 +10,7 @@
 mod grpc;
 mod model;
 mod ops;
+mod removal;
 mod retention;
 mod store;
 
@@ -31,6 +33,7 @@ use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use grpc::Api;
+pub use removal::{Deletions, FileRemoval};
 pub use retention::Retention;
 
 /// Name of the gRPC service, for health checks.

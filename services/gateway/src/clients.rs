@@ -2,11 +2,11 @@
 
 use smartcourse_platform::{grpc::Transport, grpc_client};
 use smartcourse_proto::{
+    analytics::{analytics_service_client::AnalyticsServiceClient, analytics_service_server},
     assistant::{assistant_service_client::AssistantServiceClient, assistant_service_server},
     content::{content_service_client::ContentServiceClient, content_service_server},
     course::{course_service_client::CourseServiceClient, course_service_server},
     enrollment::{enrollment_service_client::EnrollmentServiceClient, enrollment_service_server},
-    analytics::{analytics_service_client::AnalyticsServiceClient, analytics_service_server},
     notification::{notification_service_client::NotificationServiceClient, notification_service_server},
     progress::{progress_service_client::ProgressServiceClient, progress_service_server},
     user::{user_service_client::UserServiceClient, user_service_server},

@@ -13,7 +13,7 @@ use smartcourse_proto::{
         UpdateCourseRequest,
     },
     enrollment::SetSeatLimitRequest,
-    events::CourseArchived,
+    events::{CourseArchived, CourseDeleted},
     user::Role,
 };
 use sqlx::PgConnection;
@@ -273,6 +273,13 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
     sqlx::query!("delete from course.courses where id = $1", row.id)
         .execute(&mut *tx)
         .await?;
+    outbox::put_event(
+        &mut tx,
+        "course.deleted",
+        &row.id.to_string(),
+        &CourseDeleted { course_id: row.id },
+    )
+    .await?;
     tx.commit().await?;
     // The documents have no reader any more; a crash here leaves bytes, never a course.
     state

@@ -1,0 +1,88 @@
+//! The files of a course that was deleted: removed in the background, since storage may be slow and a course is not.
+
+use async_trait::async_trait;
+use smartcourse_platform::{
+    Result,
+    engines::files::{FilePath, Files},
+    events::{Consumer, Event},
+    tasks::{self, Handler, Outcome, Task},
+};
+use smartcourse_proto::events::CourseDeleted;
+use sqlx::{PgConnection, PgPool};
+
+use crate::ops::discard::remove_file;
+
+/// Kind of the task; its payload is the id of the course.
+const KIND: &str = "content.remove_files";
+
+/// Hears of deletions and asks for the removal of their files.
+#[derive(Debug, Clone, Copy)]
+pub struct Deletions;
+
+#[async_trait]
+impl Consumer for Deletions {
+    fn group(&self) -> &'static str {
+        "content.deletions"
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        event_type == "course.deleted"
+    }
+
+    async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
+        let deleted: CourseDeleted = event.read()?;
+        tasks::put(tx, &Task::new(event.id, KIND, &deleted.course_id)?)
+            .await
+            .map(drop)
+    }
+}
+
+/// Removes them.
+pub struct FileRemoval {
+    pool: PgPool,
+    files: Files,
+}
+
+impl FileRemoval {
+    /// Over a pool of schema `content` and the files.
+    pub fn new(pool: PgPool, files: Files) -> Self {
+        Self { pool, files }
+    }
+}
+
+#[async_trait]
+impl Handler for FileRemoval {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    /// A file that is gone already stays gone, so a second run goes on where the first one died.
+    async fn handle(&self, task: &Task) -> Result<()> {
+        let course_id: i64 = task.read()?;
+        let keys = sqlx::query_scalar!(
+            "select storage_key from content.assets where course_id = $1",
+            course_id
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        for key in keys {
+            remove_file(&self.files, &FilePath::from(key.as_str())).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows go with the end of the task: until then they say what is left to do.
+    async fn settle(&self, tx: &mut PgConnection, task: &Task, outcome: Outcome<'_>) -> Result<()> {
+        if let Outcome::Done = outcome {
+            let course_id: i64 = task.read()?;
+            sqlx::query!(
+                "delete from content.assets a where course_id = $1 and not exists (
+                     select from content.version_assets v where v.asset_id = a.id)",
+                course_id
+            )
+            .execute(tx)
+            .await?;
+        }
+        Ok(())
+    }
+}

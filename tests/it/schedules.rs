@@ -1,0 +1,144 @@
+//! What happens by the clock, told to happen now: the nightly report and the clean-up.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
+use smartcourse_workflows::upkeep::{SCHEDULES, Schedule};
+
+use crate::{LESSONS, executable};
+
+/// The schedules Temporal knows, once all of ours are among them.
+async fn listed(world: &World) -> Result<Vec<Value>> {
+    wait_for("the schedules", async || {
+        let text = world.temporal_cli(&["schedule", "list", "--really-long", "-o", "json"])?;
+        let listed: Vec<Value> = serde_json::from_str(&text)?;
+        Ok(if listed.len() >= SCHEDULES.len() {
+            Ok(listed)
+        } else {
+            Err(text)
+        })
+    })
+    .await
+}
+
+/// Triggers a schedule and waits until its workflow has completed; answers the workflow's id.
+async fn trigger(world: &World, admin: &Session, schedule: &Schedule) -> Result<String> {
+    world.temporal_cli(&["schedule", "trigger", "--schedule-id", schedule.id])?;
+    wait_for(schedule.workflow_type, async || {
+        let page = admin
+            .get("/admin/workflows?state=completed&limit=100")
+            .await?
+            .expect(200)?;
+        let runs = page["items"].as_array().context("items")?;
+        let run = runs.iter().find(|run| run["type"] == schedule.workflow_type);
+        Ok(match run.and_then(|run| run["workflow_id"].as_str()) {
+            Some(id) => Ok(id.to_owned()),
+            None => Err(page.to_string()),
+        })
+    })
+    .await
+}
+
+fn schedule(workflow_type: &str) -> Result<&'static Schedule> {
+    let found = SCHEDULES
+        .iter()
+        .find(|schedule| schedule.workflow_type == workflow_type);
+    found.context("a schedule of this type")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nightly_report_is_made() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let admin = world.admin().await?;
+    let listed = listed(&world).await?;
+    for schedule in &SCHEDULES {
+        let shown = listed.iter().find(|shown| shown["scheduleId"] == schedule.id);
+        ensure!(shown.is_some(), "{} is missing: {listed:?}", schedule.id);
+    }
+    ensure!(listed.len() == SCHEDULES.len(), "{listed:?}");
+
+    let workflow_id = trigger(&world, &admin, schedule("NightlyReport")?).await?;
+    let reports: Vec<String> = sqlx::query_scalar("select id::text from analytics.reports where key = $1")
+        .bind(&workflow_id)
+        .fetch_all(&world.pool)
+        .await?;
+    let [report] = &reports[..] else {
+        anyhow::bail!("one report of {workflow_id}, not {reports:?}")
+    };
+    let path = format!("/admin/reports/{report}");
+    wait_for("the report", async || {
+        let shown = admin.get(&path).await?.expect(200)?;
+        Ok(if shown["state"] == "ready" {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        })
+    })
+    .await?;
+    let csv = admin.get(&format!("{path}?format=csv")).await?.expect(200)?;
+    ensure!(
+        csv.as_str().is_some_and(|text| text.contains("\nplatform,")),
+        "{csv}"
+    );
+    Ok(())
+}
+
+/// Two versions of a course with a file.
+async fn published_twice(instructor: &Session) -> Result<i64> {
+    let course = instructor.course(&LESSONS).await?;
+    let file = instructor
+        .upload(course, "sagas.md", LESSONS[0].1)
+        .await?
+        .expect(201)?;
+    let lesson =
+        json!({"id": "l1", "title": "Sagas", "type": "document", "content": {"asset_id": file["id"]}});
+    instructor.put_lessons(course, &[lesson]).await?.expect(200)?;
+    for version in [1, 2] {
+        let status = instructor.publish(course).await?;
+        ensure!(
+            status["state"] == "completed" && status["version"] == version,
+            "{status}"
+        );
+    }
+    Ok(course)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clean_up_removes_what_nobody_needs_and_nothing_else() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let admin = world.admin().await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = published_twice(&instructor).await?;
+    let gone = world.sign_up("student").await?;
+    let traces = async |version| Traces::of(&world.pool, &world.files(), course, version).await;
+    let live = traces(2).await?;
+    let old = traces(1).await?;
+    ensure!(old.files > 0 && old.vectors > 0 && old.entries > 0, "{old:?}");
+
+    let expire =
+        r#"update "user".refresh_families set expires_at = now() - interval '1 second' where user_id = $1"#;
+    sqlx::query(expire).bind(gone.id).execute(&world.pool).await?;
+    let retire = "update content.versions set retire_after = now() - interval '1 second'
+         where course_id = $1 and version = 1";
+    sqlx::query(retire).bind(course).execute(&world.pool).await?;
+
+    listed(&world).await?;
+    trigger(&world, &admin, schedule("CleanUp")?).await?;
+    let old = traces(1).await?;
+    ensure!(old.files + old.vectors + old.entries == 0, "{old:?}");
+    ensure!(traces(2).await? == live, "the live version is as it was");
+    let families: Vec<i64> = sqlx::query_scalar(r#"select user_id from "user".refresh_families order by 1"#)
+        .fetch_all(&world.pool)
+        .await?;
+    ensure!(
+        !families.contains(&gone.id) && families.contains(&instructor.id),
+        "{families:?}"
+    );
+    let token = json!({"refresh_token": gone.refresh_token});
+    ensure!(gone.post("/auth/refresh", &token).await?.status == 401);
+    let question = json!({"question": "What is a saga?"});
+    let path = format!("/courses/{course}/ask");
+    let answer = instructor.post(&path, &question).await?.expect(200)?;
+    ensure!(answer["refused"] == false && answer["version"] == 2, "{answer}");
+    Ok(())
+}
