@@ -15,11 +15,21 @@ use smartcourse_proto::{
     events::EnrollmentRequested,
 };
 use smartcourse_tests::{Layout, Learning, Session, World, wait_for, wait_longer, welcome_mails};
+use tokio::sync::Mutex;
 
 use crate::{LESSONS, executable};
 
 /// How long hundreds of onboardings may take on a machine that also runs other tests.
 const RUSH: Duration = Duration::from_secs(600);
+
+/// A rush is about seats, not about how fast a machine with other work is: nothing gives up before its turn.
+const PATIENT: [(&str, &str); 2] = [
+    ("GRPC__TIMEOUT_SECONDS", "150"),
+    ("POSTGRES__ACQUIRE_TIMEOUT_SECONDS", "120"),
+];
+
+/// Rushes come one after the other: each is meant to keep the machine busy alone.
+static RUSHES: Mutex<()> = Mutex::const_new(());
 
 /// A published course with so many seats.
 async fn course(instructor: &Session, seats: Option<i32>, prerequisites: &[i64]) -> Result<i64> {
@@ -82,7 +92,8 @@ fn workflows(world: &World, course: i64) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_seats_hold_against_three_thousand_students() -> Result<()> {
-    let world = World::start(executable(), Layout::Together).await?;
+    let _alone = RUSHES.lock().await;
+    let world = World::start_with(executable(), Layout::Together, &PATIENT).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, Some(30), &[]).await?;
     let students = world.students(3000).await?;
@@ -410,7 +421,8 @@ async fn a_drop_frees_the_seat_and_a_return_is_welcomed_again() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_enroll_while_temporal_is_down() -> Result<()> {
-    let mut world = World::start(executable(), Layout::Together).await?;
+    let _alone = RUSHES.lock().await;
+    let mut world = World::start_with(executable(), Layout::Together, &PATIENT).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
     let students = world.students(500).await?;

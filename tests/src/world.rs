@@ -195,7 +195,7 @@ impl World {
             pool: PgPool::connect_lazy(&url)?,
             base: format!("http://{gateway}"),
             http: reqwest::Client::builder()
-                .timeout(Duration::from_secs(60))
+                .timeout(Duration::from_secs(180))
                 .build()?,
         };
         world.start_temporal().await?;
