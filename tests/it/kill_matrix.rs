@@ -2,6 +2,7 @@
 //! have – one of everything, or nothing at all.
 //!
 //! `SMARTCOURSE_KILL_REPEATS=3` repeats each point, `SMARTCOURSE_KILL_TABLE=docs/KILL-MATRIX.md` writes the table.
+//! `SMARTCOURSE_KILL_CROSS=1` kills at each point every role that does not own it, too, while the owner stands there.
 
 use std::fmt::Write as _;
 
@@ -144,22 +145,28 @@ async fn every_role_may_die_at_every_point() -> Result<()> {
          | role | point | without the kill | with it |\n|---|---|---|---|\n"
     );
     let mut failures = Vec::new();
-    for (role, point, outcome) in points() {
+    let cross = std::env::var_os("SMARTCOURSE_KILL_CROSS").is_some();
+    for (role, victim, point, outcome) in runs(cross) {
         for _ in 0..repeats {
-            let result = kill(&mut world, &instructor, role, &point, outcome).await;
+            let at = At {
+                owner: role,
+                victim,
+                point: &point,
+            };
+            let result = kill(&mut world, &instructor, at, outcome).await;
             let told = match &result {
                 Ok(seen) => seen.clone(),
                 Err(error) => format!("**FAILED**: {error:#}"),
             };
-            println!("{role:<8} {point:<48} {told}");
+            println!("{victim:<8} {point:<48} {told}");
             let _ = writeln!(
                 table,
-                "| {role} | `{point}` | {} | {told} |",
+                "| {victim} | `{point}` | {} | {told} |",
                 format!("{outcome:?}").to_lowercase()
             );
             if result.is_err() {
                 println!("--- {role}\n{}", world.log(role));
-                failures.push(format!("{point}: {told}"));
+                failures.push(format!("{victim} at {point}: {told}"));
                 // The next point starts from sound roles.
                 for role in ["serve", "course", "content", "relay", "worker"] {
                     world.restart(role, &[]).await?;
@@ -180,14 +187,48 @@ async fn every_role_may_die_at_every_point() -> Result<()> {
     Ok(())
 }
 
-/// One point: arm, publish, wait for the death, bring the role back, look into every store.
-async fn kill(
-    world: &mut World,
-    instructor: &Session,
-    role: &'static str,
-    point: &str,
-    outcome: Outcome,
-) -> Result<String> {
+/// Who dies where.
+#[derive(Debug, Clone, Copy)]
+struct At<'a> {
+    /// The role that gets to the point.
+    owner: &'static str,
+    /// The role that is killed meanwhile.
+    victim: &'static str,
+    point: &'a str,
+}
+
+/// Every point with its owner as the victim, or with each of the other roles.
+fn runs(cross: bool) -> Vec<(&'static str, &'static str, String, Outcome)> {
+    let shard = std::env::var("SMARTCOURSE_KILL_SHARD").ok();
+    let (shard, of) = shard
+        .as_deref()
+        .and_then(|text| text.split_once('/'))
+        .and_then(|(shard, of)| Some((shard.parse::<usize>().ok()?, of.parse::<usize>().ok()?)))
+        .unwrap_or((0, 1));
+    let victims = |owner: &'static str| -> Vec<&'static str> {
+        if cross {
+            let roles = ["worker", "relay", "course", "content"];
+            roles.into_iter().filter(|role| *role != owner).collect()
+        } else {
+            vec![owner]
+        }
+    };
+    points()
+        .into_iter()
+        .flat_map(|(owner, point, outcome)| {
+            victims(owner)
+                .into_iter()
+                .map(move |victim| (owner, victim, point.clone(), outcome))
+        })
+        .enumerate()
+        .filter(|(number, _)| number % of.max(1) == shard)
+        .map(|(_, run)| run)
+        .collect()
+}
+
+/// One point: arm, publish, wait until it is reached, let the victim die and come back, look into every store.
+async fn kill(world: &mut World, instructor: &Session, at: At<'_>, outcome: Outcome) -> Result<String> {
+    let At { owner, victim, point } = at;
     let course = instructor.course(&[]).await?;
     // Words no earlier course had: a chunk the model has seen is not embedded again.
     let words = format!("This course is for {point}, number {course}.");
@@ -207,35 +248,56 @@ async fn kill(
     lessons.push(json!({"id": "l3", "title": "Replay", "type": "video", "content": {"transcript_asset_id": asset["id"]}}));
     instructor.put_lessons(course, &lessons).await?.expect(200)?;
 
-    let mut variables = vec![("SMARTCOURSE_KILL_AT", point)];
+    let held = world.files().with_extension("held");
+    let file = held.to_string_lossy().into_owned();
+    let mut variables = if owner == victim {
+        vec![("SMARTCOURSE_KILL_AT", point)]
+    } else {
+        vec![
+            ("SMARTCOURSE_HOLD_AT", point),
+            ("SMARTCOURSE_HOLD_FILE", file.as_str()),
+        ]
+    };
     let failing = [("SMARTCOURSE_FAIL_AT", FAILING)];
     if outcome == Outcome::Undone {
-        if role == "worker" {
+        if owner == "worker" {
             variables.extend(failing);
         } else {
             world.restart("worker", &failing).await?;
         }
     }
-    world.restart(role, &variables).await?;
+    world.restart(owner, &variables).await?;
     world.ready().await?;
 
     let path = format!("/courses/{course}/publish");
-    // The answer may be lost with the course service: whether the publish was accepted is asked afterwards.
-    drop(instructor.post(&path, &Value::Null).await);
-    wait_for("the role's death", async || {
-        Ok(if world.is_running(role) {
-            Err("alive".to_owned())
+    // The answer may be lost or late: whether the publish was accepted is asked afterwards.
+    let publish = {
+        let (instructor, path) = (instructor.clone(), path.clone());
+        tokio::spawn(async move { drop(instructor.post(&path, &Value::Null).await) })
+    };
+    wait_for("the point", async || {
+        let reached = if owner == victim {
+            !world.is_running(owner)
         } else {
+            held.exists()
+        };
+        Ok(if reached {
             Ok(())
+        } else {
+            Err("on its way".to_owned())
         })
     })
     .await?;
-    let back: &[(&str, &str)] = if outcome == Outcome::Undone && role == "worker" {
+    let back: &[(&str, &str)] = if outcome == Outcome::Undone && victim == "worker" {
         &failing
     } else {
         &[]
     };
-    world.restart(role, back).await?;
+    world.restart(victim, back).await?;
+    if owner != victim {
+        std::fs::remove_file(&held)?;
+    }
+    publish.await?;
     world.ready().await?;
     if instructor.get(&path).await?.status == 404 {
         instructor.post(&path, &Value::Null).await?.expect(202)?;

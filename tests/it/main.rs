@@ -21,6 +21,7 @@ mod record;
 mod replay;
 mod routes;
 mod rules;
+mod rushes;
 mod saga;
 mod schedules;
 mod security;

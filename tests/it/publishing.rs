@@ -420,7 +420,10 @@ async fn a_deleted_draft_takes_its_files_along() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&LESSONS).await?;
-    instructor.upload(course, "notes.md", "# Notes").await?.expect(201)?;
+    instructor
+        .upload(course, "notes.md", "# Notes")
+        .await?
+        .expect(201)?;
     let staged = world.files().join(format!("staging/{course}"));
     ensure!(std::fs::read_dir(&staged)?.count() == 1);
     ensure!(instructor.delete(&format!("/courses/{course}")).await?.status == 204);
