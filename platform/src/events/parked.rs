@@ -3,7 +3,8 @@
 use sqlx::{PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{error::Result, outbox::CHANNEL};
+use super::PLACED;
+use crate::error::Result;
 
 /// An event that is parked for a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +63,8 @@ pub async fn replay(pool: &PgPool, event_id: Uuid) -> Result<Vec<String>> {
     )
     .fetch_all(&mut *tx)
     .await?;
-    sqlx::query("select pg_notify($1, 'replayed')")
-        .bind(CHANNEL)
+    sqlx::query("select pg_notify($1, '')")
+        .bind(PLACED)
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;
