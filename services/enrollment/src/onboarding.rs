@@ -36,7 +36,8 @@ pub(crate) async fn ensure(state: &State, request: EnsureRequest) -> Result<Ensu
     let row = enroll::existing(&mut tx, request.course_id, request.user_id)
         .await?
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, "there is no such enrollment"))?;
-    if row.epoch != epoch || row.is_onboarded() {
+    // A later epoch whose start joined this run is taken up in place of the one that is over.
+    if row.epoch < epoch || row.is_onboarded() {
         return Ok(ensured(&row, true));
     }
     take_up(&mut tx, &row, &request.run_id).await?;
@@ -76,6 +77,10 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
                 (false, _) => take_up(&mut tx, &row, &request.run_id).await?,
             }
             row
+        }
+        // This very run took a seat, its answer was lost, and the student has left since.
+        Some(row) if row.run_id.as_deref() == Some(request.run_id.as_str()) => {
+            return Ok(ensured(&row, true));
         }
         _ => enroll::take_seat(&mut tx, &course, request.user_id, Some(&request.run_id)).await?,
     };
