@@ -21,7 +21,7 @@ pub use onboarding::OnboardingActs;
 pub use report::Reporter;
 pub use upkeep::UpkeepActs;
 
-/// A call of the content service ends before its activity's limit of half an hour does.
+/// A call that handles much ends before its activity's limit of half an hour does.
 const LONGEST_CALL: Duration = Duration::from_secs(1790);
 
 /// The ways to the services the activities call.

@@ -52,7 +52,7 @@ pub struct Reporter {
 pub(crate) enum Subject<'a> {
     /// A step of a publish; every try is told.
     Publish(&'a StepRef),
-    /// A step of an onboarding; failed tries are told.
+    /// A step of an onboarding; failed tries are told, and the one that works after them.
     Onboarding(&'a EpochRef, &'static str),
     /// Nobody waits for it.
     Nobody,
@@ -115,7 +115,10 @@ impl Reporter {
             fault::point(&point, "after_effect");
             match outcome {
                 None => Err(ActivityError::cancelled()),
-                Some(Ok(value)) => Ok(value),
+                Some(Ok(value)) => {
+                    self.recovered(&subject, tries).await;
+                    Ok(value)
+                }
                 Some(Err(status)) => {
                     let error = Error::from(status);
                     let retryable = error.kind().is_retryable();
@@ -161,18 +164,29 @@ impl Reporter {
                 };
                 self.report_step(step, state, tries, Some(error)).await;
             }
-            Subject::Onboarding(epoch, step) => self.report_onboarding(epoch, step, tries, error).await,
+            Subject::Onboarding(epoch, step) => {
+                self.report_onboarding(epoch, step, tries, Some(error)).await;
+            }
             Subject::Nobody => {}
         }
     }
 
-    async fn report_onboarding(&self, epoch: &EpochRef, step: &str, tries: u32, error: &Error) {
+    /// A step of an onboarding that had failed is told to work; a step of a publish shows it by the next one.
+    async fn recovered(&self, subject: &Subject<'_>, tries: u32) {
+        if let Subject::Onboarding(epoch, step) = subject
+            && tries > 1
+        {
+            self.report_onboarding(epoch, step, tries, None).await;
+        }
+    }
+
+    async fn report_onboarding(&self, epoch: &EpochRef, step: &str, tries: u32, error: Option<&Error>) {
         let request = ReportOnboardingRequest {
             enrollment_id: epoch.enrollment_id,
             epoch: epoch.epoch,
             step: step.to_owned(),
             attempt: i32::try_from(tries).unwrap_or(i32::MAX),
-            error: Some(problem(error)),
+            error: error.map(problem),
         };
         let mut enrollment = self.enrollment.clone();
         told(enrollment.report_onboarding(Actor::Service.request(request))).await;

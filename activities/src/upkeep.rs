@@ -12,7 +12,7 @@ use smartcourse_workflows::upkeep as contract;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-use crate::{Reporter, Services, report::Subject};
+use crate::{LONGEST_CALL, Reporter, Services, report::Subject};
 
 /// Calls the services that have something to do by the clock.
 pub struct UpkeepActs {
@@ -26,7 +26,8 @@ impl UpkeepActs {
     /// Over these ways.
     pub fn new(services: &Services, reporter: Reporter) -> Self {
         Self {
-            analytics: AnalyticsServiceClient::new(services.analytics.clone()),
+            // A clean-up takes as long as there is something to remove.
+            analytics: AnalyticsServiceClient::new(services.analytics.clone().with_deadline(LONGEST_CALL)),
             content: ContentServiceClient::new(services.content.clone()),
             user: UserServiceClient::new(services.user.clone()),
             reporter,
@@ -75,6 +76,18 @@ impl UpkeepActs {
         let swept = self
             .reporter
             .perform(&ctx, "user.sweep", Subject::Nobody, effect)
+            .await?;
+        Ok(swept.into_inner().removed)
+    }
+
+    /// See the contract.
+    #[activity(definition = contract::SweepSettled)]
+    pub async fn sweep_settled(self: Arc<Self>, ctx: ActivityContext, _: ()) -> Result<u64, ActivityError> {
+        let mut analytics = self.analytics.clone();
+        let effect = analytics.sweep(Actor::Service.request(()));
+        let swept = self
+            .reporter
+            .perform(&ctx, "analytics.sweep", Subject::Nobody, effect)
             .await?;
         Ok(swept.into_inner().removed)
     }

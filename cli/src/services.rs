@@ -104,11 +104,11 @@ impl<'a> Ways<'a> {
                 .with_context(|| format!("the {name:?} service cannot start"))?;
         }
         let names: Vec<&'static str> = self.here.iter().map(|name| name.health_name()).collect();
-        let (router, health) = grpc::router(routes, &names, self.config.grpc.service_token.clone()).await?;
-        if self.local.set(router.clone()).is_err() {
+        let services = grpc::services(routes, &names, self.config.grpc.service_token.clone()).await?;
+        if self.local.set(services.local).is_err() {
             anyhow::bail!("the services of a process are made once");
         }
-        Ok((router, health))
+        Ok((services.network, services.health))
     }
 
     async fn add(&self, routes: Routes, name: Name) -> Result<Routes> {
@@ -154,12 +154,18 @@ impl<'a> Ways<'a> {
                 },
             )?),
             Name::Notification => {
-                routes.add_service(smartcourse_notification::service(config, pool("notification")?)?)
+                let enrollment = self.to(Name::Enrollment)?;
+                routes.add_service(smartcourse_notification::service(
+                    config,
+                    pool("notification")?,
+                    enrollment,
+                )?)
             }
             Name::Analytics => routes.add_service(smartcourse_analytics::service(
                 pool("analytics")?,
                 self.to(Name::Course)?,
                 Temporal::new(config.temporal.clone()),
+                config.upkeep,
             )),
             Name::Gateway => routes,
         })
@@ -170,8 +176,11 @@ impl<'a> Ways<'a> {
         Ok(smartcourse_enrollment::State::new(
             self.config,
             postgres::pool(&self.config.postgres, pool)?,
-            self.to(Name::Course)?,
-            self.to(Name::User)?,
+            smartcourse_enrollment::Deps {
+                course: self.to(Name::Course)?,
+                user: self.to(Name::User)?,
+                progress: self.to(Name::Progress)?,
+            },
         ))
     }
 

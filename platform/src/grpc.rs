@@ -29,7 +29,7 @@ use tracing::Instrument;
 use crate::{
     config::Grpc,
     error::{Error, Result, codes},
-    http::{REQUEST_ID, accept_trace_id, trace_id, with_trace_id},
+    http::{REQUEST_ID, accept_trace_id, new_trace_id, trace_id, with_trace_id},
     lifecycle::Lifecycle,
 };
 
@@ -121,6 +121,26 @@ impl Actor {
         }
     }
 
+    /// `Ok` for administrators and services of ours. Whoever has not signed in is told to; others get the refusal.
+    pub fn require_admin(self, refusal: impl FnOnce() -> Error) -> Result<()> {
+        self.allow(self.is_privileged(), refusal)
+    }
+
+    /// `Ok` for the given user, administrators and services of ours; the others as in [`require_admin`].
+    ///
+    /// [`require_admin`]: Self::require_admin
+    pub fn require_owner(self, owner: UserId, refusal: impl FnOnce() -> Error) -> Result<()> {
+        self.allow(self.owns(owner), refusal)
+    }
+
+    fn allow(self, allowed: bool, refusal: impl FnOnce() -> Error) -> Result<()> {
+        if allowed {
+            return Ok(());
+        }
+        self.user()?;
+        Err(refusal())
+    }
+
     /// A request that acts for this actor.
     pub fn request<T>(self, message: T) -> Request<T> {
         let mut request = Request::new(message);
@@ -129,6 +149,15 @@ impl Actor {
         }
         request
     }
+}
+
+/// The message of a call that only the workflows and services of ours may make.
+///
+/// # Errors
+/// `forbidden` for everybody else.
+pub fn from_workflow<T>(request: Request<T>) -> Result<T> {
+    Actor::of(&request).require_service()?;
+    Ok(request.into_inner())
 }
 
 /// Serves until the process stops, then finishes what is in flight.
@@ -153,15 +182,21 @@ pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
     })
 }
 
+/// The services of one process, ready to be called.
+pub struct Services {
+    /// For everybody who can reach the port: demands the service token.
+    pub network: axum::Router,
+    /// For [`Transport::local`]: a call that never leaves the process has its request id and span already.
+    pub local: axum::Router,
+    /// What they answer to health checks.
+    pub health: Health,
+}
+
 /// The services of one process with health, reflection, token check and request ids.
 ///
 /// # Errors
 /// When the compiled descriptors cannot be read.
-pub async fn router(
-    routes: Routes,
-    names: &[&'static str],
-    token: SecretString,
-) -> Result<(axum::Router, Health)> {
+pub async fn services(routes: Routes, names: &[&'static str], token: SecretString) -> Result<Services> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health {
         reporter,
@@ -172,20 +207,20 @@ pub async fn router(
         .register_encoded_file_descriptor_set(smartcourse_proto::DESCRIPTORS)
         .build_v1()
         .map_err(|error| Error::internal("the service descriptors are broken").because(error))?;
-    let ours = routes
-        .prepare()
-        .into_axum_router()
+    let ours = routes.prepare().into_axum_router();
+    let guarded = ours
+        .clone()
         .layer(axum::middleware::from_fn_with_state(Arc::new(token), guard));
     let open = Routes::new(health_service)
         .add_service(reflection)
         .prepare()
-        .into_axum_router();
-    Ok((
-        axum::Router::new()
-            .fallback_service(ours)
-            .merge(open.without_fallback()),
+        .into_axum_router()
+        .reset_fallback();
+    Ok(Services {
+        network: guarded.merge(open.clone()),
+        local: ours.merge(open),
         health,
-    ))
+    })
 }
 
 /// What the services of a process answer to health checks.
@@ -206,17 +241,6 @@ impl Health {
         for name in &self.names {
             self.reporter.set_service_status(*name, status).await;
         }
-    }
-}
-
-/// Drops the fallback of a router, so that two can be merged.
-trait WithoutFallback {
-    fn without_fallback(self) -> Self;
-}
-
-impl WithoutFallback for axum::Router {
-    fn without_fallback(self) -> Self {
-        self.reset_fallback()
     }
 }
 
@@ -247,7 +271,7 @@ async fn guard(
 
 /// A way to a service: over the network, or straight into the same process.
 ///
-/// Adds the service token, the request id and a deadline to each call.
+/// Each call gets a deadline; over the network it carries the service token and the request id.
 #[derive(Clone)]
 pub struct Transport {
     way: Way,
@@ -314,16 +338,16 @@ impl Service<http::Request<Body>> for Transport {
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let headers = request.headers_mut();
-        if let Ok(value) = self.token.expose_secret().parse() {
-            headers.insert(TOKEN, value);
-        }
-        if let Ok(value) = trace_id().parse() {
-            headers.insert(REQUEST_ID, value);
-        }
         let timeout = self.timeout;
         let answer: Self::Future = match &mut self.way {
             Way::Remote(channel) => {
+                let headers = request.headers_mut();
+                if let Ok(value) = self.token.expose_secret().parse() {
+                    headers.insert(TOKEN, value);
+                }
+                if let Ok(value) = trace_id().parse() {
+                    headers.insert(REQUEST_ID, value);
+                }
                 let call = channel.call(request);
                 Box::pin(async move { call.await.map_err(Into::into) })
             }
@@ -333,11 +357,18 @@ impl Service<http::Request<Body>> for Transport {
                         Ok(Status::unavailable("the services are starting").into_http())
                     });
                 };
-                let call = router.call(request);
-                Box::pin(async move {
-                    let response = call.await.map_err(|never: Infallible| match never {})?;
+                let call = async move {
+                    let response = router
+                        .call(request)
+                        .await
+                        .map_err(|never: Infallible| match never {})?;
                     Ok(response.map(Body::new))
-                })
+                };
+                match trace_id().is_empty() {
+                    // Nobody's request: background work gets an id of its own.
+                    true => Box::pin(with_trace_id(new_trace_id(), call)),
+                    false => Box::pin(call),
+                }
             }
         };
         // The deadline covers the head of the answer: a stream may go on for longer.

@@ -27,8 +27,10 @@ pub mod lifecycle;
 pub mod outbox;
 pub mod page;
 pub mod postgres;
+pub mod reader;
 pub mod tasks;
 pub mod telemetry;
 pub mod temporal;
+pub mod upkeep;
 
 pub use error::{Error, Result};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How long an idle connection is taken to be alive.
-const TRUSTED: Duration = Duration::from_secs(1);
+pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
 
 /// A transaction of any service.
 pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;

@@ -19,7 +19,7 @@ use smartcourse_platform::{
     error::codes,
     lifecycle::Lifecycle,
     postgres,
-    tasks::{self, Handler, Outcome, Task},
+    tasks::{self, Handler, Outcome, Task, dead},
 };
 use smartcourse_tests::wait_for;
 use sqlx::{PgConnection, PgPool};
@@ -101,17 +101,22 @@ fn settings() -> config::Tasks {
         concurrency: 2,
         max_tries: 3,
         retry_initial_ms: 20,
+        retry_factor: 2.0,
         lease_seconds: 1,
     }
 }
 
 /// A process that runs tasks, until its life ends.
 fn start(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>) -> Lifecycle {
+    start_with(pool, handlers, settings())
+}
+
+fn start_with(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>, settings: config::Tasks) -> Lifecycle {
     let life = Lifecycle::default();
     let poll = Duration::from_millis(20);
     life.spawn(
         "tasks",
-        tasks::run(pool.clone(), handlers, settings(), poll, life.clone()),
+        tasks::run(pool.clone(), handlers, settings, poll, life.clone()),
     );
     life
 }
@@ -200,6 +205,65 @@ async fn failures_are_tried_again_and_given_up() {
     tx.commit().await.unwrap();
     assert_eq!(until(&pool, always, "dead").await, 3);
     assert_eq!(outcomes(&pool, always).await.len(), 6, "all tries again");
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_listed_with_its_reason_and_can_be_put_back() {
+    let pool = database().await;
+    let first = put(&pool, "a", json!({ "refuse": true })).await;
+    let done = put(&pool, "a", json!({})).await;
+    let life = start(&pool, vec![Scripted::new("a"), Scripted::new("b")]);
+    until(&pool, first, "dead").await;
+    until(&pool, done, "done").await;
+    let second = put(&pool, "b", json!({ "refuse": true })).await;
+    until(&pool, second, "dead").await;
+    life.stop();
+    assert!(life.finished().await);
+
+    let all = dead::list(&pool, None, None, 10).await.unwrap();
+    let ids: Vec<Uuid> = all.iter().map(|task| task.id).collect();
+    assert_eq!(ids, [second, first], "the latest first");
+    assert_eq!((all[1].tries, &all[1].payload), (1, &json!({ "refuse": true })));
+    assert_eq!(all[1].reason, "delivery_refused: not ever");
+    let page = dead::list(&pool, None, Some(all[0].place()), 10).await.unwrap();
+    assert_eq!(page, all[1..], "the next page begins behind it");
+    let of_kind = dead::list(&pool, Some("b"), None, 10).await.unwrap();
+    assert_eq!(of_kind, all[..1]);
+
+    assert!(dead::replay(&pool, first).await.unwrap());
+    assert!(!dead::replay(&pool, first).await.unwrap(), "it is under way");
+    assert!(!dead::replay(&pool, done).await.unwrap(), "it was done");
+    assert_eq!(state(&pool, first).await, ("queued".to_owned(), 0));
+    assert_eq!(dead::list(&pool, None, None, 10).await.unwrap(), all[..1]);
+}
+
+#[tokio::test]
+async fn the_pauses_are_the_configured_ones() {
+    let pool = database().await;
+    let id = put(&pool, "a", json!({ "fail": 99 })).await;
+    let slow = config::Tasks {
+        retry_initial_ms: 50,
+        retry_factor: 10_000.0,
+        ..settings()
+    };
+    let life = start_with(&pool, vec![Scripted::new("a")], slow);
+    wait_for("the second failure", async || -> Result<_> {
+        let state = state(&pool, id).await;
+        Ok(if state == ("queued".to_owned(), 2) {
+            Ok(())
+        } else {
+            Err(state.0)
+        })
+    })
+    .await
+    .unwrap();
+    life.stop();
+    let query = "select extract(epoch from next_try_at - now())::float8 from platform.tasks where id = $1";
+    let pause: f64 = sqlx::query_scalar(query).bind(id).fetch_one(&pool).await.unwrap();
+    assert!(
+        (250.0..=300.0).contains(&pause),
+        "5 minutes at most, not {pause} s"
+    );
 }
 
 #[tokio::test]

@@ -18,25 +18,33 @@ use crate::events::{
 /// What the key of an event is: events of one key are read in the order in which they happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// The id of the course.
+    /// `course-` and the id of the course.
     Course,
-    /// The id of the user.
+    /// `user-` and the id of the user.
     User,
     /// `enrollment-` and the id of the enrollment.
     Enrollment,
-    /// `user-` and the id of the user.
-    OfUser,
 }
 
 impl Key {
     /// The key in words.
     pub fn describe(self) -> &'static str {
         match self {
-            Self::Course => "{course_id}",
-            Self::User => "{user_id}",
+            Self::Course => "course-{course_id}",
+            Self::User => "user-{user_id}",
             Self::Enrollment => "enrollment-{enrollment_id}",
-            Self::OfUser => "user-{user_id}",
         }
+    }
+
+    /// The key of the aggregate with this id. It names the kind: a user and a course of the same number do not wait for
+    /// each other.
+    pub fn of(self, id: i64) -> String {
+        let kind = match self {
+            Self::Course => "course",
+            Self::User => "user",
+            Self::Enrollment => "enrollment",
+        };
+        format!("{kind}-{id}")
     }
 }
 
@@ -123,13 +131,13 @@ pub const EVENTS: [EventType; 15] = [
     ),
     event::<EnrollmentRequested>(
         "enrollment.requested",
-        Key::OfUser,
+        Key::User,
         None,
         "Somebody who may write to the log asks for an enrollment.",
     ),
     event::<EnrollmentRefused>(
         "enrollment.refused",
-        Key::OfUser,
+        Key::User,
         Some("enrollment"),
         "The answer to a request by event that cannot be met. It has the key of the request.",
     ),
@@ -165,7 +173,7 @@ pub const EVENTS: [EventType; 15] = [
     ),
     event::<NotificationFailed>(
         "notification.failed",
-        Key::OfUser,
+        Key::User,
         Some("notification"),
         "A message was given up after its last try.",
     ),

@@ -19,7 +19,12 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
     let config = Config::load(None)?;
     let pool = PgPool::connect_lazy("postgres://nowhere/none")?;
     let way = || Transport::local(&config.grpc, LocalRouter::default());
-    let enrollment = smartcourse_enrollment::State::new(&config, pool, way(), way());
+    let deps = smartcourse_enrollment::Deps {
+        course: way(),
+        user: way(),
+        progress: way(),
+    };
+    let enrollment = smartcourse_enrollment::State::new(&config, pool, deps);
     Ok(vec![
         Box::new(smartcourse_content::Retention::new(&config.content)),
         Box::new(smartcourse_content::Deletions),

@@ -1,19 +1,8 @@
 //! Seats: taken once, never oversold, through whichever door; and what follows them, exactly once.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use smartcourse_platform::{
-    config::Config,
-    grpc::{Actor, Transport},
-    outbox,
-};
-use smartcourse_proto::{
-    enrollment::{EnrollRequest, enrollment_service_client::EnrollmentServiceClient},
-    events::EnrollmentRequested,
-};
 use smartcourse_tests::{Layout, Learning, Session, World, wait_for};
 
 use crate::{LESSONS, executable};
@@ -48,7 +37,7 @@ pub(crate) async fn enroll(student: &Session, course: i64) -> Result<smartcourse
 }
 
 /// Waits until the stores hold exactly this of a student.
-async fn holds(world: &World, course: i64, student: &Session, expected: &Learning) -> Result<()> {
+pub(crate) async fn holds(world: &World, course: i64, student: &Session, expected: &Learning) -> Result<()> {
     wait_for("one of everything", async || {
         let seen = Learning::of(&world.pool, &world.mails(), course, student.id, &student.email).await?;
         Ok(if seen == *expected {
@@ -92,101 +81,8 @@ async fn one_student_at_a_hundred_doors_sits_once() -> Result<()> {
     holds(&world, course, &student, &Learning::enrolled_once()).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn four_doors_lead_to_one_enrollment() -> Result<()> {
-    let world = Arc::new(World::start(executable(), Layout::Together).await?);
-    let instructor = world.sign_up("instructor").await?;
-    let course = course(&instructor, None, &[]).await?;
-    let student = world.sign_up("student").await?;
-    let config = Config::load_with(None, &world.settings())?;
-    let service = EnrollmentServiceClient::new(Transport::remote(&config.grpc, &config.grpc.enrollment)?);
-
-    let http = stream::iter((0..20).map(|_| enroll(&student, course)))
-        .buffer_unordered(20)
-        .for_each(|reply| async move {
-            drop(reply.expect("an answer"));
-        });
-    let grpc = stream::iter((0..20).map(|_| {
-        let mut service = service.clone();
-        let request = Actor::Service.request(EnrollRequest {
-            course_id: course,
-            user_id: student.id,
-        });
-        async move { service.enroll(request).await }
-    }))
-    .buffer_unordered(20)
-    .for_each(|answer| async move {
-        drop(answer);
-    });
-    let events = async {
-        for _ in 0..20 {
-            let mut tx = world.pool.begin().await?;
-            let request = EnrollmentRequested {
-                course_id: course,
-                user_id: student.id,
-            };
-            outbox::put_event(
-                &mut tx,
-                "enrollment.requested",
-                &format!("user-{}", student.id),
-                &request,
-            )
-            .await?;
-            tx.commit().await?;
-        }
-        anyhow::Ok(())
-    };
-    let raw = {
-        let (world, user) = (Arc::clone(&world), student.id);
-        tokio::task::spawn_blocking(move || {
-            std::thread::scope(|scope| {
-                for _ in 0..20 {
-                    // Most find the id taken: that is an answer, too.
-                    scope.spawn(|| start_raw(&world, course, user).ok());
-                }
-            });
-        })
-    };
-    let ((), (), events, raw) = tokio::join!(http, grpc, events, raw);
-    events?;
-    raw?;
-    wait_for("all requests by event to be answered", async || {
-        let waiting: i64 = sqlx::query_scalar(
-            "select count(*) from platform.events e where type = 'enrollment.requested' and not exists (
-                 select from platform.inbox i where i.group_name = 'enrollment.commands' and i.event_id = e.id)",
-        )
-        .fetch_one(&world.pool)
-        .await?;
-        Ok(if waiting == 0 {
-            Ok(())
-        } else {
-            Err(waiting.to_string())
-        })
-    })
-    .await?;
-    holds(&world, course, &student, &Learning::enrolled_once()).await?;
-    ensure!(taken(&instructor, course).await? == 1);
-    Ok(())
-}
-
-/// Starts the workflow as any other service would.
-fn start_raw(world: &World, course: i64, user: i64) -> Result<String> {
-    world.temporal_cli(&[
-        "workflow",
-        "start",
-        "--type",
-        "Enrollment",
-        "--task-queue",
-        "smartcourse",
-        "-w",
-        &format!("enroll-{course}-{user}"),
-        "-i",
-        &format!("{{\"course_id\":{course},\"user_id\":{user}}}"),
-    ])
-}
-
 /// How a workflow ended, once it has.
-async fn end_of(world: &World, course: i64, user: i64) -> Result<String> {
+pub(crate) async fn end_of(world: &World, course: i64, user: i64) -> Result<String> {
     wait_for("the workflow's end", async || {
         let shown = world.temporal_cli(&[
             "workflow",
@@ -205,40 +101,33 @@ async fn end_of(world: &World, course: i64, user: i64) -> Result<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_raw_start_follows_the_same_rules() -> Result<()> {
+async fn a_key_sent_again_gets_the_same_enrollment() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
-    let first = course(&instructor, None, &[]).await?;
-    let second = course(&instructor, Some(1), &[first]).await?;
-    let draft = instructor.course(&LESSONS).await?;
-    let student = world.sign_up("student").await?;
-
-    start_raw(&world, draft, student.id)?;
-    ensure!(end_of(&world, draft, student.id).await?.contains("not_published"));
-    start_raw(&world, second, student.id)?;
-    ensure!(
-        end_of(&world, second, student.id)
-            .await?
-            .contains("prerequisite_missing")
+    let (first, second) = (
+        course(&instructor, Some(2), &[]).await?,
+        course(&instructor, None, &[]).await?,
     );
-    start_raw(&world, first, 987_654)?;
-    ensure!(end_of(&world, first, 987_654).await?.contains("not_found"));
-
-    start_raw(&world, first, student.id)?;
-    ensure!(
-        end_of(&world, first, student.id)
-            .await?
-            .contains("EXECUTION_COMPLETED")
-    );
-    holds(&world, first, &student, &Learning::enrolled_once()).await?;
-    // Again, when all is done: refused, and nothing is doubled.
-    start_raw(&world, first, student.id)?;
-    ensure!(
-        end_of(&world, first, student.id)
-            .await?
-            .contains("already_enrolled")
-    );
-    holds(&world, first, &student, &Learning::enrolled_once()).await
+    let (student, other) = (world.sign_up("student").await?, world.sign_up("student").await?);
+    let keyed = async |who: &Session, course: i64| {
+        let request = who.request(reqwest::Method::POST, &format!("/courses/{course}/enroll"));
+        who.send(request.header("idempotency-key", "k")).await
+    };
+    let replies = stream::iter((0..10).map(|_| keyed(&student, first)))
+        .buffer_unordered(10)
+        .collect::<Vec<_>>()
+        .await;
+    let mut ids = Vec::new();
+    for reply in replies {
+        ids.push(reply?.expect(201)?["enrollment_id"].clone());
+    }
+    ensure!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    ensure!(taken(&instructor, first).await? == 1);
+    ensure!(enroll(&student, first).await?.code() == "already_enrolled");
+    ensure!(keyed(&student, second).await?.code() == "idempotency_mismatch");
+    keyed(&other, first).await?.expect(201)?;
+    ensure!(taken(&instructor, first).await? == 2);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -375,4 +264,47 @@ async fn an_onboarding_says_why_it_waits_and_goes_on() -> Result<()> {
     holds(&world, course, &student, &Learning::enrolled_once()).await?;
     ensure!(student.get(&path).await?.expect(200)?["onboarding"]["state"] == "completed");
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_recovered_is_not_shown_as_retrying() -> Result<()> {
+    let mut world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = course(&instructor, None, &[]).await?;
+    let student = world.sign_up("student").await?;
+    let nowhere = [("SMARTCOURSE_GRPC__PROGRESS", "127.0.0.1:9")];
+    world.restart("worker", &nowhere).await?;
+    let enrolled = enroll(&student, course).await?.expect(201)?;
+    let path = format!("/enrollments/{}", enrolled["enrollment_id"]);
+    let shows = async |onboarding: &str, step: &str| {
+        wait_for(&format!("{onboarding}, {step}"), async || {
+            let shown = student.get(&path).await?.expect(200)?["onboarding"].clone();
+            Ok(
+                if shown["state"] == onboarding && shown["steps"][1]["state"] == step {
+                    Ok(())
+                } else {
+                    Err(shown.to_string())
+                },
+            )
+        })
+        .await
+    };
+    shows("retrying", "retrying").await?;
+    // The step works now, and the next one stands still.
+    let held = world.files().with_extension("held");
+    let file = held.to_string_lossy().into_owned();
+    let point = "worker.notification.queue_welcome_mail.before_effect";
+    let hold = [("SMARTCOURSE_HOLD_AT", point), ("SMARTCOURSE_HOLD_FILE", &file)];
+    world.restart("worker", &hold).await?;
+    wait_for("the next step", async || {
+        Ok(if held.exists() {
+            Ok(())
+        } else {
+            Err("on its way".to_owned())
+        })
+    })
+    .await?;
+    shows("running", "completed").await?;
+    std::fs::remove_file(&held)?;
+    shows("completed", "completed").await
 }

@@ -45,6 +45,7 @@ fn points() -> Vec<(&'static str, String, Story)> {
     ] {
         add("serve", operation, commit, Story::Completed);
     }
+    add("serve", "progress.leave", commit, Story::Dropped);
     add("serve", "enrollment.drop", commit, Story::Dropped);
     add(
         "relay",

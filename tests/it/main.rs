@@ -6,12 +6,15 @@ use smartcourse_tests::{Session, World, wait_for};
 
 mod analytics;
 mod asyncapi;
+mod background;
 mod demo;
+mod doors;
 mod enrollment;
 mod faults;
 mod inputs;
 mod kill_enrollment;
 mod kill_matrix;
+mod leaving;
 mod notifications;
 mod parked;
 mod progress;

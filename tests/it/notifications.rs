@@ -357,6 +357,64 @@ async fn a_mail_server_that_is_down_holds_up_nothing_else() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_is_gone_is_forgotten_and_wrong_credentials_are_mended() -> Result<()> {
+    let provider = Provider::start().await?;
+    let services = format!("[\"{}\"]", provider.url);
+    let settings = [
+        ("SMS__URL", provider.url.as_str()),
+        ("SMS__ACCOUNT_SID", "AC1"),
+        ("SMS__AUTH_TOKEN", "secret"),
+        ("SMS__FROM", "SmartCourse"),
+        ("WEB_PUSH__PRIVATE_KEY", VAPID),
+        ("WEB_PUSH__SERVICES", services.as_str()),
+    ];
+    let world = World::start_with(executable(), Layout::Together, &settings).await?;
+    let (student, admin) = (world.sign_up("student").await?, world.admin().await?);
+    let endpoint = format!("{}/push/1", provider.url);
+    let subscription = json!({"endpoint": endpoint, "keys": {"p256dh": P256DH, "auth": AUTH}});
+    let wishes = json!({"web_push": true, "push_subscription": subscription.to_string()});
+    student_wishes(&student, wishes).await?;
+
+    provider.answer(410);
+    certificate(&world, student.id).await?;
+    let gone = delivery(&admin, student.id, "web_push", "failed").await?;
+    let error = gone["last_error"].as_str().unwrap_or_default();
+    ensure!(
+        gone["tries"] == 1 && error.starts_with("subscription_gone"),
+        "{gone}"
+    );
+    let wishes = student.get("/notifications/preferences").await?.expect(200)?;
+    ensure!(
+        wishes["push_subscription"].is_null() && wishes["web_push"] == true,
+        "the wish stays for the next browser: {wishes}"
+    );
+
+    // Credentials that are refused cost tries, and what was given up goes out once they are right.
+    student_wishes(&student, json!({"sms": true, "phone": "+4915112345678"})).await?;
+    provider.answer(401);
+    let before = provider.calls().len();
+    certificate(&world, student.id).await?;
+    let failed = delivery(&admin, student.id, "sms", "failed").await?;
+    let error = failed["last_error"].as_str().unwrap_or_default();
+    ensure!(
+        failed["tries"] == 3 && error.starts_with("unavailable"),
+        "{failed}"
+    );
+    ensure!(
+        provider.calls().len() == before + 3,
+        "nothing went to the browser that is gone"
+    );
+    provider.answer(201);
+    let replay = format!(
+        "/admin/deliveries/{}/replay",
+        failed["id"].as_str().context("an id")?
+    );
+    admin.post(&replay, &Value::Null).await?.expect(202)?;
+    delivery(&admin, student.id, "sms", "sent").await?;
+    Ok(())
+}
+
 /// A port nobody listens on.
 fn closed_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())

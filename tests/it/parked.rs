@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_platform::outbox;
-use smartcourse_proto::events::{EnrollmentCreated, UserRegistered};
+use smartcourse_proto::{
+    catalogue::Key,
+    events::{EnrollmentCreated, UserRegistered},
+};
 use smartcourse_tests::{Layout, World, wait_for};
 
 use crate::{analytics::rebuild, executable};
@@ -15,7 +18,7 @@ async fn latency(world: &World, user_id: i64) -> Result<Duration> {
     let mut tx = world.pool.begin().await?;
     let role = "student".to_owned();
     let event = UserRegistered { user_id, role };
-    outbox::put_event(&mut tx, "user.registered", &user_id.to_string(), &event).await?;
+    outbox::put_event(&mut tx, "user.registered", &Key::User.of(user_id), &event).await?;
     tx.commit().await?;
     let begun = Instant::now();
     loop {

@@ -32,18 +32,18 @@ GET    /courses                                       | - | 200 200 200 200 200 
 POST   /courses                                       | {"title":"T","description":"D"} | 401 403 403 201 201 201 401
 GET    /courses/{id:course}                           | - | 200 200 200 200 200 200 401
 GET    /courses/{id:draft}                            | - | 404 404 404 200 404 200 401
-PATCH  /courses/{id:draft}                            | {"title":"T"} | 401 403 403 200 403 200 401
+PATCH  /courses/{id:draft}                            | {"title":"T"} | 401 404 404 200 404 200 401
 PATCH  /courses/{id:course}                           | {"title":"T"} | 401 403 403 200 403 200 401
-PUT    /courses/{id:draft}/status                     | {"status":"draft"} | 401 403 403 200 403 200 401
+PUT    /courses/{id:draft}/status                     | {"status":"draft"} | 401 404 404 200 404 200 401
 GET    /courses/{id:course}/content                   | - | 401 403 200 200 403 200 401
 GET    /courses/{id:draft}/content                    | - | 401 404 404 200 404 200 401
 PUT    /courses/{id:copy}/content                     | {"modules":[]} | 401 403 403 200 403 200 401
-POST   /courses/{id:draft}/modules                    | {"title":"M"} | 401 403 403 201 403 201 401
-PATCH  /courses/{id:draft}/modules/{mid:module}       | {"title":"M"} | 401 403 403 200 403 200 401
-POST   /courses/{id:draft}/modules/{mid:module}/lessons | {"title":"L","type":"text"} | 401 403 403 201 403 201 401
-PATCH  /courses/{id:draft}/lessons/{lid:lesson}       | {"title":"L"} | 401 403 403 200 403 200 401
-DELETE /courses/{id:draft}/lessons/{lid:lesson}       | - | 401 403 403 204 403 204 401
-DELETE /courses/{id:draft}/modules/{mid:module}       | - | 401 403 403 204 403 204 401
+POST   /courses/{id:draft}/modules                    | {"title":"M"} | 401 404 404 201 404 201 401
+PATCH  /courses/{id:draft}/modules/{mid:module}       | {"title":"M"} | 401 404 404 200 404 200 401
+POST   /courses/{id:draft}/modules/{mid:module}/lessons | {"title":"L","type":"text"} | 401 404 404 201 404 201 401
+PATCH  /courses/{id:draft}/lessons/{lid:lesson}       | {"title":"L"} | 401 404 404 200 404 200 401
+DELETE /courses/{id:draft}/lessons/{lid:lesson}       | - | 401 404 404 204 404 204 401
+DELETE /courses/{id:draft}/modules/{mid:module}       | - | 401 404 404 204 404 204 401
 POST   /courses/{id:draft}/assets                     | @file | 401 404 404 201 404 201 401
 POST   /courses/{id:course}/assets                    | @file | 401 403 403 201 403 201 401
 GET    /courses/{id:course}/assets/{aid:asset}        | - | 401 403 200 200 403 200 401
@@ -64,6 +64,7 @@ DELETE /conversations/{id:conversation}               | - | 401 404 204 404 404 
 
 POST   /courses/{id:free}/enroll                      | - | 401 201 201 403 403 403 401
 GET    /enrollments                                   | - | 401 200 200 200 200 200 401
+GET    /enrollments?student_id=<enrolled>             | - | 401 403 200 403 403 200 401
 GET    /enrollments/{id:enrollment}                   | - | 401 404 200 404 404 200 401
 GET    /progress/courses/{id:course}                  | - | 401 403 200 403 403 403 401
 GET    /progress/courses/{id:course}?user_id=<enrolled> | - | 401 403 200 200 403 200 401
@@ -92,13 +93,15 @@ POST   /admin/reports                                 | - | 401 403 403 403 403 
 GET    /admin/reports/{id:report}                     | - | 401 403 403 403 403 200 401
 GET    /admin/events/failed                           | - | 401 403 403 403 403 200 401
 POST   /admin/events/{id:none}/replay                 | - | 401 403 403 403 403 404 401
+GET    /admin/tasks/failed                            | - | 401 403 403 403 403 200 401
+POST   /admin/tasks/{id:none}/replay                  | - | 401 403 403 403 403 404 401
 GET    /admin/workflows                               | - | 401 403 403 403 403 200 401
 GET    /admin/deliveries                              | - | 401 403 403 403 403 200 401
 POST   /admin/deliveries/{id:none}/replay             | - | 401 403 403 403 403 404 401
 
 DELETE /enrollments/{id:enrollment}                   | - | 401 404 204 404 404 204 401
 DELETE /courses/{id:course}                           | - | 401 403 403 409 403 409 401
-DELETE /courses/{id:spare}                            | - | 401 403 403 204 403 204 401
+DELETE /courses/{id:spare}                            | - | 401 404 404 204 404 204 401
 GET    /livez                                         | - | 200 200 200 200 200 200 200
 GET    /readyz                                        | - | 200 200 200 200 200 200 200
 "#;

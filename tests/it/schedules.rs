@@ -3,7 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
-use smartcourse_workflows::upkeep::{SCHEDULES, Schedule};
+use smartcourse_workflows::{
+    policy::UPKEEP_TIMEOUT,
+    upkeep::{SCHEDULES, Schedule},
+};
 
 use crate::{LESSONS, executable};
 
@@ -23,10 +26,15 @@ async fn listed(world: &World) -> Result<Vec<Value>> {
 
 /// Triggers a schedule and waits until its workflow has completed; answers the workflow's id.
 async fn trigger(world: &World, admin: &Session, schedule: &Schedule) -> Result<String> {
+    trigger_until(world, admin, schedule, "completed").await
+}
+
+/// The same until it has ended in this way.
+async fn trigger_until(world: &World, admin: &Session, schedule: &Schedule, end: &str) -> Result<String> {
     world.temporal_cli(&["schedule", "trigger", "--schedule-id", schedule.id])?;
     wait_for(schedule.workflow_type, async || {
         let page = admin
-            .get("/admin/workflows?state=completed&limit=100")
+            .get(&format!("/admin/workflows?state={end}&limit=100"))
             .await?
             .expect(200)?;
         let runs = page["items"].as_array().context("items")?;
@@ -56,6 +64,12 @@ async fn the_nightly_report_is_made() -> Result<()> {
         ensure!(shown.is_some(), "{} is missing: {listed:?}", schedule.id);
     }
     ensure!(listed.len() == SCHEDULES.len(), "{listed:?}");
+    let limit = format!("{}s", UPKEEP_TIMEOUT.as_secs());
+    for schedule in &SCHEDULES {
+        let shown =
+            world.temporal_cli(&["schedule", "describe", "--schedule-id", schedule.id, "-o", "json"])?;
+        ensure!(shown.contains(&limit), "no run is without an end: {shown}");
+    }
 
     let workflow_id = trigger(&world, &admin, schedule("NightlyReport")?).await?;
     let reports: Vec<String> = sqlx::query_scalar("select id::text from analytics.reports where key = $1")
@@ -122,6 +136,13 @@ async fn the_clean_up_removes_what_nobody_needs_and_nothing_else() -> Result<()>
          where course_id = $1 and version = 1";
     sqlx::query(retire).bind(course).execute(&world.pool).await?;
 
+    let reports = "insert into analytics.reports (id, state, requested_at) values
+         (gen_random_uuid(), 'ready', now() - interval '91 days'), (gen_random_uuid(), 'ready', now())";
+    sqlx::query(reports).execute(&world.pool).await?;
+    let keys = "insert into platform.idempotency_keys (scope, key, request_hash, response, created_at)
+         values ('old', 'k', '', '{}', now() - interval '31 days')";
+    sqlx::query(keys).execute(&world.pool).await?;
+
     listed(&world).await?;
     trigger(&world, &admin, schedule("CleanUp")?).await?;
     let old = traces(1).await?;
@@ -136,9 +157,42 @@ async fn the_clean_up_removes_what_nobody_needs_and_nothing_else() -> Result<()>
     );
     let token = json!({"refresh_token": gone.refresh_token});
     ensure!(gone.post("/auth/refresh", &token).await?.status == 401);
+    let settled =
+        "select (select count(*) from analytics.reports), (select count(*) from platform.idempotency_keys
+         where scope = 'old'), (select count(*) from platform.events)";
+    let (reports, keys, events): (i64, i64, i64) = sqlx::query_as(settled).fetch_one(&world.pool).await?;
+    ensure!((reports, keys) == (1, 0), "{reports} reports, {keys} keys");
+    ensure!(events > 0, "the log stays");
     let question = json!({"question": "What is a saga?"});
     let path = format!("/courses/{course}/ask");
     let answer = instructor.post(&path, &question).await?.expect(200)?;
     ensure!(answer["refused"] == false && answer["version"] == 2, "{answer}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_clean_up_that_fails_is_named_and_the_rest_is_done() -> Result<()> {
+    let mut world = World::start(executable(), Layout::Together).await?;
+    let admin = world.admin().await?;
+    let gone = world.sign_up("student").await?;
+    world
+        .restart("worker", &[("SMARTCOURSE_FAIL_AT", "content.sweep")])
+        .await?;
+    let expire =
+        r#"update "user".refresh_families set expires_at = now() - interval '1 second' where user_id = $1"#;
+    sqlx::query(expire).bind(gone.id).execute(&world.pool).await?;
+    listed(&world).await?;
+    let run = trigger_until(&world, &admin, schedule("CleanUp")?, "failed").await?;
+    let families: i64 =
+        sqlx::query_scalar(r#"select count(*) from "user".refresh_families where user_id = $1"#)
+            .bind(gone.id)
+            .fetch_one(&world.pool)
+            .await?;
+    ensure!(families == 0, "the tokens went all the same");
+    let told = world.temporal_cli(&["workflow", "show", "--workflow-id", &run, "-o", "json"])?;
+    ensure!(
+        told.contains("content.sweep: ") && told.contains("1 tokens"),
+        "the run says which part failed: {told}"
+    );
     Ok(())
 }

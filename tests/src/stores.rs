@@ -50,7 +50,7 @@ impl Traces {
                (select count(*) from platform.search_entries where course_id = $1 and version = $2) as entries,
                (select count(*) from enrollment.course_seats where course_id = $1 and prepared_version = $2) as enrollment,
                (select count(*) from progress.course_lessons where course_id = $1 and version = $2) as progress,
-               (select count(*) from platform.events where type = 'course.published' and key = $1::text
+               (select count(*) from platform.events where type = 'course.published' and key = 'course-' || $1::bigint
                  and (payload->>'version')::int = $2) as published_events",
         )
         .bind(course)

@@ -171,7 +171,9 @@ impl World {
         set("TEMPORAL__STICKY_TIMEOUT_SECONDS", "1".to_owned());
         set("RELAY__RECONCILE_SECONDS", "2".to_owned());
         set("MAIL__FOLDER", dir.path().join("mail").display().to_string());
+        // A task is given up within a second; the defaults outlast an outage.
         set("TASKS__RETRY_INITIAL_MS", "100".to_owned());
+        set("TASKS__RETRY_FACTOR", "2".to_owned());
         set("PUBLISH__RETRY_INITIAL_MS", "100".to_owned());
         set("PUBLISH__RETRY_MAX_SECONDS", "1".to_owned());
         for (key, value) in settings {

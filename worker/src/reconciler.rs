@@ -1,7 +1,7 @@
 //! Heals publishes and onboardings whose workflow is gone: terminated, timed out, failed without a record, or forgotten
 //! by a Temporal server that lost its data.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use smartcourse_platform::{
     Error, Result,
@@ -16,7 +16,7 @@ use smartcourse_proto::{
         course_service_client::CourseServiceClient,
     },
     enrollment::{
-        ListOpenOnboardingsRequest, RestartOnboardingRequest,
+        ListOpenOnboardingsRequest, OpenOnboarding, OpenOnboardings, RestartOnboardingRequest,
         enrollment_service_client::EnrollmentServiceClient,
     },
 };
@@ -62,30 +62,68 @@ pub async fn reconcile(
 
 /// An onboarding is only ever started again: nothing of it is undone.
 async fn look_at_onboardings(
-    mut enrollment: EnrollmentServiceClient<Transport>,
+    enrollment: EnrollmentServiceClient<Transport>,
     temporal: &Temporal,
 ) -> Result<()> {
-    let request = ListOpenOnboardingsRequest {
-        older_than_seconds: MINIMUM_AGE_SECONDS,
-    };
-    let open = enrollment
-        .list_open_onboardings(Actor::Service.request(request))
-        .await?
-        .into_inner();
-    for onboarding in open.items {
-        let run = temporal.describe(&onboarding.workflow_id).await?;
-        if run.is_some_and(|run| run.state == RunState::Running) {
-            continue;
+    let page = |after_enrollment_id| {
+        let mut enrollment = enrollment.clone();
+        async move {
+            let request = ListOpenOnboardingsRequest {
+                older_than_seconds: MINIMUM_AGE_SECONDS,
+                after_enrollment_id,
+            };
+            let open = enrollment
+                .list_open_onboardings(Actor::Service.request(request))
+                .await?;
+            Ok(open.into_inner())
         }
-        tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding has no workflow; starting it again");
-        let restart = RestartOnboardingRequest {
-            enrollment_id: onboarding.enrollment_id,
-            epoch: onboarding.epoch,
-        };
-        enrollment
-            .restart_onboarding(Actor::Service.request(restart))
-            .await?;
+    };
+    over_all(page, |onboarding| {
+        start_again(enrollment.clone(), temporal, onboarding)
+    })
+    .await
+}
+
+/// Goes over every page; one that cannot be healed now does not keep the others waiting.
+async fn over_all<P, H>(page: impl Fn(i64) -> P, heal: impl Fn(OpenOnboarding) -> H) -> Result<()>
+where
+    P: Future<Output = Result<OpenOnboardings>>,
+    H: Future<Output = Result<()>>,
+{
+    let mut after = 0;
+    loop {
+        let open = page(after).await?;
+        for onboarding in open.items {
+            let workflow_id = onboarding.workflow_id.clone();
+            if let Err(error) = heal(onboarding).await {
+                tracing::warn!(%workflow_id, error = %error.chain(), "an onboarding will be compared again");
+            }
+        }
+        // A page ends behind where it began, so the look ends.
+        match open.next_after_enrollment_id {
+            Some(next) if next > after => after = next,
+            _ => return Ok(()),
+        }
     }
+}
+
+async fn start_again(
+    mut enrollment: EnrollmentServiceClient<Transport>,
+    temporal: &Temporal,
+    onboarding: OpenOnboarding,
+) -> Result<()> {
+    let run = temporal.describe(&onboarding.workflow_id).await?;
+    if run.is_some_and(|run| run.state == RunState::Running) {
+        return Ok(());
+    }
+    tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding has no workflow; starting it again");
+    let restart = RestartOnboardingRequest {
+        enrollment_id: onboarding.enrollment_id,
+        epoch: onboarding.epoch,
+    };
+    enrollment
+        .restart_onboarding(Actor::Service.request(restart))
+        .await?;
     Ok(())
 }
 
@@ -173,4 +211,40 @@ async fn decide(attempt: &OpenAttempt, temporal: &Temporal) -> Result<Option<Res
             }
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use smartcourse_platform::error::codes;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_page_is_looked_at_whatever_fails_before() {
+        let onboarding = |enrollment_id: i64| OpenOnboarding {
+            enrollment_id,
+            epoch: 1,
+            workflow_id: format!("enroll-{enrollment_id}"),
+        };
+        let page = |after: i64| {
+            let items = (after + 1..=after + 2).map(onboarding).collect();
+            let next_after_enrollment_id = (after < 4).then_some(after + 2);
+            std::future::ready(Ok(OpenOnboardings {
+                items,
+                next_after_enrollment_id,
+            }))
+        };
+        let healed = Mutex::new(Vec::new());
+        let heal = |onboarding: OpenOnboarding| {
+            healed.lock().unwrap().push(onboarding.enrollment_id);
+            std::future::ready(match onboarding.enrollment_id {
+                1 | 4 => Err(Error::new(&codes::UNAVAILABLE, "not now")),
+                _ => Ok(()),
+            })
+        };
+        over_all(page, heal).await.unwrap();
+        assert_eq!(healed.into_inner().unwrap(), [1, 2, 3, 4, 5, 6]);
+    }
 }

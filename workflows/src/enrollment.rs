@@ -10,7 +10,7 @@
 //! | 2 Preparing progress | `initialise_progress` | progress |
 //! | 3 Sending the welcome | `queue_welcome_mail` | notification |
 //! | 4 Counting | `await_analytics`, bounded; it never fails the run | analytics |
-//! | – | `finish_onboarding` | enrollment |
+//! | – | `finish_onboarding`, local at first | enrollment |
 //!
 //! After the seat nothing is undone: a step is tried until it works, and the enrollment shows why it does not. Every
 //! effect is keyed by (enrollment, epoch, step). Query `progress`.
@@ -25,7 +25,7 @@ use temporalio_workflow::{
 
 use crate::{
     Cause,
-    enrollment_contract::{AwaitInput, EnsureInput, EpochRef, OnboardingActivities},
+    enrollment_contract::{AwaitInput, EnsureInput, EpochRef, OnboardingActivities, OnboardingEnd},
     policy::Settings,
 };
 
@@ -167,15 +167,28 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
         enter(ctx, 4);
         let counted = counted(ctx, &input, &epoch, facts.event_id).await?;
 
-        let finish = input
-            .settings
-            .quick("Record that all is set".to_owned(), &ctx.cancellation_token());
-        let end = ctx
-            .execute_activity(OnboardingActivities::finish_onboarding, epoch.clone(), finish)
-            .await?;
-        match end.next_epoch {
+        match finish(ctx, &input.settings, &epoch).await?.next_epoch {
             Some(next) => accepted = Some(next),
             None => return Ok(result(&epoch, counted)),
+        }
+    }
+}
+
+/// Records that all is set: within the workflow's task if that works at once, which it nearly always does.
+async fn finish(ctx: &Ctx, settings: &Settings, epoch: &EpochRef) -> Result<OnboardingEnd, Cause> {
+    let summary = || "Record that all is set".to_owned();
+    let token = ctx.cancellation_token();
+    let local = settings.local(summary(), &token);
+    match ctx
+        .execute_local_activity(OnboardingActivities::finish_onboarding, epoch.clone(), local)
+        .await
+    {
+        Ok(end) => Ok(end),
+        Err(error @ ActivityExecutionError::Cancelled(_)) => Err(error.into()),
+        Err(_) => {
+            let regular = settings.quick(summary(), &token);
+            let end = ctx.execute_activity(OnboardingActivities::finish_onboarding, epoch.clone(), regular);
+            Ok(end.await?)
         }
     }
 }

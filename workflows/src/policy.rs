@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use temporalio_common::RetryPolicy;
-use temporalio_workflow::{ActivityCancellationType, ActivityOptions, WorkflowCancellationToken};
+use temporalio_workflow::{
+    ActivityCancellationType, ActivityOptions, LocalActivityOptions, WorkflowCancellationToken,
+};
 
 /// Silence after which an activity is given to another worker.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -15,6 +17,12 @@ pub const HEARTBEAT: Duration = Duration::from_secs(5);
 const QUICK: Duration = Duration::from_secs(60);
 /// Limit of one try of an activity that handles files, lessons or a whole version.
 const LONG: Duration = Duration::from_secs(1800);
+/// Tries of a local activity: its retries take up a workflow task, those of a regular one only the server's memory.
+const LOCAL_TRIES: u32 = 3;
+/// Tries of a part of the clean-up: the next run tries again anyway.
+pub const UPKEEP_TRIES: u32 = 5;
+/// When the server ends a run that came by the clock: above what all tries of its activities may take.
+pub const UPKEEP_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// How long compensations may take after the deadline before the server ends the run and the reconciler takes over.
 pub const COMPENSATION_ALLOWANCE: Duration = Duration::from_secs(3600);
 
@@ -47,6 +55,17 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// For the clean-up: [`UPKEEP_TRIES`] within a minute and a half, so that a restart is outlasted and what
+    /// is broken does not hold up the rest.
+    pub fn upkeep() -> Self {
+        Self {
+            retry_initial_ms: 5_000,
+            retry_max_seconds: 60,
+            retry_attempts: UPKEEP_TRIES,
+            ..Self::default()
+        }
+    }
+
     /// When the server ends the run whatever it does.
     pub fn execution_timeout(&self) -> Duration {
         Duration::from_secs(self.deadline_seconds) + COMPENSATION_ALLOWANCE
@@ -63,6 +82,18 @@ impl Settings {
     /// A step's quick activity.
     pub fn quick(&self, summary: String, token: &WorkflowCancellationToken) -> ActivityOptions {
         self.options(QUICK, summary, token, self.retry_attempts)
+    }
+
+    /// A quick activity within the workflow's own task, which spares the server a task and six events of history. It is
+    /// given up after [`LOCAL_TRIES`]: what lasts longer is for a regular activity.
+    pub fn local(&self, summary: String, token: &WorkflowCancellationToken) -> LocalActivityOptions {
+        LocalActivityOptions::builder()
+            .start_to_close_timeout(QUICK)
+            .cancel_type(ActivityCancellationType::WaitCancellationCompleted)
+            .cancellation_token(token.clone())
+            .retry_policy(self.retry(LOCAL_TRIES))
+            .summary(summary)
+            .build()
     }
 
     /// A step's long activity.

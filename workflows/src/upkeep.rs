@@ -1,11 +1,13 @@
 //! What happens by the clock: the nightly report, and the clean-up of what nobody needs any more.
 //!
 //! Trigger: Temporal Schedules, made by the relay ([`SCHEDULES`]). Each activity may come twice and has one effect.
+//! The tries of the clean-up are bounded, and a part of it that fails does not keep the others from being done: the run
+//! then ends as failed and names it.
 
 use serde::{Deserialize, Serialize};
 use temporalio_common::ActivityError;
 use temporalio_macros::{activity_definitions, workflow, workflow_methods};
-use temporalio_workflow::{WorkflowContext, WorkflowResult};
+use temporalio_workflow::{ActivityExecutionError, WorkflowContext, WorkflowResult, WorkflowTermination};
 
 pub use self::upkeep_activities::*;
 use crate::{Cause, policy::Settings};
@@ -35,7 +37,7 @@ pub const SCHEDULES: [Schedule; 2] = [
         id: "clean-up",
         workflow_type: "CleanUp",
         cron: "45 * * * *",
-        summary: "Remove old versions, expired tokens and unconfirmed uploads",
+        summary: "Remove old versions, unconfirmed uploads, expired tokens, old reports and settled rows",
     },
 ];
 
@@ -46,6 +48,9 @@ pub struct Swept {
     pub versions: u64,
     /// Expired refresh tokens.
     pub tokens: u64,
+    /// Old reports, and rows that only said that something was done.
+    #[serde(default)]
+    pub settled: u64,
 }
 
 /// What the services do by the clock.
@@ -68,6 +73,11 @@ impl UpkeepActivities {
     pub fn sweep_tokens(_: ()) -> Result<u64, ActivityError> {
         unimplemented!()
     }
+    /// Removes old reports and settled rows of inbox, outbox, tasks and keys.
+    #[activity(name = "analytics.sweep")]
+    pub fn sweep_settled(_: ()) -> Result<u64, ActivityError> {
+        unimplemented!()
+    }
 }
 
 /// Asks for one report a night.
@@ -80,6 +90,7 @@ impl NightlyReport {
     /// Answers the report's id.
     #[run(name = "NightlyReport")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<String> {
+        // Nothing waits behind it: it is asked for until the run's own time-out.
         let options = Settings::default().quick("Ask for the report".to_owned(), &ctx.cancellation_token());
         let key = ctx.workflow_id().to_owned();
         ctx.execute_activity(UpkeepActivities::request_report, key, options)
@@ -98,24 +109,99 @@ impl CleanUp {
     /// Answers what was removed.
     #[run(name = "CleanUp")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Swept> {
-        let settings = Settings::default();
+        let settings = Settings::upkeep();
         let token = ctx.cancellation_token();
+        let mut parts = Parts::default();
+        let content = settings.long("Remove old versions and broken uploads".to_owned(), &token);
         let versions = ctx
-            .execute_activity(
-                UpkeepActivities::sweep_content,
-                (),
-                settings.long("Remove old versions and broken uploads".to_owned(), &token),
-            )
-            .await
-            .map_err(|error| Cause::from(error).into_termination())?;
+            .execute_activity(UpkeepActivities::sweep_content, (), content)
+            .await;
+        let versions = parts.note("content.sweep", versions)?;
+        let tokens = settings.quick("Remove expired tokens".to_owned(), &token);
         let tokens = ctx
-            .execute_activity(
-                UpkeepActivities::sweep_tokens,
-                (),
-                settings.quick("Remove expired tokens".to_owned(), &token),
-            )
-            .await
-            .map_err(|error| Cause::from(error).into_termination())?;
-        Ok(Swept { versions, tokens })
+            .execute_activity(UpkeepActivities::sweep_tokens, (), tokens)
+            .await;
+        let tokens = parts.note("user.sweep", tokens)?;
+        let settled = settings.long("Remove old reports and settled rows".to_owned(), &token);
+        let settled = ctx
+            .execute_activity(UpkeepActivities::sweep_settled, (), settled)
+            .await;
+        let settled = parts.note("analytics.sweep", settled)?;
+        parts.finish(Swept {
+            versions,
+            tokens,
+            settled,
+        })
+    }
+}
+
+/// The parts of a clean-up that failed, with their causes.
+#[derive(Default)]
+struct Parts {
+    failed: Vec<(&'static str, Cause)>,
+}
+
+impl Parts {
+    /// What a part removed; a failure is kept for the end. Only a cancellation ends the run at once.
+    fn note(
+        &mut self,
+        part: &'static str,
+        outcome: Result<u64, ActivityExecutionError>,
+    ) -> Result<u64, WorkflowTermination> {
+        match outcome.map_err(Cause::from) {
+            Ok(removed) => Ok(removed),
+            Err(cause) if cause.cancelled => Err(cause.into_termination()),
+            Err(cause) => {
+                self.failed.push((part, cause));
+                Ok(0)
+            }
+        }
+    }
+
+    /// How the run ends: with what was removed, or failed under the first code and with every part and cause.
+    fn finish(self, swept: Swept) -> WorkflowResult<Swept> {
+        let Some((_, first)) = self.failed.first() else {
+            return Ok(swept);
+        };
+        let code = first.code.clone();
+        let causes = self
+            .failed
+            .into_iter()
+            .map(|(part, cause)| format!("{part}: {}", cause.message));
+        let removed = format!(
+            "removed were {} versions and uploads, {} tokens, {} settled rows",
+            swept.versions, swept.tokens, swept.settled
+        );
+        let message = format!("{}; {removed}", causes.collect::<Vec<_>>().join("; "));
+        Err(Cause::new(&code, message).into_termination())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_clean_up_names_every_part_that_failed() {
+        let swept = Swept {
+            tokens: 3,
+            ..Swept::default()
+        };
+        assert!(Parts::default().finish(swept.clone()).is_ok());
+        let parts = Parts {
+            failed: vec![
+                ("content.sweep", Cause::new("unavailable", "files are away")),
+                ("analytics.sweep", Cause::new("timeout", "too slow")),
+            ],
+        };
+        let told = format!("{:?}", parts.finish(swept).unwrap_err());
+        for part in [
+            "content.sweep: files are away",
+            "analytics.sweep: too slow",
+            "3 tokens",
+            "unavailable",
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
     }
 }

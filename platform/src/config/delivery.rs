@@ -6,6 +6,9 @@ use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+/// Longest pause before a failed task is run again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
 /// `[tasks]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,8 +17,10 @@ pub struct Tasks {
     pub concurrency: usize,
     /// Runs before a task is given up.
     pub max_tries: i32,
-    /// First pause between runs in milliseconds; it doubles.
+    /// First pause between runs in milliseconds.
     pub retry_initial_ms: u64,
+    /// By how much each further pause is longer than the one before.
+    pub retry_factor: f64,
     /// Seconds after which a dead process's task goes to another.
     pub lease_seconds: u64,
 }
@@ -26,9 +31,11 @@ impl Tasks {
         Duration::from_secs(self.lease_seconds)
     }
 
-    /// The pause after the first failure.
-    pub fn retry_initial(&self) -> Duration {
-        Duration::from_millis(self.retry_initial_ms)
+    /// The pause after so many failed runs.
+    pub fn pause(&self, tries: i32) -> Duration {
+        let initial = Duration::from_millis(self.retry_initial_ms).as_secs_f64();
+        let pause = initial * self.retry_factor.powi(tries.saturating_sub(1).max(0));
+        Duration::from_secs_f64(pause.min(LONGEST_PAUSE.as_secs_f64()))
     }
 
     pub(super) fn check(&self, require: &mut impl FnMut(bool, String)) {
@@ -39,6 +46,10 @@ impl Tasks {
         require(
             self.max_tries >= 1,
             "tasks.max_tries: must be at least 1".to_owned(),
+        );
+        require(
+            (1.0..=1000.0).contains(&self.retry_factor),
+            "tasks.retry_factor: must be 1 to 1000".to_owned(),
         );
         require(
             self.lease_seconds >= 1,
@@ -147,4 +158,23 @@ impl WebPush {
 
 fn is_web_address(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::{
+        Figment,
+        providers::{Format as _, Toml},
+    };
+
+    use super::*;
+
+    #[test]
+    fn the_pauses_grow_and_have_an_end() {
+        let defaults = Figment::from(Toml::string(crate::config::DEFAULTS));
+        let config: crate::config::Config = defaults.extract().expect("defaults parse");
+        let pauses: Vec<u64> = (1..=4).map(|tries| config.tasks.pause(tries).as_secs()).collect();
+        assert_eq!(pauses, [5, 60, 300, 300]);
+        assert_eq!(config.tasks.pause(i32::MAX), LONGEST_PAUSE);
+    }
 }

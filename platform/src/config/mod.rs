@@ -1,6 +1,7 @@
 //! Configuration: the documented defaults in `default.toml`, an optional file, the environment; checked as a whole.
 
 mod delivery;
+mod upkeep;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use delivery::{Mail, Sms, Tasks, WebPush};
+pub use upkeep::Upkeep;
 
 /// The documented defaults, also printed by `smartcourse config print --defaults`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -242,6 +244,8 @@ pub struct Config {
     pub publish: Publish,
     /// Background tasks.
     pub tasks: Tasks,
+    /// How long what is settled is kept.
+    pub upkeep: Upkeep,
     /// Mail.
     pub mail: Mail,
     /// Text messages.
@@ -378,6 +382,7 @@ impl Config {
             "gateway: rates and bursts must be positive".to_owned(),
         );
         self.tasks.check(&mut require);
+        self.upkeep.check(&mut require);
         self.mail.check(&mut require);
         self.sms.check(&mut require);
         self.web_push.check(&mut require);

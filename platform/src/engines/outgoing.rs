@@ -18,6 +18,20 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 * 1024;
 
+/// Answers with 4xx that say nothing of the message: it came too slowly or too often, or our credentials are wrong.
+const PASSING: [StatusCode; 4] = [
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::UNAUTHORIZED,
+    StatusCode::FORBIDDEN,
+];
+
+/// What a provider answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    body: Bytes,
+}
+
 /// A client for one provider.
 #[derive(Clone)]
 pub(super) struct Outgoing {
@@ -42,8 +56,14 @@ impl Outgoing {
         })
     }
 
-    /// Sends a request; `delivery_refused` when the provider will never take it, else an error that passes.
+    /// Sends a request; `delivery_refused` when the provider will never take it, else an error that passes or that whoever
+    /// runs the product can mend.
     pub(super) async fn send(&self, request: http::Request<Vec<u8>>) -> Result<()> {
+        self.judge(&self.call(request).await?)
+    }
+
+    /// Sends a request and answers what came back, whatever it says.
+    pub(super) async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Answer> {
         let call = async {
             let response = self
                 .client
@@ -57,16 +77,17 @@ impl Outgoing {
         let (status, body) = tokio::time::timeout(TIMEOUT, call)
             .await
             .unwrap_or_else(|_| Err(self.unavailable("does not answer in time")))?;
+        Ok(Answer { status, body })
+    }
+
+    /// What an answer means to the message.
+    pub(super) fn judge(&self, answer: &Answer) -> Result<()> {
+        let status = answer.status;
         if status.is_success() {
             return Ok(());
         }
-        let detail = format!("answers {status}: {}", excerpt(&body));
-        if status.is_client_error()
-            && !matches!(
-                status,
-                StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
-            )
-        {
+        let detail = format!("answers {status}: {}", excerpt(&answer.body));
+        if status.is_client_error() && !PASSING.contains(&status) {
             return Err(Error::new(
                 &codes::DELIVERY_REFUSED,
                 format!("{} {detail}", self.provider),

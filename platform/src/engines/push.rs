@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderValue, Uri, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
 use secrecy::ExposeSecret;
@@ -42,7 +42,8 @@ pub trait Pusher: Send + Sync + 'static {
     /// that was not shown.
     ///
     /// # Errors
-    /// `delivery_refused` when it will never be taken, `unavailable` when it may be later.
+    /// `delivery_refused` when it will never be taken, `subscription_gone` when nothing will ever reach that browser again,
+    /// `unavailable` when it may be taken later.
     async fn send(&self, id: &str, subscription: &str, message: &[u8]) -> Result<()>;
 }
 
@@ -183,7 +184,13 @@ impl Pusher for WebPush {
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, self.authorization(&endpoint)?);
         headers.insert("topic", topic(id).map_err(|error| broken().because(error))?);
-        self.http.send(request).await
+        let answer = self.http.call(request).await?;
+        // The browser unsubscribed, or its subscription expired (RFC 8030, section 7.3).
+        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            let detail = format!("the push service answers {}", answer.status);
+            return Err(Error::new(&codes::SUBSCRIPTION_GONE, detail));
+        }
+        self.http.judge(&answer)
     }
 }
 

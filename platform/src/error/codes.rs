@@ -42,6 +42,7 @@ codes! {
     ALREADY_PUBLISHED "already_published" Conflict "The flip to the new version came first." "Nothing to cancel; publish again for a change.";
     NOT_PUBLISHED "not_published" Conflict "The course has no published version." "Wait until it is published.";
     ALREADY_ENROLLED "already_enrolled" Conflict "The student has a seat in this course." "Nothing to do; `enrollment_id` names it.";
+    NOT_A_STUDENT "not_a_student" Conflict "Only students hold seats, and this user is none." "Name a student.";
     COURSE_FULL "course_full" Conflict "All seats are taken." "Wait until somebody leaves.";
     PREREQUISITE_MISSING "prerequisite_missing" Conflict "The course demands others that the student has not completed." "Complete the courses named in `missing`.";
     ENROLLMENT_COMPLETED "enrollment_completed" Conflict "The course is completed; there is nothing to leave." "Keep it: access stays.";
@@ -66,7 +67,9 @@ codes! {
     UNSUPPORTED_TYPE "unsupported_type" UnsupportedMedia "The type of the file is not supported, or its bytes contradict its name." "Upload one of the documented types under its own name.";
     INJECTED "injected" Conflict "A fault test made this activity fail (`SMARTCOURSE_FAIL_AT`)." "Unset the variable.";
     DELIVERY_REFUSED "delivery_refused" Invalid "The mail server, text message provider or push service refused the message for good, or its address is none." "Correct the address or number, then replay the delivery.";
+    SUBSCRIPTION_GONE "subscription_gone" Invalid "The push service no longer knows the browser's subscription; it was taken out of the preferences." "Nothing to do: the user subscribes again in the browser.";
     DELIVERY_NOT_FAILED "delivery_not_failed" Conflict "Only a failed delivery can be replayed." "Nothing to do: it was sent, or the user does not want it.";
+    REPORT_FAILED "report_failed" Conflict "The report could not be made; the message says why." "Mend the cause, then replay the report's task or ask for a new report.";
     TASK_UNREADABLE "task_unreadable" Invalid "The payload of a background task is not what its handler expects." "Look at the task's `payload`; deploy code that reads it, then replay.";
     TASK_INTERRUPTED "task_interrupted" Internal "Every run of a background task was cut off: the process died, or the handler panicked." "Look at the log of the tasks role, then replay.";
     TOO_MANY_REQUESTS "too_many_requests" TooMany "Over the rate limit." "Wait for `Retry-After` seconds.";

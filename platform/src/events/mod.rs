@@ -27,8 +27,8 @@ pub(crate) const PLACED: &str = "smartcourse_events";
 
 /// Events that get their position in one transaction.
 pub const PLACE_BATCH: i64 = 500;
-/// Events a group takes in one transaction.
-const READ_BATCH: i64 = 100;
+/// Rows of the log a group looks at in one transaction.
+const READ_BATCH: usize = 100;
 /// Tries of a parked event before it waits for an administrator.
 pub const MAX_TRIES: i32 = 10;
 /// Advisory lock of the sequencer; groups lock their own name's hash.
@@ -69,6 +69,11 @@ pub trait Consumer: Send + Sync + 'static {
     fn group(&self) -> &'static str;
     /// Whether the group cares about this type.
     fn wants(&self, event_type: &str) -> bool;
+    /// Most events taken in one transaction. The locks an effect takes are held until the last of them: few for one that
+    /// makes others wait.
+    fn batch(&self) -> usize {
+        READ_BATCH
+    }
     /// The effect, through this connection only: it commits together with the inbox row.
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()>;
 }
@@ -116,8 +121,8 @@ pub async fn consume(pool: PgPool, consumer: impl Consumer, poll: Duration, life
     let mut waker = Waker::new(pool.clone(), PLACED, poll, life.clone());
     while !life.token().is_cancelled() {
         waker.listen().await;
-        match consume_batch(&pool, &consumer).await {
-            Ok(count) if count >= READ_BATCH => continue,
+        match look(&pool, &consumer).await {
+            Ok(look) if look.more => continue,
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(group = consumer.group(), error = %error.chain(), "reading the log again soon");
@@ -129,7 +134,23 @@ pub async fn consume(pool: PgPool, consumer: impl Consumer, poll: Duration, life
 }
 
 /// Takes the next batch of a group, parked events first; answers how many log rows it moved past.
+///
+/// # Errors
+/// When the database does not answer.
 pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i64> {
+    Ok(look(pool, consumer).await?.moved)
+}
+
+/// What one transaction of a group did.
+#[derive(Debug, Default)]
+struct Look {
+    /// Rows of the log it moved past.
+    moved: i64,
+    /// It ended because it was full: the next has something to do at once.
+    more: bool,
+}
+
+async fn look(pool: &PgPool, consumer: &impl Consumer) -> Result<Look> {
     let group = consumer.group();
     let mut tx = pool.begin().await?;
     let owner = sqlx::query_scalar!(
@@ -139,7 +160,7 @@ pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i6
     .fetch_one(&mut *tx)
     .await?;
     if !owner {
-        return Ok(0);
+        return Ok(Look::default());
     }
     sqlx::query!(
         "insert into platform.event_groups (name) values ($1) on conflict do nothing",
@@ -147,37 +168,44 @@ pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i6
     )
     .execute(&mut *tx)
     .await?;
-    retry_parked(&mut tx, consumer).await?;
+    let mut room = retry_parked(&mut tx, consumer, consumer.batch()).await?;
     let events = sqlx::query_as!(
         Event,
         "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
          from platform.events e, platform.event_groups g
          where g.name = $1 and e.position > g.position order by e.position limit $2",
         group,
-        READ_BATCH
+        READ_BATCH as i64
     )
     .fetch_all(&mut *tx)
     .await?;
-    let count = events.len() as i64;
     let mut taken = false;
+    let mut seen = None;
+    let mut moved = 0;
     for event in &events {
         if consumer.wants(&event.event_type) {
+            if room == 0 {
+                break;
+            }
             take(&mut tx, consumer, event).await?;
+            room -= 1;
             taken = true;
         }
+        seen = Some(event.position);
+        moved += 1;
     }
-    if let Some(last) = events.last() {
+    if let Some(position) = seen {
         sqlx::query!(
             "update platform.event_groups set position = $2 where name = $1",
             group,
-            last.position
+            position
         )
         .execute(&mut *tx)
         .await?;
     }
     if taken {
         fault::point(&format!("consumer.{group}"), "before_commit");
-    } else if count > 0 {
+    } else if moved > 0 {
         // Nothing but the position moved: losing that in a crash costs another look, so it need not wait for the disk.
         sqlx::query("set local synchronous_commit = off")
             .execute(&mut *tx)
@@ -187,7 +215,10 @@ pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i6
     if taken {
         fault::point(&format!("consumer.{group}"), "after_commit");
     }
-    Ok(count)
+    Ok(Look {
+        moved,
+        more: room == 0 || events.len() == READ_BATCH,
+    })
 }
 
 /// Takes the group for this transaction, waiting for its owner, and answers the position it has read up to. Meanwhile
@@ -269,10 +300,11 @@ async fn park(tx: &mut PgConnection, group: &str, event: &Event, reason: &str) -
     Ok(())
 }
 
-/// Tries the first parked event of each key that is due; its followers become due when it is done.
-async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer) -> Result<()> {
+/// Tries the first parked event of each key that is due; its followers become due when it is done. There is room for so
+/// many; answers what is left of it.
+async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer, mut room: usize) -> Result<usize> {
     let group = consumer.group();
-    loop {
+    while room > 0 {
         let due = sqlx::query_as!(
             Event,
             "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
@@ -281,12 +313,13 @@ async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer) -> Result
                  select 1 from platform.parked_events q where q.group_name = $1 and q.key = p.key and q.position < p.position)
              order by p.position limit $2",
             group,
-            READ_BATCH
+            room as i64
         )
         .fetch_all(&mut *tx)
         .await?;
         let mut progress = false;
         for event in &due {
+            room -= 1;
             match apply(tx, consumer, event).await {
                 Ok(()) => {
                     sqlx::query!(
@@ -309,7 +342,8 @@ async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer) -> Result
             }
         }
         if !progress {
-            return Ok(());
+            break;
         }
     }
+    Ok(room)
 }

@@ -30,6 +30,13 @@ pub struct Start {
     pub options: StartOptions,
 }
 
+impl Start {
+    fn options(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(&self.options)
+            .map_err(|error| crate::Error::internal("options are JSON").because(error))
+    }
+}
+
 /// Options of a start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StartOptions {
@@ -69,7 +76,7 @@ pub async fn put_start(tx: &mut PgConnection, start: &Start) -> Result<()> {
         start.workflow_type,
         start.task_queue,
         start.input,
-        serde_json::to_value(&start.options).map_err(|error| crate::Error::internal("options are JSON").because(error))?,
+        start.options()?,
         CHANNEL
     )
     .fetch_one(tx)
@@ -148,31 +155,42 @@ pub async fn put_event(
     payload: &impl Serialize,
 ) -> Result<uuid::Uuid> {
     let id = uuid::Uuid::now_v7();
-    put_event_as(tx, id, event_type, key, payload).await?;
+    put_event_as(tx, id, event_type, key, payload, None).await?;
     Ok(id)
 }
 
-/// [`put_event`] with an id the caller has made, for a row that names its event.
+/// [`put_event`] with an id the caller has made, for a row that names its event; and, in the same round trip, the start of
+/// a workflow that follows from it.
 pub async fn put_event_as(
     tx: &mut PgConnection,
     id: uuid::Uuid,
     event_type: &str,
     key: &str,
     payload: &impl Serialize,
+    start: Option<&Start>,
 ) -> Result<()> {
     let payload = serde_json::to_value(payload)
         .map_err(|error| crate::Error::internal("events are JSON").because(error))?;
     let headers = serde_json::json!({ "request_id": crate::http::trace_id() });
+    let options = start.map(Start::options).transpose()?;
     sqlx::query!(
-        "with row as (
-             insert into platform.events (id, type, key, payload, headers) values ($1, $2, $3, $4, $5) returning 1)
-         select pg_notify($6, '')::text as woken from row",
+        "with event as (
+             insert into platform.events (id, type, key, payload, headers) values ($1, $2, $3, $4, $5) returning 1),
+         start as (
+             insert into platform.outbox_commands (kind, workflow_id, workflow_type, task_queue, payload, options)
+             select 'start', $7::text, $8::text, $9::text, $10::jsonb, $11::jsonb where $7 is not null)
+         select pg_notify($6, '')::text as woken from event",
         id,
         event_type,
         key,
         payload,
         headers,
-        CHANNEL
+        CHANNEL,
+        start.map(|start| start.workflow_id.as_str()),
+        start.map(|start| start.workflow_type.as_str()),
+        start.map(|start| start.task_queue.as_str()),
+        start.map(|start| &start.input),
+        options
     )
     .fetch_one(tx)
     .await?;

@@ -5,6 +5,7 @@
 //! may run more than once: the process may die between effect and settling. So every effect carries the task's id, and
 //! whoever receives it takes that id once. Tasks of one kind wait for places of their own, never for those of another.
 
+pub mod dead;
 mod run;
 mod store;
 

@@ -170,7 +170,14 @@ async fn settle(
     outcome: Outcome<'_>,
 ) -> Result<()> {
     let mut tx = context.pool.begin().await?;
-    if !store::settle(&mut tx, leased, outcome, context.settings.retry_initial()).await? {
+    if !store::settle(
+        &mut tx,
+        leased,
+        outcome,
+        context.settings.pause(leased.task.tries),
+    )
+    .await?
+    {
         tracing::warn!("somebody else has the task; this run's outcome is not counted");
         return Ok(());
     }

@@ -9,9 +9,6 @@ use uuid::Uuid;
 use super::{CHANNEL, Outcome, Task};
 use crate::error::Result;
 
-/// Longest pause before a failed task is tried again, in seconds.
-const MAX_PAUSE_SECONDS: f64 = 300.0;
-
 /// Asks for a task once this transaction commits; false when a task with its id is known already.
 pub async fn put(tx: &mut PgConnection, task: &Task) -> Result<bool> {
     let new = sqlx::query!(
@@ -132,7 +129,7 @@ pub(super) async fn settle(
     tx: &mut PgConnection,
     leased: &Leased,
     outcome: Outcome<'_>,
-    retry_initial: Duration,
+    pause: Duration,
 ) -> Result<bool> {
     let (state, error) = match outcome {
         Outcome::Done => ("done", None),
@@ -141,15 +138,14 @@ pub(super) async fn settle(
     };
     let ours = sqlx::query!(
         "update platform.tasks set state = $3, last_error = $4, lease = null, lease_until = null,
-             next_try_at = now() + make_interval(secs => least($5::float8, $6::float8 * power(2, least(tries, 20) - 1))),
+             next_try_at = now() + make_interval(secs => $5),
              finished_at = case when $3 in ('done', 'dead') then now() end
          where id = $1 and lease = $2 and state = 'running'",
         leased.task.id,
         leased.lease,
         state,
         error,
-        MAX_PAUSE_SECONDS,
-        retry_initial.as_secs_f64()
+        pause.as_secs_f64()
     )
     .execute(tx)
     .await?;

@@ -15,7 +15,9 @@ use web_push_native::Auth;
 /// What an answer with this status means to a sender.
 fn meaning(status: u16) -> &'static Code {
     match status {
-        400..500 if status != 429 => &codes::DELIVERY_REFUSED,
+        // Our credentials, not the address.
+        401 | 403 | 429 => &codes::UNAVAILABLE,
+        400..500 => &codes::DELIVERY_REFUSED,
         _ => &codes::UNAVAILABLE,
     }
 }
@@ -40,7 +42,7 @@ async fn text_messages_over_twilio() {
         std::str::from_utf8(&call.body).unwrap(),
         "To=%2B4915112345678&From=%2B15550100&Body=Hello+%26+welcome+%C3%BC"
     );
-    for status in [400, 429, 500, 302] {
+    for status in [400, 401, 403, 404, 429, 500, 302] {
         provider.answer(status);
         let error = texter.send("+4915112345678", "x").await.unwrap_err();
         assert!(
@@ -104,7 +106,13 @@ async fn push_messages_are_signed_and_only_the_browser_reads_them() {
         .claims;
     assert_eq!(claims["sub"], "mailto:ops@example.org");
 
-    for status in [410, 413, 429, 503, 307] {
+    for status in [404, 410] {
+        provider.answer(status);
+        let error = pusher.send(id, &ours, b"x").await.unwrap_err();
+        assert!(error.is(&codes::SUBSCRIPTION_GONE), "{status}: {}", error.chain());
+        assert!(!error.kind().is_retryable(), "{status}");
+    }
+    for status in [401, 403, 413, 429, 503, 307] {
         provider.answer(status);
         let error = pusher.send(id, &ours, b"x").await.unwrap_err();
         assert!(error.is(meaning(status)), "{status}: {}", error.chain());

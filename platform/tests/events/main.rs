@@ -33,6 +33,7 @@ struct Recorder {
     group: &'static str,
     broken: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
+    batch: usize,
 }
 
 impl Recorder {
@@ -42,6 +43,7 @@ impl Recorder {
             group,
             broken,
             refused,
+            batch: 100,
         }
     }
 
@@ -58,6 +60,10 @@ impl Consumer for Recorder {
 
     fn wants(&self, event_type: &str) -> bool {
         event_type != "unwanted"
+    }
+
+    fn batch(&self) -> usize {
+        self.batch
     }
 
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> smartcourse_platform::Result<()> {

@@ -164,3 +164,33 @@ async fn tries_are_counted_and_end() {
     events::consume_batch(&pool, &group).await.unwrap();
     assert_eq!(effects(&pool, "tries", "a").await, [1, 2]);
 }
+
+#[tokio::test]
+async fn a_group_takes_no_more_at_once_than_it_says() {
+    let pool = database().await;
+    let group = Recorder {
+        batch: 1,
+        ..Recorder::new("careful")
+    };
+    for (event_type, key, n) in [
+        ("unwanted", "a", 1),
+        ("poison", "a", 2),
+        ("unwanted", "a", 3),
+        ("thing", "a", 4),
+        ("thing", "b", 5),
+    ] {
+        publish(&pool, event_type, key, n).await;
+    }
+    // What it does not want costs nothing: it is moved past together with the next event it takes.
+    for (moved, taken) in [(3, 0), (1, 0), (1, 1)] {
+        assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), moved);
+        assert_eq!(effects(&pool, "careful", "b").await.len(), taken);
+    }
+    assert_eq!(parked(&pool, "careful", "a").await.len(), 2);
+    group.mend();
+    make_due(&pool).await;
+    for expected in [&[2][..], &[2, 4]] {
+        events::consume_batch(&pool, &group).await.unwrap();
+        assert_eq!(effects(&pool, "careful", "a").await, expected);
+    }
+}

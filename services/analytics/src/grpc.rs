@@ -3,19 +3,22 @@
 use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
-    Error,
+    Error, config,
     error::codes,
     grpc::{Actor, Transport},
     page,
     temporal::Temporal,
+    upkeep,
 };
 use smartcourse_proto::{
     analytics::{
-        AwaitEventRequest, AwaitedEvent, CourseNumbers, FailedEventPage, FailedEventsRequest,
-        InstructorNumbers, PlatformNumbers, Popular, PopularRequest, ReplayEventRequest, ReplayedEvent,
-        Report, ReportFile, ReportRef, RequestReportRequest, StudentNumbers, SubjectRequest, Trends,
-        TrendsRequest, WorkflowRunPage, WorkflowRunsRequest, analytics_service_server::AnalyticsService,
+        AwaitEventRequest, AwaitedEvent, CourseNumbers, FailedEventPage, FailedEventsRequest, FailedTaskPage,
+        FailedTasksRequest, InstructorNumbers, PlatformNumbers, Popular, PopularRequest, ReplayEventRequest,
+        ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportFile, ReportRef, RequestReportRequest,
+        StudentNumbers, SubjectRequest, Trends, TrendsRequest, WorkflowRunPage, WorkflowRunsRequest,
+        analytics_service_server::AnalyticsService,
     },
+    common::Swept,
     course::{GetCourseRequest, course_service_client::CourseServiceClient},
     ids::UserId,
 };
@@ -30,33 +33,34 @@ pub struct Api {
     course: CourseServiceClient<Transport>,
     counted: Arc<Counted>,
     temporal: Temporal,
+    keep: config::Upkeep,
 }
 
 impl Api {
-    pub(crate) fn new(pool: PgPool, course: CourseServiceClient<Transport>, temporal: Temporal) -> Self {
+    pub(crate) fn new(
+        pool: PgPool,
+        course: CourseServiceClient<Transport>,
+        temporal: Temporal,
+        keep: config::Upkeep,
+    ) -> Self {
         Self {
             counted: Arc::new(Counted::new(pool.clone())),
             pool,
             course,
             temporal,
+            keep,
         }
     }
 }
 
-fn require_admin(actor: Actor) -> Result<(), Status> {
-    if actor.is_privileged() {
-        return Ok(());
-    }
-    actor.user().map_err(Status::from)?;
-    Err(Error::new(&codes::FORBIDDEN, "only administrators see these numbers").into())
+fn require_admin(actor: Actor) -> smartcourse_platform::Result<()> {
+    actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators see these numbers"))
 }
 
-fn require_self(actor: Actor, id: i64) -> Result<(), Status> {
-    if actor.owns(UserId(id)) {
-        return Ok(());
-    }
-    actor.user().map_err(Status::from)?;
-    Err(Error::new(&codes::FORBIDDEN, "these are somebody else's numbers").into())
+fn require_self(actor: Actor, id: i64) -> smartcourse_platform::Result<()> {
+    actor.require_owner(UserId(id), || {
+        Error::new(&codes::FORBIDDEN, "these are somebody else's numbers")
+    })
 }
 
 #[tonic::async_trait]
@@ -159,6 +163,35 @@ impl AnalyticsService for Api {
         Ok(Response::new(
             operations::replay_event(&self.pool, request.into_inner()).await?,
         ))
+    }
+
+    async fn list_failed_tasks(
+        &self,
+        request: Request<FailedTasksRequest>,
+    ) -> Result<Response<FailedTaskPage>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            operations::failed_tasks(&self.pool, request.into_inner()).await?,
+        ))
+    }
+
+    async fn replay_task(
+        &self,
+        request: Request<ReplayTaskRequest>,
+    ) -> Result<Response<ReplayedTask>, Status> {
+        require_admin(Actor::of(&request))?;
+        Ok(Response::new(
+            operations::replay_task(&self.pool, request.into_inner()).await?,
+        ))
+    }
+
+    async fn sweep(&self, request: Request<()>) -> Result<Response<Swept>, Status> {
+        Actor::of(&request).require_service()?;
+        let settled = upkeep::sweep(&self.pool, self.keep.keep()).await?;
+        let reports = report::sweep(&self.pool, self.keep.keep_reports()).await?;
+        Ok(Response::new(Swept {
+            removed: settled + reports,
+        }))
     }
 
     async fn list_workflow_runs(

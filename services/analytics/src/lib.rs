@@ -9,7 +9,7 @@
 //! | [`numbers`], [`trends`] | every metric, defined in one place |
 //! | [`awaiting`] | waiting until an event is counted |
 //! | [`report`] | the CSV report as a background task |
-//! | [`operations`] | events nobody could take, and workflows, for administrators |
+//! | [`operations`] | events nobody could take, tasks that were given up, and workflows, for administrators |
 //! | [`rebuild`] | everything from the log, compared with what was there |
 
 mod awaiting;
@@ -26,6 +26,7 @@ pub use grpc::Api;
 pub use rebuild::{Rebuilt, rebuild};
 pub use report::Reports;
 use smartcourse_platform::{
+    config,
     grpc::{MAX_MESSAGE, Transport},
     postgres,
     temporal::Temporal,
@@ -45,8 +46,13 @@ pub fn migrator() -> Migrator {
 }
 
 /// The gRPC server of this service; `course` leads to the course service, which knows the owners of courses.
-pub fn service(pool: PgPool, course: Transport, temporal: Temporal) -> AnalyticsServiceServer<Api> {
-    AnalyticsServiceServer::new(Api::new(pool, CourseServiceClient::new(course), temporal))
+pub fn service(
+    pool: PgPool,
+    course: Transport,
+    temporal: Temporal,
+    keep: config::Upkeep,
+) -> AnalyticsServiceServer<Api> {
+    AnalyticsServiceServer::new(Api::new(pool, CourseServiceClient::new(course), temporal, keep))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE)
 }

@@ -24,7 +24,8 @@ pub(crate) struct Scope {
     pub(crate) user_id: Option<i64>,
 }
 
-/// The time up to which everything is counted; absent while nothing is.
+/// The time up to which everything is counted; absent while nothing is. Read before the numbers it goes with: they may
+/// have more than it says, never less.
 pub(crate) async fn as_of(pool: &PgPool) -> Result<Option<OffsetDateTime>> {
     Ok(sqlx::query_scalar!("select as_of from analytics.counted")
         .fetch_optional(pool)
@@ -108,9 +109,10 @@ async fn by_popularity(
 
 /// The most popular published courses.
 pub(crate) async fn popular(pool: &PgPool, limit: i64) -> Result<Popular> {
+    let as_of = as_of(pool).await?;
     Ok(Popular {
         items: by_popularity(pool, None, true, limit).await?,
-        as_of: as_of(pool).await?.map(from_time),
+        as_of: as_of.map(from_time),
     })
 }
 
@@ -154,6 +156,7 @@ pub(crate) async fn platform(pool: &PgPool) -> Result<PlatformNumbers> {
 }
 
 pub(crate) async fn course(pool: &PgPool, course_id: i64, title: String) -> Result<CourseNumbers> {
+    let as_of = as_of(pool).await?;
     let scope = Scope {
         course_id: Some(course_id),
         ..Scope::default()
@@ -170,11 +173,12 @@ pub(crate) async fn course(pool: &PgPool, course_id: i64, title: String) -> Resu
         enrollments: Some(enrollments(pool, scope).await?),
         lessons_completed: lessons,
         assistant: Some(assistant(pool, scope).await?),
-        as_of: as_of(pool).await?.map(from_time),
+        as_of: as_of.map(from_time),
     })
 }
 
 pub(crate) async fn instructor(pool: &PgPool, instructor_id: i64) -> Result<InstructorNumbers> {
+    let as_of = as_of(pool).await?;
     let scope = Scope {
         instructor_id: Some(instructor_id),
         ..Scope::default()
@@ -194,11 +198,12 @@ pub(crate) async fn instructor(pool: &PgPool, instructor_id: i64) -> Result<Inst
         enrollments: Some(enrollments(pool, scope).await?),
         assistant: Some(assistant(pool, scope).await?),
         courses: by_popularity(pool, Some(instructor_id), false, i64::MAX).await?,
-        as_of: as_of(pool).await?.map(from_time),
+        as_of: as_of.map(from_time),
     })
 }
 
 pub(crate) async fn student(pool: &PgPool, user_id: i64) -> Result<StudentNumbers> {
+    let as_of = as_of(pool).await?;
     let scope = Scope {
         user_id: Some(user_id),
         ..Scope::default()
@@ -216,7 +221,7 @@ pub(crate) async fn student(pool: &PgPool, user_id: i64) -> Result<StudentNumber
         lessons_completed: row.lessons,
         certificates: row.certificates,
         assistant: Some(assistant(pool, scope).await?),
-        as_of: as_of(pool).await?.map(from_time),
+        as_of: as_of.map(from_time),
     })
 }
 

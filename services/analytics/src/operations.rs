@@ -1,16 +1,18 @@
-//! What administrators look after: events nobody could take, and workflows.
+//! What administrators look after: events nobody could take, tasks that were given up, and workflows.
 
 use smartcourse_platform::{
     Error, Result,
     error::codes,
     events::parked::{self, Parked},
     page,
+    tasks::dead::{self, Dead},
     temporal::{ListedRun, RunState, Temporal},
 };
 use smartcourse_proto::{
     analytics::{
-        FailedEvent, FailedEventPage, FailedEventsRequest, ReplayEventRequest, ReplayedEvent, WorkflowRun,
-        WorkflowRunPage, WorkflowRunsRequest, WorkflowState,
+        FailedEvent, FailedEventPage, FailedEventsRequest, FailedTask, FailedTaskPage, FailedTasksRequest,
+        ReplayEventRequest, ReplayTaskRequest, ReplayedEvent, ReplayedTask, WorkflowRun, WorkflowRunPage,
+        WorkflowRunsRequest, WorkflowState,
     },
     json::timestamp::from_time,
 };
@@ -55,6 +57,40 @@ pub(crate) async fn replay_event(pool: &PgPool, request: ReplayEventRequest) -> 
         id: request.id,
         groups,
     })
+}
+
+/// Tasks that were given up, the latest first.
+pub(crate) async fn failed_tasks(pool: &PgPool, request: FailedTasksRequest) -> Result<FailedTaskPage> {
+    let limit = page::limit(request.limit)?;
+    let after = page::decode(&request.cursor)?;
+    let mut items = dead::list(pool, request.kind.as_deref(), after, limit + 1).await?;
+    let next_cursor = page::cut(&mut items, limit, Dead::place);
+    Ok(FailedTaskPage {
+        items: items.into_iter().map(given_up).collect(),
+        next_cursor,
+    })
+}
+
+fn given_up(task: Dead) -> FailedTask {
+    FailedTask {
+        id: task.id.to_string(),
+        kind: task.kind,
+        payload: task.payload.to_string(),
+        tries: task.tries,
+        reason: task.reason,
+        created_at: Some(from_time(task.created_at)),
+        finished_at: Some(from_time(task.finished_at)),
+    }
+}
+
+/// Puts such a task back, with all its tries.
+pub(crate) async fn replay_task(pool: &PgPool, request: ReplayTaskRequest) -> Result<ReplayedTask> {
+    let missing = || Error::new(&codes::NOT_FOUND, "no task with this id was given up");
+    let id: Uuid = request.id.parse().map_err(|_| missing())?;
+    if !dead::replay(pool, id).await? {
+        return Err(missing());
+    }
+    Ok(ReplayedTask { id: request.id })
 }
 
 /// Runs of workflows, newest first, as Temporal knows them.

@@ -2,6 +2,8 @@
 //!
 //! One row for the platform, then one for each course that was ever published.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use smartcourse_platform::{
     Error, Result,
@@ -21,6 +23,9 @@ use crate::numbers::{self, Scope};
 
 /// Kind of the task.
 const KIND: &str = "analytics.report";
+
+/// Reports one sweep removes at most; the next one goes on.
+const SWEEP: i64 = 1000;
 
 const HEADER: [&str; 13] = [
     "scope",
@@ -84,12 +89,36 @@ pub(crate) async fn get(pool: &PgPool, id: &str) -> Result<Report> {
 
 /// The CSV of a report that is ready.
 pub(crate) async fn file(pool: &PgPool, id: &str) -> Result<ReportFile> {
-    let csv = sqlx::query_scalar!("select csv from analytics.reports where id = $1", parse(id)?)
-        .fetch_optional(pool)
-        .await?
-        .ok_or_else(missing)?;
-    let csv = csv.ok_or_else(|| Error::new(&codes::NOT_READY, "the report is not ready"))?;
+    let report = sqlx::query!(
+        "select csv, state, error from analytics.reports where id = $1",
+        parse(id)?
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or_else(missing)?;
+    if ReportState::from_text(&report.state) == Some(ReportState::Failed) {
+        let reason = report.error.unwrap_or_default();
+        let detail = format!("the report could not be made: {reason}");
+        return Err(Error::new(&codes::REPORT_FAILED, detail));
+    }
+    let csv = report
+        .csv
+        .ok_or_else(|| Error::new(&codes::NOT_READY, "the report is not ready"))?;
     Ok(ReportFile { csv })
+}
+
+/// Removes reports that were asked for longer ago than this and are not under way; answers how many.
+pub(crate) async fn sweep(pool: &PgPool, age: Duration) -> Result<u64> {
+    let deleted = sqlx::query!(
+        "delete from analytics.reports where id in (
+             select id from analytics.reports
+             where state <> 'queued' and requested_at < now() - make_interval(secs => $1) limit $2)",
+        age.as_secs_f64(),
+        SWEEP
+    )
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
 }
 
 /// Makes reports in the background.
@@ -109,6 +138,14 @@ impl Handler for Reports {
     }
 
     async fn handle(&self, task: &Task) -> Result<()> {
+        // One that failed and was put back is under way again.
+        sqlx::query!(
+            "update analytics.reports set state = 'queued', error = null, finished_at = null
+             where id = $1 and state = 'failed'",
+            task.id
+        )
+        .execute(&self.0)
+        .await?;
         let csv = write(&self.0).await?;
         sqlx::query!(
             "update analytics.reports set csv = coalesce(csv, $2) where id = $1",

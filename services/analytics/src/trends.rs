@@ -16,6 +16,8 @@ use crate::numbers;
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// Days of a range at most: three years.
 const MAX_DAYS: i64 = 1096;
+/// The first year a day may be of.
+const FIRST_YEAR: i32 = 1970;
 /// Days of a range whose beginning is not named.
 const DEFAULT_DAYS: i64 = 29;
 
@@ -24,14 +26,19 @@ pub(crate) async fn trends(pool: &PgPool, request: TrendsRequest) -> Result<Tren
     let mut problems = Problems::default();
     let mut day = |name: &str, text: &str| match text {
         "" => None,
-        text => Date::parse(text, DAY)
-            .map_err(|_| problems.add(name, "must be a day such as 2026-11-23"))
-            .ok(),
+        text => {
+            // The format knows years before the first, and nothing happened before this one.
+            let day = Date::parse(text, DAY).ok().filter(|day| day.year() >= FIRST_YEAR);
+            if day.is_none() {
+                problems.add(name, "must be a day such as 2026-11-23");
+            }
+            day
+        }
     };
     let to = day("to", &request.to);
     let from = day("from", &request.from);
     let to = to.unwrap_or_else(|| OffsetDateTime::now_utc().date());
-    let from = from.unwrap_or_else(|| to - Duration::days(DEFAULT_DAYS));
+    let from = from.unwrap_or_else(|| to.saturating_sub(Duration::days(DEFAULT_DAYS)));
     problems.require(from <= to, "from", "must not be after `to`");
     problems.require(
         (to - from).whole_days() <= MAX_DAYS,
@@ -43,6 +50,7 @@ pub(crate) async fn trends(pool: &PgPool, request: TrendsRequest) -> Result<Tren
         Bucket::Unspecified => Bucket::Day,
         named => named,
     };
+    let as_of = numbers::as_of(pool).await?;
     let items = sqlx::query_as!(
         TrendPoint,
         r#"with facts(kind, at) as (
@@ -74,6 +82,6 @@ pub(crate) async fn trends(pool: &PgPool, request: TrendsRequest) -> Result<Tren
     Ok(Trends {
         bucket: bucket.into(),
         items,
-        as_of: numbers::as_of(pool).await?.map(from_time),
+        as_of: as_of.map(from_time),
     })
 }

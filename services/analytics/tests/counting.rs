@@ -12,9 +12,13 @@ use smartcourse_platform::{
     events::{self, Consumer as _, Event},
     postgres,
 };
-use smartcourse_proto::events::{
-    AssistantAnswered, CertificateIssued, CourseArchived, CourseCompleted, CoursePublishFailed,
-    CoursePublished, EnrollmentCreated, EnrollmentDropped, ProgressUpdated, UserRegistered, UserRoleChanged,
+use smartcourse_proto::{
+    catalogue::Key,
+    events::{
+        AssistantAnswered, CertificateIssued, CourseArchived, CourseCompleted, CoursePublishFailed,
+        CoursePublished, EnrollmentCreated, EnrollmentDropped, ProgressUpdated, UserRegistered,
+        UserRoleChanged,
+    },
 };
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
@@ -67,7 +71,11 @@ fn school() -> Vec<Event> {
     let mut log = Log::default();
     let register = |log: &mut Log, user_id: i64, role: &str| {
         let role = role.to_owned();
-        log.put("user.registered", user_id, UserRegistered { user_id, role });
+        log.put(
+            "user.registered",
+            Key::User.of(user_id),
+            UserRegistered { user_id, role },
+        );
     };
     let publish = |log: &mut Log, course_id: i64, version: i32| {
         let event = CoursePublished {
@@ -77,7 +85,7 @@ fn school() -> Vec<Event> {
             title: format!("Course {course_id}, version {version}"),
             ai_ready: true,
         };
-        log.put("course.published", course_id, event);
+        log.put("course.published", Key::Course.of(course_id), event);
     };
     for user in 1..=STUDENTS {
         register(&mut log, user, "student");
@@ -89,7 +97,7 @@ fn school() -> Vec<Event> {
     let (from, to) = ("student".to_owned(), "admin".to_owned());
     log.put(
         "user.role_changed",
-        STUDENTS,
+        Key::User.of(STUDENTS),
         UserRoleChanged {
             user_id: STUDENTS,
             from,
@@ -103,7 +111,11 @@ fn school() -> Vec<Event> {
         }
         let (version, instructor_id) = (2, 100 + course_id);
         match course_id {
-            1 => log.put("course.archived", course_id, CourseArchived { course_id }),
+            1 => log.put(
+                "course.archived",
+                Key::Course.of(course_id),
+                CourseArchived { course_id },
+            ),
             2 => {
                 let code = "publish_timed_out".to_owned();
                 let event = CoursePublishFailed {
@@ -112,10 +124,14 @@ fn school() -> Vec<Event> {
                     instructor_id,
                     code,
                 };
-                log.put("course.publish_failed", course_id, event);
+                log.put("course.publish_failed", Key::Course.of(course_id), event);
             }
             3 => {
-                log.put("course.archived", course_id, CourseArchived { course_id });
+                log.put(
+                    "course.archived",
+                    Key::Course.of(course_id),
+                    CourseArchived { course_id },
+                );
                 publish(&mut log, course_id, version);
             }
             _ => publish(&mut log, course_id, version),
@@ -137,7 +153,7 @@ fn study(log: &mut Log, enrollment_id: i64, course_id: i64, user_id: i64) {
         conversation_id,
         refused,
     };
-    log.put("assistant.answered", course_id, asked);
+    log.put("assistant.answered", Key::Course.of(course_id), asked);
     let mut epoch = 1;
     if user_id % 3 == 0 {
         let dropped = EnrollmentDropped {

@@ -8,6 +8,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     assistant::{Answer, AskRequest, Citation, Conversation, Turn},
+    catalogue::Key,
     content::{Passage, Passages, RetrieveRequest},
     course::LivePointersRequest,
     events::AssistantAnswered,
@@ -166,7 +167,7 @@ async fn keep(
     outbox::put_event(
         &mut tx,
         "assistant.answered",
-        &conversation.course_id.to_string(),
+        &Key::Course.of(conversation.course_id),
         &event,
     )
     .await?;

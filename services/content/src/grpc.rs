@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
-use smartcourse_platform::grpc::Actor;
+use smartcourse_platform::grpc::{Actor, from_workflow};
 use smartcourse_proto::{
     common::{Swept, VersionRef},
     content::{content_service_server::ContentService, *},
@@ -25,12 +25,6 @@ type Reply<T> = Result<Response<T>, Status>;
 
 fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
     result.map(Response::new).map_err(Status::from)
-}
-
-/// What only the workflows may call.
-fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
-    Actor::of(&request).require_service()?;
-    Ok(request.into_inner())
 }
 
 #[tonic::async_trait]

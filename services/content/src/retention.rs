@@ -4,8 +4,9 @@
 
 use async_trait::async_trait;
 use smartcourse_platform::{
-    Result, config,
+    Error, Result, config,
     engines::files::FilePath,
+    error::codes,
     events::{Consumer, Event},
 };
 use smartcourse_proto::{
@@ -20,7 +21,7 @@ use crate::{
     ops::discard::{ALL, remove, remove_file},
 };
 
-/// Versions and uploads one sweep takes, so that each sweep ends.
+/// Discarded versions one sweep goes over again.
 const BATCH: i64 = 100;
 
 /// Hears of flips and says when older versions may go.
@@ -72,45 +73,105 @@ impl Consumer for Retention {
 /// Removes what nobody needs any more; answers how many versions and uploads it went over.
 ///
 /// # Errors
-/// When an engine does not answer; what was removed until then stays removed.
+/// When something could not be removed. Everything else was, and the next sweep tries again.
 pub(crate) async fn sweep(pool: &PgPool, deps: &Deps) -> Result<usize> {
-    Ok(retire(pool, deps).await? + sweep_discarded(pool, deps).await? + sweep_uploads(pool, deps).await?)
+    let mut tally = Tally::default();
+    retire(pool, deps, &mut tally).await?;
+    sweep_discarded(pool, deps, &mut tally).await?;
+    sweep_uploads(pool, deps, &mut tally).await?;
+    tally.finish()
 }
 
-/// Superseded versions whose time has come. Their rows are held, so that nothing is written for them meanwhile.
-async fn retire(pool: &PgPool, deps: &Deps) -> Result<usize> {
-    let mut count = 0;
-    loop {
-        let mut tx = pool.begin().await?;
-        let due = sqlx::query!(
-            "select course_id, version from content.versions
-             where state = 'open' and retired_at is null and retire_after <= now()
-             order by retire_after limit 1 for update skip locked"
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = due else { return Ok(count) };
+/// What a sweep went over, and what it had to leave.
+#[derive(Debug, Default)]
+struct Tally {
+    done: usize,
+    left: usize,
+    first: Option<Error>,
+}
+
+impl Tally {
+    /// One that cannot be removed does not keep the others from it.
+    fn note(&mut self, what: &str, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                tracing::warn!(what, error = %error.chain(), "left for the next sweep");
+                self.left += 1;
+                let detail = format!("{what} could not be removed");
+                self.first
+                    .get_or_insert(Error::new(&codes::UNAVAILABLE, detail).because(error));
+            }
+        }
+    }
+
+    fn finish(self) -> Result<usize> {
+        let Some(first) = self.first else {
+            return Ok(self.done);
+        };
+        let detail = format!(
+            "{} of {} were left for the next sweep, first: {}",
+            self.left,
+            self.done + self.left,
+            first.chain()
+        );
+        Err(Error::new(&codes::UNAVAILABLE, detail))
+    }
+}
+
+/// Superseded versions whose time has come, each once.
+async fn retire(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
+    let due = sqlx::query!(
+        "select course_id, version from content.versions
+         where state = 'open' and retired_at is null and retire_after <= now() order by retire_after"
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in due {
         let version = VersionId {
             course_id: CourseId(row.course_id),
             version: row.version,
         };
-        for part in [Part::Index, Part::Vectors, Part::Files] {
-            remove(pool, deps, version, part).await?;
-        }
-        sqlx::query!(
-            "update content.versions set retired_at = now(), ai_ready = false where course_id = $1 and version = $2",
-            row.course_id,
-            row.version
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        count += 1;
+        let outcome = retire_one(pool, deps, version).await;
+        tally.note(&named(version), outcome);
     }
+    Ok(())
+}
+
+/// The version's row is held, so that nothing is written for it meanwhile; somebody else's is theirs to retire.
+async fn retire_one(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
+    let mut tx = pool.begin().await?;
+    let ours = sqlx::query!(
+        "select version from content.versions
+         where course_id = $1 and version = $2 and state = 'open' and retired_at is null for update skip locked",
+        version.course_id.0,
+        version.version
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if ours.is_none() {
+        return Ok(());
+    }
+    for part in [Part::Index, Part::Vectors, Part::Files] {
+        remove(pool, deps, version, part).await?;
+    }
+    sqlx::query!(
+        "update content.versions set retired_at = now(), ai_ready = false where course_id = $1 and version = $2",
+        version.course_id.0,
+        version.version
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn named(version: VersionId) -> String {
+    format!("version {} of course {}", version.version, version.course_id.0)
 }
 
 /// Discarded versions of the last day: an engine may have finished a write after its caller was gone.
-async fn sweep_discarded(pool: &PgPool, deps: &Deps) -> Result<usize> {
+async fn sweep_discarded(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
     let rows = sqlx::query!(
         "select course_id, version from content.versions
          where state = 'discarded' and discarded_at > now() - interval '1 day' order by discarded_at desc limit $1",
@@ -118,31 +179,130 @@ async fn sweep_discarded(pool: &PgPool, deps: &Deps) -> Result<usize> {
     )
     .fetch_all(pool)
     .await?;
-    for row in &rows {
+    for row in rows {
         let version = VersionId {
             course_id: CourseId(row.course_id),
             version: row.version,
         };
-        for part in ALL {
-            remove(pool, deps, version, part).await?;
-        }
+        let outcome = remove_all(pool, deps, version).await;
+        tally.note(&named(version), outcome);
     }
-    Ok(rows.len())
+    Ok(())
+}
+
+async fn remove_all(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
+    for part in ALL {
+        remove(pool, deps, version, part).await?;
+    }
+    Ok(())
 }
 
 /// Uploads whose process died: no upload takes a day.
-async fn sweep_uploads(pool: &PgPool, deps: &Deps) -> Result<usize> {
+async fn sweep_uploads(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
     let keys = sqlx::query_scalar!(
-        "select storage_key from content.uploads where started_at < now() - interval '1 day' order by started_at limit $1",
-        BATCH
+        "select storage_key from content.uploads where started_at < now() - interval '1 day' order by started_at"
     )
     .fetch_all(pool)
     .await?;
-    for key in &keys {
-        remove_file(&deps.files, &FilePath::from(key.as_str())).await?;
-        sqlx::query!("delete from content.uploads where storage_key = $1", key)
-            .execute(pool)
-            .await?;
+    for key in keys {
+        let outcome = remove_upload(pool, deps, &key).await;
+        tally.note(&format!("the broken upload {key}"), outcome);
     }
-    Ok(keys.len())
+    Ok(())
+}
+
+async fn remove_upload(pool: &PgPool, deps: &Deps, key: &str) -> Result<()> {
+    remove_file(&deps.files, &FilePath::from(key)).await?;
+    sqlx::query!("delete from content.uploads where storage_key = $1", key)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use smartcourse_platform::{
+        config::Config,
+        engines::{
+            documents, embeddings, files, search,
+            vectors::{Near, Vector, Vectors},
+        },
+        grpc::Transport,
+        postgres,
+    };
+    use smartcourse_text::{Limits, Sandbox};
+
+    use super::*;
+
+    /// Vectors that cannot be removed from the first version of course 1.
+    struct Broken;
+
+    #[async_trait]
+    impl Vectors for Broken {
+        async fn put_lesson(&self, _: &str, _: VersionId, _: &str, _: &[Vector]) -> Result<()> {
+            Ok(())
+        }
+
+        async fn nearest(&self, _: &str, _: VersionId, _: &[f32], _: usize) -> Result<Vec<Near>> {
+            Ok(Vec::new())
+        }
+
+        async fn count(&self, _: &str, _: VersionId) -> Result<i64> {
+            Ok(0)
+        }
+
+        async fn delete_version(&self, version: VersionId) -> Result<()> {
+            if (version.course_id.0, version.version) == (1, 1) {
+                return Err(Error::new(&codes::UNAVAILABLE, "the index is broken"));
+            }
+            Ok(())
+        }
+    }
+
+    fn deps(pool: &PgPool, dir: &std::path::Path) -> Deps {
+        let grpc = Config::load(None).unwrap().grpc;
+        Deps {
+            documents: Arc::new(documents::Postgres::new(pool.clone())),
+            files: files::directory(dir).unwrap(),
+            vectors: Arc::new(Broken),
+            search: Arc::new(search::Postgres::new(pool.clone())),
+            embedder: embeddings::embedded(dir).unwrap(),
+            course: Transport::remote(&grpc, &grpc.course).unwrap(),
+            sandbox: Sandbox {
+                program: "/nowhere".into(),
+                args: Vec::new(),
+                limits: Limits::default(),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
+        let pool = smartcourse_tests::database().await.unwrap();
+        postgres::migrator().run(&pool).await.unwrap();
+        crate::migrator().run(&pool).await.unwrap();
+        let rows = "insert into content.versions (course_id, version, model, state, retire_after, discarded_at) values
+             (1, 1, 'm', 'open', now() - interval '2 hours', null), (2, 1, 'm', 'open', now() - interval '1 hour', null),
+             (3, 1, 'm', 'discarded', null, now())";
+        sqlx::query(rows).execute(&pool).await.unwrap();
+        let upload = "insert into content.uploads (storage_key, started_at) values ('staging/1/a', now() - interval '2 days')";
+        sqlx::query(upload).execute(&pool).await.unwrap();
+
+        let dir = tempfile::tempdir().unwrap();
+        let error = sweep(&pool, &deps(&pool, dir.path())).await.unwrap_err();
+        assert!(error.kind().is_retryable(), "{}", error.chain());
+        for part in ["1 of 4", "version 1 of course 1", "the index is broken"] {
+            assert!(error.detail().contains(part), "{part} in {}", error.detail());
+        }
+        let left = "select course_id from content.versions where state = 'open' and retired_at is null";
+        let left: Vec<i64> = sqlx::query_scalar(left).fetch_all(&pool).await.unwrap();
+        assert_eq!(left, [1]);
+        let uploads: i64 = sqlx::query_scalar("select count(*) from content.uploads")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(uploads, 0);
+    }
 }

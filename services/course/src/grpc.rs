@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::{Error, grpc::Actor};
+use smartcourse_platform::{
+    Error,
+    grpc::{Actor, from_workflow},
+};
 use smartcourse_proto::course::{course_service_server::CourseService, *};
 use tonic::{Request, Response, Status};
 
@@ -21,12 +24,6 @@ type Reply<T> = Result<Response<T>, Status>;
 
 fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
     result.map(Response::new).map_err(Status::from)
-}
-
-/// What only the workflows may call.
-fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
-    Actor::of(&request).require_service()?;
-    Ok(request.into_inner())
 }
 
 #[tonic::async_trait]

@@ -19,6 +19,7 @@ use smartcourse_platform::{
     engines::documents::Documents,
     grpc::{MAX_MESSAGE, Transport},
     postgres,
+    reader::Reader,
     temporal::Temporal,
 };
 use smartcourse_proto::{
@@ -40,6 +41,8 @@ pub fn migrator() -> Migrator {
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
+    /// For what is read most.
+    pub(crate) reader: Reader,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) temporal: Temporal,
     pub(crate) enrollment: EnrollmentServiceClient<Transport>,
@@ -62,6 +65,7 @@ pub fn service(
 ) -> Result<CourseServiceServer<Api>> {
     let publish = &config.publish;
     let state = State {
+        reader: Reader::new(pool.clone()),
         pool,
         documents,
         temporal,

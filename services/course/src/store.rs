@@ -60,16 +60,15 @@ impl CourseRow {
         format!("\"c{}-{}\"", self.id, self.revision)
     }
 
-    /// Refuses everybody but the owner and administrators.
+    /// Refuses everybody but the owner and administrators; a course they may not read does not exist for them.
     pub(crate) fn require_owner(&self, actor: Actor) -> Result<()> {
-        if actor.owns(UserId(self.instructor_id)) {
-            return Ok(());
-        }
-        actor.user()?;
-        Err(Error::new(
-            &codes::FORBIDDEN,
-            "this course belongs to another instructor",
-        ))
+        actor.require_owner(UserId(self.instructor_id), || {
+            if self.is_live() {
+                Error::new(&codes::FORBIDDEN, "this course belongs to another instructor")
+            } else {
+                missing(self.id)
+            }
+        })
     }
 
     /// Refuses an edit that was made against an older revision.

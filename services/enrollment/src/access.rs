@@ -2,10 +2,12 @@
 
 use smartcourse_platform::Result;
 use smartcourse_proto::enrollment::Access;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
+
+use crate::leave;
 
 /// Whether a user holds an active or completed enrollment, and which.
-pub(crate) async fn access(pool: &PgPool, course_id: i64, user_id: i64) -> Result<Access> {
+pub(crate) async fn access(connection: impl PgExecutor<'_>, course_id: i64, user_id: i64) -> Result<Access> {
     let found = sqlx::query_as!(
         Access,
         r#"select status <> 'dropped' as "enrolled!", id as enrollment_id, epoch
@@ -13,9 +15,17 @@ pub(crate) async fn access(pool: &PgPool, course_id: i64, user_id: i64) -> Resul
         course_id,
         user_id
     )
-    .fetch_optional(pool)
+    .fetch_optional(connection)
     .await?;
     Ok(found.unwrap_or_default())
+}
+
+/// The same once a drop that is under way has ended, one way or the other.
+pub(crate) async fn settled(pool: &PgPool, course_id: i64, user_id: i64) -> Result<Access> {
+    let mut tx = pool.begin().await?;
+    let seen = access(&mut *tx, course_id, user_id).await?;
+    leave::take_turn(&mut tx, seen.enrollment_id).await?;
+    access(&mut *tx, course_id, user_id).await
 }
 
 /// The courses a user holds an active or completed enrollment in.

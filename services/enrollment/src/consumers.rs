@@ -6,13 +6,10 @@ use smartcourse_platform::{
     events::{Consumer, Event},
     outbox,
 };
-use smartcourse_proto::{
-    events::{CourseCompleted, EnrollmentRefused, EnrollmentRequested},
-    user::GetUserRequest,
-};
+use smartcourse_proto::events::{CourseCompleted, EnrollmentRefused, EnrollmentRequested};
 use sqlx::PgConnection;
 
-use crate::{State, enroll};
+use crate::{State, enroll, student::require_student};
 
 /// `enrollment.requested`: a door for whoever may write to the log. A refusal is answered by `enrollment.refused`.
 pub struct Commands(State);
@@ -24,10 +21,9 @@ impl Commands {
     }
 
     async fn enroll(&self, tx: &mut PgConnection, request: &EnrollmentRequested) -> Result<()> {
-        let user = smartcourse_platform::grpc::Actor::Service.request(GetUserRequest { id: request.user_id });
-        self.0.user.clone().get_user(user).await?;
+        require_student(&self.0, request.user_id).await?;
         let course = enroll::course(&self.0, request.course_id).await?;
-        enroll::accept(&self.0, tx, &course, request.user_id)
+        enroll::accept(&self.0, tx, &course, request.user_id, None)
             .await
             .map(drop)
     }
@@ -41,6 +37,11 @@ impl Consumer for Commands {
 
     fn wants(&self, event_type: &str) -> bool {
         event_type == "enrollment.requested"
+    }
+
+    /// Each holds the seats of its course until the commit, and the next one asks two services first.
+    fn batch(&self) -> usize {
+        1
     }
 
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {

@@ -23,8 +23,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    State,
+    State, key,
     model::{self, EnrollmentRow},
+    student::require_student,
 };
 
 /// The registered type of the enrollment workflow.
@@ -33,10 +34,21 @@ const WORKFLOW_TYPE: &str = "Enrollment";
 /// Takes a seat and asks for the workflow that follows, in one transaction.
 pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) -> Result<Enrollment> {
     let user_id = student(actor, request.user_id)?;
+    if actor.is_privileged() {
+        require_student(state, user_id).await?;
+    }
     let course = course(state, request.course_id).await?;
-    refuse_early(state, course.id, user_id).await?;
     let mut tx = state.pool.begin().await?;
-    let row = accept(state, &mut tx, &course, user_id).await?;
+    let key = request.idempotency_key.as_deref();
+    if let Some(key) = key
+        && let Some(row) = key::earlier(&mut tx, user_id, course.id, key).await?
+    {
+        return Ok(model::outside(row, &[], &state.temporal));
+    }
+    let row = accept(state, &mut tx, &course, user_id, None).await?;
+    if let Some(key) = key {
+        key::remember(&mut tx, &row, key).await?;
+    }
     fault::point("enrollment.enroll", "before_commit");
     tx.commit().await?;
     fault::point("enrollment.enroll", "after_commit");
@@ -68,38 +80,39 @@ pub(crate) async fn course(state: &State, id: i64) -> Result<Arc<Course>> {
     state.courses.read(id, read).await
 }
 
-/// Answers without the lock what can be: whoever comes too late to a rush does not hold up those who still find a seat.
-async fn refuse_early(state: &State, course_id: i64, user_id: i64) -> Result<()> {
-    let seen = sqlx::query!(
-        r#"select coalesce(s.taken >= s.max, false) as "full!", e.id as "enrollment_id?"
-           from enrollment.course_seats s
-           left join enrollment.enrollments e on e.course_id = s.course_id and e.user_id = $2 and e.status <> 'dropped'
-           where s.course_id = $1"#,
-        course_id,
-        user_id
-    )
-    .fetch_optional(&state.pool)
-    .await?;
-    match seen {
-        None => Ok(()),
-        Some(row) => match row.enrollment_id {
-            Some(id) => Err(already_enrolled(id)),
-            None if row.full => Err(course_full()),
-            None => Ok(()),
-        },
-    }
-}
-
-/// Takes the seat, and leaves the workflow's start in the outbox.
+/// Takes the seat and leaves in the outbox what is to follow: the event, and the start of the workflow unless a run is
+/// there already, because it was started raw.
 pub(crate) async fn accept(
     state: &State,
     tx: &mut PgConnection,
     course: &Course,
     user_id: i64,
+    run_id: Option<&str>,
 ) -> Result<EnrollmentRow> {
-    lock_seats(tx, course.id).await?;
-    let row = take_seat(tx, course, user_id, None).await?;
-    outbox::put_start(tx, &start(state, &row)?).await?;
+    // The row names its event, so that it is known whether analytics has counted it.
+    let event_id = Uuid::now_v7();
+    let row = take_seat(tx, course, user_id, run_id, event_id).await?;
+    let start = match run_id {
+        Some(_) => None,
+        None => Some(start(state, &row)?),
+    };
+    let created = EnrollmentCreated {
+        enrollment_id: row.id,
+        epoch: row.epoch,
+        course_id: course.id,
+        user_id,
+        instructor_id: course.instructor_id,
+        course_title: course.title.clone(),
+    };
+    outbox::put_event_as(
+        tx,
+        event_id,
+        "enrollment.created",
+        &model::event_key(row.id),
+        &created,
+        start.as_ref(),
+    )
+    .await?;
     Ok(row)
 }
 
@@ -134,68 +147,101 @@ pub(crate) async fn existing(
     .await?)
 }
 
-/// Checks every rule and takes a seat; `run_id` is set when a workflow that was started raw does it. The caller has the
-/// lock of the seats.
-pub(crate) async fn take_seat(
+/// Checks every rule and takes a seat.
+///
+/// A refusal has written nothing. A course that is full refuses without waiting for those who are taking its seats: whoever
+/// comes too late to a rush does not hold it up.
+async fn take_seat(
     tx: &mut PgConnection,
     course: &Course,
     user_id: i64,
     run_id: Option<&str>,
+    event_id: Uuid,
 ) -> Result<EnrollmentRow> {
-    if let Some(row) = existing(tx, course.id, user_id).await?
-        && row.is_seated()
+    let missing = missing_prerequisites(tx, &course.prerequisites, user_id).await?;
+    if course.status() == CourseStatus::Published
+        && missing.is_empty()
+        && let Some(row) = insert(tx, course, user_id, run_id, event_id).await?
     {
-        return Err(already_enrolled(row.id));
+        return Ok(row);
     }
-    if course.status() != CourseStatus::Published {
-        return Err(not_published());
-    }
-    check_prerequisites(tx, &course.prerequisites, user_id).await?;
-    let event_id = Uuid::now_v7();
-    // The seat and who sits on it are one statement: it does nothing when all are taken.
-    let row = sqlx::query_as!(
+    Err(refusal(tx, course, user_id, missing).await?)
+}
+
+/// The seat and who sits on it, in one statement: others wait for the lock it takes, so every round trip counts. It does
+/// nothing when all seats are taken or the student has one.
+async fn insert(
+    tx: &mut PgConnection,
+    course: &Course,
+    user_id: i64,
+    run_id: Option<&str>,
+    event_id: Uuid,
+) -> Result<Option<EnrollmentRow>> {
+    Ok(sqlx::query_as!(
         EnrollmentRow,
-        "with seat as (
-             update enrollment.course_seats set taken = taken + 1
-             where course_id = $1 and (max is null or taken < max) returning course_id)
-         insert into enrollment.enrollments as known
-             (course_id, user_id, status, onboarding, run_id, event_id, instructor_id)
-         select course_id, $2, 'active', case when $3::text is null then 'accepted' else 'running' end, $3, $4, $5 from seat
-         on conflict (course_id, user_id) do update set status = 'active', epoch = known.epoch + 1, enrolled_at = now(),
-             completed_at = null, dropped_at = null, onboarding = excluded.onboarding, run_id = excluded.run_id,
-             event_id = excluded.event_id, instructor_id = excluded.instructor_id
-         returning *",
+        r#"with room as (
+             select course_id from enrollment.course_seats
+             where course_id = $1 and (max is null or taken < max) for update),
+         student as (
+             insert into enrollment.enrollments as known
+                 (course_id, user_id, status, onboarding, run_id, event_id, instructor_id)
+             select course_id, $2, 'active', case when $3::text is null then 'accepted' else 'running' end, $3, $4, $5
+             from room
+             on conflict (course_id, user_id) do update set status = 'active', epoch = known.epoch + 1,
+                 enrolled_at = now(), completed_at = null, dropped_at = null, onboarding = excluded.onboarding,
+                 run_id = excluded.run_id, event_id = excluded.event_id, instructor_id = excluded.instructor_id
+             where known.status = 'dropped'
+             returning *),
+         seat as (
+             update enrollment.course_seats as seats set taken = seats.taken + 1 from student
+             where seats.course_id = student.course_id)
+         select id as "id!", course_id as "course_id!", user_id as "user_id!", status as "status!",
+             enrolled_at as "enrolled_at!", epoch as "epoch!", completed_at, dropped_at, onboarding as "onboarding!",
+             run_id, event_id, instructor_id as "instructor_id!" from student"#,
         course.id,
         user_id,
         run_id,
         event_id,
         course.instructor_id
     )
-    .fetch_optional(&mut *tx)
-    .await?
-    .ok_or_else(course_full)?;
-    let created = EnrollmentCreated {
-        enrollment_id: row.id,
-        epoch: row.epoch,
-        course_id: course.id,
-        user_id,
-        instructor_id: course.instructor_id,
-        course_title: course.title.clone(),
-    };
-    outbox::put_event_as(
-        tx,
-        event_id,
-        "enrollment.created",
-        &model::event_key(row.id),
-        &created,
-    )
-    .await?;
-    Ok(row)
+    .fetch_optional(tx)
+    .await?)
 }
 
-async fn check_prerequisites(tx: &mut PgConnection, prerequisites: &[i64], user_id: i64) -> Result<()> {
+/// Why there was no seat.
+async fn refusal(tx: &mut PgConnection, course: &Course, user_id: i64, missing: Vec<i64>) -> Result<Error> {
+    if let Some(row) = existing(tx, course.id, user_id).await?
+        && row.is_seated()
+    {
+        return Ok(already_enrolled(row.id));
+    }
+    // A publish makes the row of the seats before it flips the pointer.
+    let opened = sqlx::query_scalar!(
+        r#"select exists (select from enrollment.course_seats where course_id = $1) as "opened!""#,
+        course.id
+    )
+    .fetch_one(tx)
+    .await?;
+    Ok(if course.status() != CourseStatus::Published || !opened {
+        not_published()
+    } else if missing.is_empty() {
+        Error::new(&codes::COURSE_FULL, "all seats of this course are taken")
+    } else {
+        Error::new(
+            &codes::PREREQUISITE_MISSING,
+            "complete the courses this one builds on first",
+        )
+        .with_fact("missing", missing)
+    })
+}
+
+async fn missing_prerequisites(
+    tx: &mut PgConnection,
+    prerequisites: &[i64],
+    user_id: i64,
+) -> Result<Vec<i64>> {
     if prerequisites.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let completed = sqlx::query_scalar!(
         "select course_id from enrollment.enrollments
@@ -205,28 +251,13 @@ async fn check_prerequisites(tx: &mut PgConnection, prerequisites: &[i64], user_
     )
     .fetch_all(tx)
     .await?;
-    let missing: Vec<i64> = prerequisites
-        .iter()
-        .copied()
-        .filter(|id| !completed.contains(id))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        &codes::PREREQUISITE_MISSING,
-        "complete the courses this one builds on first",
-    )
-    .with_fact("missing", missing))
+    let missing = prerequisites.iter().filter(|id| !completed.contains(id));
+    Ok(missing.copied().collect())
 }
 
 pub(crate) fn already_enrolled(enrollment_id: i64) -> Error {
     Error::new(&codes::ALREADY_ENROLLED, "the student is enrolled in this course")
         .with_fact("enrollment_id", enrollment_id)
-}
-
-fn course_full() -> Error {
-    Error::new(&codes::COURSE_FULL, "all seats of this course are taken")
 }
 
 fn not_published() -> Error {

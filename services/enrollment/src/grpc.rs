@@ -1,6 +1,10 @@
 //! The RPCs of [`EnrollmentService`].
 
-use smartcourse_platform::{Error, error::codes, grpc::Actor};
+use smartcourse_platform::{
+    Error,
+    error::codes,
+    grpc::{Actor, from_workflow},
+};
 use smartcourse_proto::{
     common::VersionRef,
     course::Seats,
@@ -26,10 +30,8 @@ impl Api {
     }
 }
 
-/// What only the workflows and the reconciler may call.
-fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
-    Actor::of(&request).require_service()?;
-    Ok(request.into_inner())
+fn forbidden(why: &str) -> Error {
+    Error::new(&codes::FORBIDDEN, why)
 }
 
 #[tonic::async_trait]
@@ -108,9 +110,7 @@ impl EnrollmentService for Api {
     }
 
     async fn set_seat_limit(&self, request: Request<SetSeatLimitRequest>) -> Result<Response<Seats>, Status> {
-        if !Actor::of(&request).is_privileged() {
-            return Err(Error::new(&codes::FORBIDDEN, "the course service sets the limit").into());
-        }
+        Actor::of(&request).require_admin(|| forbidden("the course service sets the limit"))?;
         let SetSeatLimitRequest { course_id, max } = request.into_inner();
         Ok(Response::new(
             seats::set_limit(&self.0.pool, course_id, max).await?,
@@ -120,16 +120,23 @@ impl EnrollmentService for Api {
     async fn get_access(&self, request: Request<AccessRequest>) -> Result<Response<Access>, Status> {
         let actor = Actor::of(&request);
         let AccessRequest { course_id, user_id } = request.into_inner();
-        if !actor.owns(UserId(user_id)) {
-            return Err(Error::new(&codes::FORBIDDEN, "this is somebody else's enrollment").into());
-        }
+        actor.require_owner(UserId(user_id), || {
+            forbidden("this is somebody else's enrollment")
+        })?;
         Ok(Response::new(
             access::access(&self.0.pool, course_id, user_id).await?,
         ))
     }
 
+    async fn settle_access(&self, request: Request<AccessRequest>) -> Result<Response<Access>, Status> {
+        let AccessRequest { course_id, user_id } = from_workflow(request)?;
+        Ok(Response::new(
+            access::settled(&self.0.pool, course_id, user_id).await?,
+        ))
+    }
+
     async fn get_seats_of(&self, request: Request<SeatsOfRequest>) -> Result<Response<SeatsOf>, Status> {
-        let items = seats::get_many(&self.0.pool, &request.into_inner().course_ids).await?;
+        let items = seats::get_many(&self.0.reader, &request.into_inner().course_ids).await?;
         Ok(Response::new(SeatsOf { items }))
     }
 
@@ -139,9 +146,9 @@ impl EnrollmentService for Api {
     ) -> Result<Response<Accessible>, Status> {
         let actor = Actor::of(&request);
         let user_id = request.into_inner().user_id;
-        if !actor.owns(UserId(user_id)) {
-            return Err(Error::new(&codes::FORBIDDEN, "these are somebody else's enrollments").into());
-        }
+        actor.require_owner(UserId(user_id), || {
+            forbidden("these are somebody else's enrollments")
+        })?;
         Ok(Response::new(Accessible {
             course_ids: access::accessible(&self.0.pool, user_id).await?,
         }))

@@ -1,15 +1,44 @@
 //! Dropping a course frees the seat in the same transaction.
+//!
+//! A drop and a completion decide about the same enrollment in two services. The drop asks the progress service first:
+//! it refuses when the course is completed, and completes nothing in this epoch from then on. Should the drop not happen
+//! after that, the progress service finds out by `SettleAccess`, which waits for the turn the drop holds.
 
 use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox};
-use smartcourse_proto::{events::EnrollmentDropped, ids::UserId};
+use smartcourse_proto::{events::EnrollmentDropped, ids::UserId, progress::LeaveRequest};
+use sqlx::PgConnection;
 
 use crate::{State, enroll, model};
+
+/// First key of the advisory lock: "leav". The second is the enrollment.
+const TURN: i32 = 0x6c65_6176;
+
+/// Lets one drop of an enrollment at a time be under way, until the transaction ends.
+pub(crate) async fn take_turn(tx: &mut PgConnection, enrollment_id: i64) -> Result<()> {
+    // Enrollments that share 32 bits wait for each other, nothing worse.
+    sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
+        .bind(TURN)
+        .bind(enrollment_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
 
 /// Leaves the course; what is left already stays left.
 pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64) -> Result<()> {
     let seen = model::by_id(&state.pool, enrollment_id).await?;
     require_self(actor, seen.user_id, enrollment_id)?;
     let mut tx = state.pool.begin().await?;
+    take_turn(&mut tx, enrollment_id).await?;
+    let seen = model::by_id(&mut *tx, enrollment_id).await?;
+    if seen.status == "active" {
+        // Before the seats are locked: they do not wait for another service.
+        let leave = Actor::Service.request(LeaveRequest {
+            enrollment_id,
+            epoch: seen.epoch,
+        });
+        state.progress.clone().leave(leave).await?;
+    }
     enroll::lock_seats(&mut tx, seen.course_id).await?;
     let row = model::lock(&mut tx, enrollment_id).await?;
     match row.status.as_str() {
@@ -22,7 +51,8 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64)
         }
         _ => {}
     }
-    // Its onboarding is over, wherever it stood: a run that is still going finds nothing to do.
+    // Its onboarding is over, wherever it stood: a run that is still going makes no progress record and sends no welcome,
+    // because the services that would do it ask whether the epoch goes on.
     sqlx::query!(
         "with seat as (update enrollment.course_seats set taken = taken - 1 where course_id = $2)
          update enrollment.enrollments set status = 'dropped', dropped_at = now(), onboarding = 'completed' where id = $1",
@@ -46,12 +76,10 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64)
 
 /// `Ok` for the student and for administrators; to everybody else the enrollment does not exist.
 pub(crate) fn require_self(actor: Actor, user_id: i64, enrollment_id: i64) -> Result<()> {
-    if actor.owns(UserId(user_id)) {
-        return Ok(());
-    }
-    actor.user()?;
-    Err(Error::new(
-        &codes::NOT_FOUND,
-        format!("there is no enrollment {enrollment_id}"),
-    ))
+    actor.require_owner(UserId(user_id), || {
+        Error::new(
+            &codes::NOT_FOUND,
+            format!("there is no enrollment {enrollment_id}"),
+        )
+    })
 }

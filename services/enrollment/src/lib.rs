@@ -6,6 +6,8 @@
 //! | room | holds |
 //! |---|---|
 //! | [`enroll`] | the rules, and taking a seat under the lock of the course's row |
+//! | [`student`] | who may hold one |
+//! | [`key`] | a request that is sent again |
 //! | [`leave`] | dropping a course |
 //! | [`onboarding`] | what the workflow and the reconciler call |
 //! | [`consumers`] | enrollments asked for by an event; completions |
@@ -16,12 +18,14 @@ mod access;
 mod consumers;
 mod enroll;
 mod grpc;
+mod key;
 mod leave;
 mod model;
 mod onboarding;
 mod prepare;
 mod read;
 mod seats;
+mod student;
 
 use std::sync::Arc;
 
@@ -32,10 +36,12 @@ use smartcourse_platform::{
     config::{self, Config},
     grpc::{MAX_MESSAGE, Transport},
     postgres,
+    reader::Reader,
 };
 use smartcourse_proto::{
     course::{Course, course_service_client::CourseServiceClient},
     enrollment::enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME},
+    progress::progress_service_client::ProgressServiceClient,
     user::user_service_client::UserServiceClient,
 };
 use smartcourse_workflows::policy::Settings;
@@ -49,12 +55,25 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("enrollment", sqlx::migrate!("./migrations"))
 }
 
+/// The ways to the services this one asks.
+pub struct Deps {
+    /// What is published.
+    pub course: Transport,
+    /// Who is a student.
+    pub user: Transport,
+    /// Who has completed a course.
+    pub progress: Transport,
+}
+
 /// What the operations work with.
 #[derive(Clone)]
 pub struct State {
     pub(crate) pool: PgPool,
+    /// For what is read most.
+    pub(crate) reader: Arc<Reader>,
     pub(crate) course: CourseServiceClient<Transport>,
     pub(crate) user: UserServiceClient<Transport>,
+    pub(crate) progress: ProgressServiceClient<Transport>,
     /// A rush on one course reads it once, not once per student.
     pub(crate) courses: Arc<Coalesce<i64, Arc<Course>>>,
     pub(crate) settings: Settings,
@@ -63,12 +82,14 @@ pub struct State {
 }
 
 impl State {
-    /// Over a database and the ways to the course and the user service.
-    pub fn new(config: &Config, pool: PgPool, course: Transport, user: Transport) -> Self {
+    /// Over a database and the ways to the services this one asks.
+    pub fn new(config: &Config, pool: PgPool, deps: Deps) -> Self {
         Self {
+            reader: Arc::new(Reader::new(pool.clone())),
             pool,
-            course: CourseServiceClient::new(course),
-            user: UserServiceClient::new(user),
+            course: CourseServiceClient::new(deps.course),
+            user: UserServiceClient::new(deps.user),
+            progress: ProgressServiceClient::new(deps.progress),
             courses: Arc::default(),
             settings: Settings {
                 retry_initial_ms: config.enrollment.retry_initial_ms,

@@ -3,6 +3,7 @@
 use smartcourse_platform::{Error, Result, config, error::codes};
 use smartcourse_proto::{
     Wire as _,
+    catalogue::Key,
     common::Problem,
     course::StepState,
     enrollment::{Enrollment, EnrollmentStatus, Onboarding, OnboardingState, OnboardingStep},
@@ -49,11 +50,13 @@ pub(crate) struct FailedStep {
     pub(crate) tries: i32,
     pub(crate) error_code: String,
     pub(crate) error_message: String,
+    /// A later try worked.
+    pub(crate) done: bool,
 }
 
 /// The aggregate's key in the event log.
 pub(crate) fn event_key(enrollment_id: i64) -> String {
-    format!("enrollment-{enrollment_id}")
+    Key::Enrollment.of(enrollment_id)
 }
 
 fn missing(id: i64) -> Error {
@@ -88,7 +91,7 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: i64) -> Result<Enrol
 pub(crate) async fn failed_steps(connection: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<FailedStep>> {
     Ok(sqlx::query_as!(
         FailedStep,
-        "select enrollment_id, epoch, step, tries, error_code, error_message from enrollment.onboarding_steps
+        "select enrollment_id, epoch, step, tries, error_code, error_message, done from enrollment.onboarding_steps
          where enrollment_id = any($1)",
         ids
     )
@@ -115,19 +118,23 @@ pub(crate) fn outside(row: EnrollmentRow, failed: &[FailedStep], temporal: &conf
     }
 }
 
-/// How the onboarding stands: a step that reports a failed try is the one it is at, and those before it are done. The
-/// first always is: there is no enrollment without its seat.
+/// How the onboarding stands: a step that reports a failed try is the one it is at, one that recovered is done, and so
+/// are those before either. The first always is: there is no enrollment without its seat.
 fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
     let failed: Vec<&FailedStep> = failed
         .iter()
         .filter(|step| step.enrollment_id == row.id && step.epoch == row.epoch)
         .collect();
-    let at = failed.iter().map(|step| step.step).max();
-    let state = match (row.onboarding.as_str(), at) {
+    let at = failed
+        .iter()
+        .map(|step| if step.done { step.step + 1 } else { step.step })
+        .max();
+    let retrying = failed.iter().any(|step| !step.done && Some(step.step) == at);
+    let state = match (row.onboarding.as_str(), retrying) {
         ("completed", _) => OnboardingState::Completed,
         ("accepted", _) => OnboardingState::Accepted,
-        (_, Some(_)) => OnboardingState::Retrying,
-        (_, None) => OnboardingState::Running,
+        (_, true) => OnboardingState::Retrying,
+        (_, false) => OnboardingState::Running,
     };
     let steps = (1..).zip(STEPS).map(|(number, (name, label))| {
         let report = failed.iter().find(|step| step.step == number);
@@ -187,6 +194,7 @@ mod tests {
             tries: 3,
             error_code: "unavailable".to_owned(),
             error_message: "the progress service does not answer".to_owned(),
+            done: false,
         }
     }
 
@@ -199,6 +207,22 @@ mod tests {
         assert_eq!(shown.steps[1].attempts, 3);
         assert!(shown.steps[1].error.is_some());
         assert_eq!(shown.steps[2].state(), StepState::Pending);
+    }
+
+    #[test]
+    fn a_step_that_recovered_is_done_at_once() {
+        let recovered = FailedStep {
+            done: true,
+            ..failed(2, 2)
+        };
+        let shown = onboarding(&row("running"), std::slice::from_ref(&recovered));
+        assert_eq!(shown.state(), OnboardingState::Running);
+        assert_eq!(shown.steps[1].state(), StepState::Completed);
+        assert_eq!((shown.steps[1].attempts, &shown.steps[1].error), (4, &None));
+        assert_eq!(shown.steps[2].state(), StepState::Pending);
+        let shown = onboarding(&row("running"), &[recovered, failed(2, 3)]);
+        assert_eq!(shown.state(), OnboardingState::Retrying);
+        assert_eq!(shown.steps[2].state(), StepState::Retrying);
     }
 
     #[test]

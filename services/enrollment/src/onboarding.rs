@@ -1,18 +1,16 @@
 //! What the enrollment workflow and the reconciler call. Each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox};
-use smartcourse_proto::{
-    enrollment::{
-        EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding, ListOpenOnboardingsRequest,
-        OpenOnboarding, OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
-    },
-    user::GetUserRequest,
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
+use smartcourse_proto::enrollment::{
+    EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding, ListOpenOnboardingsRequest,
+    OpenOnboarding, OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
 };
 use smartcourse_workflows::enrollment::{STEPS, workflow_id};
 
 use crate::{
     State, enroll,
     model::{self, EnrollmentRow},
+    student::require_student,
 };
 
 /// Onboardings one look of the reconciler takes.
@@ -61,8 +59,7 @@ async fn take_up(tx: &mut sqlx::PgConnection, row: &EnrollmentRow, run_id: &str)
 
 /// Any Temporal client may start the workflow: the same rules and refusals as over HTTP.
 async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
-    let user = Actor::Service.request(GetUserRequest { id: request.user_id });
-    state.user.clone().get_user(user).await?;
+    require_student(state, request.user_id).await?;
     let course = enroll::course(state, request.course_id).await?;
     let mut tx = state.pool.begin().await?;
     enroll::lock_seats(&mut tx, course.id).await?;
@@ -82,7 +79,7 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
         Some(row) if row.run_id.as_deref() == Some(request.run_id.as_str()) => {
             return Ok(ensured(&row, true));
         }
-        _ => enroll::take_seat(&mut tx, &course, request.user_id, Some(&request.run_id)).await?,
+        _ => enroll::accept(state, &mut tx, &course, request.user_id, Some(&request.run_id)).await?,
     };
     fault::point("enrollment.ensure_enrollment", "before_commit");
     tx.commit().await?;
@@ -90,19 +87,30 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
     Ok(ensured(&row, false))
 }
 
-/// Records why a try of a step failed.
+/// Records why a try of a step failed, or that one worked after others had failed.
 pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> Result<()> {
     let step = (1..)
         .zip(STEPS)
         .find(|(_, (name, _))| *name == request.step)
         .map(|(number, _)| number)
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no step {}", request.step)))?;
-    let error = request.error.unwrap_or_default();
+    let Some(error) = request.error else {
+        sqlx::query!(
+            "update enrollment.onboarding_steps set done = true, reported_at = now()
+             where enrollment_id = $1 and epoch = $2 and step = $3",
+            request.enrollment_id,
+            request.epoch,
+            step
+        )
+        .execute(&state.pool)
+        .await?;
+        return Ok(());
+    };
     sqlx::query!(
         "insert into enrollment.onboarding_steps (enrollment_id, epoch, step, tries, error_code, error_message)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (enrollment_id, epoch, step) do update set tries = excluded.tries, error_code = excluded.error_code,
-             error_message = excluded.error_message, reported_at = now()",
+             error_message = excluded.error_message, done = false, reported_at = now()",
         request.enrollment_id,
         request.epoch,
         step,
@@ -135,17 +143,20 @@ pub(crate) async fn finish(state: &State, request: FinishOnboardingRequest) -> R
     Ok(FinishedOnboarding { next_epoch: None })
 }
 
-/// Onboardings whose start was handed over and that have not ended.
+/// A page of the onboardings whose start was handed over and that have not ended.
 pub(crate) async fn open(state: &State, request: ListOpenOnboardingsRequest) -> Result<OpenOnboardings> {
     let rows = sqlx::query!(
         "select id, epoch, course_id, user_id from enrollment.enrollments
-         where onboarding <> 'completed' and enrolled_at < now() - make_interval(secs => $1)
-         order by enrolled_at limit $2",
+         where onboarding <> 'completed' and enrolled_at < now() - make_interval(secs => $1) and id > $3
+         order by id limit $2",
         f64::from(request.older_than_seconds),
-        BATCH
+        BATCH,
+        request.after_enrollment_id
     )
     .fetch_all(&state.pool)
     .await?;
+    let full = i64::try_from(rows.len()).is_ok_and(|count| count >= BATCH);
+    let next_after_enrollment_id = rows.last().filter(|_| full).map(|row| row.id);
     let mut items = Vec::new();
     for row in rows {
         let workflow_id = workflow_id(row.course_id, row.user_id);
@@ -161,7 +172,10 @@ pub(crate) async fn open(state: &State, request: ListOpenOnboardingsRequest) -> 
             });
         }
     }
-    Ok(OpenOnboardings { items })
+    Ok(OpenOnboardings {
+        items,
+        next_after_enrollment_id,
+    })
 }
 
 /// Starts the workflow of an onboarding again: its run is gone, its seat is not.

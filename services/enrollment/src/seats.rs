@@ -1,6 +1,6 @@
 //! Seats: how many, and how many are taken.
 
-use smartcourse_platform::{Result, error::Problems};
+use smartcourse_platform::{Result, error::Problems, reader::Reader};
 use smartcourse_proto::{course::Seats, enrollment::CourseSeats};
 use sqlx::PgPool;
 
@@ -17,13 +17,15 @@ pub(crate) async fn get(pool: &PgPool, course_id: i64) -> Result<Seats> {
 }
 
 /// The seats of many courses at once, for lists; courses nobody prepared yet are left out.
-pub(crate) async fn get_many(pool: &PgPool, course_ids: &[i64]) -> Result<Vec<CourseSeats>> {
+pub(crate) async fn get_many(reader: &Reader, course_ids: &[i64]) -> Result<Vec<CourseSeats>> {
+    let mut connection = reader.connection().await?;
     let rows = sqlx::query!(
         "select course_id, max, taken from enrollment.course_seats where course_id = any($1)",
         course_ids
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *connection)
     .await?;
+    connection.done();
     let seats = |max, taken| Some(Seats { max, taken });
     Ok(rows
         .into_iter()

@@ -11,6 +11,7 @@ use smartcourse_platform::{
         push::Pusher,
         sms::Texter,
     },
+    error::codes,
     grpc::{Actor, Transport},
     tasks::{Handler, Outcome, Task},
 };
@@ -141,7 +142,14 @@ impl Handler for Carrier {
                 let bytes = serde_json::to_vec(&body)
                     .map_err(|error| Error::internal("push messages are JSON").because(error))?;
                 let subscription = wishes.push_subscription.unwrap_or_default();
-                pusher.send(&id, &subscription, &bytes).await
+                let sent = pusher.send(&id, &subscription, &bytes).await;
+                if sent
+                    .as_ref()
+                    .is_err_and(|error| error.is(&codes::SUBSCRIPTION_GONE))
+                {
+                    preferences::forget_subscription(&self.desk.pool, message.user_id, &subscription).await?;
+                }
+                sent
             }
         }
     }

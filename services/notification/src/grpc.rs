@@ -2,11 +2,19 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::{Error, engines::push::Pusher, error::codes, grpc::Actor};
-use smartcourse_proto::notification::{
-    Delivery, DeliveryPage, DeliveryRef, ListDeliveriesRequest, ListNotificationsRequest, Notification,
-    NotificationPage, NotificationRef, Preferences, UnreadCount, UnsubscribeRequest, WelcomeMailRequest,
-    notification_service_server::NotificationService,
+use smartcourse_platform::{
+    Error,
+    engines::push::Pusher,
+    error::codes,
+    grpc::{Actor, Transport, from_workflow},
+};
+use smartcourse_proto::{
+    enrollment::{AccessRequest, enrollment_service_client::EnrollmentServiceClient},
+    notification::{
+        Delivery, DeliveryPage, DeliveryRef, ListDeliveriesRequest, ListNotificationsRequest, Notification,
+        NotificationPage, NotificationRef, Preferences, UnreadCount, UnsubscribeRequest, WelcomeMailRequest,
+        notification_service_server::NotificationService,
+    },
 };
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
@@ -22,29 +30,28 @@ pub struct Api {
     pool: PgPool,
     channels: Channels,
     pusher: Option<Arc<dyn Pusher>>,
+    enrollment: EnrollmentServiceClient<Transport>,
 }
 
 impl Api {
-    pub(crate) fn new(pool: PgPool, channels: Channels, pusher: Option<Arc<dyn Pusher>>) -> Self {
+    pub(crate) fn new(
+        pool: PgPool,
+        channels: Channels,
+        pusher: Option<Arc<dyn Pusher>>,
+        enrollment: EnrollmentServiceClient<Transport>,
+    ) -> Self {
         Self {
             pool,
             channels,
             pusher,
+            enrollment,
         }
     }
 }
 
 /// Deliveries name the addresses and errors of everybody.
 fn require_admin<T>(request: &Request<T>) -> Result<(), Error> {
-    let actor = Actor::of(request);
-    if actor.is_privileged() {
-        return Ok(());
-    }
-    actor.user()?;
-    Err(Error::new(
-        &codes::FORBIDDEN,
-        "only administrators see deliveries",
-    ))
+    Actor::of(request).require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators see deliveries"))
 }
 
 #[tonic::async_trait]
@@ -109,8 +116,21 @@ impl NotificationService for Api {
     }
 
     async fn queue_welcome_mail(&self, request: Request<WelcomeMailRequest>) -> Result<Response<()>, Status> {
-        Actor::of(&request).require_service()?;
-        message::queue_welcome(&self.pool, self.channels, request.get_ref()).await?;
+        let welcome = from_workflow(request)?;
+        let who = AccessRequest {
+            course_id: welcome.course_id,
+            user_id: welcome.user_id,
+        };
+        let access = self
+            .enrollment
+            .clone()
+            .get_access(Actor::Service.request(who))
+            .await?
+            .into_inner();
+        // Whoever has left since, or came back as another epoch, is not welcomed for this one.
+        if access.enrolled && access.epoch == welcome.epoch {
+            message::queue_welcome(&self.pool, self.channels, &welcome).await?;
+        }
         Ok(Response::new(()))
     }
 }

@@ -24,6 +24,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     course::course_service_client::CourseServiceClient,
+    enrollment::enrollment_service_client::EnrollmentServiceClient,
     notification::notification_service_server::{NotificationServiceServer, SERVICE_NAME},
     user::user_service_client::UserServiceClient,
 };
@@ -43,12 +44,22 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("notification", sqlx::migrate!("./migrations"))
 }
 
-/// The gRPC service over a database.
+/// The gRPC service over a database and the way to whoever knows who is enrolled.
 ///
 /// # Errors
 /// When the key of push messages cannot be used.
-pub fn service(config: &Config, pool: PgPool) -> Result<NotificationServiceServer<Api>> {
-    let api = Api::new(pool, Channels::of(config), push::pusher(&config.web_push)?);
+pub fn service(
+    config: &Config,
+    pool: PgPool,
+    enrollment: Transport,
+) -> Result<NotificationServiceServer<Api>> {
+    let enrollment = grpc_client!(EnrollmentServiceClient<Transport>, enrollment);
+    let api = Api::new(
+        pool,
+        Channels::of(config),
+        push::pusher(&config.web_push)?,
+        enrollment,
+    );
     Ok(NotificationServiceServer::new(api)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE))

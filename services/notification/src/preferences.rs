@@ -146,6 +146,22 @@ pub(crate) async fn set(
     Ok(wishes.shown(pusher))
 }
 
+/// Takes away a subscription that reaches nobody any more, unless the user has another by now.
+pub(crate) async fn forget_subscription(
+    db: impl PgExecutor<'_>,
+    user_id: i64,
+    subscription: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "update notification.preferences set push_subscription = null where user_id = $1 and push_subscription = $2",
+        user_id,
+        subscription
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// A number in E.164 form.
 fn is_phone(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {

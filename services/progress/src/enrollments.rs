@@ -2,7 +2,10 @@
 //! the completion and the certificate change only while it is held.
 
 use smartcourse_platform::Result;
+use smartcourse_proto::catalogue::Key;
 use sqlx::{PgConnection, types::time::OffsetDateTime};
+
+use crate::leaving;
 
 /// A learner of a course, under lock.
 #[derive(Debug, Clone)]
@@ -20,22 +23,26 @@ pub(crate) struct Enrollment {
 impl Enrollment {
     /// The key of its events.
     pub(crate) fn key(&self) -> String {
-        format!("enrollment-{}", self.enrollment_id)
+        Key::Enrollment.of(self.enrollment_id)
     }
 }
 
 /// Locks an enrollment until the transaction ends.
 pub(crate) async fn lock(tx: &mut PgConnection, enrollment_id: i64) -> Result<Option<Enrollment>> {
-    Ok(sqlx::query_as!(
+    let locked = sqlx::query_as!(
         Enrollment,
-        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at,
-               exists (select from progress.drops d
-                       where d.enrollment_id = e.enrollment_id and d.epoch >= e.epoch) as "dropped!"
-           from progress.enrollments e where enrollment_id = $1 for update of e"#,
+        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at, false as "dropped!"
+           from progress.enrollments where enrollment_id = $1 for update"#,
         enrollment_id
     )
-    .fetch_optional(tx)
-    .await?)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(mut enrollment) = locked else {
+        return Ok(None);
+    };
+    // A statement of its own: what was written down while the lock was waited for has to be seen.
+    enrollment.dropped = leaving::is_noted(tx, enrollment_id, enrollment.epoch).await?;
+    Ok(Some(enrollment))
 }
 
 /// An enrollment without its lock, for reading.

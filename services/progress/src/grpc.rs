@@ -1,6 +1,9 @@
 //! `smartcourse.progress.ProgressService`: decode, operate, encode.
 
-use smartcourse_platform::{Error, grpc::Actor};
+use smartcourse_platform::{
+    Error,
+    grpc::{Actor, from_workflow},
+};
 use smartcourse_proto::{
     common::VersionRef,
     course::ManifestRequest,
@@ -8,7 +11,7 @@ use smartcourse_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use crate::{State, ops, prepare};
+use crate::{State, leaving, ops, prepare};
 
 /// The service.
 pub struct Api(State);
@@ -23,12 +26,6 @@ type Reply<T> = Result<Response<T>, Status>;
 
 fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
     result.map(Response::new).map_err(Status::from)
-}
-
-/// What only the workflows may call.
-fn from_workflow<T>(request: Request<T>) -> Result<T, Status> {
-    Actor::of(&request).require_service()?;
-    Ok(request.into_inner())
 }
 
 #[tonic::async_trait]
@@ -73,6 +70,9 @@ impl ProgressService for Api {
     }
     async fn discard_course(&self, request: Request<VersionRef>) -> Reply<()> {
         reply(prepare::discard(&self.0.pool, &from_workflow(request)?).await)
+    }
+    async fn leave(&self, request: Request<LeaveRequest>) -> Reply<()> {
+        reply(leaving::leave(&self.0.pool, from_workflow(request)?).await)
     }
     async fn initialise_progress(&self, request: Request<InitialiseRequest>) -> Reply<()> {
         reply(ops::initialise::initialise(&self.0, from_workflow(request)?).await)

@@ -19,6 +19,7 @@
 //! |---|---|
 //! | [`prepare`] | the publish step: the lessons of a version, and its undoing |
 //! | [`enrollments`] | the row that is the lock of everything about a learner |
+//! | [`leaving`] | what a drop asks first |
 //! | [`completion`] | from a finished lesson to a completed course and its certificate |
 //! | [`grading`] | quizzes |
 //! | [`code`], [`pdf`] | certificates as a code and as a page |
@@ -30,6 +31,7 @@ mod completion;
 mod enrollments;
 mod grading;
 mod grpc;
+mod leaving;
 mod numbers;
 mod ops;
 mod pdf;

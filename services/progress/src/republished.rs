@@ -30,6 +30,11 @@ impl Consumer for Republished {
         matches!(event_type, PUBLISHED | DROPPED)
     }
 
+    /// A republish locks all open learners of its course.
+    fn batch(&self) -> usize {
+        5
+    }
+
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
         match event.event_type.as_str() {
             PUBLISHED => published(tx, event.read()?).await,
@@ -84,8 +89,9 @@ async fn published(tx: &mut PgConnection, event: CoursePublished) -> Result<()> 
 
 async fn dropped(tx: &mut PgConnection, event: EnrollmentDropped) -> Result<()> {
     sqlx::query!(
-        "insert into progress.drops as d (enrollment_id, epoch) values ($1, $2)
-         on conflict (enrollment_id) do update set epoch = excluded.epoch where d.epoch < excluded.epoch",
+        "insert into progress.drops as d (enrollment_id, epoch, announced) values ($1, $2, true)
+         on conflict (enrollment_id) do update set epoch = excluded.epoch, announced = true
+         where d.epoch <= excluded.epoch",
         event.enrollment_id,
         event.epoch
     )

@@ -95,10 +95,7 @@ impl UserService for Api {
 
     async fn set_role(&self, request: Request<SetRoleRequest>) -> Result<Response<User>, Status> {
         let actor = Actor::of(&request);
-        if !actor.is_privileged() {
-            actor.user()?;
-            return Err(Error::new(&codes::FORBIDDEN, "only administrators give roles").into());
-        }
+        actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators give roles"))?;
         let request = request.into_inner();
         Ok(Response::new(
             role::set(&self.pool, request.id, request.role()).await?,

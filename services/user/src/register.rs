@@ -8,6 +8,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire as _,
+    catalogue::Key,
     events::UserRegistered,
     user::{RegisterRequest, Role, User},
 };
@@ -43,7 +44,7 @@ pub(crate) async fn register(pool: &PgPool, passwords: &Passwords, request: Regi
         user_id: account.id,
         role: account.role.clone(),
     };
-    outbox::put_event(&mut tx, "user.registered", &account.id.to_string(), &event).await?;
+    outbox::put_event(&mut tx, "user.registered", &Key::User.of(account.id), &event).await?;
     tx.commit().await?;
     Ok(account.into())
 }

@@ -7,6 +7,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire as _,
+    catalogue::Key,
     events::UserRoleChanged,
     user::{Role, User},
 };
@@ -40,7 +41,7 @@ pub(crate) async fn set(pool: &PgPool, user_id: i64, role: Role) -> Result<User>
             from: former,
             to: role.as_text().to_owned(),
         };
-        outbox::put_event(&mut tx, "user.role_changed", &user_id.to_string(), &event).await?;
+        outbox::put_event(&mut tx, "user.role_changed", &Key::User.of(user_id), &event).await?;
     }
     let account = store::by_id(&mut *tx, user_id).await?;
     tx.commit().await?;

@@ -16,6 +16,9 @@ use crate::error::{Error, Result, codes};
 
 /// How long one command may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// Answers that refuse us, not the mail: no or wrong credentials, encryption or mechanism (RFC 4954). Whoever runs the
+/// product can mend that.
+const SIGN_IN: [u16; 4] = [530, 534, 535, 538];
 /// Connections that are kept.
 const CONNECTIONS: u32 = 4;
 
@@ -49,8 +52,12 @@ impl Mailer for Smtp {
     }
 }
 
-/// A refusal with 5xx is for good (RFC 5321); everything else may pass.
+/// A refusal of the mail with 5xx is for good (RFC 5321); everything else may pass.
 fn failure(error: smtp::Error) -> Error {
+    if error.status().is_some_and(|code| SIGN_IN.contains(&code.into())) {
+        let detail = "the mail server does not let us in: see mail.smtp_url";
+        return Error::new(&codes::UNAVAILABLE, detail).because(error);
+    }
     if error.is_permanent() {
         return Error::new(&codes::DELIVERY_REFUSED, "the mail server refused the mail").because(error);
     }

@@ -5,6 +5,7 @@
 use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
 use smartcourse_proto::{
     Wire,
+    catalogue::Key,
     course::{
         Attempt, AttemptRef, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest,
         StepState,
@@ -234,7 +235,13 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
             instructor_id: course.instructor_id,
             code,
         };
-        outbox::put_event(&mut tx, "course.publish_failed", &course.id.to_string(), &event).await?;
+        outbox::put_event(
+            &mut tx,
+            "course.publish_failed",
+            &Key::Course.of(course.id),
+            &event,
+        )
+        .await?;
     }
     fault::point("course.finish_attempt", "before_commit");
     tx.commit().await?;

@@ -8,6 +8,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire,
+    catalogue::Key,
     course::{
         Content, Course, CourseStatus, CreateCourseRequest, DeleteCourseRequest, SetStatusRequest,
         UpdateCourseRequest,
@@ -276,7 +277,7 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
     outbox::put_event(
         &mut tx,
         "course.deleted",
-        &row.id.to_string(),
+        &Key::Course.of(row.id),
         &CourseDeleted { course_id: row.id },
     )
     .await?;
@@ -308,7 +309,7 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
                 outbox::put_event(
                     &mut tx,
                     "course.archived",
-                    &row.id.to_string(),
+                    &Key::Course.of(row.id),
                     &CourseArchived { course_id: row.id },
                 )
                 .await?;
@@ -328,7 +329,7 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
                 outbox::put_event(
                     &mut tx,
                     "course.archived",
-                    &row.id.to_string(),
+                    &Key::Course.of(row.id),
                     &CourseArchived { course_id: row.id },
                 )
                 .await?;

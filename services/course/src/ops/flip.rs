@@ -2,6 +2,7 @@
 
 use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
 use smartcourse_proto::{
+    catalogue::Key,
     course::{AbortReply, AttemptRef, MarkPublishedRequest},
     events::CoursePublished,
 };
@@ -67,7 +68,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
         title: course.title,
         ai_ready: request.ai_ready,
     };
-    outbox::put_event(&mut tx, "course.published", &course.id.to_string(), &event).await?;
+    outbox::put_event(&mut tx, "course.published", &Key::Course.of(course.id), &event).await?;
     fault::point("course.mark_published", "before_commit");
     tx.commit().await?;
     fault::point("course.mark_published", "after_commit");

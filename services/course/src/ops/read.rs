@@ -16,7 +16,9 @@ use crate::{
 };
 
 pub(crate) async fn get(state: &State, actor: Actor, id: i64) -> Result<Course> {
-    let row = store::course(&state.pool, id).await?;
+    let mut connection = state.reader.connection().await?;
+    let row = store::course(&mut *connection, id).await?;
+    connection.done();
     if !row.is_live() && !actor.owns(UserId(row.instructor_id)) {
         // A draft does not exist for anybody else.
         return Err(Error::new(&codes::NOT_FOUND, format!("there is no course {id}")));

@@ -17,7 +17,8 @@ use smartcourse_proto::{
     json::timestamp::from_time,
 };
 use smartcourse_workflows::steps::{STEPS, label};
-use sqlx::types::time::OffsetDateTime;
+use sqlx::{PgConnection, types::time::OffsetDateTime};
+use uuid::Uuid;
 
 use crate::{
     State,
@@ -45,7 +46,6 @@ pub(crate) fn run_cache() -> RunCache {
 }
 
 struct StepRow {
-    attempt_id: uuid::Uuid,
     step: i32,
     state: String,
     tries: i32,
@@ -59,20 +59,19 @@ struct StepRow {
 }
 
 pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
-    let (course, attempt, mut rows) = tokio::try_join!(
-        store::course(&state.pool, course_id),
-        store::latest_attempt(&state.pool, course_id),
-        steps_of_latest(state, course_id),
-    )?;
+    let mut connection = state.reader.connection().await?;
+    let course = store::course(&mut *connection, course_id).await?;
     course.require_owner(actor)?;
-    let attempt = attempt.ok_or_else(|| {
-        Error::new(
-            &codes::NEVER_PUBLISHED,
-            "no publish of this course was ever started",
-        )
-    })?;
-    // A publish that was accepted between the reads has no steps yet.
-    rows.retain(|row| row.attempt_id == attempt.id);
+    let attempt = store::latest_attempt(&mut *connection, course_id)
+        .await?
+        .ok_or_else(|| {
+            Error::new(
+                &codes::NEVER_PUBLISHED,
+                "no publish of this course was ever started",
+            )
+        })?;
+    let rows = steps(&mut connection, attempt.id).await?;
+    connection.done();
     let mut status = from_rows(state, &attempt, &rows)?;
     if attempt.is_open() {
         add_waiting(state, &attempt, &rows, &mut status).await?;
@@ -80,16 +79,14 @@ pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<P
     Ok(status)
 }
 
-async fn steps_of_latest(state: &State, course_id: i64) -> Result<Vec<StepRow>> {
+async fn steps(connection: &mut PgConnection, attempt_id: Uuid) -> Result<Vec<StepRow>> {
     Ok(sqlx::query_as!(
         StepRow,
-        "select attempt_id, step, state, tries, done, total, error_code, error_message, started_at, finished_at, reported_at
-         from course.publish_steps where attempt_id = (
-             select id from course.publish_attempts where course_id = $1 order by version desc limit 1)
-         order by step",
-        course_id
+        "select step, state, tries, done, total, error_code, error_message, started_at, finished_at, reported_at
+         from course.publish_steps where attempt_id = $1 order by step",
+        attempt_id
     )
-    .fetch_all(&state.pool)
+    .fetch_all(connection)
     .await?)
 }
 

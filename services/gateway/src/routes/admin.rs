@@ -1,4 +1,4 @@
-//! What administrators look after: reports, events nobody could take, workflows.
+//! What administrators look after: reports, events nobody could take, tasks that were given up, workflows.
 
 use axum::{
     extract::State,
@@ -10,8 +10,9 @@ use smartcourse_platform::{Result, error::Problems};
 use smartcourse_proto::{
     Wire as _,
     analytics::{
-        FailedEventPage, FailedEventsRequest, ReplayEventRequest, ReplayedEvent, Report, ReportRef,
-        RequestReportRequest, WorkflowRunPage, WorkflowRunsRequest, WorkflowState,
+        FailedEventPage, FailedEventsRequest, FailedTaskPage, FailedTasksRequest, ReplayEventRequest,
+        ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportRef, RequestReportRequest,
+        WorkflowRunPage, WorkflowRunsRequest, WorkflowState,
     },
 };
 use utoipa::IntoParams;
@@ -37,6 +38,21 @@ pub(crate) struct Form {
 pub(crate) struct RunQuery {
     /// `running`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`; any when absent.
     state: Option<String>,
+    /// Items at most, 1 to 100; 20 when absent.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: i32,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: String,
+}
+
+/// Which tasks.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct TaskQuery {
+    /// Only those of this kind, such as `content.remove_files`.
+    kind: Option<String>,
     /// Items at most, 1 to 100; 20 when absent.
     #[serde(default)]
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -123,6 +139,36 @@ pub(crate) async fn replay_event(
 ) -> Result<(StatusCode, Json<ReplayedEvent>)> {
     let request = actor.request(ReplayEventRequest { id });
     let answer = app.clients.analytics.clone().replay_event(request).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer.into_inner())))
+}
+
+/// Background tasks that were given up, the latest first
+#[utoipa::path(get, path = "/admin/tasks/failed", tag = "admin", security(("bearer" = [])), params(TaskQuery),
+    responses((status = 200, body = FailedTaskPage)))]
+pub(crate) async fn failed_tasks(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    Query(query): Query<TaskQuery>,
+) -> Result<Json<FailedTaskPage>> {
+    let request = actor.request(FailedTasksRequest {
+        kind: query.kind,
+        limit: query.limit,
+        cursor: query.cursor,
+    });
+    let answer = app.clients.analytics.clone().list_failed_tasks(request).await?;
+    Ok(Json(answer.into_inner()))
+}
+
+/// Put such a task back, at once and with all its tries
+#[utoipa::path(post, path = "/admin/tasks/{id}/replay", tag = "admin", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The task")), responses((status = 202, body = ReplayedTask)))]
+pub(crate) async fn replay_task(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf(id): PathOf<String>,
+) -> Result<(StatusCode, Json<ReplayedTask>)> {
+    let request = actor.request(ReplayTaskRequest { id });
+    let answer = app.clients.analytics.clone().replay_task(request).await?;
     Ok((StatusCode::ACCEPTED, Json(answer.into_inner())))
 }
 

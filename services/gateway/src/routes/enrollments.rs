@@ -5,25 +5,49 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use smartcourse_platform::Result;
 use smartcourse_proto::enrollment::{
     EnrollRequest, Enrollment, EnrollmentPage, EnrollmentRef, ListEnrollmentsRequest,
 };
+use utoipa::IntoParams;
 
-use super::PageQuery;
 use crate::{
     auth::SignedIn,
-    edge::{Id, Json, Query},
+    edge::{Id, IdempotencyKey, Json, Query},
     state::App,
 };
 
+/// Whose enrollments, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// The student; oneself when absent. Only administrators may name another.
+    student_id: Option<i64>,
+    /// Items at most, 1 to 100; 20 when absent.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    limit: i32,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: String,
+}
+
 /// Take a seat in a course; what follows shows in `onboarding`
 #[utoipa::path(post, path = "/courses/{id}/enroll", tag = "enrollments", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course")), responses((status = 201, body = Enrollment)))]
-pub(crate) async fn enroll(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Response> {
+    params(("id" = i64, Path, description = "The course"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same enrollment")),
+    responses((status = 201, body = Enrollment)))]
+pub(crate) async fn enroll(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
+) -> Result<Response> {
     let request = actor.request(EnrollRequest {
         course_id: id.0,
         user_id: 0,
+        idempotency_key,
     });
     let enrollment = app.clients.enrollment.clone().enroll(request).await?.into_inner();
     let location = format!("/enrollments/{}", enrollment.enrollment_id);
@@ -35,18 +59,18 @@ pub(crate) async fn enroll(State(app): State<App>, SignedIn(actor): SignedIn, id
         .into_response())
 }
 
-/// List my enrollments, newest first
-#[utoipa::path(get, path = "/enrollments", tag = "enrollments", security(("bearer" = [])), params(PageQuery),
+/// List my enrollments, or as an administrator a student's, newest first
+#[utoipa::path(get, path = "/enrollments", tag = "enrollments", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, body = EnrollmentPage)))]
 pub(crate) async fn list(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
-    Query(page): Query<PageQuery>,
+    Query(query): Query<ListQuery>,
 ) -> Result<Json<EnrollmentPage>> {
     let request = actor.request(ListEnrollmentsRequest {
-        user_id: 0,
-        limit: page.limit,
-        cursor: page.cursor,
+        user_id: query.student_id.unwrap_or(0),
+        limit: query.limit,
+        cursor: query.cursor,
     });
     let answer = app.clients.enrollment.clone().list_enrollments(request).await?;
     Ok(Json(answer.into_inner()))

@@ -78,6 +78,8 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .routes(routes!(admin::report))
         .routes(routes!(admin::failed_events))
         .routes(routes!(admin::replay_event))
+        .routes(routes!(admin::failed_tasks))
+        .routes(routes!(admin::replay_task))
         .routes(routes!(admin::workflows))
         .routes(routes!(notifications::list))
         .routes(routes!(notifications::unread_count))

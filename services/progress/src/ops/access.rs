@@ -1,7 +1,7 @@
 //! Who learns here: asked of the course and the enrollment service on every call, so that a drop or a flip counts at
 //! once.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, postgres::Tx};
 use smartcourse_proto::{
     course::{Course, CourseStatus, GetCourseRequest, LessonType},
     enrollment::{Access, AccessRequest},
@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use crate::{
     State,
     enrollments::{self, Enrollment},
-    standing,
+    leaving, standing,
 };
 
 /// An enrolled user and the course as it is now.
@@ -26,12 +26,27 @@ pub(crate) struct Learner {
 }
 
 impl Learner {
-    /// Locks the learner's row until the transaction ends.
+    /// Begins a transaction that holds the learner's row until its end.
     ///
     /// # Errors
-    /// `not_ready` while the enrollment workflow has not initialised the progress of this epoch.
-    pub(crate) async fn lock(&self, tx: &mut PgConnection) -> Result<Enrollment> {
-        self.ready(enrollments::lock(tx, self.enrollment_id).await?)
+    /// `not_ready` while the enrollment workflow has not initialised the progress of this epoch; `not_enrolled` when the
+    /// learner has left since.
+    pub(crate) async fn begin(&self, state: &State) -> Result<(Tx, Enrollment)> {
+        loop {
+            let mut tx = state.pool.begin().await?;
+            let enrollment = self.ready(enrollments::lock(&mut tx, self.enrollment_id).await?)?;
+            if !enrollment.dropped {
+                return Ok((tx, enrollment));
+            }
+            tx.rollback().await?;
+            let who = AccessRequest {
+                course_id: self.course_id,
+                user_id: enrollment.user_id,
+            };
+            if leaving::has_left(state, self.enrollment_id, enrollment.epoch, who).await? {
+                return Err(not_enrolled());
+            }
+        }
     }
 
     /// The row, if it is that of the learner's epoch.
@@ -60,6 +75,10 @@ pub(crate) fn not_ready() -> Error {
     Error::new(&codes::NOT_READY, "the enrollment is still being set up")
 }
 
+fn not_enrolled() -> Error {
+    Error::new(&codes::NOT_ENROLLED, "enroll in the course to learn with it")
+}
+
 /// The enrolled user of a course.
 ///
 /// # Errors
@@ -68,9 +87,7 @@ pub(crate) async fn learner(state: &State, user: UserId, course_id: i64) -> Resu
     let (course, access) = tokio::try_join!(course(state, course_id), enrolled(state, course_id, user))?;
     if !access.enrolled {
         return Err(match course.status() {
-            CourseStatus::Published => {
-                Error::new(&codes::NOT_ENROLLED, "enroll in the course to learn with it")
-            }
+            CourseStatus::Published => not_enrolled(),
             _ => hidden(course_id),
         });
     }

@@ -5,21 +5,24 @@
 //! recorded, none is limited, and the best score can only rise. A passed attempt finishes the lesson in the same
 //! transaction.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor};
 use smartcourse_proto::{
     course::{GetContentRequest, LessonType, Quiz},
-    progress::{AttemptResult, QuestionResult, SubmitAttemptRequest},
+    progress::{AttemptResult, QuestionAnswer, QuestionResult, SubmitAttemptRequest},
 };
 use sqlx::{PgConnection, types::Json};
 
-use super::access;
+use super::access::{self, Learner};
 use crate::{
     State, completion,
     enrollments::Enrollment,
-    grading::{self, Answers, Grade},
+    grading::{self, Grade},
     numbers,
     standing::Standing,
 };
@@ -34,6 +37,15 @@ pub(crate) async fn submit(
 ) -> Result<AttemptResult> {
     let learner = access::learner(state, actor.user()?, request.course_id).await?;
     let lesson_id = request.lesson_id.as_str();
+    let key = request
+        .idempotency_key
+        .map(|key| Key::new(learner.enrollment_id, lesson_id, key, &request.answers));
+    // First of all: what was graded stays so, whatever has become of the quiz since.
+    if let Some(key) = &key
+        && let Some(attempt) = key.earlier(&mut *state.pool.acquire().await?).await?
+    {
+        return again(state, &learner, lesson_id, attempt).await;
+    }
     let kind = learner
         .lesson(&mut *state.pool.acquire().await?, lesson_id)
         .await?;
@@ -43,24 +55,15 @@ pub(crate) async fn submit(
     let quiz = quiz(state, learner.course_id, learner.version, lesson_id).await?;
     let answers = grading::read(&quiz, request.answers)?;
 
-    let mut tx = state.pool.begin().await?;
-    let mut enrollment = learner.lock(&mut tx).await?;
-    let done = completion::is_done(&mut tx, &enrollment, lesson_id).await?;
-    let used = used(&mut tx, &enrollment, lesson_id).await?;
-    let key = request
-        .idempotency_key
-        .map(|key| Key::new(&enrollment, lesson_id, key, &answers));
+    let (mut tx, mut enrollment) = learner.begin(state).await?;
     if let Some(key) = &key
         && let Some(attempt) = key.earlier(&mut tx).await?
     {
-        let version = completion::newest(&mut tx, learner.course_id, learner.version).await?;
-        let standing = Standing::read(&mut tx, &enrollment, version).await?;
-        return Ok(AttemptResult {
-            attempts_left: left(&quiz, used, done),
-            progress: Some(standing.into_progress(&enrollment)),
-            ..recorded(&mut tx, &enrollment, lesson_id, attempt).await?
-        });
+        tx.rollback().await?;
+        return again(state, &learner, lesson_id, attempt).await;
     }
+    let done = completion::is_done(&mut tx, &enrollment, lesson_id).await?;
+    let used = used(&mut tx, &enrollment, lesson_id).await?;
     if left(&quiz, used, done) == Some(0) {
         return Err(Error::new(
             &codes::ATTEMPTS_EXHAUSTED,
@@ -112,6 +115,23 @@ pub(crate) async fn submit(
         attempts_left: left(&quiz, attempt, done || grade.passed),
         progress: Some(progress),
         ..result(lesson_id, attempt, pass_percent, grade)
+    })
+}
+
+/// The answer to an attempt that was graded before.
+async fn again(state: &State, learner: &Learner, lesson_id: &str, attempt: i32) -> Result<AttemptResult> {
+    let (mut tx, enrollment) = learner.begin(state).await?;
+    let (version, recorded) = recorded(&mut tx, &enrollment, lesson_id, attempt).await?;
+    let done = completion::is_done(&mut tx, &enrollment, lesson_id).await?;
+    let used = used(&mut tx, &enrollment, lesson_id).await?;
+    let newest = completion::newest(&mut tx, learner.course_id, learner.version).await?;
+    let standing = Standing::read(&mut tx, &enrollment, newest).await?;
+    tx.rollback().await?;
+    let quiz = quiz(state, learner.course_id, version, lesson_id).await?;
+    Ok(AttemptResult {
+        attempts_left: left(&quiz, used, done),
+        progress: Some(standing.into_progress(&enrollment)),
+        ..recorded
     })
 }
 
@@ -173,15 +193,15 @@ fn result(lesson_id: &str, attempt: i32, pass_percent: i32, grade: Grade) -> Att
     }
 }
 
-/// An earlier attempt as it was graded then.
+/// An earlier attempt as it was graded then, and the version whose quiz it was.
 async fn recorded(
     tx: &mut PgConnection,
     enrollment: &Enrollment,
     lesson_id: &str,
     attempt: i32,
-) -> Result<AttemptResult> {
+) -> Result<(i32, AttemptResult)> {
     let row = sqlx::query!(
-        r#"select score, passed, pass_percent, results as "questions: Json<Results>"
+        r#"select version, score, passed, pass_percent, results as "questions: Json<Results>"
            from progress.quiz_attempts where enrollment_id = $1 and lesson_id = $2 and attempt = $3"#,
         enrollment.enrollment_id,
         lesson_id,
@@ -194,7 +214,7 @@ async fn recorded(
         passed: row.passed,
         questions: row.questions.0,
     };
-    Ok(result(lesson_id, attempt, row.pass_percent, grade))
+    Ok((row.version, result(lesson_id, attempt, row.pass_percent, grade)))
 }
 
 /// An Idempotency-Key: the same key and answers are the same attempt. The enrollment's lock orders requests that share
@@ -206,9 +226,16 @@ struct Key {
 }
 
 impl Key {
-    fn new(enrollment: &Enrollment, lesson_id: &str, key: String, answers: &Answers) -> Self {
+    fn new(enrollment_id: i64, lesson_id: &str, key: String, answers: &[QuestionAnswer]) -> Self {
+        let by_question: BTreeMap<&str, BTreeSet<&str>> = answers
+            .iter()
+            .map(|answer| {
+                let values = answer.values.iter().map(String::as_str);
+                (answer.question_id.as_str(), values.collect())
+            })
+            .collect();
         let mut hash = Sha256::new();
-        for (question, values) in answers {
+        for (question, values) in by_question {
             // Lengths keep apart what would run together.
             hash.update(format!("{}:{question}{}:", question.len(), values.len()));
             for value in values {
@@ -216,7 +243,7 @@ impl Key {
             }
         }
         Self {
-            scope: format!("submit_attempt:{}:{lesson_id}", enrollment.enrollment_id),
+            scope: format!("submit_attempt:{enrollment_id}:{lesson_id}"),
             key,
             hash: format!("{:x}", hash.finalize()),
         }

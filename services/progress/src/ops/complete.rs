@@ -15,9 +15,10 @@ pub(crate) async fn complete(
     request: CompleteLessonRequest,
 ) -> Result<CourseProgress> {
     let learner = access::learner(state, actor.user()?, request.course_id).await?;
-    let mut tx = state.pool.begin().await?;
-    let kind = learner.lesson(&mut tx, &request.lesson_id).await?;
-    let mut enrollment = learner.lock(&mut tx).await?;
+    let kind = learner
+        .lesson(&mut *state.pool.acquire().await?, &request.lesson_id)
+        .await?;
+    let (mut tx, mut enrollment) = learner.begin(state).await?;
     if kind == LessonType::Quiz {
         let passed = completion::is_done(&mut tx, &enrollment, &request.lesson_id).await?;
         if !passed {

@@ -2,13 +2,13 @@
 //!
 //! A re-enrollment after a drop is a later epoch of the same enrollment: what was done stays done and the row takes the
 //! new epoch. A course that was completed stays completed, with its certificate, and is announced as completed for the
-//! new epoch too. An epoch that is not newer than the row's changes nothing.
+//! new epoch too. An epoch that is not newer than the row's, or was left meanwhile, changes nothing.
 
 use smartcourse_platform::{Error, Result, fault, grpc::Actor};
-use smartcourse_proto::{progress::InitialiseRequest, user::GetUserRequest};
+use smartcourse_proto::{enrollment::AccessRequest, progress::InitialiseRequest, user::GetUserRequest};
 
 use super::access;
-use crate::{State, completion, enrollments, standing::Standing};
+use crate::{State, completion, enrollments, leaving, standing::Standing};
 
 pub(crate) async fn initialise(state: &State, request: InitialiseRequest) -> Result<()> {
     let current = sqlx::query_scalar!(
@@ -18,6 +18,13 @@ pub(crate) async fn initialise(state: &State, request: InitialiseRequest) -> Res
     .fetch_optional(&state.pool)
     .await?;
     if current.is_some_and(|epoch| epoch >= request.epoch) {
+        return Ok(());
+    }
+    let who = AccessRequest {
+        course_id: request.course_id,
+        user_id: request.user_id,
+    };
+    if leaving::has_left(state, request.enrollment_id, request.epoch, who).await? {
         return Ok(());
     }
     let user = GetUserRequest { id: request.user_id };

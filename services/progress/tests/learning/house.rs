@@ -5,7 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use axum::{Router, extract::Request, routing::post};
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    routing::post,
+};
 use serde_json::Value;
 use smartcourse_platform::{
     Error,
@@ -16,6 +21,7 @@ use smartcourse_platform::{
 };
 use smartcourse_progress::{Deps, Republished};
 use smartcourse_proto::{
+    catalogue::Key,
     common::VersionRef,
     course::{
         Content, Course, CourseStatus, GetContentRequest, GetCourseRequest, Lesson, LessonContent,
@@ -43,6 +49,8 @@ pub(crate) const STRANGER: i64 = 99;
 pub(crate) struct Neighbours {
     pub(crate) published: Option<i32>,
     pub(crate) access: HashMap<i64, Access>,
+    /// Who is still enrolled once a drop under way has ended, where that differs from `access`.
+    settled: HashMap<i64, bool>,
     versions: Vec<Content>,
 }
 
@@ -54,6 +62,14 @@ impl Neighbours {
 }
 
 type Shared = Arc<Mutex<Neighbours>>;
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// Answers when no drop is under way.
+async fn wait(State(turn): State<Turn>, request: Request, next: Next) -> axum::response::Response {
+    let _turn = turn.lock().await;
+    next.run(request).await
+}
 
 /// A unary method as a route.
 fn unary<Q, A>(
@@ -107,6 +123,14 @@ fn get_access(next: &Neighbours, request: AccessRequest) -> Result<Access, Statu
     Ok(next.access.get(&request.user_id).copied().unwrap_or_default())
 }
 
+fn settle_access(next: &Neighbours, request: AccessRequest) -> Result<Access, Status> {
+    let access = get_access(next, request)?;
+    Ok(Access {
+        enrolled: *next.settled.get(&request.user_id).unwrap_or(&access.enrolled),
+        ..access
+    })
+}
+
 fn get_user(_: &Neighbours, request: GetUserRequest) -> Result<User, Status> {
     Ok(User {
         id: request.id,
@@ -120,6 +144,8 @@ fn get_user(_: &Neighbours, request: GetUserRequest) -> Result<User, Status> {
 pub(crate) struct House {
     pub(crate) pool: PgPool,
     neighbours: Shared,
+    /// Held while a drop is under way.
+    turn: Turn,
     client: ProgressServiceClient<Transport>,
 }
 
@@ -133,7 +159,7 @@ impl House {
             .expect("migrates");
         let mut config = Config::load(None).expect("the defaults are valid");
         config.grpc.service_token = "a-token".into();
-        let neighbours = Shared::default();
+        let (neighbours, turn) = (Shared::default(), Turn::default());
         let course = "/smartcourse.course.CourseService";
         let next_door = Router::new()
             .route(&format!("{course}/GetCourse"), unary(&neighbours, get_course))
@@ -142,6 +168,10 @@ impl House {
             .route(
                 "/smartcourse.enrollment.EnrollmentService/GetAccess",
                 unary(&neighbours, get_access),
+            )
+            .route(
+                "/smartcourse.enrollment.EnrollmentService/SettleAccess",
+                unary(&neighbours, settle_access).layer(from_fn_with_state(Arc::clone(&turn), wait)),
             )
             .route(
                 "/smartcourse.user.UserService/GetUser",
@@ -162,6 +192,7 @@ impl House {
         Self {
             pool,
             neighbours,
+            turn,
             client,
         }
     }
@@ -214,7 +245,8 @@ impl House {
             title: "Durable Workflows".to_owned(),
             ai_ready: true,
         };
-        self.put("course.published", &COURSE.to_string(), &event).await;
+        self.put("course.published", &Key::Course.of(COURSE), &event)
+            .await;
     }
 
     async fn put(&self, kind: &str, key: &str, event: &impl serde::Serialize) {
@@ -285,6 +317,30 @@ impl House {
         };
         let key = format!("enrollment-{}", access.enrollment_id);
         self.put("enrollment.dropped", &key, &event).await;
+    }
+
+    /// What the enrollment service asks before a drop.
+    pub(crate) async fn leave(&self, user: i64) -> Result<(), Error> {
+        let access = self.neighbours().access[&user];
+        let request = LeaveRequest {
+            enrollment_id: access.enrollment_id,
+            epoch: access.epoch,
+        };
+        self.client.clone().leave(Actor::Service.request(request)).await?;
+        Ok(())
+    }
+
+    /// Asks and leaves, as the enrollment service does.
+    pub(crate) async fn ask_and_drop_out(&self, user: i64) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        self.leave(user).await?;
+        self.drop_out(user).await;
+        Ok(())
+    }
+
+    /// Says what became of a drop that requests under way have not seen.
+    pub(crate) fn settle(&self, user: i64, enrolled: bool) {
+        self.neighbours().settled.insert(user, enrolled);
     }
 
     pub(crate) async fn complete(&self, user: i64, lesson: &str) -> Result<CourseProgress, Error> {

@@ -2,5 +2,6 @@
 
 mod completing;
 mod house;
+mod leaving;
 mod quizzes;
 mod republishing;

@@ -168,6 +168,27 @@ async fn one_key_is_one_attempt() {
 }
 
 #[tokio::test]
+async fn a_key_gets_its_answer_whatever_has_become_of_the_quiz() {
+    let house = house(Some(1)).await;
+    let first = house.attempt(10, WRONG, Some("k")).await.unwrap();
+    assert_eq!(first.attempts_left, Some(0));
+    let mut changed = quiz(Some(1));
+    if let Some(quiz) = changed.content.as_mut().and_then(|content| content.quiz.as_mut()) {
+        for question in &mut quiz.questions {
+            question.id = format!("new-{}", question.id);
+        }
+    }
+    for lessons in [vec![changed], texts(&["a"])] {
+        house.publish(&lessons).await;
+        let again = house.attempt(10, WRONG, Some("k")).await.unwrap();
+        assert_eq!(
+            (again.attempt, again.score, &again.questions, again.attempts_left),
+            (1, first.score, &first.questions, Some(0))
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_graded_is_refused_and_costs_nothing() {
     let house = house(Some(1)).await;
     let error = house.attempt(10, &[("q9", "a")], None).await.unwrap_err();

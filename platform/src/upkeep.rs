@@ -1,0 +1,99 @@
+//! The clean-up of what is settled: rows that only said that something was done, once nobody can ask again.
+//!
+//! The log of events stays: it is what the numbers are counted from. A row of the inbox goes only when its group has read
+//! past the event, so that the event cannot have its effect a second time.
+
+use std::{future::Future, time::Duration};
+
+use sqlx::PgPool;
+
+use crate::error::Result;
+
+/// Rows that go in one statement, so that none holds locks or the disk for long.
+const BATCH: i64 = 5000;
+/// Statements of each kind in one sweep, so that each sweep ends; the next one goes on.
+const ROUNDS: usize = 200;
+
+/// Removes settled rows older than this: of the inbox, done commands, done tasks, idempotency keys. Answers how many.
+///
+/// # Errors
+/// When the database does not answer; what was removed until then stays removed.
+pub async fn sweep(pool: &PgPool, age: Duration) -> Result<u64> {
+    let age = age.as_secs_f64();
+    let mut removed = batched(|| inbox(pool, age)).await?;
+    removed += batched(|| commands(pool, age)).await?;
+    removed += batched(|| tasks(pool, age)).await?;
+    removed += batched(|| keys(pool, age)).await?;
+    Ok(removed)
+}
+
+/// Repeats a statement that removes up to [`BATCH`] rows until it finds fewer; answers how many rows went.
+async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Result<u64> {
+    let mut removed = 0;
+    for _ in 0..ROUNDS {
+        let count = round().await?;
+        removed += count;
+        if count < BATCH.unsigned_abs() {
+            break;
+        }
+    }
+    Ok(removed)
+}
+
+/// A group that was never heard of, or that starts the log anew, keeps its rows.
+async fn inbox(pool: &PgPool, age: f64) -> Result<u64> {
+    let deleted = sqlx::query!(
+        "delete from platform.inbox i using (
+             select i.group_name, i.event_id from platform.inbox i
+             join platform.events e on e.id = i.event_id
+             join platform.event_groups g on g.name = i.group_name and g.position >= e.position
+             where i.done_at < now() - make_interval(secs => $1) limit $2) old
+         where i.group_name = old.group_name and i.event_id = old.event_id",
+        age,
+        BATCH
+    )
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// A command that was handed over: whoever asks for its workflow asks Temporal.
+async fn commands(pool: &PgPool, age: f64) -> Result<u64> {
+    let deleted = sqlx::query!(
+        "delete from platform.outbox_commands where id in (
+             select id from platform.outbox_commands where done_at < now() - make_interval(secs => $1) limit $2)",
+        age,
+        BATCH
+    )
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Dead tasks stay until somebody has looked at them.
+async fn tasks(pool: &PgPool, age: f64) -> Result<u64> {
+    let deleted = sqlx::query!(
+        "delete from platform.tasks where id in (
+             select id from platform.tasks
+             where state = 'done' and finished_at < now() - make_interval(secs => $1) limit $2)",
+        age,
+        BATCH
+    )
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// The answer to a request that nobody repeats any more.
+async fn keys(pool: &PgPool, age: f64) -> Result<u64> {
+    let deleted = sqlx::query!(
+        "delete from platform.idempotency_keys where (scope, key) in (
+             select scope, key from platform.idempotency_keys
+             where created_at < now() - make_interval(secs => $1) limit $2)",
+        age,
+        BATCH
+    )
+    .execute(pool)
+    .await?;
+    Ok(deleted.rows_affected())
+}

@@ -1,0 +1,20 @@
+//! Who may hold a seat. Over HTTP the access token says it; whoever names somebody else, through any other door, is asked
+//! the user service about.
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::user::{GetUserRequest, Role};
+
+use crate::State;
+
+/// Refuses a user who is not there, or is no student. Asked before any lock is taken.
+pub(crate) async fn require_student(state: &State, user_id: i64) -> Result<()> {
+    let request = Actor::Service.request(GetUserRequest { id: user_id });
+    let user = state.user.clone().get_user(request).await?.into_inner();
+    if user.role() == Role::Student {
+        return Ok(());
+    }
+    Err(Error::new(
+        &codes::NOT_A_STUDENT,
+        format!("user {user_id} is no student"),
+    ))
+}
