@@ -1,8 +1,8 @@
-//! Connections for short reads, kept at hand.
+//! Connections for short reads and transactions, kept at hand.
 //!
 //! sqlx asks the server whether a connection still lives each time it comes back to its pool: a round trip, and a task that
 //! waits for it, which cost as much as reading a row by its key. Connections that were in use a moment ago are therefore
-//! handed from one read to the next, and go back to the pool only when there are more of them than are kept.
+//! handed from one use to the next, and go back to the pool only when there are more of them than are kept.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -17,7 +17,7 @@ use crate::{error::Result, postgres::TRUSTED};
 /// One connection in so many of the pool may be kept: the others stay with whoever writes.
 const SHARE: u32 = 4;
 
-/// Short reads over a pool that others use too.
+/// Short uses of a pool that others use too.
 #[derive(Debug)]
 pub struct Reader {
     pool: PgPool,
@@ -58,7 +58,7 @@ impl Reader {
     }
 }
 
-/// A connection while it is read from. Dropping it gives it back to the pool, which finds out whether it still works.
+/// A connection in use. Dropping it gives it back to the pool, which finds out whether it still works.
 #[derive(Debug)]
 pub struct Reading<'a> {
     connection: PoolConnection<Postgres>,
@@ -66,7 +66,7 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The read has ended well: the connection is kept for the next one.
+    /// The use has ended well: the connection is kept for the next one.
     pub fn done(self) {
         let most = self.home.pool.options().get_max_connections() / SHARE;
         let mut kept = self.home.kept();

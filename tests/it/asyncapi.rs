@@ -226,13 +226,11 @@ fn written() -> Result<BTreeMap<String, BTreeSet<String>>> {
             continue;
         };
         let code = std::fs::read_to_string(&path)?;
-        let calls = code
-            .split("put_event(")
-            .skip(1)
-            .chain(code.split("put_event_as(").skip(1));
-        for call in calls {
-            let (_, text) = call.split_once('"').context("a call names its type")?;
-            let (name, _) = text.split_once('"').context("a text ends")?;
+        // In Rust the type is the first text of the call; in SQL as well, with the quotes of SQL.
+        for call in code.split("put_event(").skip(1) {
+            let quotes = ['"', '\''];
+            let (_, text) = call.split_once(quotes).context("a call names its type")?;
+            let (name, _) = text.split_once(quotes).context("a text ends")?;
             written
                 .entry(service.to_owned())
                 .or_default()

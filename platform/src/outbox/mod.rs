@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 use crate::error::Result;
 
-/// The channel that wakes the relay.
+/// The channel that wakes the relay; the functions of the schema name it too.
 pub const CHANNEL: &str = "smartcourse_outbox";
 
 /// A workflow start, complete: the relay sends it as it is.
@@ -31,7 +31,11 @@ pub struct Start {
 }
 
 impl Start {
-    fn options(&self) -> Result<serde_json::Value> {
+    /// The options as the outbox has them.
+    ///
+    /// # Errors
+    /// None in practice: they are JSON.
+    pub fn options(&self) -> Result<serde_json::Value> {
         serde_json::to_value(&self.options)
             .map_err(|error| crate::Error::internal("options are JSON").because(error))
     }
@@ -66,18 +70,13 @@ pub enum AfterCompletion {
 
 /// Asks for a workflow start once this transaction commits.
 pub async fn put_start(tx: &mut PgConnection, start: &Start) -> Result<()> {
-    // The wake-up travels with the row: the transaction may hold a lock that others wait for.
     sqlx::query!(
-        "with row as (
-             insert into platform.outbox_commands (kind, workflow_id, workflow_type, task_queue, payload, options)
-             values ('start', $1, $2, $3, $4, $5) returning 1)
-         select pg_notify($6, '')::text as woken from row",
+        r#"select platform.put_start($1, $2, $3, $4, $5)::text as "put?""#,
         start.workflow_id,
         start.workflow_type,
         start.task_queue,
         start.input,
-        start.options()?,
-        CHANNEL
+        start.options()?
     )
     .fetch_one(tx)
     .await?;
@@ -155,44 +154,22 @@ pub async fn put_event(
     payload: &impl Serialize,
 ) -> Result<uuid::Uuid> {
     let id = uuid::Uuid::now_v7();
-    put_event_as(tx, id, event_type, key, payload, None).await?;
-    Ok(id)
-}
-
-/// [`put_event`] with an id the caller has made, for a row that names its event; and, in the same round trip, the start of
-/// a workflow that follows from it.
-pub async fn put_event_as(
-    tx: &mut PgConnection,
-    id: uuid::Uuid,
-    event_type: &str,
-    key: &str,
-    payload: &impl Serialize,
-    start: Option<&Start>,
-) -> Result<()> {
     let payload = serde_json::to_value(payload)
         .map_err(|error| crate::Error::internal("events are JSON").because(error))?;
-    let headers = serde_json::json!({ "request_id": crate::http::trace_id() });
-    let options = start.map(Start::options).transpose()?;
     sqlx::query!(
-        "with event as (
-             insert into platform.events (id, type, key, payload, headers) values ($1, $2, $3, $4, $5) returning 1),
-         start as (
-             insert into platform.outbox_commands (kind, workflow_id, workflow_type, task_queue, payload, options)
-             select 'start', $7::text, $8::text, $9::text, $10::jsonb, $11::jsonb where $7 is not null)
-         select pg_notify($6, '')::text as woken from event",
+        r#"select platform.put_event($1, $2, $3, $4, $5)::text as "put?""#,
         id,
         event_type,
         key,
         payload,
-        headers,
-        CHANNEL,
-        start.map(|start| start.workflow_id.as_str()),
-        start.map(|start| start.workflow_type.as_str()),
-        start.map(|start| start.task_queue.as_str()),
-        start.map(|start| &start.input),
-        options
+        headers()
     )
     .fetch_one(tx)
     .await?;
-    Ok(())
+    Ok(id)
+}
+
+/// What an event says of the request it comes from.
+pub fn headers() -> serde_json::Value {
+    serde_json::json!({ "request_id": crate::http::trace_id() })
 }

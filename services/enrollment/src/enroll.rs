@@ -19,7 +19,7 @@ use smartcourse_workflows::{
     TASK_QUEUE,
     enrollment::{EXECUTION_TIMEOUT, EnrollInput, workflow_id},
 };
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{
@@ -38,7 +38,8 @@ pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) 
         require_student(state, user_id).await?;
     }
     let course = course(state, request.course_id).await?;
-    let mut tx = state.pool.begin().await?;
+    let mut connection = state.reader.connection().await?;
+    let mut tx = connection.begin().await?;
     let key = request.idempotency_key.as_deref();
     if let Some(key) = key
         && let Some(row) = key::earlier(&mut tx, user_id, course.id, key).await?
@@ -52,6 +53,7 @@ pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) 
     fault::point("enrollment.enroll", "before_commit");
     tx.commit().await?;
     fault::point("enrollment.enroll", "after_commit");
+    connection.done();
     Ok(model::outside(row, &[], &state.temporal))
 }
 
@@ -80,8 +82,11 @@ pub(crate) async fn course(state: &State, id: i64) -> Result<Arc<Course>> {
     state.courses.read(id, read).await
 }
 
-/// Takes the seat and leaves in the outbox what is to follow: the event, and the start of the workflow unless a run is
-/// there already, because it was started raw.
+/// Checks every rule, takes a seat and leaves in the outbox what is to follow: the event, and the start of the workflow
+/// unless a run is there already, because it was started raw.
+///
+/// A refusal has written nothing. A course that is full refuses without waiting for those who are taking its seats: whoever
+/// comes too late to a rush does not hold it up.
 pub(crate) async fn accept(
     state: &State,
     tx: &mut PgConnection,
@@ -89,31 +94,14 @@ pub(crate) async fn accept(
     user_id: i64,
     run_id: Option<&str>,
 ) -> Result<EnrollmentRow> {
-    // The row names its event, so that it is known whether analytics has counted it.
-    let event_id = Uuid::now_v7();
-    let row = take_seat(tx, course, user_id, run_id, event_id).await?;
-    let start = match run_id {
-        Some(_) => None,
-        None => Some(start(state, &row)?),
-    };
-    let created = EnrollmentCreated {
-        enrollment_id: row.id,
-        epoch: row.epoch,
-        course_id: course.id,
-        user_id,
-        instructor_id: course.instructor_id,
-        course_title: course.title.clone(),
-    };
-    outbox::put_event_as(
-        tx,
-        event_id,
-        "enrollment.created",
-        &model::event_key(row.id),
-        &created,
-        start.as_ref(),
-    )
-    .await?;
-    Ok(row)
+    let missing = missing_prerequisites(tx, &course.prerequisites, user_id).await?;
+    if course.status() == CourseStatus::Published
+        && missing.is_empty()
+        && let Some(row) = take_seat(state, tx, course, user_id, run_id).await?
+    {
+        return Ok(row);
+    }
+    Err(refusal(tx, course, user_id, missing).await?)
 }
 
 /// Locks the seats of a course: the first lock of every transaction that takes or frees one.
@@ -147,36 +135,27 @@ pub(crate) async fn existing(
     .await?)
 }
 
-/// Checks every rule and takes a seat.
-///
-/// A refusal has written nothing. A course that is full refuses without waiting for those who are taking its seats: whoever
-/// comes too late to a rush does not hold it up.
+/// The seat, who sits on it and what follows, in one statement: others wait for the lock it takes, so every round trip
+/// counts. It does nothing when all seats are taken or the student has one.
 async fn take_seat(
+    state: &State,
     tx: &mut PgConnection,
     course: &Course,
     user_id: i64,
     run_id: Option<&str>,
-    event_id: Uuid,
-) -> Result<EnrollmentRow> {
-    let missing = missing_prerequisites(tx, &course.prerequisites, user_id).await?;
-    if course.status() == CourseStatus::Published
-        && missing.is_empty()
-        && let Some(row) = insert(tx, course, user_id, run_id, event_id).await?
-    {
-        return Ok(row);
-    }
-    Err(refusal(tx, course, user_id, missing).await?)
-}
-
-/// The seat and who sits on it, in one statement: others wait for the lock it takes, so every round trip counts. It does
-/// nothing when all seats are taken or the student has one.
-async fn insert(
-    tx: &mut PgConnection,
-    course: &Course,
-    user_id: i64,
-    run_id: Option<&str>,
-    event_id: Uuid,
 ) -> Result<Option<EnrollmentRow>> {
+    // Enrollment and epoch are for the statement to fill in.
+    let created = EnrollmentCreated {
+        enrollment_id: 0,
+        epoch: 0,
+        course_id: course.id,
+        user_id,
+        instructor_id: course.instructor_id,
+        course_title: course.title.clone(),
+    };
+    let created =
+        serde_json::to_value(created).map_err(|error| Error::internal("an event is JSON").because(error))?;
+    let start = start(state, course.id, user_id, course.instructor_id, None)?;
     Ok(sqlx::query_as!(
         EnrollmentRow,
         r#"with room as (
@@ -197,12 +176,25 @@ async fn insert(
              where seats.course_id = student.course_id)
          select id as "id!", course_id as "course_id!", user_id as "user_id!", status as "status!",
              enrolled_at as "enrolled_at!", epoch as "epoch!", completed_at, dropped_at, onboarding as "onboarding!",
-             run_id, event_id, instructor_id as "instructor_id!" from student"#,
+             run_id, event_id, instructor_id as "instructor_id!"
+         from student, lateral (
+             select platform.put_event($4, 'enrollment.created', 'enrollment-' || id,
+                     $6::jsonb || jsonb_build_object('enrollment_id', id, 'epoch', epoch), $7),
+                 case when $3 is null then platform.put_start($8, $9, $10,
+                     $11::jsonb || jsonb_build_object('epoch', epoch), $12) end
+         ) as left_in_the_outbox"#,
         course.id,
         user_id,
         run_id,
-        event_id,
-        course.instructor_id
+        Uuid::now_v7(),
+        course.instructor_id,
+        created,
+        outbox::headers(),
+        start.workflow_id,
+        start.workflow_type,
+        start.task_queue,
+        start.input,
+        start.options()?
     )
     .fetch_optional(tx)
     .await?)
@@ -265,25 +257,31 @@ fn not_published() -> Error {
 }
 
 /// The start of an epoch's workflow, through the typed contract.
-pub(crate) fn start(state: &State, row: &EnrollmentRow) -> Result<Start> {
+pub(crate) fn start(
+    state: &State,
+    course_id: i64,
+    user_id: i64,
+    instructor_id: i64,
+    epoch: Option<i32>,
+) -> Result<Start> {
     let input = EnrollInput {
-        course_id: row.course_id,
-        user_id: row.user_id,
-        epoch: Some(row.epoch),
+        course_id,
+        user_id,
+        epoch,
         analytics_wait_ms: state.analytics_wait_ms,
         settings: state.settings.clone(),
     };
     Ok(Start {
-        workflow_id: workflow_id(row.course_id, row.user_id),
+        workflow_id: workflow_id(course_id, user_id),
         workflow_type: WORKFLOW_TYPE.to_owned(),
         task_queue: TASK_QUEUE.to_owned(),
         input: serde_json::to_value(input)
             .map_err(|error| Error::internal("an input is JSON").because(error))?,
         options: StartOptions {
             execution_timeout_seconds: EXECUTION_TIMEOUT.as_secs(),
-            course_id: row.course_id,
-            instructor_id: row.instructor_id,
-            summary: format!("Enroll student {} in course {}", row.user_id, row.course_id),
+            course_id,
+            instructor_id,
+            summary: format!("Enroll student {user_id} in course {course_id}"),
             after_completion: AfterCompletion::StartAgain,
         },
     })

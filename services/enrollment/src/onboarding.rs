@@ -185,7 +185,13 @@ pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) ->
     if row.epoch != request.epoch || row.is_onboarded() {
         return Ok(());
     }
-    let start = enroll::start(state, &row)?;
+    let start = enroll::start(
+        state,
+        row.course_id,
+        row.user_id,
+        row.instructor_id,
+        Some(row.epoch),
+    )?;
     if outbox::start_state(&state.pool, &start.workflow_id)
         .await?
         .is_none_or(|earlier| earlier.done)

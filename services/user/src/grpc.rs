@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::{Error, Result, config::Config, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, config::Config, error::codes, grpc::Actor, reader::Reader};
 use smartcourse_proto::{
     common::Swept,
     ids::UserId,
@@ -25,6 +25,8 @@ use crate::{
 /// The service.
 pub struct Api {
     pool: PgPool,
+    /// For sessions: each request of somebody new asks for one.
+    reader: Reader,
     passwords: Passwords,
     keys: Arc<Keys>,
     access_seconds: i64,
@@ -34,6 +36,7 @@ pub struct Api {
 impl Api {
     pub(crate) async fn new(config: &Config, pool: PgPool) -> Result<Self> {
         Ok(Self {
+            reader: Reader::new(pool.clone()),
             pool,
             passwords: Passwords::new(&config.user).await?,
             keys: Arc::default(),
@@ -104,7 +107,9 @@ impl UserService for Api {
 
     async fn get_session(&self, request: Request<GetUserRequest>) -> Result<Response<SessionState>, Status> {
         Actor::of(&request).require_service()?;
-        let account = store::by_id(&self.pool, request.into_inner().id).await?;
+        let mut connection = self.reader.connection().await?;
+        let account = store::by_id(&mut *connection, request.into_inner().id).await?;
+        connection.done();
         Ok(Response::new(SessionState {
             user_id: account.id,
             generation: account.generation,
