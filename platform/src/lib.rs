@@ -15,6 +15,7 @@
 //! | [`coalesce`] | reads that come at the same time share one |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
+pub mod batch;
 pub mod coalesce;
 pub mod config;
 pub mod engines;

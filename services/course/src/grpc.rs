@@ -34,6 +34,9 @@ impl CourseService for Api {
     async fn get_course(&self, request: Request<GetCourseRequest>) -> Reply<Course> {
         reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
+    async fn get_courses(&self, request: Request<GetCoursesRequest>) -> Reply<CourseList> {
+        reply(ops::read::get_many(&self.0, &from_workflow(request)?.ids).await)
+    }
     async fn list_courses(&self, request: Request<ListCoursesRequest>) -> Reply<CoursePage> {
         reply(ops::read::list(&self.0, request.into_inner()).await)
     }

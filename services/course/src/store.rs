@@ -49,6 +49,28 @@ pub(crate) struct CourseRow {
     pub(crate) updated_at: OffsetDateTime,
 }
 
+/// What decides who may do something with a course.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Owner {
+    pub(crate) course_id: i64,
+    pub(crate) instructor_id: i64,
+    /// Whether everybody may see it.
+    pub(crate) is_live: bool,
+}
+
+impl Owner {
+    /// Refuses everybody but the owner and administrators; a course they may not read does not exist for them.
+    pub(crate) fn require(self, actor: Actor) -> Result<()> {
+        actor.require_owner(UserId(self.instructor_id), || {
+            if self.is_live {
+                Error::new(&codes::FORBIDDEN, "this course belongs to another instructor")
+            } else {
+                missing(self.course_id)
+            }
+        })
+    }
+}
+
 impl CourseRow {
     /// Whether everybody may see it.
     pub(crate) fn is_live(&self) -> bool {
@@ -60,15 +82,18 @@ impl CourseRow {
         format!("\"c{}-{}\"", self.id, self.revision)
     }
 
-    /// Refuses everybody but the owner and administrators; a course they may not read does not exist for them.
+    /// Whose it is.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner {
+            course_id: self.id,
+            instructor_id: self.instructor_id,
+            is_live: self.is_live(),
+        }
+    }
+
+    /// Refuses everybody but the owner and administrators.
     pub(crate) fn require_owner(&self, actor: Actor) -> Result<()> {
-        actor.require_owner(UserId(self.instructor_id), || {
-            if self.is_live() {
-                Error::new(&codes::FORBIDDEN, "this course belongs to another instructor")
-            } else {
-                missing(self.id)
-            }
-        })
+        self.owner().require(actor)
     }
 
     /// Refuses an edit that was made against an older revision.

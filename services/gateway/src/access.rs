@@ -65,6 +65,6 @@ pub(crate) async fn require_reader(app: &App, actor: Actor, course_id: i64) -> R
 }
 
 /// The answer for a course this caller may not know of: the same as for one that is not there.
-fn hidden(course_id: i64) -> Error {
+pub(crate) fn hidden(course_id: i64) -> Error {
     Error::new(&codes::NOT_FOUND, format!("there is no course {course_id}"))
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use smartcourse_platform::{coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle};
+use smartcourse_platform::{
+    batch::Batch, coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle,
+};
 use smartcourse_proto::course::Course;
 
 use crate::{
@@ -21,7 +23,7 @@ pub(crate) struct Inner {
     pub(crate) verifier: Verifier,
     pub(crate) limits: Limits,
     /// Courses with their seats, each also as it is sent.
-    pub(crate) courses: Coalesce<i64, (Arc<Course>, Written)>,
+    pub(crate) courses: Batch<i64, (Arc<Course>, Written)>,
     /// Publish statuses, as they are sent, by course and reader.
     pub(crate) publishes: Coalesce<(i64, Actor), Written>,
     pub(crate) life: Lifecycle,
@@ -36,7 +38,7 @@ impl App {
         Self(Arc::new(Inner {
             verifier,
             limits: Limits::new(&config.gateway),
-            courses: Coalesce::default(),
+            courses: Batch::default(),
             publishes: Coalesce::default(),
             life,
             // A handler may make several calls; the first that is too slow answers before this does.

@@ -17,13 +17,12 @@ use smartcourse_proto::{
     json::timestamp::from_time,
 };
 use smartcourse_workflows::steps::{STEPS, label};
-use sqlx::{PgConnection, types::time::OffsetDateTime};
-use uuid::Uuid;
+use sqlx::types::time::OffsetDateTime;
 
 use crate::{
     State,
     ops::workers,
-    store::{self, AttemptRow},
+    store::{self, AttemptRow, Owner},
 };
 
 /// How long an answer of Temporal is shown again: many readers of one status cost the server one look.
@@ -59,19 +58,15 @@ struct StepRow {
 }
 
 pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
-    let mut connection = state.reader.connection().await?;
-    let course = store::course(&mut *connection, course_id).await?;
-    course.require_owner(actor)?;
-    let attempt = store::latest_attempt(&mut *connection, course_id)
-        .await?
-        .ok_or_else(|| {
-            Error::new(
-                &codes::NEVER_PUBLISHED,
-                "no publish of this course was ever started",
-            )
-        })?;
-    let rows = steps(&mut connection, attempt.id).await?;
-    connection.done();
+    let Some((owner, attempt, rows)) = latest(state, course_id).await? else {
+        let course = store::course(&state.pool, course_id).await?;
+        course.require_owner(actor)?;
+        return Err(Error::new(
+            &codes::NEVER_PUBLISHED,
+            "no publish of this course was ever started",
+        ));
+    };
+    owner.require(actor)?;
     let mut status = from_rows(state, &attempt, &rows)?;
     if attempt.is_open() {
         add_waiting(state, &attempt, &rows, &mut status).await?;
@@ -79,15 +74,74 @@ pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<P
     Ok(status)
 }
 
-async fn steps(connection: &mut PgConnection, attempt_id: Uuid) -> Result<Vec<StepRow>> {
-    Ok(sqlx::query_as!(
-        StepRow,
-        "select step, state, tries, done, total, error_code, error_message, started_at, finished_at, reported_at
-         from course.publish_steps where attempt_id = $1 order by step",
-        attempt_id
+/// The latest attempt, whose it is, and its steps: one query, since readers ask again and again.
+async fn latest(state: &State, course_id: i64) -> Result<Option<(Owner, AttemptRow, Vec<StepRow>)>> {
+    let mut connection = state.reader.connection().await?;
+    let rows = sqlx::query!(
+        r#"select c.instructor_id, c.published_version is not null and not c.archived as "is_live!",
+             a.id, a.course_id, a.version, a.draft_key, a.workflow_id, a.run_id, a.state, a.aborted, a.step, a.warnings,
+             a.error_code, a.error_message, a.revision, a.accepted_at, a.started_at, a.finished_at,
+             s.step as "s_step?", s.state as "s_state?", s.tries as "s_tries?", s.done as "s_done?", s.total as "s_total?",
+             s.error_code as "s_error_code?", s.error_message as "s_error_message?", s.started_at as "s_started_at?",
+             s.finished_at as "s_finished_at?", s.reported_at as "s_reported_at?"
+           from course.publish_attempts a
+           join course.courses c on c.id = a.course_id
+           left join course.publish_steps s on s.attempt_id = a.id
+           where a.id = (select id from course.publish_attempts where course_id = $1 order by version desc limit 1)
+           order by s.step"#,
+        course_id
     )
-    .fetch_all(connection)
-    .await?)
+    .fetch_all(&mut *connection)
+    .await?;
+    connection.done();
+    let mut found: Option<(Owner, AttemptRow, Vec<StepRow>)> = None;
+    for row in rows {
+        let (_, _, steps) = found.get_or_insert_with(|| {
+            let owner = Owner {
+                course_id: row.course_id,
+                instructor_id: row.instructor_id,
+                is_live: row.is_live,
+            };
+            let attempt = AttemptRow {
+                id: row.id,
+                course_id: row.course_id,
+                version: row.version,
+                draft_key: row.draft_key,
+                workflow_id: row.workflow_id,
+                run_id: row.run_id,
+                state: row.state,
+                aborted: row.aborted,
+                step: row.step,
+                warnings: row.warnings,
+                error_code: row.error_code,
+                error_message: row.error_message,
+                revision: row.revision,
+                accepted_at: row.accepted_at,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+            };
+            (owner, attempt, Vec::new())
+        });
+        let (Some(step), Some(state), Some(started_at), Some(reported_at)) =
+            (row.s_step, row.s_state, row.s_started_at, row.s_reported_at)
+        else {
+            // Accepted a moment ago: no step has begun.
+            continue;
+        };
+        steps.push(StepRow {
+            step,
+            state,
+            tries: row.s_tries.unwrap_or_default(),
+            done: row.s_done.unwrap_or_default(),
+            total: row.s_total.unwrap_or_default(),
+            error_code: row.s_error_code,
+            error_message: row.s_error_message,
+            started_at,
+            finished_at: row.s_finished_at,
+            reported_at,
+        });
+    }
+    Ok(found)
 }
 
 fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<PublishStatus> {

@@ -1,6 +1,6 @@
 //! Courses.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::State,
@@ -8,12 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use smartcourse_platform::Result;
-use smartcourse_platform::error::Problems;
+use smartcourse_platform::{Result, error::Problems, grpc::Actor};
 use smartcourse_proto::{
     Wire as _,
     course::{
-        Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, Level,
+        Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, GetCoursesRequest, Level,
         ListCoursesRequest, SetStatusRequest, UpdateCourseRequest,
     },
 };
@@ -119,19 +118,27 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/courses/{id}", tag = "courses", security((), ("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Course)))]
 pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Response> {
-    // A hot course has many readers at once: they share reads, so whether this one may see it is decided after.
-    let (course, json) = app.courses.read(id.0, read(&app, id.0)).await?;
+    // Readers who come together share a read, so whether this one may see the course is decided after.
+    let found = app.courses.read(id.0, |ids| read(&app, ids)).await?;
+    let (course, json) = found.ok_or_else(|| access::hidden(id.0))?;
     access::require_visible(actor, &course)?;
     Ok(tagged(&course.etag, json))
 }
 
-/// A course with its seats, whoever asks; both services are asked at the same time.
-async fn read(app: &App, id: i64) -> Result<(Arc<Course>, Written)> {
-    let (course, seats) = tokio::join!(access::course(app, id), seats::taken(app, vec![id]));
-    let mut course = course?;
-    seats::put(&seats?, &mut course);
-    let json = Written::new(&course)?;
-    Ok((Arc::new(course), json))
+/// Courses with their seats, whoever asks, each also as it is sent; both services are asked at the same time.
+async fn read(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, (Arc<Course>, Written)>> {
+    let courses = async {
+        let request = Actor::Service.request(GetCoursesRequest { ids: ids.clone() });
+        let courses = app.clients.course.clone().get_courses(request).await?;
+        Ok(courses.into_inner().items)
+    };
+    let (courses, taken) = tokio::try_join!(courses, seats::taken(app, ids.clone()))?;
+    let written = courses.into_iter().map(|mut course| {
+        seats::put(&taken, &mut course);
+        let json = Written::new(&course)?;
+        Ok((course.id, (Arc::new(course), json)))
+    });
+    written.collect()
 }
 
 /// Whether the body names the list: an empty one and none at all are different wishes.
