@@ -19,7 +19,7 @@ const LEVELS: [(usize, usize); 3] = [(1, 1_500), (16, 6_000), (64, 8_000)];
 /// No new requests after this.
 const LIMIT: Duration = Duration::from_secs(8);
 const WARM_UP: usize = 400;
-/// Courses that are read in turns: their readers seldom meet, so each read goes its own way.
+/// Courses that are read in turns: their readers seldom want the same one, so what they share is the query.
 const COURSES: usize = 100;
 
 /// Runs every target at every level, in turns.

@@ -81,6 +81,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Batch<K, V> {
     {
         let taken: Vec<_> = {
             let mut waiting = self.waiting();
+            // Some were cancelled while they waited.
+            waiting.retain(|waiting| !waiting.answer.is_closed());
             let count = waiting.len().min(MOST);
             waiting.drain(..count).collect()
         };

@@ -12,7 +12,8 @@
 //! | [`grpc`] | servers, channels, service tokens and the acting user |
 //! | [`http`] | problem+json and request ids |
 //! | [`engines`] | ports with one adapter per engine |
-//! | [`coalesce`] | reads that come at the same time share one |
+//! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
+//! | [`reader`] | connections of short reads, handed on |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
 pub mod batch;

@@ -79,10 +79,10 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
             sqlx::Error::RowNotFound => &codes::NOT_FOUND,
             sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failures, deadlocks, shutdown, too many connections: the same statement may work later.
-                Some("40001" | "40P01" | "57P01" | "57P02" | "57P03" | "53300" | "08006" | "08003") => {
-                    &codes::UNAVAILABLE
-                }
+                // Serialisation failures, deadlocks, locks that were not had in time, shutdown, too many connections: the same statement may work later.
+                Some(
+                    "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "08006" | "08003",
+                ) => &codes::UNAVAILABLE,
                 _ => &codes::INTERNAL,
             },
             _ => &codes::INTERNAL,

@@ -38,7 +38,11 @@ impl Reader {
     /// # Errors
     /// Those of the pool.
     pub async fn connection(&self) -> Result<Reading<'_>> {
-        let kept = self.kept().pop();
+        // The one that rests longest, so that none is kept for good when there is less to do.
+        let kept = {
+            let mut kept = self.kept();
+            (!kept.is_empty()).then(|| kept.remove(0))
+        };
         let connection = match kept {
             Some((connection, since)) if since.elapsed() < TRUSTED => connection,
             rested => {

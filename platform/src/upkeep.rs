@@ -40,7 +40,7 @@ async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Resu
     Ok(removed)
 }
 
-/// A group that was never heard of, or that starts the log anew, keeps its rows.
+/// Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows.
 async fn inbox(pool: &PgPool, age: f64) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from platform.inbox i using (

@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 
 use smartcourse_platform::{
     Error, Result,
+    error::codes,
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
     temporal::{RunState, Temporal},
@@ -46,7 +47,7 @@ pub async fn reconcile(
             ("publishes", look(course.clone(), &temporal).await),
             (
                 "onboardings",
-                look_at_onboardings(enrollment.clone(), &temporal).await,
+                look_at_onboardings(enrollment.clone(), &temporal, &life).await,
             ),
         ];
         for (what, outcome) in looks {
@@ -64,6 +65,7 @@ pub async fn reconcile(
 async fn look_at_onboardings(
     enrollment: EnrollmentServiceClient<Transport>,
     temporal: &Temporal,
+    life: &Lifecycle,
 ) -> Result<()> {
     let page = |after_enrollment_id| {
         let mut enrollment = enrollment.clone();
@@ -78,14 +80,19 @@ async fn look_at_onboardings(
             Ok(open.into_inner())
         }
     };
-    over_all(page, |onboarding| {
+    over_all(page, life, |onboarding| {
         start_again(enrollment.clone(), temporal, onboarding)
     })
     .await
 }
 
-/// Goes over every page; one that cannot be healed now does not keep the others waiting.
-async fn over_all<P, H>(page: impl Fn(i64) -> P, heal: impl Fn(OpenOnboarding) -> H) -> Result<()>
+/// Goes over every page; one that cannot be healed now does not keep the others waiting. Somebody who does not answer
+/// ends the look: he would not answer for the others either.
+async fn over_all<P, H>(
+    page: impl Fn(i64) -> P,
+    life: &Lifecycle,
+    heal: impl Fn(OpenOnboarding) -> H,
+) -> Result<()>
 where
     P: Future<Output = Result<OpenOnboardings>>,
     H: Future<Output = Result<()>>,
@@ -94,9 +101,16 @@ where
     loop {
         let open = page(after).await?;
         for onboarding in open.items {
+            if life.token().is_cancelled() {
+                return Ok(());
+            }
             let workflow_id = onboarding.workflow_id.clone();
-            if let Err(error) = heal(onboarding).await {
-                tracing::warn!(%workflow_id, error = %error.chain(), "an onboarding will be compared again");
+            match heal(onboarding).await {
+                Ok(()) => {}
+                Err(error) if error.is(&codes::UNAVAILABLE) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%workflow_id, error = %error.chain(), "an onboarding will be compared again");
+                }
             }
         }
         // A page ends behind where it began, so the look ends.
@@ -217,8 +231,6 @@ async fn decide(attempt: &OpenAttempt, temporal: &Temporal) -> Result<Option<Res
 mod tests {
     use std::sync::Mutex;
 
-    use smartcourse_platform::error::codes;
-
     use super::*;
 
     #[tokio::test]
@@ -240,11 +252,14 @@ mod tests {
         let heal = |onboarding: OpenOnboarding| {
             healed.lock().unwrap().push(onboarding.enrollment_id);
             std::future::ready(match onboarding.enrollment_id {
-                1 | 4 => Err(Error::new(&codes::UNAVAILABLE, "not now")),
+                1 | 4 => Err(Error::internal("not this one")),
                 _ => Ok(()),
             })
         };
-        over_all(page, heal).await.unwrap();
+        over_all(page, &Lifecycle::default(), heal).await.unwrap();
         assert_eq!(healed.into_inner().unwrap(), [1, 2, 3, 4, 5, 6]);
+        let silent = |_| std::future::ready(Err(Error::new(&codes::UNAVAILABLE, "nobody answers")));
+        let ended = over_all(page, &Lifecycle::default(), silent).await;
+        assert!(ended.is_err_and(|error| error.is(&codes::UNAVAILABLE)));
     }
 }

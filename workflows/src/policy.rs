@@ -55,8 +55,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// For the clean-up: [`UPKEEP_TRIES`] within a minute and a half, so that a restart is outlasted and what
-    /// is broken does not hold up the rest.
+    /// For the clean-up: [`UPKEEP_TRIES`] with pauses of a minute and a half in all, so that a restart is outlasted and what
+    /// is broken does not hold up the rest for ever.
     pub fn upkeep() -> Self {
         Self {
             retry_initial_ms: 5_000,

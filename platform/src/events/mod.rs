@@ -168,7 +168,8 @@ async fn look(pool: &PgPool, consumer: &impl Consumer) -> Result<Look> {
     )
     .execute(&mut *tx)
     .await?;
-    let mut room = retry_parked(&mut tx, consumer, consumer.batch()).await?;
+    // Parked events never take all the room: the others go on.
+    let mut room = retry_parked(&mut tx, consumer, consumer.batch()).await?.max(1);
     let events = sqlx::query_as!(
         Event,
         "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at

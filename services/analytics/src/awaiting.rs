@@ -73,9 +73,11 @@ impl Counted {
         Ok(seen.1 >= position)
     }
 
+    /// Whether an event the group has reached is counted: all are but those it had to park.
     async fn is_counted(&self, id: Uuid) -> Result<bool> {
         Ok(sqlx::query_scalar!(
-            r#"select exists (select from platform.inbox where group_name = $1 and event_id = $2) as "counted!""#,
+            r#"select not exists (
+                 select from platform.parked_events where group_name = $1 and event_id = $2) as "counted!""#,
             GROUP,
             id
         )

@@ -46,17 +46,20 @@ const HEADER: [&str; 13] = [
 /// Asks for a report; the same key asks once.
 pub(crate) async fn request(pool: &PgPool, request: RequestReportRequest) -> Result<Report> {
     let mut tx = pool.begin().await?;
-    let id = sqlx::query_scalar!(
-        "insert into analytics.reports as known (id, key) values ($1, $2)
-         on conflict (key) do update set key = known.key returning id",
+    let row = sqlx::query!(
+        r#"insert into analytics.reports as known (id, key) values ($1, $2)
+         on conflict (key) do update set key = known.key returning id, xmax = 0 as "is_new!""#,
         Uuid::now_v7(),
         request.idempotency_key
     )
     .fetch_one(&mut *tx)
     .await?;
-    tasks::put(&mut tx, &Task::new(id, KIND, &id)?).await?;
+    // One that was asked for before has had its task, though that may have been cleaned up since.
+    if row.is_new {
+        tasks::put(&mut tx, &Task::new(row.id, KIND, &row.id)?).await?;
+    }
     tx.commit().await?;
-    get(pool, &id.to_string()).await
+    get(pool, &row.id.to_string()).await
 }
 
 fn missing() -> Error {

@@ -160,7 +160,9 @@ async fn take_seat(
         EnrollmentRow,
         r#"with room as (
              select course_id from enrollment.course_seats
-             where course_id = $1 and (max is null or taken < max) for update),
+             where course_id = $1 and (max is null or taken < max) and not exists (
+                 select from enrollment.enrollments where course_id = $1 and user_id = $2 and status <> 'dropped')
+             for update),
          student as (
              insert into enrollment.enrollments as known
                  (course_id, user_id, status, onboarding, run_id, event_id, instructor_id)
@@ -202,10 +204,15 @@ async fn take_seat(
 
 /// Why there was no seat.
 async fn refusal(tx: &mut PgConnection, course: &Course, user_id: i64, missing: Vec<i64>) -> Result<Error> {
-    if let Some(row) = existing(tx, course.id, user_id).await?
-        && row.is_seated()
-    {
-        return Ok(already_enrolled(row.id));
+    let seated = sqlx::query_scalar!(
+        "select id from enrollment.enrollments where course_id = $1 and user_id = $2 and status <> 'dropped'",
+        course.id,
+        user_id
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if let Some(id) = seated {
+        return Ok(already_enrolled(id));
     }
     // A publish makes the row of the seats before it flips the pointer.
     let opened = sqlx::query_scalar!(

@@ -8,17 +8,24 @@ use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outb
 use smartcourse_proto::{events::EnrollmentDropped, ids::UserId, progress::LeaveRequest};
 use sqlx::PgConnection;
 
-use crate::{State, enroll, model};
+use crate::{
+    State, enroll,
+    model::{self, EnrollmentRow},
+};
 
 /// First key of the advisory lock: "leav". The second is the enrollment.
 const TURN: i32 = 0x6c65_6176;
 
+/// Longest wait for a lock.
+const PATIENCE: &str = "5s";
+
 /// Lets one drop of an enrollment at a time be under way, until the transaction ends.
 pub(crate) async fn take_turn(tx: &mut PgConnection, enrollment_id: i64) -> Result<()> {
-    // Enrollments that share 32 bits wait for each other, nothing worse.
-    sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
+    // Enrollments that share 32 bits wait for each other, nothing worse. Who waits holds a connection: not for long.
+    sqlx::query("select set_config('lock_timeout', $3, true), pg_advisory_xact_lock($1, hashint8($2))")
         .bind(TURN)
         .bind(enrollment_id)
+        .bind(PATIENCE)
         .execute(tx)
         .await?;
     Ok(())
@@ -31,25 +38,19 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64)
     let mut tx = state.pool.begin().await?;
     take_turn(&mut tx, enrollment_id).await?;
     let seen = model::by_id(&mut *tx, enrollment_id).await?;
-    if seen.status == "active" {
-        // Before the seats are locked: they do not wait for another service.
-        let leave = Actor::Service.request(LeaveRequest {
-            enrollment_id,
-            epoch: seen.epoch,
-        });
-        state.progress.clone().leave(leave).await?;
+    if !may_leave(&seen)? {
+        return Ok(());
     }
+    // Before the seats are locked: they do not wait for another service.
+    let leave = Actor::Service.request(LeaveRequest {
+        enrollment_id,
+        epoch: seen.epoch,
+    });
+    state.progress.clone().leave(leave).await?;
     enroll::lock_seats(&mut tx, seen.course_id).await?;
     let row = model::lock(&mut tx, enrollment_id).await?;
-    match row.status.as_str() {
-        "dropped" => return Ok(()),
-        "completed" => {
-            return Err(Error::new(
-                &codes::ENROLLMENT_COMPLETED,
-                "a completed course is not left: access to it stays",
-            ));
-        }
-        _ => {}
+    if !may_leave(&row)? {
+        return Ok(());
     }
     // Its onboarding is over, wherever it stood: a run that is still going makes no progress record and sends no welcome,
     // because the services that would do it ask whether the epoch goes on.
@@ -72,6 +73,18 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64)
     tx.commit().await?;
     fault::point("enrollment.drop", "after_commit");
     Ok(())
+}
+
+/// False when it was left already.
+fn may_leave(row: &EnrollmentRow) -> Result<bool> {
+    match row.status.as_str() {
+        "dropped" => Ok(false),
+        "completed" => Err(Error::new(
+            &codes::ENROLLMENT_COMPLETED,
+            "a completed course is not left: access to it stays",
+        )),
+        _ => Ok(true),
+    }
 }
 
 /// `Ok` for the student and for administrators; to everybody else the enrollment does not exist.

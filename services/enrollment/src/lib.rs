@@ -27,7 +27,7 @@ mod read;
 mod seats;
 mod student;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub use consumers::{Commands, Completions};
 pub use grpc::Api;
@@ -54,6 +54,9 @@ pub const NAME: &str = SERVICE_NAME;
 pub fn migrator() -> Migrator {
     postgres::in_schema("enrollment", sqlx::migrate!("./migrations"))
 }
+
+/// How long a drop waits for the progress service.
+const ASK: Duration = Duration::from_secs(5);
 
 /// The ways to the services this one asks.
 pub struct Deps {
@@ -89,7 +92,8 @@ impl State {
             pool,
             course: CourseServiceClient::new(deps.course),
             user: UserServiceClient::new(deps.user),
-            progress: ProgressServiceClient::new(deps.progress),
+            // A drop that asks holds a connection.
+            progress: ProgressServiceClient::new(deps.progress.with_deadline(ASK)),
             courses: Arc::default(),
             settings: Settings {
                 retry_initial_ms: config.enrollment.retry_initial_ms,

@@ -96,11 +96,13 @@ pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> R
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no step {}", request.step)))?;
     let Some(error) = request.error else {
         sqlx::query!(
-            "update enrollment.onboarding_steps set done = true, reported_at = now()
+            // As many tries have failed: a report of one of them that comes late changes nothing.
+            "update enrollment.onboarding_steps set done = true, tries = greatest(tries, $4 - 1), reported_at = now()
              where enrollment_id = $1 and epoch = $2 and step = $3",
             request.enrollment_id,
             request.epoch,
-            step
+            step,
+            request.attempt
         )
         .execute(&state.pool)
         .await?;
@@ -110,7 +112,8 @@ pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> R
         "insert into enrollment.onboarding_steps (enrollment_id, epoch, step, tries, error_code, error_message)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (enrollment_id, epoch, step) do update set tries = excluded.tries, error_code = excluded.error_code,
-             error_message = excluded.error_message, done = false, reported_at = now()",
+             error_message = excluded.error_message, done = false, reported_at = now()
+         where not onboarding_steps.done or onboarding_steps.tries < excluded.tries",
         request.enrollment_id,
         request.epoch,
         step,

@@ -3,6 +3,7 @@
 use smartcourse_platform::{Error, Result, error::codes, fault, outbox, page, tasks};
 use smartcourse_proto::{
     Wire as _,
+    catalogue::Key,
     events::NotificationFailed,
     json::timestamp::from_time,
     notification::{Channel, Delivery, DeliveryPage, DeliveryState, ListDeliveriesRequest},
@@ -163,7 +164,7 @@ pub(crate) async fn failed(tx: &mut PgConnection, id: Uuid, tries: i32, error: &
         template: delivery.template,
         reason: error.chain(),
     };
-    let key = format!("user-{}", delivery.user_id);
+    let key = Key::User.of(delivery.user_id);
     outbox::put_event(tx, "notification.failed", &key, &event).await?;
     Ok(())
 }

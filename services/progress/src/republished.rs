@@ -88,6 +88,8 @@ async fn published(tx: &mut PgConnection, event: CoursePublished) -> Result<()> 
 }
 
 async fn dropped(tx: &mut PgConnection, event: EnrollmentDropped) -> Result<()> {
+    // The learner's row before the note, as everywhere.
+    enrollments::lock(&mut *tx, event.enrollment_id).await?;
     sqlx::query!(
         "insert into progress.drops as d (enrollment_id, epoch, announced) values ($1, $2, true)
          on conflict (enrollment_id) do update set epoch = excluded.epoch, announced = true

@@ -41,9 +41,11 @@ pub(crate) async fn submit(
         .idempotency_key
         .map(|key| Key::new(learner.enrollment_id, lesson_id, key, &request.answers));
     // First of all: what was graded stays so, whatever has become of the quiz since.
-    if let Some(key) = &key
-        && let Some(attempt) = key.earlier(&mut *state.pool.acquire().await?).await?
-    {
+    let earlier = match &key {
+        Some(key) => key.earlier(&mut *state.pool.acquire().await?).await?,
+        None => None,
+    };
+    if let Some(attempt) = earlier {
         return again(state, &learner, lesson_id, attempt).await;
     }
     let kind = learner

@@ -40,8 +40,9 @@ async fn of_student(state: &State, actor: Actor, course_id: i64, student: UserId
             _ => access::hidden(course_id),
         });
     }
-    let mut connection = state.pool.acquire().await?;
-    let Some(enrollment) = enrollments::find(&mut connection, course_id, student.0).await? else {
+    // No connection is held while another service is asked: it may be waiting for one of ours.
+    let found = enrollments::find(&mut *state.pool.acquire().await?, course_id, student.0).await?;
+    let Some(enrollment) = found else {
         return Err(if access::enrolled(state, course_id, student).await?.enrolled {
             access::not_ready()
         } else {
@@ -49,6 +50,6 @@ async fn of_student(state: &State, actor: Actor, course_id: i64, student: UserId
         });
     };
     let version = course.published_version.unwrap_or(0);
-    let standing = Standing::read(&mut connection, &enrollment, version).await?;
+    let standing = Standing::read(&mut *state.pool.acquire().await?, &enrollment, version).await?;
     Ok(standing.into_progress(&enrollment))
 }
