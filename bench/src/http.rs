@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Connections, and requests at most.
-const LEVELS: [(usize, usize); 3] = [(1, 1_500), (16, 6_000), (64, 8_000)];
+const LEVELS: [(usize, usize); 3] = [(1, 5_000), (16, 6_000), (64, 8_000)];
 /// No new requests after this.
 const LIMIT: Duration = Duration::from_secs(8);
 const WARM_UP: usize = 400;

@@ -16,15 +16,36 @@ pub(crate) async fn get(pool: &PgPool, course_id: i64) -> Result<Seats> {
     Ok(seats.unwrap_or_default())
 }
 
+struct SeatsRow {
+    course_id: i64,
+    max: Option<i32>,
+    taken: i32,
+}
+
 /// The seats of many courses at once, for lists; courses nobody prepared yet are left out.
 pub(crate) async fn get_many(reader: &Reader, course_ids: &[i64]) -> Result<Vec<CourseSeats>> {
     let mut connection = reader.connection().await?;
-    let rows = sqlx::query!(
-        "select course_id, max, taken from enrollment.course_seats where course_id = any($1)",
-        course_ids
-    )
-    .fetch_all(&mut *connection)
-    .await?;
+    let rows = match course_ids {
+        // One id is planned once; a list each time, since its length decides.
+        [id] => {
+            sqlx::query_as!(
+                SeatsRow,
+                "select course_id, max, taken from enrollment.course_seats where course_id = $1",
+                id
+            )
+            .fetch_all(&mut *connection)
+            .await?
+        }
+        _ => {
+            sqlx::query_as!(
+                SeatsRow,
+                "select course_id, max, taken from enrollment.course_seats where course_id = any($1)",
+                course_ids
+            )
+            .fetch_all(&mut *connection)
+            .await?
+        }
+    };
     connection.done();
     let seats = |max, taken| Some(Seats { max, taken });
     Ok(rows

@@ -29,9 +29,19 @@ pub(crate) async fn get(state: &State, actor: Actor, id: i64) -> Result<Course> 
 /// Courses of any status: who may see them is the caller's to decide.
 pub(crate) async fn get_many(state: &State, ids: &[i64]) -> Result<CourseList> {
     let mut connection = state.reader.connection().await?;
-    let rows = sqlx::query_as!(CourseRow, "select * from course.courses where id = any($1)", ids)
-        .fetch_all(&mut *connection)
-        .await?;
+    let rows = match ids {
+        // One id is planned once; a list each time, since its length decides.
+        [id] => {
+            sqlx::query_as!(CourseRow, "select * from course.courses where id = $1", id)
+                .fetch_all(&mut *connection)
+                .await?
+        }
+        _ => {
+            sqlx::query_as!(CourseRow, "select * from course.courses where id = any($1)", ids)
+                .fetch_all(&mut *connection)
+                .await?
+        }
+    };
     connection.done();
     let items = rows.into_iter().map(Into::into).collect();
     Ok(CourseList { items })
