@@ -72,9 +72,12 @@ pub struct Reading<'a> {
 impl Reading<'_> {
     /// The use has ended well: the connection is kept for the next one.
     pub fn done(self) {
-        let most = self.home.pool.options().get_max_connections() / SHARE;
+        let pool = &self.home.pool;
+        let max = pool.options().get_max_connections();
+        // When all are in use somebody may be waiting for this one, in the pool's own order.
+        let spare = pool.num_idle() > 0 || pool.size() < max;
         let mut kept = self.home.kept();
-        if kept.len() < most as usize {
+        if spare && kept.len() < (max / SHARE) as usize {
             kept.push((self.connection, Instant::now()));
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! | step | activity | service |
 //! |---|---|---|
-//! | 1 Taking the seat | `ensure_enrollment` | enrollment |
+//! | 1 Taking the seat | `ensure_enrollment`, local at first for a seat that is taken | enrollment |
 //! | 2 Preparing progress | `initialise_progress` | progress |
 //! | 3 Sending the welcome | `queue_welcome_mail` | notification |
 //! | 4 Counting | `await_analytics`, bounded; it never fails the run | analytics |
@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use temporalio_common::ActivityDefinition;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowContextView, WorkflowResult,
@@ -25,7 +26,7 @@ use temporalio_workflow::{
 
 use crate::{
     Cause,
-    enrollment_contract::{AwaitInput, EnsureInput, EpochRef, OnboardingActivities, OnboardingEnd},
+    enrollment_contract::{AwaitInput, EnsureInput, EpochRef, OnboardingActivities},
     policy::Settings,
 };
 
@@ -135,9 +136,12 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
             workflow_id: ctx.workflow_id().to_owned(),
             run_id: ctx.run_id().to_owned(),
         };
-        let facts = ctx
-            .execute_activity(OnboardingActivities::ensure_enrollment, ensure, options(1))
-            .await?;
+        let take = || OnboardingActivities::ensure_enrollment;
+        let facts = match accepted {
+            // The seat is taken: this run only takes it up.
+            Some(_) => at_hand(ctx, &input.settings, take, ensure, headline(1)).await?,
+            None => ctx.execute_activity(take(), ensure, options(1)).await?,
+        };
         let epoch = EpochRef {
             enrollment_id: facts.enrollment_id,
             epoch: facts.epoch,
@@ -167,29 +171,37 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
         enter(ctx, 4);
         let counted = counted(ctx, &input, &epoch, facts.event_id).await?;
 
-        match finish(ctx, &input.settings, &epoch).await?.next_epoch {
+        let all_set = "Record that all is set".to_owned();
+        let finish = || OnboardingActivities::finish_onboarding;
+        let end = at_hand(ctx, &input.settings, finish, epoch.clone(), all_set).await?;
+        match end.next_epoch {
             Some(next) => accepted = Some(next),
             None => return Ok(result(&epoch, counted)),
         }
     }
 }
 
-/// Records that all is set: within the workflow's task if that works at once, which it nearly always does.
-async fn finish(ctx: &Ctx, settings: &Settings, epoch: &EpochRef) -> Result<OnboardingEnd, Cause> {
-    let summary = || "Record that all is set".to_owned();
+/// An activity of a few rows, within the workflow's own task if that works at once, which it nearly always does: it spares
+/// the server a task. What lasts longer is for a regular activity, whose retries the server keeps.
+async fn at_hand<A>(
+    ctx: &Ctx,
+    settings: &Settings,
+    activity: impl Fn() -> A,
+    input: A::Input,
+    summary: String,
+) -> Result<A::Output, ActivityExecutionError>
+where
+    A: ActivityDefinition,
+    A::Input: Clone,
+{
     let token = ctx.cancellation_token();
-    let local = settings.local(summary(), &token);
-    match ctx
-        .execute_local_activity(OnboardingActivities::finish_onboarding, epoch.clone(), local)
-        .await
-    {
-        Ok(end) => Ok(end),
-        Err(error @ ActivityExecutionError::Cancelled(_)) => Err(error.into()),
-        Err(_) => {
-            let regular = settings.quick(summary(), &token);
-            let end = ctx.execute_activity(OnboardingActivities::finish_onboarding, epoch.clone(), regular);
-            Ok(end.await?)
+    let local = settings.local(summary.clone(), &token);
+    match ctx.execute_local_activity(activity(), input.clone(), local).await {
+        Err(ActivityExecutionError::Failed(_)) => {
+            let regular = settings.quick(summary, &token);
+            ctx.execute_activity(activity(), input, regular).await
         }
+        outcome => outcome,
     }
 }
 
