@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Clients, and seats taken at most.
-const LEVELS: [(usize, usize); 3] = [(1, 500), (16, 2_000), (64, 3_000)];
+const LEVELS: [(usize, usize); 3] = [(1, 2_000), (16, 2_000), (64, 3_000)];
 /// No new requests after this.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Connections of the bare insert: as many as a service's pool has.
