@@ -25,7 +25,9 @@ use crate::{
 };
 
 /// Clients, and seats taken at most.
-const LEVELS: [(usize, usize); 3] = [(1, 2_000), (16, 2_000), (64, 3_000)];
+const LEVELS: [(usize, usize); 3] = [(1, 1_000), (16, 2_000), (64, 3_000)];
+/// Rounds at each level; what counts is the median of their ratios.
+const ROUNDS: usize = 3;
 /// No new requests after this.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Connections of the bare insert: as many as a service's pool has.
@@ -81,20 +83,25 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
     let look = Since::now();
     for (clients, count) in LEVELS {
         note(&format!("seats, {clients} clients"));
-        let tokens: Vec<String> = world
-            .students(i32::try_from(count)?)
-            .await?
-            .into_iter()
-            .map(|student| student.token)
-            .collect();
-        let inserted = bare.run(clients, count).await?;
-        let target = Target::post_by_each(&gateway, &format!("/courses/{course}/enroll"), &tokens);
-        let enrolled = load::run(&target, clients, count, LIMIT).await?;
-        let ratio = enrolled.per_second() / inserted.per_second();
-        worst = worst.min(ratio);
+        let mut rounds = Vec::new();
+        for _ in 0..ROUNDS {
+            let tokens: Vec<String> = world
+                .students(i32::try_from(count)?)
+                .await?
+                .into_iter()
+                .map(|student| student.token)
+                .collect();
+            let inserted = bare.run(clients, count).await?;
+            let target = Target::post_by_each(&gateway, &format!("/courses/{course}/enroll"), &tokens);
+            let enrolled = load::run(&target, clients, count, LIMIT).await?;
+            rounds.push((enrolled.per_second() / inserted.per_second(), inserted, enrolled));
+        }
+        rounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (ratio, inserted, enrolled) = &rounds[ROUNDS / 2];
+        worst = worst.min(*ratio);
         for (name, outcome, ratio) in [
-            ("bare insert with the same lock", &inserted, 1.0),
-            ("`POST /courses/{id}/enroll`, 201", &enrolled, ratio),
+            ("bare insert with the same lock", inserted, 1.0),
+            ("`POST /courses/{id}/enroll`, 201", enrolled, *ratio),
         ] {
             let mut cells = vec![name.to_owned(), clients.to_string(), outcome.count().to_string()];
             cells.extend([0.5, 0.95, 0.99].map(|share| millis(outcome.quantile(share))));
@@ -106,7 +113,8 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
     let others = look.spent().others;
     Ok(format!(
         "## Seats\n\nEach request takes a seat in one and the same course, so all of them wait for one row; every seat is on disk \
-         before its answer. Relay, worker and tasks rest meanwhile. Other programs used {others:.2} cores.\n\n{}\n{}",
+         before its answer. Relay, worker and tasks rest meanwhile. Each level has {ROUNDS} rounds of both in turns; shown is \
+         the one with the median ratio. Other programs used {others:.2} cores.\n\n{}\n{}",
         table.finish(),
         verdict("Enroll ÷ bare insert, at its worst", worst, 0.5, false)
     ))
