@@ -219,23 +219,23 @@ async fn refusal(tx: &mut PgConnection, course: &Course, user_id: i64, missing: 
     if let Some(id) = seated {
         return Ok(already_enrolled(id));
     }
-    // A publish makes the row of the seats before it flips the pointer.
-    let opened = sqlx::query_scalar!(
-        r#"select exists (select from enrollment.course_seats where course_id = $1) as "opened!""#,
+    let has_room = sqlx::query_scalar!(
+        r#"select max is null or taken < max as "has_room!" from enrollment.course_seats where course_id = $1"#,
         course.id
     )
-    .fetch_one(tx)
+    .fetch_optional(tx)
     .await?;
-    Ok(if course.status() != CourseStatus::Published || !opened {
-        not_published()
-    } else if missing.is_empty() {
-        Error::new(&codes::COURSE_FULL, "all seats of this course are taken")
-    } else {
-        Error::new(
+    Ok(match has_room {
+        Some(true) if course.status() == CourseStatus::Published && !missing.is_empty() => Error::new(
             &codes::PREREQUISITE_MISSING,
             "complete the courses this one builds on first",
         )
-        .with_fact("missing", missing)
+        .with_fact("missing", missing),
+        Some(_) if course.status() == CourseStatus::Published => {
+            Error::new(&codes::COURSE_FULL, "all seats of this course are taken")
+        }
+        // A publish makes the row of the seats before it flips the pointer.
+        _ => not_published(),
     })
 }
 
