@@ -121,6 +121,7 @@ const INTERNAL: [(&str, &[&str]); 7] = [
             "BeginAttempt",
             "DeleteVersion",
             "FinishAttempt",
+            "GetCourses",
             "GetManifest",
             "ListOpenAttempts",
             "MarkPublished",
@@ -156,14 +157,15 @@ const INTERNAL: [(&str, &[&str]); 7] = [
             "PrepareCourse",
             "ReportOnboarding",
             "RestartOnboarding",
+            "SettleAccess",
         ],
     ),
     (
         "progress.ProgressService",
-        &["DiscardCourse", "InitialiseProgress", "PrepareCourse"],
+        &["DiscardCourse", "InitialiseProgress", "Leave", "PrepareCourse"],
     ),
     ("notification.NotificationService", &["QueueWelcomeMail"]),
-    ("analytics.AnalyticsService", &["AwaitEvent"]),
+    ("analytics.AnalyticsService", &["AwaitEvent", "Sweep"]),
 ];
 
 /// Every RPC of ours, as `/smartcourse.course.CourseService/GetCourse`, by the service's name.
