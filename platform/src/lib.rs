@@ -6,6 +6,7 @@
 //! | [`error`] | one enum of kinds and codes, projected to HTTP, gRPC and Temporal |
 //! | [`postgres`] | the pool, migrations, mapping of database errors |
 //! | [`outbox`] | what a transaction leaves behind: workflow starts, cancellations and events |
+//! | [`idempotency`] | requests that are sent again |
 //! | [`tasks`] | the queue of background tasks |
 //! | [`events`] | the event log read by consumer groups |
 //! | [`temporal`] | the lazily connected Temporal client |
@@ -25,6 +26,7 @@ pub mod events;
 pub mod fault;
 pub mod grpc;
 pub mod http;
+pub mod idempotency;
 pub mod lifecycle;
 pub mod outbox;
 pub mod page;

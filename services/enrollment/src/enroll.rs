@@ -7,6 +7,7 @@ use smartcourse_platform::{
     error::codes,
     fault,
     grpc::Actor,
+    idempotency::IdempotencyKey,
     outbox::{self, AfterCompletion, Start, StartOptions},
 };
 use smartcourse_proto::{
@@ -23,7 +24,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    State, key,
+    State,
     model::{self, EnrollmentRow},
     student::require_student,
 };
@@ -46,12 +47,16 @@ pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) 
             accept(state, &mut connection, &course, user_id, None).await?
         }
         Some(key) => {
+            // Sent again, a key gets the enrollment it made, where a request without one is told `already_enrolled`.
+            let key = IdempotencyKey::new(format!("enroll:{user_id}"), key, course.id.to_string());
             let mut tx = connection.begin().await?;
-            if let Some(row) = key::earlier(&mut tx, user_id, course.id, &key).await? {
+            key.lock(&mut tx).await?;
+            if let Some(id) = key.earlier(&mut tx).await? {
+                let row = model::by_id(&mut *tx, id).await?;
                 return Ok(model::outside(row, &[], &state.temporal));
             }
             let row = accept(state, &mut tx, &course, user_id, None).await?;
-            key::remember(&mut tx, &row, &key).await?;
+            key.remember(&mut tx, &row.id).await?;
             fault::point("enrollment.enroll", "before_commit");
             tx.commit().await?;
             row

@@ -7,7 +7,6 @@
 //! |---|---|
 //! | [`enroll`] | the rules, and taking a seat under the lock of the course's row |
 //! | [`student`] | who may hold one |
-//! | [`key`] | a request that is sent again |
 //! | [`leave`] | dropping a course |
 //! | [`onboarding`] | what the workflow and the reconciler call |
 //! | [`consumers`] | enrollments asked for by an event; completions |
@@ -18,7 +17,6 @@ mod access;
 mod consumers;
 mod enroll;
 mod grpc;
-mod key;
 mod leave;
 mod model;
 mod onboarding;

@@ -8,7 +8,7 @@ use smartcourse_platform::{
     error::codes,
     fault,
     grpc::Actor,
-    postgres::Tx,
+    idempotency::IdempotencyKey,
 };
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
 use smartcourse_text::{Detected, sniff, source_hash};
@@ -34,11 +34,9 @@ pub(crate) async fn upload(state: &State, actor: Actor, mut parts: Streaming<Ass
     {
         return Err(too_large(state));
     }
-    let replay = Replay::of(actor, &header, &filename);
-    if let Some(replay) = &replay
-        && let Some(asset) = replay
-            .earlier(&mut *state.pool.acquire().await?, header.course_id)
-            .await?
+    let key = idempotency(actor, &header, &filename);
+    if let Some(key) = &key
+        && let Some(asset) = earlier(key, &mut *state.pool.acquire().await?, header.course_id).await?
     {
         return Ok(asset);
     }
@@ -60,11 +58,11 @@ pub(crate) async fn upload(state: &State, actor: Actor, mut parts: Streaming<Ass
     .map_err(|error| Error::new(&codes::UNSUPPORTED_TYPE, error.to_string()))?;
 
     let id = format!("a-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-    let key = format!("staging/{}/{id}", header.course_id);
-    let (size, sha256) = receive(state, &key, head, parts).await?;
+    let storage_key = format!("staging/{}/{id}", header.course_id);
+    let (size, sha256) = receive(state, &storage_key, head, parts).await?;
     let new = New {
         id,
-        key,
+        storage_key,
         filename,
         detected,
         size,
@@ -72,10 +70,10 @@ pub(crate) async fn upload(state: &State, actor: Actor, mut parts: Streaming<Ass
         course_id: header.course_id,
         actor,
     };
-    match record(state, &new, replay.as_ref()).await {
+    match record(state, &new, key.as_ref()).await {
         Ok(asset) if asset.id != new.id => {
             // The same request was faster: this file belongs to nobody.
-            forget(state, &new.key).await;
+            forget(state, &new.storage_key).await;
             Ok(asset)
         }
         // After an error nobody here knows whether the row was committed. The sweep does: it looks for it.
@@ -165,7 +163,7 @@ async fn forget(state: &State, key: &str) {
 
 struct New {
     id: String,
-    key: String,
+    storage_key: String,
     filename: String,
     detected: Detected,
     size: i64,
@@ -174,12 +172,13 @@ struct New {
     actor: Actor,
 }
 
-async fn record(state: &State, new: &New, replay: Option<&Replay>) -> Result<Asset> {
+async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Result<Asset> {
     let mut tx = state.pool.begin().await?;
-    if let Some(replay) = replay
-        && let Some(asset) = replay.lock(&mut tx, new.course_id).await?
-    {
-        return Ok(asset);
+    if let Some(key) = key {
+        key.lock(&mut tx).await?;
+        if let Some(asset) = earlier(key, &mut tx, new.course_id).await? {
+            return Ok(asset);
+        }
     }
     let uploaded_by = new.actor.user().ok().map(|user| user.0);
     sqlx::query!(
@@ -192,16 +191,19 @@ async fn record(state: &State, new: &New, replay: Option<&Replay>) -> Result<Ass
         new.detected.kind.map(|kind| kind.as_str()),
         new.size,
         new.sha256,
-        new.key,
+        new.storage_key,
         uploaded_by
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("delete from content.uploads where storage_key = $1", new.key)
-        .execute(&mut *tx)
-        .await?;
-    if let Some(replay) = replay {
-        replay.remember(&mut tx, &new.id).await?;
+    sqlx::query!(
+        "delete from content.uploads where storage_key = $1",
+        new.storage_key
+    )
+    .execute(&mut *tx)
+    .await?;
+    if let Some(key) = key {
+        key.remember(&mut tx, &new.id).await?;
     }
     let asset = asset(&mut tx, new.course_id, &new.id).await?;
     fault::point("content.upload_asset", "before_commit");
@@ -218,71 +220,31 @@ async fn asset(connection: &mut sqlx::PgConnection, course_id: i64, id: &str) ->
 }
 
 /// The idempotency key of an upload: the same key, course and user answer the same file.
-struct Replay {
-    scope: String,
-    key: String,
-    hash: String,
+fn idempotency(actor: Actor, header: &AssetHeader, filename: &str) -> Option<IdempotencyKey> {
+    let user = actor.user().map_or(0, |user| user.0);
+    let size = header
+        .declared_size
+        .map(|size| size.to_string())
+        .unwrap_or_default();
+    Some(IdempotencyKey::new(
+        format!("upload_asset:{}:{user}", header.course_id),
+        header.idempotency_key.clone()?,
+        source_hash([
+            filename,
+            header.content_type.as_deref().unwrap_or_default(),
+            &size,
+        ]),
+    ))
 }
 
-impl Replay {
-    fn of(actor: Actor, header: &AssetHeader, filename: &str) -> Option<Self> {
-        let user = actor.user().map_or(0, |user| user.0);
-        let size = header
-            .declared_size
-            .map(|size| size.to_string())
-            .unwrap_or_default();
-        Some(Self {
-            scope: format!("upload_asset:{}:{user}", header.course_id),
-            key: header.idempotency_key.clone()?,
-            hash: source_hash([
-                filename,
-                header.content_type.as_deref().unwrap_or_default(),
-                &size,
-            ]),
-        })
-    }
-
-    async fn earlier(&self, connection: &mut sqlx::PgConnection, course_id: i64) -> Result<Option<Asset>> {
-        let found = sqlx::query!(
-            "select request_hash, response from platform.idempotency_keys where scope = $1 and key = $2",
-            self.scope,
-            self.key
-        )
-        .fetch_optional(&mut *connection)
-        .await?;
-        match found {
-            None => Ok(None),
-            Some(row) if row.request_hash == self.hash => {
-                asset(connection, course_id, row.response.as_str().unwrap_or_default())
-                    .await
-                    .map(Some)
-            }
-            Some(_) => Err(Error::new(
-                &codes::IDEMPOTENCY_MISMATCH,
-                "this Idempotency-Key belongs to another request",
-            )),
-        }
-    }
-
-    /// Waits for a request with the same key, then looks again.
-    async fn lock(&self, tx: &mut Tx, course_id: i64) -> Result<Option<Asset>> {
-        sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 1))")
-            .bind(format!("{}:{}", self.scope, self.key))
-            .execute(&mut **tx)
-            .await?;
-        self.earlier(tx, course_id).await
-    }
-
-    async fn remember(&self, tx: &mut Tx, id: &str) -> Result<()> {
-        sqlx::query!(
-            "insert into platform.idempotency_keys (scope, key, request_hash, response) values ($1, $2, $3, $4)",
-            self.scope,
-            self.key,
-            self.hash,
-            serde_json::json!(id)
-        )
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
+/// The file an earlier request with this key made.
+async fn earlier(
+    key: &IdempotencyKey,
+    connection: &mut sqlx::PgConnection,
+    course_id: i64,
+) -> Result<Option<Asset>> {
+    match key.earlier::<String>(connection).await? {
+        None => Ok(None),
+        Some(id) => asset(connection, course_id, &id).await.map(Some),
     }
 }

@@ -4,6 +4,7 @@ use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
     grpc::Actor,
+    idempotency::IdempotencyKey,
     outbox,
 };
 use smartcourse_proto::{
@@ -53,14 +54,18 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     let (amount, currency) = model::price(&mut problems, request.price.as_ref());
     problems.finish()?;
 
-    let scope = format!("create_course:{owner}");
-    let hash = serde_json::to_string(&request)
+    let this = serde_json::to_string(&request)
         .map_err(|error| Error::internal("a request is JSON").because(error))?;
+    let idempotency = request
+        .idempotency_key
+        .clone()
+        .map(|key| IdempotencyKey::new(format!("create_course:{owner}"), key, this));
     let mut tx = state.pool.begin().await?;
-    if let Some(key) = &request.idempotency_key
-        && let Some(id) = earlier(&mut tx, &scope, key, &hash).await?
-    {
-        return Ok(store::course(&mut *tx, id).await?.into());
+    if let Some(key) = &idempotency {
+        key.lock(&mut tx).await?;
+        if let Some(id) = key.earlier(&mut tx).await? {
+            return Ok(store::course(&mut *tx, id).await?.into());
+        }
     }
     check_prerequisites(&mut tx, None, &request.prerequisites).await?;
     let level = request.level.map(|_| request.level().as_text());
@@ -98,42 +103,11 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     )
     .execute(&mut *tx)
     .await?;
-    if let Some(idempotency_key) = &request.idempotency_key {
-        sqlx::query!(
-            "insert into platform.idempotency_keys (scope, key, request_hash, response) values ($1, $2, $3, $4)",
-            scope,
-            idempotency_key,
-            hash,
-            serde_json::json!(row.id)
-        )
-        .execute(&mut *tx)
-        .await?;
+    if let Some(key) = &idempotency {
+        key.remember(&mut tx, &row.id).await?;
     }
     tx.commit().await?;
     Ok(row.into())
-}
-
-/// The course an earlier request with this key made. Requests with one key wait for each other.
-async fn earlier(tx: &mut PgConnection, scope: &str, key: &str, hash: &str) -> Result<Option<i64>> {
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 1))")
-        .bind(format!("{scope}:{key}"))
-        .execute(&mut *tx)
-        .await?;
-    let found = sqlx::query!(
-        "select request_hash, response from platform.idempotency_keys where scope = $1 and key = $2",
-        scope,
-        key
-    )
-    .fetch_optional(tx)
-    .await?;
-    match found {
-        None => Ok(None),
-        Some(row) if row.request_hash == hash => Ok(row.response.as_i64()),
-        Some(_) => Err(Error::new(
-            &codes::IDEMPOTENCY_MISMATCH,
-            "this Idempotency-Key belongs to another request",
-        )),
-    }
 }
 
 /// Every prerequisite exists, and none leads back to the course.

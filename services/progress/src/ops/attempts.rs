@@ -11,7 +11,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor};
+use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, idempotency::IdempotencyKey};
 use smartcourse_proto::{
     course::{GetContentRequest, LessonType, Quiz},
     progress::{AttemptResult, QuestionAnswer, QuestionResult, SubmitAttemptRequest},
@@ -39,7 +39,7 @@ pub(crate) async fn submit(
     let lesson_id = request.lesson_id.as_str();
     let key = request
         .idempotency_key
-        .map(|key| Key::new(learner.enrollment_id, lesson_id, key, &request.answers));
+        .map(|key| idempotency(learner.enrollment_id, lesson_id, key, &request.answers));
     // First of all: what was graded stays so, whatever has become of the quiz since.
     let earlier = match &key {
         Some(key) => key.earlier(&mut *state.pool.acquire().await?).await?,
@@ -93,7 +93,7 @@ pub(crate) async fn submit(
     .execute(&mut *tx)
     .await?;
     if let Some(key) = &key {
-        key.remember(&mut tx, attempt).await?;
+        key.remember(&mut tx, &attempt).await?;
     }
     let progress = if grade.passed {
         completion::finish_lesson(
@@ -219,68 +219,31 @@ async fn recorded(
     Ok((row.version, result(lesson_id, attempt, row.pass_percent, grade)))
 }
 
-/// An Idempotency-Key: the same key and answers are the same attempt. The enrollment's lock orders requests that share
-/// one.
-struct Key {
-    scope: String,
+/// The same key and answers are the same attempt. The enrollment's lock orders requests that share one.
+fn idempotency(
+    enrollment_id: i64,
+    lesson_id: &str,
     key: String,
-    hash: String,
-}
-
-impl Key {
-    fn new(enrollment_id: i64, lesson_id: &str, key: String, answers: &[QuestionAnswer]) -> Self {
-        let by_question: BTreeMap<&str, BTreeSet<&str>> = answers
-            .iter()
-            .map(|answer| {
-                let values = answer.values.iter().map(String::as_str);
-                (answer.question_id.as_str(), values.collect())
-            })
-            .collect();
-        let mut hash = Sha256::new();
-        for (question, values) in by_question {
-            // Lengths keep apart what would run together.
-            hash.update(format!("{}:{question}{}:", question.len(), values.len()));
-            for value in values {
-                hash.update(format!("{}:{value}", value.len()));
-            }
-        }
-        Self {
-            scope: format!("submit_attempt:{enrollment_id}:{lesson_id}"),
-            key,
-            hash: format!("{:x}", hash.finalize()),
+    answers: &[QuestionAnswer],
+) -> IdempotencyKey {
+    let by_question: BTreeMap<&str, BTreeSet<&str>> = answers
+        .iter()
+        .map(|answer| {
+            let values = answer.values.iter().map(String::as_str);
+            (answer.question_id.as_str(), values.collect())
+        })
+        .collect();
+    let mut hash = Sha256::new();
+    for (question, values) in by_question {
+        // Lengths keep apart what would run together.
+        hash.update(format!("{}:{question}{}:", question.len(), values.len()));
+        for value in values {
+            hash.update(format!("{}:{value}", value.len()));
         }
     }
-
-    /// The number of the attempt this key made.
-    async fn earlier(&self, tx: &mut PgConnection) -> Result<Option<i32>> {
-        let found = sqlx::query!(
-            r#"select request_hash, response as "attempt: Json<i32>" from platform.idempotency_keys
-               where scope = $1 and key = $2"#,
-            self.scope,
-            self.key
-        )
-        .fetch_optional(tx)
-        .await?;
-        match found {
-            None => Ok(None),
-            Some(row) if row.request_hash == self.hash => Ok(Some(row.attempt.0)),
-            Some(_) => Err(Error::new(
-                &codes::IDEMPOTENCY_MISMATCH,
-                "this Idempotency-Key belongs to another request",
-            )),
-        }
-    }
-
-    async fn remember(&self, tx: &mut PgConnection, attempt: i32) -> Result<()> {
-        sqlx::query!(
-            "insert into platform.idempotency_keys (scope, key, request_hash, response) values ($1, $2, $3, $4)",
-            self.scope,
-            self.key,
-            self.hash,
-            Json(attempt) as _
-        )
-        .execute(tx)
-        .await?;
-        Ok(())
-    }
+    IdempotencyKey::new(
+        format!("submit_attempt:{enrollment_id}:{lesson_id}"),
+        key,
+        format!("{:x}", hash.finalize()),
+    )
 }
