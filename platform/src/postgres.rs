@@ -54,6 +54,20 @@ pub fn migrator() -> Migrator {
     in_schema("platform", sqlx::migrate!("./migrations"))
 }
 
+/// Waits for a lock that the transaction holds until its end. `what` tells locks of one kind from those of another; the id
+/// has 32 bits of it: two that share them wait for each other, nothing worse.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
+        .bind(what)
+        .bind(id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Whether the database answers.
 pub async fn is_ready(pool: &PgPool) -> Result<()> {
     sqlx::query("select 1").execute(pool).await?;
@@ -79,7 +93,8 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
             sqlx::Error::RowNotFound => &codes::NOT_FOUND,
             sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failures, deadlocks, locks that were not had in time, shutdown, too many connections: the same statement may work later.
+                // Serialisation failures, deadlocks, locks that were not had in time, shutdown, too many connections: the
+                // same statement may work later.
                 Some(
                     "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "08006" | "08003",
                 ) => &codes::UNAVAILABLE,

@@ -4,7 +4,7 @@
 //! it refuses when the course is completed, and completes nothing in this epoch from then on. Should the drop not happen
 //! after that, the progress service finds out by `SettleAccess`, which waits for the turn the drop holds.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox};
+use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox, postgres};
 use smartcourse_proto::{events::EnrollmentDropped, ids::UserId, progress::LeaveRequest};
 use sqlx::PgConnection;
 
@@ -21,14 +21,12 @@ const PATIENCE: &str = "5s";
 
 /// Lets one drop of an enrollment at a time be under way, until the transaction ends.
 pub(crate) async fn take_turn(tx: &mut PgConnection, enrollment_id: i64) -> Result<()> {
-    // Enrollments that share 32 bits wait for each other, nothing worse. Who waits holds a connection: not for long.
-    sqlx::query("select set_config('lock_timeout', $3, true), pg_advisory_xact_lock($1, hashint8($2))")
-        .bind(TURN)
-        .bind(enrollment_id)
+    // Who waits holds a connection: not for long.
+    sqlx::query("select set_config('lock_timeout', $1, true)")
         .bind(PATIENCE)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
-    Ok(())
+    postgres::lock(tx, TURN, enrollment_id).await
 }
 
 /// Leaves the course; what is left already stays left.

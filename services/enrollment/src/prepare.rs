@@ -1,7 +1,12 @@
 //! The publish step of this service and its compensation. Both take the course's lock, so that they come one after the
 //! other: a prepare that arrives after the discard of its version finds the tombstone and is refused.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, postgres::Tx};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    fault,
+    postgres::{self, Tx},
+};
 use smartcourse_proto::{common::VersionRef, enrollment::PrepareRequest};
 use sqlx::PgPool;
 
@@ -10,12 +15,7 @@ const LOCK: i32 = 0x656e_726f;
 
 async fn locked(pool: &PgPool, course_id: i64) -> Result<Tx> {
     let mut tx = pool.begin().await?;
-    // The lock has 32 bits for the course: two courses that share them wait for each other, nothing worse.
-    sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
-        .bind(LOCK)
-        .bind(course_id)
-        .execute(&mut *tx)
-        .await?;
+    postgres::lock(&mut tx, LOCK, course_id).await?;
     Ok(tx)
 }
 
