@@ -54,7 +54,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Batch<K, V> {
                 key: key.clone(),
                 answer,
             });
-            let turn = tokio::select! {
+            let _turn = tokio::select! {
                 biased;
                 found = &mut answered => match found {
                     Ok(found) => return found,
@@ -70,7 +70,6 @@ impl<K: Hash + Eq + Clone, V: Clone> Batch<K, V> {
                     Err(TryRecvError::Empty) => self.round(&key, &load).await?,
                 }
             }
-            drop(turn);
         }
     }
 

@@ -3,8 +3,8 @@
 //! The promise "kill any process at any instant" is tested against the same binary that ships. A process started with
 //! `SMARTCOURSE_KILL_AT=course.save_content.before_commit` ends itself, unwarned, the first time it gets there; with
 //! `NAME#3` the third time. With `SMARTCOURSE_HOLD_AT` and `SMARTCOURSE_HOLD_FILE` it makes the file there and waits until
-//! the file is gone, while another role is killed. `SMARTCOURSE_FAIL_AT=course.save_content` makes an activity fail for good after its effect,
-//! the worst moment for a saga. Without the variables a point costs one load of a static.
+//! the file is gone, while another role is killed. `SMARTCOURSE_FAIL_AT=course.save_content` makes an activity fail for
+//! good after its effect, the worst moment for a saga. Without the variables a point costs one load of a static.
 
 use std::{
     path::PathBuf,

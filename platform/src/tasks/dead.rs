@@ -26,7 +26,7 @@ pub struct Dead {
     pub finished_at: OffsetDateTime,
 }
 
-/// Dead tasks, of one kind or of all, the latest first, after the one with this id.
+/// Dead tasks, of one kind or of all, the latest first, after this [place](Dead::place).
 ///
 /// # Errors
 /// When the database does not answer.
