@@ -128,9 +128,10 @@ impl School {
         leave(&self.leaving, seat).await?;
         enroll(&self.leaving, self.second).await?;
         for lesson in ["l1", "l2"] {
-            let path = format!("/progress/lessons/{lesson}/complete");
-            let body = json!({"course_id": self.first});
-            self.diligent.post(&path, &body).await?.expect(200)?;
+            self.diligent
+                .complete_lesson(self.first, lesson)
+                .await?
+                .expect(200)?;
         }
         ask(&self.diligent, self.first, "What is a saga?").await?;
         let refused = ask(

@@ -77,7 +77,7 @@ async fn four_doors_lead_to_one_enrollment() -> Result<()> {
             std::thread::scope(|scope| {
                 for _ in 0..20 {
                     // Most find the id taken: that is an answer, too.
-                    scope.spawn(|| start_raw(&world, course, user).ok());
+                    scope.spawn(|| world.start_enrollment(course, user).ok());
                 }
             });
         })
@@ -104,22 +104,6 @@ async fn four_doors_lead_to_one_enrollment() -> Result<()> {
     Ok(())
 }
 
-/// Starts the workflow as any other service would.
-fn start_raw(world: &World, course: i64, user: i64) -> Result<String> {
-    world.temporal_cli(&[
-        "workflow",
-        "start",
-        "--type",
-        "Enrollment",
-        "--task-queue",
-        "smartcourse",
-        "-w",
-        &format!("enroll-{course}-{user}"),
-        "-i",
-        &format!("{{\"course_id\":{course},\"user_id\":{user}}}"),
-    ])
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_raw_start_follows_the_same_rules() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
@@ -129,24 +113,24 @@ async fn a_raw_start_follows_the_same_rules() -> Result<()> {
     let draft = instructor.course(&LESSONS).await?;
     let student = world.sign_up("student").await?;
 
-    start_raw(&world, draft, student.id)?;
+    world.start_enrollment(draft, student.id)?;
     ensure!(end_of(&world, draft, student.id).await?.contains("not_published"));
-    start_raw(&world, second, student.id)?;
+    world.start_enrollment(second, student.id)?;
     ensure!(
         end_of(&world, second, student.id)
             .await?
             .contains("prerequisite_missing")
     );
-    start_raw(&world, first, UNKNOWN)?;
+    world.start_enrollment(first, UNKNOWN)?;
     ensure!(end_of(&world, first, UNKNOWN).await?.contains("not_found"));
-    start_raw(&world, first, instructor.id)?;
+    world.start_enrollment(first, instructor.id)?;
     ensure!(
         end_of(&world, first, instructor.id)
             .await?
             .contains("not_a_student")
     );
 
-    start_raw(&world, first, student.id)?;
+    world.start_enrollment(first, student.id)?;
     ensure!(
         end_of(&world, first, student.id)
             .await?
@@ -154,7 +138,7 @@ async fn a_raw_start_follows_the_same_rules() -> Result<()> {
     );
     holds(&world, first, &student, &Learning::enrolled_once()).await?;
     // Again, when all is done: refused, and nothing is doubled.
-    start_raw(&world, first, student.id)?;
+    world.start_enrollment(first, student.id)?;
     ensure!(
         end_of(&world, first, student.id)
             .await?

@@ -5,7 +5,7 @@ use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Learning, Session, World, wait_for};
 
-use crate::{LESSONS, executable};
+use crate::{LESSONS, NO_PROGRESS, executable};
 
 /// A published course with so many seats.
 pub(crate) async fn course(instructor: &Session, seats: Option<i32>, prerequisites: &[i64]) -> Result<i64> {
@@ -163,13 +163,7 @@ async fn prerequisites_are_completed_courses() -> Result<()> {
     })
     .await?;
     for lesson in ["l1", "l2"] {
-        student
-            .post(
-                &format!("/progress/lessons/{lesson}/complete"),
-                &json!({ "course_id": first }),
-            )
-            .await?
-            .expect(200)?;
+        student.complete_lesson(first, lesson).await?.expect(200)?;
     }
     // The enrollment service hears of the completion by an event.
     wait_for("the second course to open", async || {
@@ -228,15 +222,19 @@ async fn a_drop_frees_the_seat_and_a_return_is_welcomed_again() -> Result<()> {
     holds(&world, course, &student, &twice).await
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_onboarding_says_why_it_waits_and_goes_on() -> Result<()> {
+/// A student and a course in a world where, of all steps of an onboarding, only the second finds no service.
+async fn without_progress() -> Result<(World, i64, Session)> {
     let mut world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
     let student = world.sign_up("student").await?;
-    // Of all steps, only the second finds no service.
-    let nowhere = [("SMARTCOURSE_GRPC__PROGRESS", "127.0.0.1:9")];
-    world.restart("worker", &nowhere).await?;
+    world.restart("worker", &NO_PROGRESS).await?;
+    Ok((world, course, student))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_onboarding_says_why_it_waits_and_goes_on() -> Result<()> {
+    let (mut world, course, student) = without_progress().await?;
     let id = enroll(&student, course).await?.expect(201)?["enrollment_id"].clone();
     let path = format!("/enrollments/{id}");
     wait_for("the cause", async || {
@@ -268,12 +266,7 @@ async fn an_onboarding_says_why_it_waits_and_goes_on() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_that_recovered_is_not_shown_as_retrying() -> Result<()> {
-    let mut world = World::start(executable(), Layout::Together).await?;
-    let instructor = world.sign_up("instructor").await?;
-    let course = course(&instructor, None, &[]).await?;
-    let student = world.sign_up("student").await?;
-    let nowhere = [("SMARTCOURSE_GRPC__PROGRESS", "127.0.0.1:9")];
-    world.restart("worker", &nowhere).await?;
+    let (mut world, course, student) = without_progress().await?;
     let enrolled = enroll(&student, course).await?.expect(201)?;
     let path = format!("/enrollments/{}", enrolled["enrollment_id"]);
     let shows = async |onboarding: &str, step: &str| {

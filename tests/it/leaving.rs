@@ -1,7 +1,6 @@
 //! Leaving a course: in the middle of an onboarding, and at the moment of a completion.
 
 use anyhow::{Result, ensure};
-use serde_json::json;
 use smartcourse_tests::{Layout, Learning, World, wait_for};
 
 use crate::{
@@ -66,11 +65,7 @@ async fn a_completed_course_is_not_left_before_the_news_has_come() -> Result<()>
     // Nobody hears of the completion: events get no position.
     world.kill("relay");
     for lesson in ["l1", "l2"] {
-        let path = format!("/progress/lessons/{lesson}/complete");
-        student
-            .post(&path, &json!({ "course_id": course }))
-            .await?
-            .expect(200)?;
+        student.complete_lesson(course, lesson).await?.expect(200)?;
     }
     ensure!(student.get(&path).await?.expect(200)?["status"] == "active");
     let refused = student.delete(&path).await?;

@@ -42,6 +42,9 @@ pub(crate) fn root() -> std::path::PathBuf {
 /// A kill matrix with repeats takes longer than an access token lives.
 pub(crate) const LONG_TOKENS: (&str, &str) = ("USER__ACCESS_TOKEN_SECONDS", "86400");
 
+/// For a worker that finds no progress service.
+pub(crate) const NO_PROGRESS: [(&str, &str); 1] = [("SMARTCOURSE_GRPC__PROGRESS", "127.0.0.1:9")];
+
 /// Two text lessons worth finding.
 pub(crate) const LESSONS: [(&str, &str); 2] = [
     (

@@ -22,6 +22,20 @@ const P256DH: &str =
 const AUTH: &str = "_ordMnz7uTCmrpBTeUV4Bw";
 const VAPID: &str = "RS0WdYWWo1HajXg3NZR1olzCf31i-ZBGDkFyCs7j1jw";
 
+/// A world whose text messages and pushes go to this provider.
+async fn world(provider: &Provider) -> Result<World> {
+    let services = format!("[\"{}\"]", provider.url);
+    let settings = [
+        ("SMS__URL", provider.url.as_str()),
+        ("SMS__ACCOUNT_SID", "AC1"),
+        ("SMS__AUTH_TOKEN", "secret"),
+        ("SMS__FROM", "SmartCourse"),
+        ("WEB_PUSH__PRIVATE_KEY", VAPID),
+        ("WEB_PUSH__SERVICES", services.as_str()),
+    ];
+    World::start_with(executable(), Layout::Together, &settings).await
+}
+
 /// The mails so far.
 fn mails(world: &World) -> Result<Vec<String>> {
     let Ok(files) = std::fs::read_dir(world.mails()) else {
@@ -252,16 +266,7 @@ async fn student_wishes(student: &Session, wishes: Value) -> Result<Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_is_down_holds_up_nothing_else() -> Result<()> {
     let provider = Provider::start().await?;
-    let services = format!("[\"{}\"]", provider.url);
-    let settings = [
-        ("SMS__URL", provider.url.as_str()),
-        ("SMS__ACCOUNT_SID", "AC1"),
-        ("SMS__AUTH_TOKEN", "secret"),
-        ("SMS__FROM", "SmartCourse"),
-        ("WEB_PUSH__PRIVATE_KEY", VAPID),
-        ("WEB_PUSH__SERVICES", services.as_str()),
-    ];
-    let mut world = World::start_with(executable(), Layout::Together, &settings).await?;
+    let mut world = world(&provider).await?;
     let port = closed_port()?;
     let url = format!("smtp://127.0.0.1:{port}");
     world
@@ -360,16 +365,7 @@ async fn a_mail_server_that_is_down_holds_up_nothing_else() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_is_gone_is_forgotten_and_wrong_credentials_are_mended() -> Result<()> {
     let provider = Provider::start().await?;
-    let services = format!("[\"{}\"]", provider.url);
-    let settings = [
-        ("SMS__URL", provider.url.as_str()),
-        ("SMS__ACCOUNT_SID", "AC1"),
-        ("SMS__AUTH_TOKEN", "secret"),
-        ("SMS__FROM", "SmartCourse"),
-        ("WEB_PUSH__PRIVATE_KEY", VAPID),
-        ("WEB_PUSH__SERVICES", services.as_str()),
-    ];
-    let world = World::start_with(executable(), Layout::Together, &settings).await?;
+    let world = world(&provider).await?;
     let (student, admin) = (world.sign_up("student").await?, world.admin().await?);
     let endpoint = format!("{}/push/1", provider.url);
     let subscription = json!({"endpoint": endpoint, "keys": {"p256dh": P256DH, "auth": AUTH}});

@@ -34,11 +34,6 @@ async fn ready(student: &Session, course: i64) -> Result<Value> {
     .await
 }
 
-async fn complete(student: &Session, course: i64, lesson: &str) -> Result<smartcourse_tests::Reply> {
-    let path = format!("/progress/lessons/{lesson}/complete");
-    student.post(&path, &json!({"course_id": course})).await
-}
-
 /// How many events of a type there are of an enrollment.
 async fn events(world: &World, kind: &str, enrollment: i64) -> Result<i64> {
     Ok(
@@ -114,7 +109,7 @@ async fn quizzes_are_graded_on_the_server_and_limited() -> Result<()> {
         }
     }
     ensure!(graded == 2, "{graded} attempts instead of 2");
-    ensure!(complete(&unlucky, course, "quiz").await?.code() == "quiz_not_passed");
+    ensure!(unlucky.complete_lesson(course, "quiz").await?.code() == "quiz_not_passed");
     let progress = ready(&unlucky, course).await?;
     ensure!(
         progress["lessons"][1]["status"] == "in_progress" && progress["percent"] == 0.0,
@@ -139,7 +134,7 @@ async fn quizzes_are_graded_on_the_server_and_limited() -> Result<()> {
         "the same key was another attempt"
     );
     ensure!(lucky.send(attempt(&wrong)).await?.code() == "idempotency_mismatch");
-    ensure!(complete(&lucky, course, "quiz").await?.expect(200)?["percent"] == 50.0);
+    ensure!(lucky.complete_lesson(course, "quiz").await?.expect(200)?["percent"] == 50.0);
     ensure!(events(&world, "progress.updated", enrollment).await? == 1);
 
     // The key is nowhere a student looks.
@@ -166,20 +161,20 @@ async fn the_last_lesson_earns_one_certificate_that_a_republish_leaves_alone() -
     // Strangers are refused, whoever they are, and so is a lesson that is not there.
     let stranger = world.sign_up("student").await?;
     for caller in [&stranger, &instructor] {
-        ensure!(complete(caller, course, "l1").await?.expect(403)?["code"] == "not_enrolled");
+        ensure!(caller.complete_lesson(course, "l1").await?.expect(403)?["code"] == "not_enrolled");
         ensure!(caller.get(&progress_path).await?.code() == "not_enrolled");
     }
     ensure!(world.anonymous().get(&progress_path).await?.status == 401);
     let enrollment = enroll(&student, course).await?;
     let open_enrollment = enroll(&open, course).await?;
-    ensure!(complete(&student, course, "l9").await?.status == 404);
-    ensure!(complete(&student, 0, "l1").await?.status == 404);
+    ensure!(student.complete_lesson(course, "l9").await?.status == 404);
+    ensure!(student.complete_lesson(0, "l1").await?.status == 404);
 
     // Two last lessons, each twice, at the same moment.
     let calls: Vec<_> = ["l1", "l2", "l1", "l2"]
         .map(|lesson| {
             let student = student.clone();
-            tokio::spawn(async move { complete(&student, course, lesson).await?.expect(200) })
+            tokio::spawn(async move { student.complete_lesson(course, lesson).await?.expect(200) })
         })
         .into();
     for call in calls {
@@ -229,7 +224,7 @@ async fn the_last_lesson_earns_one_certificate_that_a_republish_leaves_alone() -
     }
 
     // One lesson more: the percentage tells of the new version, the certificate of the old one.
-    complete(&open, course, "l1").await?.expect(200)?;
+    open.complete_lesson(course, "l1").await?.expect(200)?;
     instructor
         .put_lessons(course, &[text("l1"), text("l2"), text("l3")])
         .await?
@@ -266,7 +261,7 @@ async fn the_last_lesson_earns_one_certificate_that_a_republish_leaves_alone() -
     let leaver = world.sign_up("student").await?;
     let left = enroll(&leaver, course).await?;
     ensure!(leaver.delete(&format!("/enrollments/{left}")).await?.status < 300);
-    ensure!(complete(&leaver, course, "l1").await?.code() == "not_enrolled");
+    ensure!(leaver.complete_lesson(course, "l1").await?.code() == "not_enrolled");
     ensure!(leaver.get(&progress_path).await?.code() == "not_enrolled");
     Ok(())
 }
@@ -282,7 +277,8 @@ async fn a_hundred_and_ninety_nine_of_two_hundred_lessons_is_not_all() -> Result
     let student = world.sign_up("student").await?;
     enroll(&student, course).await?;
     for number in 1..=199 {
-        complete(&student, course, &format!("l{number}"))
+        student
+            .complete_lesson(course, &format!("l{number}"))
             .await?
             .expect(200)?;
     }
@@ -293,7 +289,7 @@ async fn a_hundred_and_ninety_nine_of_two_hundred_lessons_is_not_all() -> Result
             && progress["completed_at"].is_null(),
         "{progress}"
     );
-    let done = complete(&student, course, "l200").await?.expect(200)?;
+    let done = student.complete_lesson(course, "l200").await?.expect(200)?;
     ensure!(
         done["percent"] == 100.0 && !done["completed_at"].is_null(),
         "{done}"

@@ -14,7 +14,7 @@ use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, WorkflowFetchHistoryOptions,
 };
 
-use crate::{LESSONS, executable, standing};
+use crate::{LESSONS, NO_PROGRESS, executable, standing};
 
 /// Where the histories are.
 pub(crate) fn histories() -> PathBuf {
@@ -91,8 +91,7 @@ async fn enroll(student: &Session, course: i64) -> Result<String> {
 
 /// A student whose onboarding stands at its second step, since the worker finds no progress service.
 async fn waiting(world: &mut World, course: i64) -> Result<(Session, String)> {
-    let nowhere = [("SMARTCOURSE_GRPC__PROGRESS", "127.0.0.1:9")];
-    world.restart("worker", &nowhere).await?;
+    world.restart("worker", &NO_PROGRESS).await?;
     let student = world.sign_up("student").await?;
     let path = enroll(&student, course).await?;
     wait_for("the second step", async || {
@@ -120,20 +119,7 @@ async fn enrollment() -> Result<()> {
 
     let draft = instructor.course(&LESSONS).await?;
     let raw = workflow_id(draft, student.id);
-    let input = format!("{{\"course_id\":{draft},\"user_id\":{}}}", student.id);
-    let queue = smartcourse_workflows::TASK_QUEUE;
-    world.temporal_cli(&[
-        "workflow",
-        "start",
-        "--type",
-        "Enrollment",
-        "--task-queue",
-        queue,
-        "-w",
-        &raw,
-        "-i",
-        &input,
-    ])?;
+    world.start_enrollment(draft, student.id)?;
     keep(&world, &raw, "enrollment-refused.json").await?;
 
     let (student, _) = waiting(&mut world, course).await?;

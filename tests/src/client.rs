@@ -198,6 +198,15 @@ impl Session {
         self.put(&format!("/courses/{course}/content"), &content).await
     }
 
+    /// Completes a lesson, as far as the service lets it.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn complete_lesson(&self, course: i64, lesson: &str) -> Result<Reply> {
+        let path = format!("/progress/lessons/{lesson}/complete");
+        self.post(&path, &json!({ "course_id": course })).await
+    }
+
     /// Publishes and waits for the end; answers the status.
     ///
     /// # Errors

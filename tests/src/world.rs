@@ -242,6 +242,25 @@ impl World {
         std::fs::remove_dir_all(self.data_dir()?.root().join("temporal")).context("no Temporal data to lose")
     }
 
+    /// Starts the workflow of an enrollment as any other service would.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn start_enrollment(&self, course: i64, user: i64) -> Result<String> {
+        self.temporal_cli(&[
+            "workflow",
+            "start",
+            "--type",
+            "Enrollment",
+            "--task-queue",
+            "smartcourse",
+            "-w",
+            &format!("enroll-{course}-{user}"),
+            "-i",
+            &format!("{{\"course_id\":{course},\"user_id\":{user}}}"),
+        ])
+    }
+
     /// Runs the `temporal` command against this world's server.
     ///
     /// # Errors
