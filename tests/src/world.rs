@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{
-    DataDir, Postgres, Progress, TemporalOptions, TemporalPorts, TemporalServer, ensure_postgres,
+    DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalPorts, TemporalServer, ensure_postgres,
     ensure_temporal, free_port,
 };
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -28,9 +28,14 @@ pub enum Layout {
 
 struct Shared {
     postgres: Postgres,
-    // Keeps the cluster's directory until the process ends.
-    _dir: TempDir,
+    // A static is never dropped: the directory stays, and its lock tells the next process that nobody needs it.
+    _lock: DirLock,
 }
+
+/// Start of the names of clusters' directories.
+const CLUSTER: &str = "smartcourse-test-pg-";
+/// Age at which a cluster nobody holds is left behind.
+const FRESH: Duration = Duration::from_secs(60);
 
 static SHARED: OnceCell<Shared> = OnceCell::const_new();
 
@@ -43,12 +48,35 @@ async fn shared() -> Result<&'static Shared> {
     SHARED
         .get_or_try_init(|| async {
             let binaries = ensure_postgres(&tools().await?, &Progress::plain()).await?;
-            let dir = TempDir::with_prefix("smartcourse-test-pg-")?;
-            let postgres =
-                Postgres::start(&binaries, &DataDir::open(dir.path())?, Some(free_port()?)).await?;
-            Ok(Shared { postgres, _dir: dir })
+            remove_left_behind()?;
+            let dir = DataDir::open(TempDir::with_prefix(CLUSTER)?.keep())?;
+            let lock = dir.lock()?;
+            let postgres = Postgres::start(&binaries, &dir, Some(free_port()?)).await?;
+            Ok(Shared {
+                postgres,
+                _lock: lock,
+            })
         })
         .await
+}
+
+/// Removes the clusters of test processes that have ended. One whose lock is younger than [`FRESH`] may only just be made.
+fn remove_left_behind() -> Result<()> {
+    for entry in std::fs::read_dir(std::env::temp_dir())? {
+        let path = entry?.path();
+        let is_cluster = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with(CLUSTER));
+        let is_old = std::fs::metadata(path.join("lock"))
+            .and_then(|lock| lock.modified())
+            .is_ok_and(|since| since.elapsed().is_ok_and(|age| age > FRESH));
+        if is_cluster && is_old && DataDir::open(&path)?.lock().is_ok() {
+            // Another process may be removing it as well.
+            std::fs::remove_dir_all(&path)
+                .or_else(|error| if path.exists() { Err(error) } else { Ok(()) })?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes an empty database on the shared PostgreSQL; answers its URL.
