@@ -38,18 +38,16 @@ impl Reader {
     /// # Errors
     /// Those of the pool.
     pub async fn connection(&self) -> Result<Reading<'_>> {
-        // The one that rests longest, so that none is kept for good when there is less to do.
         let kept = {
             let mut kept = self.kept();
-            (!kept.is_empty()).then(|| kept.remove(0))
+            // Those that rest for longer go back: the pool looks whether they live before it hands them out.
+            kept.retain(|(_, since)| since.elapsed() < TRUSTED);
+            // The last one in use: its server process has what it needs in the processor's caches.
+            kept.pop()
         };
         let connection = match kept {
-            Some((connection, since)) if since.elapsed() < TRUSTED => connection,
-            rested => {
-                // The pool looks whether it lives.
-                drop(rested);
-                self.pool.acquire().await?
-            }
+            Some((connection, _)) => connection,
+            None => self.pool.acquire().await?,
         };
         Ok(Reading {
             connection,
