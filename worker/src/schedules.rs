@@ -5,6 +5,7 @@
 
 use std::{future::Future, time::Duration};
 
+use backon::{ConstantBuilder, Retryable as _};
 use smartcourse_platform::{Error, Result, error::codes, temporal::Temporal};
 use smartcourse_workflows::{
     TASK_QUEUE,
@@ -24,8 +25,8 @@ use uuid::Uuid;
 
 /// How long one try may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Tries before it is left to the next look.
-const TRIES: u32 = 3;
+/// Tries after the first one before it is left to the next look.
+const RETRIES: usize = 2;
 
 /// Creates every schedule the server does not know; one that cannot be made does not keep the others from it.
 pub(crate) async fn ensure(temporal: &Temporal) -> Result<()> {
@@ -99,19 +100,21 @@ async fn patiently<T, F: Future<Output = Result<T, Status>>>(
     patience: Duration,
     mut call: impl FnMut() -> F,
 ) -> Result<T, Status> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let answer = tokio::time::timeout(patience, call()).await;
-        let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")));
-        match answer {
-            Err(status) if status.code() != Code::AlreadyExists && tries < TRIES => {
-                tracing::debug!(%status, tries, "trying again");
-                tokio::time::sleep(patience / 10).await;
-            }
-            answer => return answer,
+    let pauses = ConstantBuilder::new()
+        .with_delay(patience / 10)
+        .with_max_times(RETRIES);
+    let once = || {
+        let answer = tokio::time::timeout(patience, call());
+        async move {
+            answer
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
         }
-    }
+    };
+    once.retry(pauses)
+        .when(|status| status.code() != Code::AlreadyExists)
+        .notify(|status, _| tracing::debug!(%status, "trying again"))
+        .await
 }
 
 #[cfg(test)]
@@ -127,7 +130,7 @@ mod tests {
         })
         .await;
         assert_eq!(outcome.expect_err("no answer").code(), Code::DeadlineExceeded);
-        assert_eq!(calls, TRIES);
+        assert_eq!(calls, RETRIES + 1);
     }
 
     #[tokio::test]
