@@ -3,7 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use secrecy::ExposeSecret;
-use sqlx::{Connection as _, PgPool, migrate::Migrator, postgres::PgPoolOptions};
+use sqlx::{Connection as _, Executor as _, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
 use crate::{
     config::Postgres,
@@ -26,6 +26,10 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
         .expose_secret()
         .parse()
         .map_err(|error: sqlx::Error| Error::internal("postgres.url cannot be read").because(error))?;
+    let idle = format!(
+        "set idle_in_transaction_session_timeout = '{}s'",
+        config.idle_transaction_seconds
+    );
     Ok(PgPoolOptions::new()
         .max_connections(config.pool_size)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
@@ -38,6 +42,11 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
                 }
                 Ok(true)
             })
+        })
+        // Not among the options of the connection: poolers in between refuse those they do not know.
+        .after_connect(move |connection, _| {
+            let idle = sqlx::AssertSqlSafe(idle.clone());
+            Box::pin(async move { connection.execute(idle).await.map(drop) })
         })
         .connect_lazy_with(options.application_name(&format!("smartcourse-{service}"))))
 }
@@ -93,10 +102,11 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
             sqlx::Error::RowNotFound => &codes::NOT_FOUND,
             sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failures, deadlocks, locks that were not had in time, shutdown, too many connections: the
-                // same statement may work later.
+                // Serialisation failures, deadlocks, locks that were not had in time, transactions that stood still, shutdown,
+                // too many connections: the same statement may work later.
                 Some(
-                    "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "53300" | "08006" | "08003",
+                    "40001" | "40P01" | "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" | "08006"
+                    | "08003",
                 ) => &codes::UNAVAILABLE,
                 _ => &codes::INTERNAL,
             },

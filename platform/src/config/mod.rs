@@ -56,6 +56,8 @@ pub struct Postgres {
     pub pool_size: u32,
     /// Seconds to wait for a free connection.
     pub acquire_timeout_seconds: u64,
+    /// Seconds a transaction may stand still before the server ends it.
+    pub idle_transaction_seconds: u32,
 }
 
 /// `[temporal]`
@@ -345,6 +347,12 @@ impl Config {
         require(
             self.postgres.pool_size > 0,
             "postgres.pool_size: must be at least 1".to_owned(),
+        );
+        let idle = self.postgres.idle_transaction_seconds;
+        require(
+            (1..=86_400).contains(&idle) && u64::from(idle) > self.grpc.timeout_seconds,
+            "postgres.idle_transaction_seconds: must be more than grpc.timeout_seconds, 86400 at most"
+                .to_owned(),
         );
         require(
             is_host_and_port(&self.temporal.address),
