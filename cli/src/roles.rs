@@ -1,6 +1,6 @@
 //! The roles a process can have: services, worker, relay, tasks.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{cell::LazyCell, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
@@ -16,6 +16,7 @@ use smartcourse_platform::{
     outbox::relay as outbox_relay,
     postgres, tasks,
     temporal::Temporal,
+    waker::Waker,
 };
 use tokio::net::TcpListener;
 
@@ -90,21 +91,27 @@ fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<(
 
 /// The consumer groups of the services that run here.
 fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifecycle) -> Result<()> {
+    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
+    let pool = postgres::pool(&config.postgres, "events")?;
+    // Made by the first group: not every service has one.
+    let waker = LazyCell::new(|| events::waker(pool, poll, life.clone()));
     for name in here {
         match name {
             Name::Content => {
                 let retention = smartcourse_content::Retention::new(&config.content);
-                spawn_consumer(config, retention, life)?;
-                spawn_consumer(config, smartcourse_content::Deletions, life)?;
+                spawn_consumer(config, retention, &waker, life)?;
+                spawn_consumer(config, smartcourse_content::Deletions, &waker, life)?;
             }
             Name::Enrollment => {
                 let state = ways.enrollment("enrollment-commands")?;
-                spawn_consumer(config, smartcourse_enrollment::Commands::new(state), life)?;
-                spawn_consumer(config, smartcourse_enrollment::Completions, life)?;
+                spawn_consumer(config, smartcourse_enrollment::Commands::new(state), &waker, life)?;
+                spawn_consumer(config, smartcourse_enrollment::Completions, &waker, life)?;
             }
-            Name::Progress => spawn_consumer(config, smartcourse_progress::Republished, life)?,
-            Name::Notification => spawn_consumer(config, smartcourse_notification::Feed::new(config), life)?,
-            Name::Analytics => spawn_consumer(config, smartcourse_analytics::Counter, life)?,
+            Name::Progress => spawn_consumer(config, smartcourse_progress::Republished, &waker, life)?,
+            Name::Notification => {
+                spawn_consumer(config, smartcourse_notification::Feed::new(config), &waker, life)?
+            }
+            Name::Analytics => spawn_consumer(config, smartcourse_analytics::Counter, &waker, life)?,
             _ => {}
         }
     }
@@ -112,11 +119,10 @@ fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifec
 }
 
 /// Reads the event log for one group until the process stops.
-fn spawn_consumer(config: &Config, consumer: impl Consumer, life: &Lifecycle) -> Result<()> {
+fn spawn_consumer(config: &Config, consumer: impl Consumer, waker: &Waker, life: &Lifecycle) -> Result<()> {
     let group = consumer.group();
     let pool = postgres::pool(&config.postgres, group)?;
-    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
-    life.spawn(group, events::consume(pool, consumer, poll, life.clone()));
+    life.spawn(group, events::consume(pool, consumer, waker.clone()));
     Ok(())
 }
 

@@ -15,6 +15,7 @@
 //! | [`engines`] | ports with one adapter per engine |
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
 //! | [`reader`] | connections of short reads, handed on |
+//! | [`waker`] | waiting for what a transaction left behind |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
 pub mod batch;
@@ -36,5 +37,6 @@ pub mod tasks;
 pub mod telemetry;
 pub mod temporal;
 pub mod upkeep;
+pub mod waker;
 
 pub use error::{Error, Result};

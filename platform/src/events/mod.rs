@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     fault,
     lifecycle::Lifecycle,
-    outbox::wake::Waker,
+    waker::Waker,
 };
 
 /// The channel that wakes the groups: an event that has no position yet is nothing to them.
@@ -113,14 +113,18 @@ pub async fn place(pool: &PgPool) -> Result<i64> {
     Ok(placed)
 }
 
-/// Reads the log for one group until the process stops.
+/// Tells the groups of a process, over one connection of this pool, when the log has grown; `poll` is the longest pause.
+pub fn waker(pool: PgPool, poll: Duration, life: Lifecycle) -> Waker {
+    Waker::new(pool, PLACED, poll, life)
+}
+
+/// Reads the log for one group until the process stops; `waker` is a clone of the process's.
 ///
 /// # Errors
 /// Never for a dead database: it is waited for.
-pub async fn consume(pool: PgPool, consumer: impl Consumer, poll: Duration, life: Lifecycle) -> Result<()> {
-    let mut waker = Waker::new(pool.clone(), PLACED, poll, life.clone());
-    while !life.token().is_cancelled() {
-        waker.listen().await;
+pub async fn consume(pool: PgPool, consumer: impl Consumer, mut waker: Waker) -> Result<()> {
+    while !waker.is_over() {
+        waker.look();
         match look(&pool, &consumer).await {
             Ok(look) if look.more => continue,
             Ok(_) => {}

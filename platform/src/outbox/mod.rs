@@ -5,7 +5,6 @@
 //! nothing was asked.
 
 pub mod relay;
-pub(crate) mod wake;
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;

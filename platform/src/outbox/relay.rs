@@ -9,12 +9,13 @@ use std::{future::Future, time::Duration};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{CHANNEL, Start, StartOptions, wake::Waker};
+use super::{CHANNEL, Start, StartOptions};
 use crate::{
     error::{Error, Result, codes},
     events, fault,
     lifecycle::Lifecycle,
     temporal::Temporal,
+    waker::Waker,
 };
 
 /// Rows handed over in one round.
@@ -29,23 +30,17 @@ const MAX_PAUSE_SECONDS: f64 = 30.0;
 /// # Errors
 /// Never for a dead database or Temporal: those are waited for.
 pub async fn run(pool: PgPool, temporal: Temporal, poll: Duration, life: Lifecycle) -> Result<()> {
-    let commands = work(&pool, poll, &life, BATCH, || hand_over(&pool, &temporal));
-    let events = work(&pool, poll, &life, events::PLACE_BATCH, || events::place(&pool));
+    let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
+    let commands = work(waker.clone(), BATCH, || hand_over(&pool, &temporal));
+    let events = work(waker, events::PLACE_BATCH, || events::place(&pool));
     tokio::join!(commands, events);
     Ok(())
 }
 
 /// Does rounds of work until the process stops; a full round is followed by the next at once.
-async fn work<F: Future<Output = Result<i64>>>(
-    pool: &PgPool,
-    poll: Duration,
-    life: &Lifecycle,
-    full: i64,
-    round: impl Fn() -> F,
-) {
-    let mut waker = Waker::new(pool.clone(), CHANNEL, poll, life.clone());
-    while !life.token().is_cancelled() {
-        waker.listen().await;
+async fn work<F: Future<Output = Result<i64>>>(mut waker: Waker, full: i64, round: impl Fn() -> F) {
+    while !waker.is_over() {
+        waker.look();
         match round().await {
             Ok(count) if count >= full => continue,
             Ok(_) => {}

@@ -16,7 +16,7 @@ use crate::{
     fault,
     http::{accept_trace_id, with_trace_id},
     lifecycle::Lifecycle,
-    outbox::wake::Waker,
+    waker::Waker,
 };
 
 /// One kind: who handles its tasks, and the places for those that run.
@@ -55,7 +55,7 @@ pub async fn run(
     let context = Arc::new(Context { pool, settings });
     let mut running = JoinSet::new();
     while !life.token().is_cancelled() {
-        waker.listen().await;
+        waker.look();
         if let Err(error) = begin(&context, &desks, &mut running).await {
             tracing::warn!(error = %error.chain(), "looking for tasks again soon");
         }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod parking;
+mod waking;
 
 use std::{
     sync::{
@@ -204,10 +205,10 @@ async fn two_sequencers_and_two_consumers_give_each_event_once_in_order_per_key(
             }
             Ok::<_, Error>(())
         });
-        let poll = Duration::from_millis(5);
+        let waker = events::waker(pool.clone(), Duration::from_millis(5), life.clone());
         life.spawn(
             "consumer",
-            events::consume(pool.clone(), Recorder::new("pair"), poll, life.clone()),
+            events::consume(pool.clone(), Recorder::new("pair"), waker),
         );
     }
     // One writer per key: the lock of the aggregate stands in for that in production.

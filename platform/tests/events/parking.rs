@@ -86,15 +86,8 @@ async fn a_running_consumer_goes_on_past_poison_and_catches_up_when_mended() {
     let pool = database().await;
     let group = Recorder::new("running");
     let life = Lifecycle::default();
-    life.spawn(
-        "consumer",
-        events::consume(
-            pool.clone(),
-            group.clone(),
-            Duration::from_millis(20),
-            life.clone(),
-        ),
-    );
+    let waker = events::waker(pool.clone(), Duration::from_millis(20), life.clone());
+    life.spawn("consumer", events::consume(pool.clone(), group.clone(), waker));
     for (event_type, key, n) in [("poison", "a", 1), ("thing", "a", 2), ("thing", "b", 3)] {
         publish(&pool, event_type, key, n).await;
     }

@@ -1,0 +1,82 @@
+//! Waking up when a transaction left something behind: by notification, by poll as a fallback.
+//!
+//! PostgreSQL interrupts every connection that listens at each notification of the database, whatever the channel. However
+//! many wait in a process, it therefore listens over one connection.
+
+use std::{convert::Infallible, time::Duration};
+
+use sqlx::{PgPool, postgres::PgListener};
+use tokio::sync::watch;
+
+use crate::{error::Result, lifecycle::Lifecycle};
+
+/// Pause before the next try to listen.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// Waits for notifications on a channel; clones wait on their own. A lost connection costs notifications, never work: the
+/// poll goes on.
+#[derive(Debug, Clone)]
+pub struct Waker {
+    heard: watch::Receiver<()>,
+    poll: Duration,
+    life: Lifecycle,
+}
+
+impl Waker {
+    /// Listens on a channel over one connection of this pool until the process stops; `poll` is the longest pause.
+    pub(crate) fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
+        let (sender, heard) = watch::channel(());
+        life.spawn("listener", listen(pool, channel, sender, life.clone()));
+        Self { heard, poll, life }
+    }
+
+    /// The process should stop.
+    pub(crate) fn is_over(&self) -> bool {
+        self.life.token().is_cancelled()
+    }
+
+    /// Call it before looking for work: what is heard from now on ends the next wait.
+    pub(crate) fn look(&mut self) {
+        self.heard.mark_unchanged();
+    }
+
+    /// Returns when there may be something new, or the process stops.
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            () = self.life.stopping() => {}
+            () = tokio::time::sleep(self.poll) => {}
+            // Nobody listens any more only when the process stops.
+            Ok(()) = self.heard.changed() => {}
+        }
+    }
+}
+
+async fn listen(
+    pool: PgPool,
+    channel: &'static str,
+    heard: watch::Sender<()>,
+    life: Lifecycle,
+) -> Result<()> {
+    loop {
+        tokio::select! {
+            () = life.stopping() => return Ok(()),
+            Err(error) = hear(&pool, channel, &heard) => {
+                tracing::debug!(channel, %error, "nobody listens; polling meanwhile");
+            }
+        }
+        if !life.sleep(RECONNECT).await {
+            return Ok(());
+        }
+    }
+}
+
+/// Tells everybody who waits; returns only when the server cannot be reached.
+async fn hear(pool: &PgPool, channel: &str, heard: &watch::Sender<()>) -> sqlx::Result<Infallible> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(channel).await?;
+    loop {
+        // Also when the connection is a new one, since nobody knows what was said before.
+        heard.send_replace(());
+        listener.try_recv().await?;
+    }
+}
