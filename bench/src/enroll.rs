@@ -39,6 +39,9 @@ const ACTIVITIES: usize = 5;
 /// How long they may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long a process is looked at to see whether it rests.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Programs whose processor time is told.
 const BUSY: [&str; 5] = ["temporal", "postgres", "serve", "worker", "relay"];
 
@@ -70,6 +73,7 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
     for role in ["relay", "worker", "tasks"] {
         world.kill(role);
     }
+    temporal_rests().await?;
     let gateway = world
         .base
         .strip_prefix("http://")
@@ -113,11 +117,26 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
     let others = look.spent().others;
     Ok(format!(
         "## Seats\n\nEach request takes a seat in one and the same course, so all of them wait for one row; every seat is on disk \
-         before its answer. Relay, worker and tasks rest meanwhile. Each level has {ROUNDS} rounds of both in turns; shown is \
+         before its answer. Relay, worker, tasks and Temporal rest meanwhile. Each level has {ROUNDS} rounds of both in turns; shown is \
          the one with the median ratio. Other programs used {others:.2} cores.\n\n{}\n{}",
         table.finish(),
         verdict("Enroll ÷ bare insert, at its worst", worst, 0.5, false)
     ))
+}
+
+/// Temporal still writes for some ten seconds after the last workflow has ended.
+async fn temporal_rests() -> Result<()> {
+    wait_longer(PATIENCE, "Temporal to rest", async || {
+        let before = proc::time_of("temporal");
+        tokio::time::sleep(LOOK).await;
+        let busy = proc::time_of("temporal").saturating_sub(before);
+        Ok(if busy <= LOOK / 50 {
+            Ok(())
+        } else {
+            Err(format!("{busy:?} of {LOOK:?}"))
+        })
+    })
+    .await
 }
 
 /// The least an enrollment has to do, through sqlx: lock the seats, insert, count.
