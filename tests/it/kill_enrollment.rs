@@ -4,14 +4,15 @@
 //! `SMARTCOURSE_KILL_REPEATS=3` repeats each point, `SMARTCOURSE_KILL_ENROLLMENT_TABLE=docs/KILL-MATRIX-LEARNING.md`
 //! writes the table.
 
-use std::fmt::Write as _;
-
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Learning, PATIENCE, Session, World};
 use tokio::time::Instant;
 
-use crate::{LESSONS, executable};
+use crate::{
+    LESSONS, executable,
+    kill::{Matrix, repeats},
+};
 
 /// What the student does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,55 +72,33 @@ fn points() -> Vec<(&'static str, String, Story)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_may_die_between_seat_and_certificate() -> Result<()> {
-    let repeats: usize = std::env::var("SMARTCOURSE_KILL_REPEATS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+    let repeats = repeats();
     let mut world = World::start_with(executable(), Layout::Together, &[crate::LONG_TOKENS]).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&LESSONS).await?;
     ensure!(instructor.publish(course).await?["state"] == "completed");
-    let mut table = format!(
+    let head = format!(
         "# Kill matrix of learning\n\nEach role is killed with SIGKILL at each point between a seat and a certificate, started \
          again, and every store is looked into; at the end the numbers are counted again from the log. Written by\n\n```\n\
          SMARTCOURSE_KILL_REPEATS={repeats} SMARTCOURSE_KILL_ENROLLMENT_TABLE=docs/KILL-MATRIX-LEARNING.md \\\n    \
          cargo test -p smartcourse-cli --test it kill_enrollment -- --nocapture\n```\n\n\
          | role | point | afterwards |\n|---|---|---|\n"
     );
-    let mut failures = Vec::new();
+    let mut matrix = Matrix::new(head, &["serve", "relay", "worker", "tasks"]);
     for (role, point, story) in points() {
         for _ in 0..repeats {
-            let result = kill(&mut world, course, role, &point, story).await;
-            let told = match &result {
-                Ok(seen) => (*seen).to_owned(),
-                Err(error) => format!("**FAILED**: {error:#}"),
-            };
-            println!("{role:<6} {point:<52} {told}");
-            writeln!(table, "| {role} | `{point}` | {told} |")?;
-            if result.is_err() {
-                println!("--- {role}\n{}", world.log(role));
-                failures.push(format!("{point}: {told}"));
-                for role in ["serve", "relay", "worker", "tasks"] {
-                    world.restart(role, &[]).await?;
-                }
-                world.ready().await?;
-            }
+            let seen = kill(&mut world, course, role, &point, story).await;
+            let cells = [role, &format!("`{point}`")];
+            matrix
+                .add(&mut world, &cells, role, seen.map(str::to_owned))
+                .await?;
         }
     }
     let (agrees, told) = world.run(&["analytics", "rebuild"])?;
     if !agrees {
-        failures.push(told);
+        matrix.fail(told);
     }
-    if let Ok(path) = std::env::var("SMARTCOURSE_KILL_ENROLLMENT_TABLE") {
-        std::fs::write(crate::root().join(&path), table).with_context(|| format!("cannot write {path}"))?;
-    }
-    ensure!(
-        failures.is_empty(),
-        "{} points failed:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
-    Ok(())
+    matrix.finish("SMARTCOURSE_KILL_ENROLLMENT_TABLE")
 }
 
 /// One point: arm, let the student learn, bring the role back when it is dead, look into every store.

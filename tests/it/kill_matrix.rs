@@ -4,13 +4,14 @@
 //! `SMARTCOURSE_KILL_REPEATS=3` repeats each point, `SMARTCOURSE_KILL_TABLE=docs/KILL-MATRIX.md` writes the table.
 //! `SMARTCOURSE_KILL_CROSS=1` kills at each point every role that does not own it, too, while the owner stands there.
 
-use std::fmt::Write as _;
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
 
-use crate::{FORWARD, LESSONS, TRANSCRIPT, executable};
+use crate::{
+    FORWARD, LESSONS, TRANSCRIPT, executable,
+    kill::{Matrix, repeats},
+};
 
 /// What the publish does when nobody is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,59 +133,31 @@ const CONTENT: [&str; 7] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_may_die_at_every_point() -> Result<()> {
-    let repeats: usize = std::env::var("SMARTCOURSE_KILL_REPEATS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+    let repeats = repeats();
     let mut world = World::start_with(executable(), Layout::Apart, &[crate::LONG_TOKENS]).await?;
     let instructor = world.sign_up("instructor").await?;
-    let mut table = format!(
+    let head = format!(
         "# Kill matrix\n\nEach role is killed with SIGKILL at each point, started again, and every store is looked into. \
          Written by\n\n```\nSMARTCOURSE_KILL_REPEATS={repeats} SMARTCOURSE_KILL_TABLE=docs/KILL-MATRIX.md \\\n    \
          cargo test -p smartcourse-cli --test it kill_matrix -- --nocapture\n```\n\n\
          | role | point | without the kill | with it |\n|---|---|---|---|\n"
     );
-    let mut failures = Vec::new();
+    let mut matrix = Matrix::new(head, &["serve", "course", "content", "relay", "worker"]);
     let cross = std::env::var_os("SMARTCOURSE_KILL_CROSS").is_some();
-    for (role, victim, point, outcome) in runs(cross) {
+    for (owner, victim, point, outcome) in runs(cross) {
         for _ in 0..repeats {
             let at = At {
-                owner: role,
+                owner,
                 victim,
                 point: &point,
             };
-            let result = kill(&mut world, &instructor, at, outcome).await;
-            let told = match &result {
-                Ok(seen) => seen.clone(),
-                Err(error) => format!("**FAILED**: {error:#}"),
-            };
-            println!("{victim:<8} {point:<48} {told}");
-            let _ = writeln!(
-                table,
-                "| {victim} | `{point}` | {} | {told} |",
-                format!("{outcome:?}").to_lowercase()
-            );
-            if result.is_err() {
-                println!("--- {role}\n{}", world.log(role));
-                failures.push(format!("{victim} at {point}: {told}"));
-                // The next point starts from sound roles.
-                for role in ["serve", "course", "content", "relay", "worker"] {
-                    world.restart(role, &[]).await?;
-                }
-                world.ready().await?;
-            }
+            let seen = kill(&mut world, &instructor, at, outcome).await;
+            let otherwise = format!("{outcome:?}").to_lowercase();
+            let cells = [victim, &format!("`{point}`"), &otherwise];
+            matrix.add(&mut world, &cells, owner, seen).await?;
         }
     }
-    if let Ok(path) = std::env::var("SMARTCOURSE_KILL_TABLE") {
-        std::fs::write(crate::root().join(&path), table).with_context(|| format!("cannot write {path}"))?;
-    }
-    ensure!(
-        failures.is_empty(),
-        "{} points failed:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
-    Ok(())
+    matrix.finish("SMARTCOURSE_KILL_TABLE")
 }
 
 /// Who dies where.

@@ -12,6 +12,7 @@ mod doors;
 mod enrollment;
 mod faults;
 mod inputs;
+mod kill;
 mod kill_enrollment;
 mod kill_matrix;
 mod leaving;

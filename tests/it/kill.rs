@@ -1,0 +1,79 @@
+//! What the kill matrices share: the table with a row for each run, and those that failed.
+
+use anyhow::{Context as _, Result, ensure};
+use smartcourse_tests::World;
+
+/// How often each point is tried: `SMARTCOURSE_KILL_REPEATS`, else once.
+pub(crate) fn repeats() -> usize {
+    let repeats = std::env::var("SMARTCOURSE_KILL_REPEATS");
+    repeats.ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// The table of the runs so far.
+pub(crate) struct Matrix {
+    roles: &'static [&'static str],
+    table: String,
+    failures: Vec<String>,
+}
+
+impl Matrix {
+    /// A table that begins with this text; `roles` are all that a run may have touched.
+    pub(crate) fn new(head: String, roles: &'static [&'static str]) -> Self {
+        Self {
+            roles,
+            table: head,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Adds the row of a run: the cells that name it, then what was seen. After a failure the roles start anew, so that the
+    /// next run finds sound ones.
+    ///
+    /// # Errors
+    /// When they do not start.
+    pub(crate) async fn add(
+        &mut self,
+        world: &mut World,
+        cells: &[&str],
+        owner: &str,
+        seen: Result<String>,
+    ) -> Result<()> {
+        let failed = seen.is_err();
+        let told = seen.unwrap_or_else(|error| format!("**FAILED**: {error:#}"));
+        let name = cells.join(" | ");
+        eprintln!("{name:<64} {told}");
+        self.table.push_str(&format!("| {name} | {told} |\n"));
+        if failed {
+            eprintln!("--- {owner}\n{}", world.log(owner));
+            self.failures.push(format!("{name}: {told}"));
+            for role in self.roles {
+                world.restart(role, &[]).await?;
+            }
+            world.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// Adds a failure that belongs to no run.
+    pub(crate) fn fail(&mut self, told: String) {
+        self.failures.push(told);
+    }
+
+    /// Writes the table to the file that the variable names, if it does.
+    ///
+    /// # Errors
+    /// When it cannot be written, or anything failed.
+    pub(crate) fn finish(self, variable: &str) -> Result<()> {
+        if let Ok(path) = std::env::var(variable) {
+            std::fs::write(crate::root().join(&path), self.table)
+                .with_context(|| format!("cannot write {path}"))?;
+        }
+        ensure!(
+            self.failures.is_empty(),
+            "{} runs failed:\n{}",
+            self.failures.len(),
+            self.failures.join("\n")
+        );
+        Ok(())
+    }
+}
