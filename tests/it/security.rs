@@ -11,7 +11,7 @@ use smartcourse_platform::{
     grpc::{Actor, Transport},
 };
 use smartcourse_proto::{ids::UserId, user::Role};
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{Layout, World, wait_for};
 use tonic::{Code, Request, Status, body::Body, client::Grpc, transport::Endpoint};
 
 use crate::executable;
@@ -91,6 +91,31 @@ async fn a_used_refresh_token_ends_its_family_and_a_new_role_ends_all_tokens() -
         other.get("/auth/me").await?.status == 401,
         "the old role's token still works"
     );
+
+    // A change that the gateway has no part in ends them a moment later, and never the new ones.
+    let third = world.sign_up("student").await?;
+    ensure!(third.get("/auth/me").await?.status == 200);
+    let mut again = third.clone();
+    let (granted, told) = world.run(&["admin", "grant", &third.email])?;
+    ensure!(granted, "{told}");
+    again.sign_in().await?;
+    ensure!(
+        again.get("/admin/events/failed").await?.status == 200,
+        "the new role's token is refused"
+    );
+    wait_for("the old token's end", async || {
+        let status = third.get("/auth/me").await?.status;
+        Ok(if status == 401 {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        })
+    })
+    .await?;
+    ensure!(
+        again.get("/admin/events/failed").await?.status == 200,
+        "the new role's token is refused"
+    );
     Ok(())
 }
 
@@ -113,7 +138,7 @@ async fn identity_headers_from_outside_mean_nothing() -> Result<()> {
 
 /// What only workflows, the reconciler and other services may call, by service.
 const INTERNAL: [(&str, &[&str]); 7] = [
-    ("user.UserService", &["GetSession", "Sweep"]),
+    ("user.UserService", &["ListEndedSessions", "Sweep"]),
     (
         "course.CourseService",
         &[

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::{Error, Result, config::Config, error::codes, grpc::Actor, reader::Reader};
+use smartcourse_platform::{
+    Error, Result,
+    config::Config,
+    error::codes,
+    grpc::{Actor, from_workflow},
+};
 use smartcourse_proto::{
     common::Swept,
     ids::UserId,
     user::{
-        GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SessionState, SetRoleRequest,
+        EndedSessions, GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest,
         TokenPair, User, user_service_server::UserService,
     },
 };
@@ -17,7 +22,7 @@ use tonic::{Request, Response, Status};
 use crate::{
     keys::Keys,
     password::Passwords,
-    refresh, register, role, sign_in,
+    refresh, register, role, sessions, sign_in,
     store::{self, Account},
     token,
 };
@@ -25,8 +30,6 @@ use crate::{
 /// The service.
 pub struct Api {
     pool: PgPool,
-    /// For sessions: each request of somebody new asks for one.
-    reader: Reader,
     passwords: Passwords,
     keys: Arc<Keys>,
     access_seconds: i64,
@@ -36,7 +39,6 @@ pub struct Api {
 impl Api {
     pub(crate) async fn new(config: &Config, pool: PgPool) -> Result<Self> {
         Ok(Self {
-            reader: Reader::new(pool.clone()),
             pool,
             passwords: Passwords::new(&config.user).await?,
             keys: Arc::default(),
@@ -105,15 +107,10 @@ impl UserService for Api {
         ))
     }
 
-    async fn get_session(&self, request: Request<GetUserRequest>) -> Result<Response<SessionState>, Status> {
-        Actor::of(&request).require_service()?;
-        let mut connection = self.reader.connection().await?;
-        let account = store::by_id(&mut *connection, request.into_inner().id).await?;
-        connection.done();
-        Ok(Response::new(SessionState {
-            user_id: account.id,
-            generation: account.generation,
-        }))
+    async fn list_ended_sessions(&self, request: Request<()>) -> Result<Response<EndedSessions>, Status> {
+        from_workflow(request)?;
+        let ended = sessions::ended(&self.pool, self.access_seconds).await?;
+        Ok(Response::new(ended))
     }
 
     async fn sweep(&self, request: Request<()>) -> Result<Response<Swept>, Status> {

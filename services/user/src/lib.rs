@@ -5,7 +5,7 @@
 //! | [`grpc`] | the RPCs: decode, call, encode |
 //! | [`register`], [`sign_in`], [`refresh`], [`role`], [`store`] | one operation each, and the rows |
 //! | [`password`] | argon2id, bounded |
-//! | [`keys`], [`token`] | the signing key and the access token |
+//! | [`keys`], [`token`], [`sessions`] | the signing key, the access token, and what ends one early |
 
 mod grpc;
 mod keys;
@@ -13,6 +13,7 @@ mod password;
 mod refresh;
 mod register;
 mod role;
+mod sessions;
 mod sign_in;
 mod store;
 mod token;

@@ -3,6 +3,7 @@
 
 mod caller;
 mod keys;
+mod sessions;
 mod verifier;
 
 pub(crate) use caller::{Caller, SignedIn};

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
@@ -14,14 +13,11 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     Wire as _,
     ids::UserId,
-    user::{GetUserRequest, Role, user_service_client::UserServiceClient},
+    user::{Role, user_service_client::UserServiceClient},
 };
 
-use super::keys::Keys;
+use super::{keys::Keys, sessions::Sessions};
 
-/// How long a role change may go unnoticed by a gateway that did not make it.
-const SESSION_TTL: Duration = Duration::from_secs(1);
-const SESSIONS: u64 = 100_000;
 /// How long a checked signature is remembered, at most: keys that are withdrawn go unnoticed for no longer.
 const SIGNATURE_TTL: Duration = Duration::from_secs(60);
 const SIGNATURES: u64 = 10_000;
@@ -32,15 +28,17 @@ struct Claims {
     role: String,
     #[serde(rename = "gen")]
     generation: i32,
+    /// When it was given out, in seconds since 1970.
+    #[serde(rename = "iat")]
+    issued_at: i64,
     /// Seconds since 1970.
     exp: u64,
 }
 
 /// Turns access tokens into actors.
 pub(crate) struct Verifier {
-    users: UserServiceClient<Transport>,
     keys: Keys,
-    sessions: Box<dyn Cache>,
+    sessions: Sessions,
     /// Claims by token: a signature costs as much to check as the rest of a read.
     checked: Box<dyn Cache>,
 }
@@ -49,21 +47,18 @@ impl Verifier {
     pub(crate) fn new(users: UserServiceClient<Transport>) -> Self {
         Self {
             keys: Keys::new(users.clone()),
-            users,
-            sessions: Box::new(InProcess::new(SESSIONS, SESSION_TTL)),
+            sessions: Sessions::new(users),
             checked: Box::new(InProcess::new(SIGNATURES, SIGNATURE_TTL)),
         }
     }
 
     /// The user a token stands for.
     pub(crate) async fn verify(&self, token: &str) -> Result<Actor> {
-        let (id, role, generation) = read(self.claims(token).await?)?;
-        if self.generation(id).await? != generation {
-            return Err(Error::new(
-                &codes::UNAUTHENTICATED,
-                "this session has ended; sign in again",
-            ));
-        }
+        let claims = self.claims(token).await?;
+        let (id, role) = read(&claims)?;
+        self.sessions
+            .require(id, claims.issued_at, claims.generation)
+            .await?;
         Ok(Actor::User { id, role })
     }
 
@@ -83,33 +78,10 @@ impl Verifier {
         Ok(claims)
     }
 
-    async fn generation(&self, id: UserId) -> Result<i32> {
-        let key = cache_key(id);
-        if let Some(bytes) = self.sessions.get(&key).await
-            && let Ok(bytes) = <[u8; 4]>::try_from(bytes.as_ref())
-        {
-            return Ok(i32::from_be_bytes(bytes));
-        }
-        let request = Actor::Service.request(GetUserRequest { id: id.0 });
-        let generation = match self.users.clone().get_session(request).await.map_err(Error::from) {
-            Ok(session) => session.into_inner().generation,
-            Err(error) if error.is(&codes::NOT_FOUND) => return Err(refused()),
-            Err(error) => return Err(error),
-        };
-        self.sessions
-            .put(&key, Bytes::copy_from_slice(&generation.to_be_bytes()))
-            .await;
-        Ok(generation)
+    /// Sessions have ended just now, by a change this gateway made: the next request notices.
+    pub(crate) fn sessions_have_ended(&self) {
+        self.sessions.have_ended();
     }
-
-    /// Looks the session up anew next time: its user's role was changed.
-    pub(crate) async fn forget(&self, id: UserId) {
-        self.sessions.remove(&cache_key(id)).await;
-    }
-}
-
-fn cache_key(id: UserId) -> String {
-    format!("session:{id}")
 }
 
 fn refused() -> Error {
@@ -137,13 +109,13 @@ fn check(token: &str, key: &DecodingKey) -> Result<Claims> {
         .map_err(|_| refused())
 }
 
-/// User, role and session generation.
-fn read(claims: Claims) -> Result<(UserId, Role, i32)> {
+/// User and role.
+fn read(claims: &Claims) -> Result<(UserId, Role)> {
     let id = claims.sub.parse().map_err(|_| refused())?;
     let role = Role::from_text(&claims.role)
         .filter(|role| *role != Role::Unspecified)
         .ok_or_else(refused)?;
-    Ok((UserId(id), role, claims.generation))
+    Ok((UserId(id), role))
 }
 
 #[cfg(test)]
@@ -182,9 +154,12 @@ mod tests {
     }
 
     /// What the verifier does with a token, without the calls between.
-    fn outcome(token: &str, x: &str) -> Result<(UserId, Role, i32)> {
+    fn outcome(token: &str, x: &str) -> Result<(UserId, Role)> {
         key_id(token)?;
-        read(check(token, &DecodingKey::from_ed_components(x).expect("a key"))?)
+        read(&check(
+            token,
+            &DecodingKey::from_ed_components(x).expect("a key"),
+        )?)
     }
 
     fn is_refused(token: &str, x: &str) -> bool {
@@ -195,7 +170,7 @@ mod tests {
     fn a_good_token_names_its_user() {
         let (key, x) = pair(1);
         let token = encode(&header(Algorithm::EdDSA), &claims(60), &key).expect("signs");
-        assert_eq!(outcome(&token, &x).expect("valid"), (UserId(7), Role::Student, 2));
+        assert_eq!(outcome(&token, &x).expect("valid"), (UserId(7), Role::Student));
     }
 
     #[test]
@@ -242,6 +217,7 @@ mod tests {
             ("sub", json!("seven")),
             ("role", json!("root")),
             ("exp", Value::Null),
+            ("iat", Value::Null),
         ] {
             let mut odd = claims(60);
             odd[name] = value;

@@ -6,12 +6,8 @@ use axum::{
     response::IntoResponse,
 };
 use smartcourse_platform::{Result, grpc::Actor};
-use smartcourse_proto::{
-    ids::UserId,
-    user::{
-        GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest, TokenPair,
-        User,
-    },
+use smartcourse_proto::user::{
+    GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest, TokenPair, User,
 };
 
 use crate::{
@@ -132,6 +128,6 @@ pub(crate) async fn set_role(
         .set_role(actor.request(body))
         .await?
         .into_inner();
-    app.verifier.forget(UserId(id.0)).await;
+    app.verifier.sessions_have_ended();
     Ok(Json(user))
 }
