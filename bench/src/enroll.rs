@@ -40,7 +40,7 @@ const ACTIVITIES: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long a process is looked at to see whether it rests.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Programs whose processor time is told.
 const BUSY: [&str; 5] = ["temporal", "postgres", "serve", "worker", "relay"];

@@ -77,6 +77,18 @@ pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()>
     Ok(())
 }
 
+/// Lets a transaction stand still for longer than others: it holds a lock while files or engines are written to, for as long
+/// as an activity may take.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
+    sqlx::query("set local idle_in_transaction_session_timeout = '30min'")
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Whether the database answers.
 pub async fn is_ready(pool: &PgPool) -> Result<()> {
     sqlx::query("select 1").execute(pool).await?;

@@ -17,8 +17,9 @@ use crate::{
 const RUSH: Duration = Duration::from_secs(600);
 
 /// A rush is about seats, not about how fast a machine with other work is: nothing gives up before its turn.
-const PATIENT: [(&str, &str); 2] = [
+const PATIENT: [(&str, &str); 3] = [
     ("GRPC__TIMEOUT_SECONDS", "150"),
+    ("POSTGRES__IDLE_TRANSACTION_SECONDS", "600"),
     ("POSTGRES__ACQUIRE_TIMEOUT_SECONDS", "120"),
 ];
 

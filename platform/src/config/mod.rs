@@ -345,13 +345,13 @@ impl Config {
             "postgres.url: must start with postgres://".to_owned(),
         );
         require(
-            self.postgres.pool_size > 0,
-            "postgres.pool_size: must be at least 1".to_owned(),
+            self.postgres.pool_size > 1,
+            "postgres.pool_size: must be at least 2, since one connection may listen".to_owned(),
         );
         let idle = self.postgres.idle_transaction_seconds;
         require(
-            (1..=86_400).contains(&idle) && u64::from(idle) > self.grpc.timeout_seconds,
-            "postgres.idle_transaction_seconds: must be more than grpc.timeout_seconds, 86400 at most"
+            idle <= 86_400 && u64::from(idle) > 3 * self.grpc.timeout_seconds,
+            "postgres.idle_transaction_seconds: must be more than 3 times grpc.timeout_seconds, 86400 at most"
                 .to_owned(),
         );
         require(

@@ -8,6 +8,7 @@ use smartcourse_platform::{
     engines::files::FilePath,
     error::codes,
     events::{Consumer, Event},
+    postgres,
 };
 use smartcourse_proto::{
     content::Part,
@@ -141,6 +142,7 @@ async fn retire(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
 /// The version's row is held, so that nothing is written for it meanwhile; somebody else's is theirs to retire.
 async fn retire_one(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
     let mut tx = pool.begin().await?;
+    postgres::be_patient(&mut tx).await?;
     let ours = sqlx::query!(
         "select version from content.versions
          where course_id = $1 and version = $2 and state = 'open' and retired_at is null for update skip locked",

@@ -27,7 +27,7 @@ pub(crate) async fn set(pool: &PgPool, user_id: i64, role: Role) -> Result<User>
     let mut tx = pool.begin().await?;
     let former = sqlx::query_scalar!(
         r#"with former as (select id, role from "user".users where id = $1 for update)
-           update "user".users u set role = $2, generation = generation + 1, generation_at = clock_timestamp()
+           update "user".users u set role = $2, generation = generation + 1
            from former where u.id = former.id and former.role <> $2 returning former.role as "role!""#,
         user_id,
         role.as_text()

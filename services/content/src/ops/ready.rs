@@ -1,6 +1,6 @@
 //! The end of content processing: everything counted, then the search index.
 
-use smartcourse_platform::{Error, Result, engines::search::Entry, error::codes, fault};
+use smartcourse_platform::{Error, Result, engines::search::Entry, error::codes, fault, postgres};
 use smartcourse_proto::{
     content::{IndexReply, Readiness},
     course::Warning,
@@ -91,6 +91,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         body: titles.join("\n"),
     }];
     let mut tx = store::begin_write(state, version).await?;
+    postgres::be_patient(&mut tx).await?;
     let with_text: Vec<LessonRow> = store::lessons(&mut *tx, version)
         .await?
         .into_iter()

@@ -8,7 +8,7 @@ use smartcourse_platform::{
     Error, Result,
     engines::files::{FilePath, ObjectStoreExt},
     error::codes,
-    fault,
+    fault, postgres,
 };
 use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
 
@@ -54,6 +54,7 @@ pub(crate) async fn copy_all(state: &State, version: VersionId) -> Result<Copied
 
 async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()> {
     let mut tx = store::begin_write(state, version).await?;
+    postgres::be_patient(&mut tx).await?;
     let done = sqlx::query_scalar!(
         "select exists (select 1 from content.version_assets
                         where course_id = $1 and version = $2 and asset_id = $3 and sha256 = $4) as \"exists!\"",

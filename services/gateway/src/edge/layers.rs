@@ -1,4 +1,4 @@
-//! The layers around the routes, from the inside out: admission, deadline, panics, metrics.
+//! The layers around the routes: admission, deadline, panics, metrics.
 
 use std::{
     any::Any,
