@@ -91,10 +91,9 @@ fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<(
 
 /// The consumer groups of the services that run here.
 fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifecycle) -> Result<()> {
-    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
     let pool = postgres::pool(&config.postgres, "events")?;
     // Made by the first group: not every service has one.
-    let waker = LazyCell::new(|| events::waker(pool, poll, life.clone()));
+    let waker = LazyCell::new(|| events::waker(pool, poll(config), life.clone()));
     for name in here {
         match name {
             Name::Content => {
@@ -126,6 +125,11 @@ fn spawn_consumer(config: &Config, consumer: impl Consumer, waker: &Waker, life:
     Ok(())
 }
 
+/// The longest pause of whoever waits for a notification.
+fn poll(config: &Config) -> Duration {
+    Duration::from_secs(config.relay.poll_seconds.max(1))
+}
+
 /// Runs workflows and activities.
 pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
     require_token(&config)?;
@@ -148,10 +152,9 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     let life = crate::life()?;
     let temporal = Temporal::new(config.temporal.clone());
     let pool = postgres::pool(&config.postgres, "relay")?;
-    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
     life.spawn(
         "relay",
-        outbox_relay::run(pool, temporal.clone(), poll, life.clone()),
+        outbox_relay::run(pool, temporal.clone(), poll(&config), life.clone()),
     );
     let course = Transport::remote(&config.grpc, &config.grpc.course)?;
     let enrollment = Transport::remote(&config.grpc, &config.grpc.enrollment)?;
@@ -182,7 +185,7 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
         "analytics-tasks",
     )?)));
     let pool = postgres::pool(&config.postgres, "tasks")?;
-    let poll = Duration::from_secs(config.relay.poll_seconds.max(1));
+    let poll = poll(&config);
     life.spawn(
         "tasks",
         tasks::run(pool, handlers, config.tasks, poll, life.clone()),

@@ -118,6 +118,20 @@ async fn effects(pool: &PgPool, group: &str, key: &str) -> Vec<i64> {
         .unwrap()
 }
 
+/// Waits until a group has done this for a key, and nothing else.
+async fn reached(pool: &PgPool, group: &str, key: &str, expected: &[i64]) {
+    wait_for("the effects", async || -> Result<_> {
+        let seen = effects(pool, group, key).await;
+        Ok(if seen == expected {
+            Ok(())
+        } else {
+            Err(format!("{group}: {seen:?}"))
+        })
+    })
+    .await
+    .unwrap();
+}
+
 async fn position(pool: &PgPool, group: &str) -> Option<i64> {
     let query = "select position from platform.event_groups where name = $1";
     sqlx::query_scalar(query)

@@ -2,15 +2,13 @@
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 
-use anyhow::Result;
 use smartcourse_platform::{
     events::{self, MAX_TRIES},
     lifecycle::Lifecycle,
 };
-use smartcourse_tests::wait_for;
 use sqlx::PgPool;
 
-use crate::{Recorder, count, database, effects, publish};
+use crate::{Recorder, count, database, effects, publish, reached};
 
 /// `(tries, retrying, seconds until the next try, last_error)` of the parked events of a key, in order.
 async fn parked(pool: &PgPool, group: &str, key: &str) -> Vec<(i32, bool, f64, String)> {
@@ -91,23 +89,11 @@ async fn a_running_consumer_goes_on_past_poison_and_catches_up_when_mended() {
     for (event_type, key, n) in [("poison", "a", 1), ("thing", "a", 2), ("thing", "b", 3)] {
         publish(&pool, event_type, key, n).await;
     }
-    let reached = async |key: &'static str, expected: &[i64]| {
-        wait_for("the effects", async || -> Result<_> {
-            let seen = effects(&pool, "running", key).await;
-            Ok(if seen == expected {
-                Ok(())
-            } else {
-                Err(format!("{seen:?}"))
-            })
-        })
-        .await
-        .unwrap();
-    };
-    reached("b", &[3]).await;
+    reached(&pool, "running", "b", &[3]).await;
     assert!(effects(&pool, "running", "a").await.is_empty());
     group.mend();
     make_due(&pool).await;
-    reached("a", &[1, 2]).await;
+    reached(&pool, "running", "a", &[1, 2]).await;
     life.stop();
     assert!(life.finished().await);
 }

@@ -33,16 +33,7 @@ async fn the_groups_of_a_process_wake_by_one_connection_and_outlive_it() {
     }
     let both_have = async |expected: &[i64]| {
         for group in ["first", "second"] {
-            wait_for("the effects", async || -> Result<_> {
-                let seen = effects(&pool, group, "a").await;
-                Ok(if seen == expected {
-                    Ok(())
-                } else {
-                    Err(format!("{group}: {seen:?}"))
-                })
-            })
-            .await
-            .unwrap();
+            reached(&pool, group, "a", expected).await;
         }
     };
     publish(&pool, "thing", "a", 1).await;
