@@ -41,8 +41,11 @@ impl Report {
 pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let root = args.data_dir.clone().unwrap_or_else(default_data_dir);
     let data_dir = DataDir::open(&root)?;
+    let (mut no_postgres, mut no_temporal) = (None, None);
     if args.fix {
-        ensure_all(&data_dir, &Progress::auto(), Wants::ALL).await;
+        let installed = ensure_all(&data_dir, &Progress::auto(), Wants::ALL).await;
+        no_postgres = installed.postgres.and_then(Result::err);
+        no_temporal = installed.temporal.and_then(Result::err);
     }
     let mut report = Report { bad: 0 };
     let fix = "run `smartcourse doctor --fix`";
@@ -58,8 +61,9 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
                 binaries.major,
                 binaries.bin_dir.display()
             )),
-            Ok(None) => Err(format!(
-                "no initdb and postgres found: {fix}, or name a server in DATABASE_URL"
+            Ok(None) => Err(no_postgres.map_or_else(
+                || format!("no initdb and postgres found: {fix}, or name a server in DATABASE_URL"),
+                |error| error.to_string(),
             )),
             Err(error) => Err(error.to_string()),
         };
@@ -68,10 +72,11 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     if own_temporal {
         temporal(&config, &mut report).await?;
     } else {
-        let found = match find_temporal(&data_dir) {
+        let found = match find_temporal(&data_dir).await {
             Ok(Some(path)) => Ok(path.display().to_string()),
-            Ok(None) => Err(format!(
-                "no `temporal` command found: {fix} (needs Go), or name a server in TEMPORAL_ADDRESS"
+            Ok(None) => Err(no_temporal.map_or_else(
+                || format!("no `temporal` command found: {fix}, or name a server in TEMPORAL_ADDRESS"),
+                |error| error.to_string(),
             )),
             Err(error) => Err(error.to_string()),
         };

@@ -79,6 +79,16 @@ impl Account {
     }
 }
 
+/// Creates `dir` if needed and closes it to all others, provided that it is ours.
+pub(crate) fn private_dir(dir: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    let meta = std::fs::metadata(dir)?;
+    if meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o077 != 0 {
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o700))?;
+    }
+    Ok(())
+}
+
 /// Lets other users pass through a directory (not list it), provided that it is ours.
 pub(crate) fn open_for_passage(dir: &Path) -> std::io::Result<()> {
     let meta = std::fs::metadata(dir)?;

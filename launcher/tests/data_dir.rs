@@ -1,5 +1,7 @@
 //! One process at a time uses a data directory.
 
+use std::os::unix::fs::PermissionsExt;
+
 use smartcourse_launcher::{DataDir, LockError, free_port, port_is_free};
 
 #[test]
@@ -33,4 +35,20 @@ fn a_port_in_use_is_not_free() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(!port_is_free(listener.local_addr().unwrap().port()));
     assert!(port_is_free(free_port().unwrap()));
+}
+
+#[test]
+fn others_may_read_neither_logs_nor_workflows_nor_hold_the_lock() {
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::create_dir(temp.path().join("logs")).unwrap();
+    std::fs::set_permissions(temp.path().join("logs"), PermissionsExt::from_mode(0o755)).unwrap();
+    let dir = DataDir::open(temp.path()).unwrap();
+    let _held = dir.lock().unwrap();
+    for part in ["logs", "temporal", "lock"] {
+        let mode = std::fs::metadata(dir.root().join(part))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "{part} has mode {mode:o}");
+    }
 }

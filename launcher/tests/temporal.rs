@@ -86,3 +86,19 @@ async fn a_server_left_over_from_a_killed_owner_is_stopped_first() {
     assert_eq!(second.address, address);
     assert!(second.is_running());
 }
+
+#[tokio::test]
+async fn the_file_of_an_earlier_server_is_left_alone() {
+    let (_temp, dir, bin) = setup().await;
+    let earlier = dir.root().join("temporal/temporal.db");
+    std::fs::write(&earlier, "tables this server does not know").unwrap();
+    let server = TemporalServer::start(&bin, &dir, TemporalOptions::default())
+        .await
+        .unwrap();
+    temporal(&bin, &server, &["schedule", "list"]);
+    server.stop().await.unwrap();
+    assert_eq!(
+        std::fs::read_to_string(&earlier).unwrap(),
+        "tables this server does not know"
+    );
+}

@@ -1,7 +1,6 @@
 //! Everything on one machine: engines, services, worker, relay and tasks under one supervisor.
 
 mod children;
-mod download;
 mod endpoints;
 mod settings;
 
@@ -9,8 +8,8 @@ use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{
-    Check, DataDir, DirLock, InstallError, Postgres, Progress, TemporalOptions, TemporalServer, Wants,
-    ensure_all, wait_until,
+    Check, DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalServer, ensure_model,
+    ensure_postgres, ensure_temporal, wait_until,
 };
 use smartcourse_platform::{config::Config, lifecycle::Lifecycle, temporal::Temporal};
 
@@ -83,43 +82,13 @@ impl Stack {
             .with_context(|| format!("cannot use the data directory {}", root.display()))?;
         let lock = data_dir.lock()?;
         let progress = Progress::auto();
-        let own_postgres = std::env::var_os("DATABASE_URL").is_none();
-        let own_temporal = std::env::var_os("TEMPORAL_ADDRESS").is_none();
-        let wants = Wants {
-            postgres: own_postgres,
-            temporal: own_temporal,
-            model: true,
-        };
-        let installed = ensure_all(&data_dir, &progress, wants).await;
-
-        let temporal_binary = match installed.temporal {
-            None => None,
-            Some(Ok(path)) => Some(path),
-            Some(Err(error @ InstallError::NoGo)) => {
-                let downloaded = download::temporal(&data_dir, &progress).await;
-                Some(downloaded.with_context(|| error.to_string())?)
-            }
-            Some(Err(error)) => return Err(error.into()),
-        };
-
-        let step = progress.step("starting the engines");
-        let start_postgres = async {
-            match installed.postgres {
-                Some(binaries) => Postgres::start(&binaries?, &data_dir, None).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let start_temporal = async {
-            match &temporal_binary {
-                Some(binary) => TemporalServer::start(binary, &data_dir, TemporalOptions::default())
-                    .await
-                    .map(Some),
-                None => Ok(None),
-            }
-        };
-        let (postgres, temporal) = tokio::join!(start_postgres, start_temporal);
-        let (postgres, temporal) = (postgres?, temporal?);
-        step.done();
+        // Side by side, so that each engine starts while others are still being fetched.
+        let (postgres, temporal, model) = tokio::try_join!(
+            start_postgres(&data_dir, &progress),
+            start_temporal(&data_dir, &progress),
+            async { Ok(ensure_model(&data_dir, &progress).await) },
+        )?;
+        let (temporal_binary, temporal) = temporal.unzip();
 
         let settings = Settings::choose(
             args.port,
@@ -128,7 +97,7 @@ impl Stack {
             postgres.as_ref(),
             temporal.as_ref(),
             temporal_binary,
-            installed.model,
+            model,
         )?;
         let config = settings.config()?;
         let step = progress.step("bringing the database up to date");
@@ -200,6 +169,33 @@ impl Stack {
         let (temporal, postgres) = tokio::join!(temporal, postgres);
         temporal.and(postgres)
     }
+}
+
+/// PostgreSQL of this machine; `None` when somebody else's is to be used.
+async fn start_postgres(data_dir: &DataDir, progress: &Progress) -> Result<Option<Postgres>> {
+    if std::env::var_os("DATABASE_URL").is_some() {
+        return Ok(None);
+    }
+    let binaries = ensure_postgres(data_dir, progress).await?;
+    let step = progress.step("starting PostgreSQL");
+    let server = Postgres::start(&binaries, data_dir, None).await?;
+    step.done();
+    Ok(Some(server))
+}
+
+/// Temporal of this machine, after its binary; `None` when somebody else's is to be used.
+async fn start_temporal(
+    data_dir: &DataDir,
+    progress: &Progress,
+) -> Result<Option<(PathBuf, TemporalServer)>> {
+    if std::env::var_os("TEMPORAL_ADDRESS").is_some() {
+        return Ok(None);
+    }
+    let binary = ensure_temporal(data_dir, progress).await?;
+    let step = progress.step("starting Temporal");
+    let server = TemporalServer::start(&binary, data_dir, TemporalOptions::default()).await?;
+    step.done();
+    Ok(Some((binary, server)))
 }
 
 /// Waits until the gateway says everything is ready and a worker polls.

@@ -29,7 +29,7 @@ impl Cluster {
         let linked = dir.root().join("postgres");
         let home = match &account {
             None => {
-                std::fs::create_dir_all(&linked).with_context(|| format!("creating {}", linked.display()))?;
+                account::private_dir(&linked).with_context(|| format!("creating {}", linked.display()))?;
                 linked
             }
             Some(account) => {

