@@ -1,5 +1,6 @@
 //! Taking seats over HTTP against a bare insert with the same lock, and the workflows that follow against bare ones.
 
+use smartcourse_platform::postgres;
 use std::{
     path::Path,
     sync::{
@@ -191,7 +192,7 @@ impl BareInsert {
 }
 
 async fn insert(pool: &PgPool, user: i64) -> Result<()> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     sqlx::query("select taken from bench.seats where course_id = 1 for update")
         .execute(&mut *tx)
         .await?;

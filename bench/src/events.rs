@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use smartcourse_platform::outbox;
+use smartcourse_platform::{outbox, postgres};
 use smartcourse_proto::events::EnrollmentCreated;
 use smartcourse_tests::{Layout, World};
 use sqlx::PgPool;
@@ -81,7 +81,7 @@ async fn lags(pool: &PgPool) -> Result<Vec<Duration>> {
             for number in 1..=i64::try_from(RATE * SECONDS)? {
                 clock.tick().await;
                 let (key, event) = created(number);
-                let mut tx = pool.begin().await?;
+                let mut tx = postgres::begin(&pool).await?;
                 let id = outbox::put_event(&mut tx, "enrollment.created", &key, &event).await?;
                 tx.commit().await?;
                 commits.push((id, start.elapsed()));
@@ -130,7 +130,7 @@ async fn fill(pool: &PgPool) -> Result<()> {
     let begin = i64::try_from(RATE * SECONDS)? + 1;
     let mut number = begin;
     while number < begin + LOG {
-        let mut tx = pool.begin().await?;
+        let mut tx = postgres::begin(pool).await?;
         for number in number..number + BATCH {
             let (key, event) = created(number);
             outbox::put_event(&mut tx, "enrollment.created", &key, &event).await?;

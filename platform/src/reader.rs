@@ -1,4 +1,4 @@
-//! Connections for short reads and transactions, kept at hand.
+//! Connections for short reads and statements that commit themselves, kept at hand.
 //!
 //! sqlx asks the server whether a connection still lives each time it comes back to its pool: a round trip, and a task that
 //! waits for it, which cost as much as reading a row by its key. Connections that were in use a moment ago are therefore

@@ -43,7 +43,7 @@ fn start(workflow_id: &str) -> Start {
 
 /// Commits a start.
 async fn put_start(pool: &PgPool, workflow_id: &str) {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     outbox::put_start(&mut tx, &start(workflow_id)).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -64,7 +64,7 @@ fn unreachable() -> Temporal {
 }
 
 async fn withdraw(pool: &PgPool) -> bool {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     let answer = outbox::withdraw_start(&mut tx, ID).await.unwrap();
     tx.commit().await.unwrap();
     answer
@@ -150,7 +150,7 @@ async fn a_start_that_was_handed_over_is_not_withdrawn() {
 #[tokio::test]
 async fn a_cancel_is_no_start_to_withdraw() {
     let pool = database().await;
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     outbox::put_cancel(&mut tx, ID).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!withdraw(&pool).await);
@@ -161,7 +161,7 @@ async fn a_cancel_is_no_start_to_withdraw() {
 async fn a_withdrawal_waits_for_the_relay_and_loses_when_the_row_was_handed_over() {
     let pool = database().await;
     put_start(&pool, ID).await;
-    let mut holder = pool.begin().await.unwrap();
+    let mut holder = postgres::begin(&pool).await.unwrap();
     hold(&mut holder).await;
     let withdrawal = waiting_withdrawal(&pool).await;
     mark_handed_over(&mut holder).await;
@@ -177,7 +177,7 @@ async fn a_withdrawal_waits_for_the_relay_and_loses_when_the_row_was_handed_over
 async fn a_withdrawal_waits_for_the_relay_and_wins_when_that_died() {
     let pool = database().await;
     put_start(&pool, ID).await;
-    let mut holder = pool.begin().await.unwrap();
+    let mut holder = postgres::begin(&pool).await.unwrap();
     hold(&mut holder).await;
     let withdrawal = waiting_withdrawal(&pool).await;
     holder.rollback().await.unwrap();
@@ -189,7 +189,7 @@ async fn a_withdrawal_waits_for_the_relay_and_wins_when_that_died() {
 async fn a_withdrawal_that_rolls_back_leaves_the_start_to_the_relay() {
     let pool = database().await;
     put_start(&pool, ID).await;
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(outbox::withdraw_start(&mut tx, ID).await.unwrap());
     assert_eq!(
         relay::hand_over(&pool, &unreachable()).await.unwrap(),
@@ -258,7 +258,7 @@ async fn without_temporal_the_relay_still_places_events() {
     .await
     .unwrap();
     for n in 1..=3_i64 {
-        let mut tx = pool.begin().await.unwrap();
+        let mut tx = postgres::begin(&pool).await.unwrap();
         outbox::put_event(&mut tx, "thing", "a", &json!({ "n": n }))
             .await
             .unwrap();
@@ -283,7 +283,7 @@ async fn without_temporal_the_relay_still_places_events() {
 #[tokio::test]
 async fn a_rolled_back_transaction_asks_for_nothing() {
     let pool = database().await;
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     outbox::put_start(&mut tx, &start(ID)).await.unwrap();
     outbox::put_cancel(&mut tx, ID).await.unwrap();
     outbox::put_event(&mut tx, "thing", "a", &json!({}))

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use smartcourse_platform::reader::Reader;
+use smartcourse_platform::{postgres, reader::Reader};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 async fn pool(connections: u32) -> PgPool {
@@ -69,6 +69,6 @@ async fn who_writes_finds_every_connection_of_a_small_pool() {
     let pool = pool(2).await;
     let reader = Reader::new(pool.clone());
     backend(&reader).await.unwrap();
-    let _one = pool.begin().await.unwrap();
-    let _two = pool.begin().await.unwrap();
+    let _one = postgres::begin(&pool).await.unwrap();
+    let _two = postgres::begin(&pool).await.unwrap();
 }

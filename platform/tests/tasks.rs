@@ -123,7 +123,7 @@ fn start_with(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>, settings: config::
 
 async fn put(pool: &PgPool, kind: &str, payload: Value) -> Uuid {
     let task = Task::new(Uuid::now_v7(), kind, &payload).unwrap();
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(tasks::put(&mut tx, &task).await.unwrap());
     tx.commit().await.unwrap();
     task.id
@@ -153,17 +153,17 @@ async fn outcomes(pool: &PgPool, id: Uuid) -> Vec<(String, i32)> {
 async fn a_task_is_asked_for_by_a_commit_and_once() {
     let pool = database().await;
     let task = Task::new(Uuid::now_v7(), "a", &json!({})).unwrap();
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(tasks::put(&mut tx, &task).await.unwrap());
     tx.rollback().await.unwrap();
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(tasks::put(&mut tx, &task).await.unwrap(), "nothing was asked for");
     assert!(!tasks::put(&mut tx, &task).await.unwrap());
     tx.commit().await.unwrap();
 
     let life = start(&pool, vec![Scripted::new("a")]);
     assert_eq!(until(&pool, task.id, "done").await, 1);
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(!tasks::put(&mut tx, &task).await.unwrap(), "known when done, too");
     assert!(
         !tasks::replay(&mut tx, task.id).await.unwrap(),
@@ -196,7 +196,7 @@ async fn failures_are_tried_again_and_given_up() {
     );
     assert_eq!(outcomes(&pool, refused).await, [step("dead", 1)]);
 
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(tasks::replay(&mut tx, always).await.unwrap());
     assert!(
         !tasks::replay(&mut tx, always).await.unwrap(),

@@ -59,7 +59,7 @@ async fn count(pool: &PgPool, query: &'static str) -> i64 {
 }
 
 async fn publish(pool: &PgPool, key: &str) {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     outbox::put_event(&mut tx, "thing", key, &json!({}))
         .await
         .unwrap();
@@ -124,7 +124,7 @@ async fn more_than_a_batch_goes_in_one_sweep() {
 #[tokio::test]
 async fn done_commands_and_tasks_go_and_open_or_dead_ones_stay() {
     let pool = database().await;
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     for _ in 0..4 {
         outbox::put_cancel(&mut tx, "w").await.unwrap();
         let task = Task::new(Uuid::now_v7(), "a", &json!({})).unwrap();

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use smartcourse_proto::ids::VersionId;
 use sqlx::PgPool;
 
-use crate::error::Result;
+use crate::{error::Result, postgres};
 
 /// A text to find. The course itself has an empty lesson id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Postgres {
 #[async_trait]
 impl Search for Postgres {
     async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()> {
-        let mut tx = self.0.begin().await?;
+        let mut tx = postgres::begin(&self.0).await?;
         sqlx::query!(
             "delete from platform.search_entries where course_id = $1 and version = $2",
             version.course_id.0,

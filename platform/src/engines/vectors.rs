@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use smartcourse_proto::ids::VersionId;
 use sqlx::PgPool;
 
-use crate::error::Result;
+use crate::{error::Result, postgres};
 
 /// Memory for vectors of recently asked versions, in bytes.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
@@ -147,7 +147,7 @@ impl Vectors for Postgres {
             .iter()
             .map(|vector| (vector.ordinal, to_bytes(&vector.embedding)))
             .unzip();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = postgres::begin(&self.pool).await?;
         sqlx::query!(
             "delete from platform.vectors where model = $1 and course_id = $2 and version = $3 and lesson_id = $4",
             model,

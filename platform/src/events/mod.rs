@@ -12,13 +12,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::{Acquire, PgConnection, PgPool, types::time::OffsetDateTime};
+use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
     fault,
     lifecycle::Lifecycle,
+    postgres,
     waker::Waker,
 };
 
@@ -80,7 +81,7 @@ pub trait Consumer: Send + Sync + 'static {
 
 /// Gives committed events their positions; answers how many.
 pub async fn place(pool: &PgPool) -> Result<i64> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let owner = sqlx::query_scalar!(
         "select pg_try_advisory_xact_lock($1) as \"owner!\"",
         SEQUENCER_LOCK
@@ -156,7 +157,7 @@ struct Look {
 
 async fn look(pool: &PgPool, consumer: &impl Consumer) -> Result<Look> {
     let group = consumer.group();
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let owner = sqlx::query_scalar!(
         "select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as \"owner!\"",
         group
@@ -270,7 +271,7 @@ async fn take(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) ->
 
 /// Inbox row and effect under one savepoint.
 async fn apply(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) -> Result<()> {
-    let mut savepoint = tx.begin().await?;
+    let mut savepoint = postgres::savepoint(tx).await?;
     let first = sqlx::query!(
         "insert into platform.inbox (group_name, event_id) values ($1, $2) on conflict do nothing",
         consumer.group(),

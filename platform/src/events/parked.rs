@@ -4,7 +4,7 @@ use sqlx::{PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use super::PLACED;
-use crate::error::Result;
+use crate::{error::Result, postgres};
 
 /// An event that is parked for a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ pub async fn list(pool: &PgPool, after: &(i64, String), limit: i64) -> Result<Ve
 /// # Errors
 /// When the database does not answer.
 pub async fn replay(pool: &PgPool, event_id: Uuid) -> Result<Vec<String>> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let groups = sqlx::query_scalar!(
         "update platform.parked_events set retrying = true, tries = 0, next_try_at = now() where event_id = $1
          returning group_name",

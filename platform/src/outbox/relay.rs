@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result, codes},
     events, fault,
     lifecycle::Lifecycle,
+    postgres,
     temporal::Temporal,
     waker::Waker,
 };
@@ -62,7 +63,7 @@ struct Command {
 
 /// Hands over up to [`BATCH`] due commands; answers how many.
 pub async fn hand_over(pool: &PgPool, temporal: &Temporal) -> Result<i64> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let commands = sqlx::query_as!(
         Command,
         "select id, kind, workflow_id, workflow_type, task_queue, payload, options from platform.outbox_commands

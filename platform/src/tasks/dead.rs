@@ -5,7 +5,7 @@ use sqlx::{PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use super::store;
-use crate::{error::Result, fault};
+use crate::{error::Result, fault, postgres};
 
 /// A task that was given up.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ pub async fn list(
 /// # Errors
 /// When the database does not answer.
 pub async fn replay(pool: &PgPool, id: Uuid) -> Result<bool> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let revived = store::replay(&mut tx, id).await?;
     fault::point("tasks.replay", "before_commit");
     tx.commit().await?;

@@ -16,6 +16,7 @@ use crate::{
     fault,
     http::{accept_trace_id, with_trace_id},
     lifecycle::Lifecycle,
+    postgres,
     waker::Waker,
 };
 
@@ -169,7 +170,7 @@ async fn settle(
     leased: &Leased,
     outcome: Outcome<'_>,
 ) -> Result<()> {
-    let mut tx = context.pool.begin().await?;
+    let mut tx = postgres::begin(&context.pool).await?;
     if !store::settle(
         &mut tx,
         leased,

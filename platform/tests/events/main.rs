@@ -101,7 +101,7 @@ async fn put(tx: &mut PgConnection, event_type: &str, key: &str, n: i64) {
 
 /// Commits an event and places it.
 async fn publish(pool: &PgPool, event_type: &str, key: &str, n: i64) {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(&pool).await.unwrap();
     put(&mut tx, event_type, key, n).await;
     tx.commit().await.unwrap();
     assert_eq!(events::place(pool).await.unwrap(), 1);
@@ -149,7 +149,7 @@ async fn count(pool: &PgPool, query: &'static str) -> i64 {
 async fn only_committed_events_get_positions_and_late_commits_are_not_skipped() {
     let pool = database().await;
     let group = Recorder::new("late");
-    let mut early = pool.begin().await.unwrap();
+    let mut early = postgres::begin(&pool).await.unwrap();
     put(&mut early, "thing", "a", 1).await;
     assert_eq!(events::place(&pool).await.unwrap(), 0);
     publish(&pool, "thing", "b", 2).await;
@@ -230,7 +230,7 @@ async fn two_sequencers_and_two_consumers_give_each_event_once_in_order_per_key(
         let pool = pool.clone();
         tokio::spawn(async move {
             for n in 0..EACH {
-                let mut tx = pool.begin().await.unwrap();
+                let mut tx = postgres::begin(&pool).await.unwrap();
                 put(&mut tx, "thing", key, n).await;
                 tx.commit().await.unwrap();
             }

@@ -3,6 +3,7 @@
 use smartcourse_platform::{
     Result,
     events::{self, Consumer as _, Event},
+    postgres,
 };
 use sqlx::{PgConnection, PgPool};
 
@@ -27,7 +28,7 @@ pub struct Rebuilt {
 /// # Errors
 /// When an event cannot be counted; nothing is changed then.
 pub async fn rebuild(pool: &PgPool) -> Result<Rebuilt> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let position = events::hold_group(&mut tx, GROUP).await?;
     let before = digests(&mut tx).await?;
     // Not truncated: readers would wait for the whole rebuild.

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use smartcourse_platform::{
     Error, Result,
     error::codes,
+    postgres,
     tasks::{self, Handler, Outcome, Task},
 };
 use smartcourse_proto::{
@@ -45,7 +46,7 @@ const HEADER: [&str; 13] = [
 
 /// Asks for a report; the same key asks once.
 pub(crate) async fn request(pool: &PgPool, request: RequestReportRequest) -> Result<Report> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let row = sqlx::query!(
         r#"insert into analytics.reports as known (id, key) values ($1, $2)
          on conflict (key) do update set key = known.key returning id, xmax = 0 as "is_new!""#,

@@ -46,7 +46,7 @@ async fn promises_no_more_than_it_has<T: Send + 'static>(
     let before = OffsetDateTime::UNIX_EPOCH + Duration::days(1);
     let count = "insert into analytics.counted (as_of) values ($1) on conflict (one) do update set as_of = excluded.as_of";
     sqlx::query(count).bind(before).execute(pool).await.unwrap();
-    let mut counting = pool.begin().await.unwrap();
+    let mut counting = postgres::begin(pool).await.unwrap();
     let lock = format!("lock table analytics.{table} in access exclusive mode");
     counting.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
     let answer = tokio::spawn(answer);

@@ -259,7 +259,7 @@ async fn empty(pool: &PgPool) {
 
 /// Writes the events into the log in this order.
 async fn write(pool: &PgPool, events: &[Event]) {
-    let mut tx = pool.begin().await.unwrap();
+    let mut tx = postgres::begin(pool).await.unwrap();
     for event in events {
         sqlx::query(
             "insert into platform.events (id, type, key, payload, created_at) values ($1, $2, $3, $4, $5)",
@@ -317,7 +317,7 @@ async fn any_order_across_keys_and_every_event_twice_give_the_same_numbers() {
 
         // Past the inbox: the effects themselves bear a repetition.
         empty(&pool).await;
-        let mut tx = pool.begin().await.unwrap();
+        let mut tx = postgres::begin(&pool).await.unwrap();
         for event in &order {
             for _ in 0..2 {
                 Counter.handle(&mut tx, event).await.unwrap();

@@ -141,7 +141,7 @@ async fn retire(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
 
 /// The version's row is held, so that nothing is written for it meanwhile; somebody else's is theirs to retire.
 async fn retire_one(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     postgres::be_patient(&mut tx).await?;
     let ours = sqlx::query!(
         "select version from content.versions

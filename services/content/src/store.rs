@@ -4,7 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
-    Error, Result, engines::documents::Documents, error::codes, grpc::Actor, postgres::Tx,
+    Error, Result,
+    engines::documents::Documents,
+    error::codes,
+    grpc::Actor,
+    postgres::{self, Tx},
 };
 use smartcourse_proto::{
     content::Asset,
@@ -42,7 +46,7 @@ pub(crate) fn files_prefix(version: VersionId) -> String {
 
 /// Begins the transaction under which something of a version is written: until it ends, no discard can begin.
 pub(crate) async fn begin_write(state: &State, version: VersionId) -> Result<Tx> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     sqlx::query!(
         "insert into content.versions (course_id, version, model) values ($1, $2, $3) on conflict do nothing",
         version.course_id.0,

@@ -1,6 +1,6 @@
 //! Who may read a course.
 
-use smartcourse_platform::Result;
+use smartcourse_platform::{Result, postgres};
 use smartcourse_proto::enrollment::Access;
 use sqlx::{PgExecutor, PgPool};
 
@@ -22,7 +22,7 @@ pub(crate) async fn access(connection: impl PgExecutor<'_>, course_id: i64, user
 
 /// The same once a drop that is under way has ended, one way or the other.
 pub(crate) async fn settled(pool: &PgPool, course_id: i64, user_id: i64) -> Result<Access> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let seen = access(&mut *tx, course_id, user_id).await?;
     leave::take_turn(&mut tx, seen.enrollment_id).await?;
     access(&mut *tx, course_id, user_id).await

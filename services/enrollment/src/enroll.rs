@@ -9,6 +9,7 @@ use smartcourse_platform::{
     grpc::Actor,
     idempotency::IdempotencyKey,
     outbox::{self, AfterCompletion, Start, StartOptions},
+    postgres,
 };
 use smartcourse_proto::{
     course::{Course, CourseStatus, GetCourseRequest},
@@ -20,7 +21,7 @@ use smartcourse_workflows::{
     TASK_QUEUE,
     enrollment::{EXECUTION_TIMEOUT, EnrollInput, workflow_id},
 };
-use sqlx::{Connection as _, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
@@ -39,17 +40,19 @@ pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) 
         require_student(state, user_id).await?;
     }
     let course = course(state, request.course_id).await?;
-    let mut connection = state.reader.connection().await?;
     let row = match request.idempotency_key {
         // One statement is a transaction of its own: nobody who waits for the seats waits for our round trips.
         None => {
+            let mut connection = state.reader.connection().await?;
             fault::point("enrollment.enroll", "before_commit");
-            accept(state, &mut connection, &course, user_id, None).await?
+            let row = accept(state, &mut connection, &course, user_id, None).await?;
+            connection.done();
+            row
         }
         Some(key) => {
             // Sent again, a key gets the enrollment it made, where a request without one is told `already_enrolled`.
             let key = IdempotencyKey::new(format!("enroll:{user_id}"), key, course.id.to_string());
-            let mut tx = connection.begin().await?;
+            let mut tx = postgres::begin(&state.pool).await?;
             key.lock(&mut tx).await?;
             if let Some(id) = key.earlier(&mut tx).await? {
                 let row = model::by_id(&mut *tx, id).await?;
@@ -63,7 +66,6 @@ pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) 
         }
     };
     fault::point("enrollment.enroll", "after_commit");
-    connection.done();
     Ok(model::outside(row, &[], &state.temporal))
 }
 

@@ -1,6 +1,6 @@
 //! What the enrollment workflow and the reconciler call. Each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
 use smartcourse_proto::enrollment::{
     EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding, ListOpenOnboardingsRequest,
     OpenOnboarding, OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
@@ -30,7 +30,7 @@ pub(crate) async fn ensure(state: &State, request: EnsureRequest) -> Result<Ensu
     let Some(epoch) = request.epoch else {
         return ensure_raw(state, &request).await;
     };
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let row = enroll::existing(&mut tx, request.course_id, request.user_id)
         .await?
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, "there is no such enrollment"))?;
@@ -61,7 +61,7 @@ async fn take_up(tx: &mut sqlx::PgConnection, row: &EnrollmentRow, run_id: &str)
 async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
     require_student(state, request.user_id).await?;
     let course = enroll::course(state, request.course_id).await?;
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     enroll::lock_seats(&mut tx, course.id).await?;
     let row = match enroll::existing(&mut tx, course.id, request.user_id).await? {
         Some(row) if row.is_seated() => {
@@ -128,7 +128,7 @@ pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> R
 
 /// All is set. Names the next epoch when the student dropped the course and came back meanwhile.
 pub(crate) async fn finish(state: &State, request: FinishOnboardingRequest) -> Result<FinishedOnboarding> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let row = model::lock(&mut tx, request.enrollment_id).await?;
     if row.epoch != request.epoch {
         let next = (row.is_seated() && !row.is_onboarded()).then_some(row.epoch);
@@ -183,7 +183,7 @@ pub(crate) async fn open(state: &State, request: ListOpenOnboardingsRequest) -> 
 
 /// Starts the workflow of an onboarding again: its run is gone, its seat is not.
 pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let row = model::lock(&mut tx, request.enrollment_id).await?;
     if row.epoch != request.epoch || row.is_onboarded() {
         return Ok(());

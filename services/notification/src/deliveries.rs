@@ -1,6 +1,6 @@
 //! What was sent over which channel, and what became of it.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox, page, tasks};
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox, page, postgres, tasks};
 use smartcourse_proto::{
     Wire as _,
     catalogue::Key,
@@ -70,7 +70,7 @@ pub(crate) async fn list(pool: &PgPool, request: &ListDeliveriesRequest) -> Resu
 pub(crate) async fn replay(pool: &PgPool, id: &str) -> Result<Delivery> {
     let unknown = || Error::new(&codes::NOT_FOUND, format!("there is no delivery `{id}`"));
     let uuid = Uuid::parse_str(id).map_err(|_| unknown())?;
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     // First the task, then the delivery: the order in which they are settled.
     let revived = tasks::replay(&mut tx, uuid).await?;
     let row = sqlx::query_as!(

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
     Result,
     config::Config,
-    fault,
+    fault, postgres,
     tasks::{self, Task},
 };
 use smartcourse_proto::{
@@ -146,7 +146,7 @@ pub(crate) async fn queue_welcome(
         certificate: None,
     };
     let cause = format!("enrollment-{}/{}", request.enrollment_id, request.epoch);
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     queue(&mut tx, configured, &cause, &message).await?;
     fault::point("notification.queue_welcome_mail", "before_commit");
     tx.commit().await?;

@@ -4,6 +4,7 @@ use smartcourse_platform::{
     Error, Result,
     engines::push::Pusher,
     error::{Problems, codes},
+    postgres,
 };
 use smartcourse_proto::notification::{Channel, Preferences};
 use sqlx::{PgExecutor, PgPool};
@@ -120,7 +121,7 @@ pub(crate) async fn set(
         }
     }
     problems.finish()?;
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     // The row to lock is made if it is not there: two changes at once are both kept.
     sqlx::query!(
         "insert into notification.preferences (user_id) values ($1)

@@ -4,7 +4,7 @@
 //! A note whose drop did not happen – its process died in between – is found by the learner's next lesson or set-up, and
 //! taken back. A republish asks nobody: what it leaves complete is completed with that next lesson.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor};
+use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, postgres};
 use smartcourse_proto::{enrollment::AccessRequest, progress::LeaveRequest};
 use sqlx::{PgConnection, PgPool};
 
@@ -15,7 +15,7 @@ use crate::{State, enrollments};
 /// # Errors
 /// `enrollment_completed` when there is a completion.
 pub(crate) async fn leave(pool: &PgPool, request: LeaveRequest) -> Result<()> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let enrollment = enrollments::lock(&mut tx, request.enrollment_id).await?;
     if enrollment.is_some_and(|enrollment| enrollment.completed_at.is_some()) {
         return Err(Error::new(

@@ -14,7 +14,7 @@ use sqlx::PgPool;
 const LOCK: i32 = 0x7072_6f67;
 
 async fn locked(pool: &PgPool, course_id: i64) -> Result<Tx> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     postgres::lock(&mut tx, LOCK, course_id).await?;
     Ok(tx)
 }

@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_platform::{Error, Result, error::codes, postgres};
 use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -60,7 +60,7 @@ async fn add_token(tx: &mut PgConnection, family: Uuid, expires_at: OffsetDateTi
 
 /// Uses up a token: the account it belongs to and the token that follows it.
 pub(crate) async fn rotate(pool: &PgPool, token: &str, seconds: i64) -> Result<(Account, String)> {
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     // The lock makes concurrent uses come one after the other; the second sees the first's mark.
     let row = sqlx::query!(
         r#"select family_id, expires_at < now() as "expired!", used_at is not null as "used!"

@@ -4,7 +4,7 @@ use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
     outbox,
-    postgres::OnConstraint as _,
+    postgres::{self, OnConstraint as _},
 };
 use smartcourse_proto::{
     Wire as _,
@@ -25,7 +25,7 @@ const PASSWORD_MAX: usize = 128;
 pub(crate) async fn register(pool: &PgPool, passwords: &Passwords, request: RegisterRequest) -> Result<User> {
     let role = check(&request)?;
     let hash = passwords.hash(request.password).await?;
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let account = sqlx::query_as!(
         Account,
         r#"insert into "user".users (email, password_hash, full_name, role) values ($1, $2, $3, $4)

@@ -3,7 +3,7 @@
 use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
-    outbox,
+    outbox, postgres,
 };
 use smartcourse_proto::{
     Wire as _,
@@ -24,7 +24,7 @@ pub(crate) async fn set(pool: &PgPool, user_id: i64, role: Role) -> Result<User>
         "must be student, instructor or admin",
     );
     problems.finish()?;
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     let former = sqlx::query_scalar!(
         r#"with former as (select id, role from "user".users where id = $1 for update)
            update "user".users u set role = $2, generation = generation + 1

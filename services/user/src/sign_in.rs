@@ -1,6 +1,6 @@
 //! Signing in with a password.
 
-use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_platform::{Error, Result, error::codes, postgres};
 use sqlx::PgPool;
 
 use crate::{
@@ -32,7 +32,7 @@ pub(crate) async fn sign_in(
             "e-mail address and password do not match",
         ));
     };
-    let mut tx = pool.begin().await?;
+    let mut tx = postgres::begin(pool).await?;
     // Under a lock, so that a role change either comes first and is seen here, or ends this session too.
     let account = sqlx::query_as!(
         Account,

@@ -5,7 +5,7 @@ use smartcourse_platform::{
     Error, Result,
     engines::files::{FilePath, Files, ObjectStoreExt},
     error::codes,
-    fault,
+    fault, postgres,
 };
 use smartcourse_proto::{
     content::{DiscardRequest, Part},
@@ -30,7 +30,7 @@ pub(crate) async fn discard(state: &State, request: DiscardRequest) -> Result<()
     if part == Part::Unspecified {
         return Err(Error::new(&codes::VALIDATION_FAILED, "part must be given"));
     }
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     // Waits for every write under way (they hold the row shared), so that all of them are seen below.
     sqlx::query!(
         "insert into content.versions as v (course_id, version, model, state, discarded_at)

@@ -9,6 +9,7 @@ use smartcourse_platform::{
     fault,
     grpc::Actor,
     idempotency::IdempotencyKey,
+    postgres,
 };
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
 use smartcourse_text::{Detected, sniff, source_hash};
@@ -173,7 +174,7 @@ struct New {
 }
 
 async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Result<Asset> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     if let Some(key) = key {
         key.lock(&mut tx).await?;
         if let Some(asset) = earlier(key, &mut tx, new.course_id).await? {

@@ -2,7 +2,7 @@
 //!
 //! Every operation locks the course, then the attempt; each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
 use smartcourse_proto::{
     Wire,
     catalogue::Key,
@@ -35,7 +35,7 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
     let Some(id) = &request.attempt_id else {
         return begin_raw(state, &request).await;
     };
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, id).await?;
     let same_run = attempt.run_id.as_deref() == Some(request.run_id.as_str());
     match attempt.state.as_str() {
@@ -68,7 +68,7 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
 
 /// A workflow started without the service makes its own attempt, under the same rules.
 async fn begin_raw(state: &State, request: &BeginAttemptRequest) -> Result<Attempt> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, request.course_id).await?;
     if let Some(latest) = store::latest_attempt(&mut *tx, course.id).await? {
         if latest.run_id.as_deref() == Some(request.run_id.as_str()) {
@@ -133,7 +133,7 @@ pub(crate) async fn report(state: &State, request: ReportStepRequest) -> Result<
 
 /// Step 1: the pinned revision has what a publish needs.
 pub(crate) async fn validate(state: &State, request: AttemptRef) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     attempt.require_running()?;
     if course.archived {
@@ -145,7 +145,7 @@ pub(crate) async fn validate(state: &State, request: AttemptRef) -> Result<()> {
 /// Step 2: the immutable content of the version. The document is written under the attempt's lock, so an abort either
 /// sees it or comes first.
 pub(crate) async fn save_content(state: &State, request: AttemptRef) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     attempt.require_running()?;
     let mut content = state.content(&attempt.draft_key).await?;
@@ -171,7 +171,7 @@ pub(crate) async fn save_content(state: &State, request: AttemptRef) -> Result<(
 
 /// Compensation of step 2. The tombstone stays.
 pub(crate) async fn delete_version(state: &State, request: AttemptRef) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.aborted {
         return Err(Error::internal("a version is deleted only after it was aborted"));
@@ -188,7 +188,7 @@ pub(crate) async fn delete_version(state: &State, request: AttemptRef) -> Result
 
 /// Records how the attempt ended; the course may be published again from here on.
 pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.is_open() {
         return Ok(());

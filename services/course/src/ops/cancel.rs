@@ -1,12 +1,12 @@
 //! Cancelling a publish: before its start it ends here, before the flip it is compensated, after it nothing happens.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox};
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, postgres};
 use smartcourse_proto::course::PublishStatus;
 
 use crate::{State, ops::status, store};
 
 pub(crate) async fn cancel(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, course_id).await?;
     course.require_owner(actor)?;
     let attempt = store::latest_attempt(&mut *tx, course_id).await?.ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! The decision. `mark_published` and `abort_version` lock the same rows; the first wins and the other is told so.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox};
+use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
 use smartcourse_proto::{
     catalogue::Key,
     course::{AbortReply, AttemptRef, MarkPublishedRequest},
@@ -11,7 +11,7 @@ use crate::{State, store};
 
 /// Step 7: flips the pointer, closes the attempt and announces the version, in one transaction.
 pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if attempt.state == "completed" {
         return Ok(());
@@ -77,7 +77,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
 
 /// Decides against the version and leaves a tombstone that refuses late writes.
 pub(crate) async fn abort(state: &State, request: AttemptRef) -> Result<AbortReply> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if attempt.state == "completed" {
         return Ok(AbortReply {

@@ -8,7 +8,7 @@ use smartcourse_platform::{
     fault,
     grpc::Actor,
     outbox::{self, Start, StartOptions},
-    postgres::OnConstraint,
+    postgres::{self, OnConstraint},
 };
 use smartcourse_proto::course::PublishAccepted;
 use smartcourse_workflows::{
@@ -61,7 +61,7 @@ async fn accept(
     course_id: i64,
     pinned: impl FnOnce(&CourseRow) -> Result<String>,
 ) -> Result<PublishAccepted> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, course_id).await?;
     course.require_owner(actor)?;
     if course.archived {

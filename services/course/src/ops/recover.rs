@@ -3,6 +3,7 @@
 use smartcourse_platform::{
     Error, Result,
     outbox::{self, Start, StartOptions},
+    postgres,
 };
 use smartcourse_proto::{
     Wire,
@@ -50,7 +51,7 @@ pub(crate) async fn open_attempts(state: &State, request: ListOpenAttemptsReques
 
 /// Starts the workflow of an attempt again, or the clean-up of what it left behind.
 pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.is_open() || attempt.run_id != request.run_id {
         return Ok(());

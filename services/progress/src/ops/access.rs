@@ -1,7 +1,12 @@
 //! Who learns here: asked of the course and the enrollment service on every call, so that a drop or a flip counts at
 //! once.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, postgres::Tx};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    grpc::Actor,
+    postgres::{self, Tx},
+};
 use smartcourse_proto::{
     course::{Course, CourseStatus, GetCourseRequest, LessonType},
     enrollment::{Access, AccessRequest},
@@ -33,7 +38,7 @@ impl Learner {
     /// learner has left since.
     pub(crate) async fn begin(&self, state: &State) -> Result<(Tx, Enrollment)> {
         loop {
-            let mut tx = state.pool.begin().await?;
+            let mut tx = postgres::begin(&state.pool).await?;
             let enrollment = self.ready(enrollments::lock(&mut tx, self.enrollment_id).await?)?;
             if !enrollment.dropped {
                 return Ok((tx, enrollment));

@@ -4,7 +4,7 @@
 //! new epoch. A course that was completed stays completed, with its certificate, and is announced as completed for the
 //! new epoch too. An epoch that is not newer than the row's, or was left meanwhile, changes nothing.
 
-use smartcourse_platform::{Error, Result, fault, grpc::Actor};
+use smartcourse_platform::{Error, Result, fault, grpc::Actor, postgres};
 use smartcourse_proto::{enrollment::AccessRequest, progress::InitialiseRequest, user::GetUserRequest};
 
 use super::access;
@@ -33,7 +33,7 @@ pub(crate) async fn initialise(state: &State, request: InitialiseRequest) -> Res
         Ok(users.get_user(Actor::Service.request(user)).await?.into_inner())
     })?;
 
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     // The row lock this takes, in either branch, is the one of all other writers.
     let raised = sqlx::query_scalar!(
         "insert into progress.enrollments as e (enrollment_id, epoch, course_id, user_id, full_name)

@@ -250,7 +250,7 @@ impl House {
     }
 
     async fn put(&self, kind: &str, key: &str, event: &impl serde::Serialize) {
-        let mut tx = self.pool.begin().await.expect("begins");
+        let mut tx = postgres::begin(&self.pool).await.expect("begins");
         outbox::put_event(&mut tx, kind, key, event)
             .await
             .expect("is put");

@@ -1,0 +1,184 @@
+//! The database: pools, transactions, migrations, and what its errors mean.
+
+mod transaction;
+
+use std::{borrow::Cow, time::Duration};
+
+use secrecy::ExposeSecret;
+use sqlx::{Executor as _, PgPool, migrate::Migrator, postgres::PgPoolOptions};
+
+pub use self::transaction::{Tx, begin, savepoint};
+use crate::{
+    config::Postgres,
+    error::{Error, Result, codes},
+};
+
+/// Start of the names our sessions have at the server.
+const SESSION: &str = "smartcourse-";
+/// End of the names of sessions in a transaction that may stand still.
+const PATIENT: &str = " (patient)";
+/// A transaction that stands still for this long is stuck: those that wait for a call of another service take seconds.
+const STILL: Duration = Duration::from_secs(10);
+
+/// How long an idle connection is taken to be alive.
+pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
+
+/// A pool that connects when it is first used, so that a service starts before its database.
+///
+/// # Errors
+/// When the URL cannot be read.
+pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
+    let options: sqlx::postgres::PgConnectOptions = config
+        .url
+        .expose_secret()
+        .parse()
+        .map_err(|error: sqlx::Error| Error::internal("postgres.url cannot be read").because(error))?;
+    let idle = format!(
+        "set idle_in_transaction_session_timeout = '{}s'",
+        config.idle_transaction_seconds
+    );
+    Ok(PgPoolOptions::new()
+        .max_connections(config.pool_size)
+        .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
+        // A connection in use a moment ago needs no look whether it lives: that would double every read's way.
+        .test_before_acquire(false)
+        .before_acquire(|connection, usage| {
+            Box::pin(async move {
+                if usage.idle_for <= TRUSTED {
+                    return Ok(true);
+                }
+                let at_rest = transaction::is_at_rest(connection).await?;
+                if !at_rest {
+                    tracing::error!("a connection was given back inside a transaction; it is closed");
+                }
+                Ok(at_rest)
+            })
+        })
+        // Not among the options of the connection: poolers in between refuse those they do not know.
+        .after_connect(move |connection, _| {
+            let idle = sqlx::AssertSqlSafe(idle.clone());
+            Box::pin(async move { connection.execute(idle).await.map(drop) })
+        })
+        .connect_lazy_with(options.application_name(&format!("{SESSION}{service}"))))
+}
+
+/// Gives a service's embedded migrations its own schema and its own table of applied migrations.
+pub fn in_schema(schema: &str, mut migrator: Migrator) -> Migrator {
+    migrator.create_schemas = Cow::Owned(vec![Cow::Owned(schema.to_owned())]);
+    migrator.table_name = Cow::Owned(format!("{schema}._migrations"));
+    migrator
+}
+
+/// The migrations of the shared tables: outbox, inbox, documents, vectors, search.
+pub fn migrator() -> Migrator {
+    in_schema("platform", sqlx::migrate!("./migrations"))
+}
+
+/// Waits for a lock that the transaction holds until its end. `what` tells locks of one kind from those of another; the id
+/// has 32 bits of it: two that share them wait for each other, nothing worse.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
+        .bind(what)
+        .bind(id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Lets a transaction stand still for longer than others: it holds a lock while files or engines are written to, for as long
+/// as an activity may take.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
+    sqlx::query(
+        "select set_config('idle_in_transaction_session_timeout', '30min', true),
+                set_config('application_name', current_setting('application_name') || $1, true)",
+    )
+    .bind(PATIENT)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The transactions of ours that have stood still for longer than any should, patient ones apart, each with its session,
+/// its age and its last statement: something holds on to their locks and does not go on.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "select format('%s, %s s: %s', application_name, extract(epoch from now() - state_change)::int, left(query, 200))
+         from pg_stat_activity
+         where datname = current_database() and state like 'idle in transaction%'
+           and application_name like $1 || '%' and application_name not like '%' || $2
+           and state_change < now() - make_interval(secs => $3)",
+    )
+    .bind(SESSION)
+    .bind(PATIENT)
+    .bind(STILL.as_secs_f64())
+    .fetch_all(pool)
+    .await?)
+}
+
+/// Whether the database answers.
+pub async fn is_ready(pool: &PgPool) -> Result<()> {
+    sqlx::query("select 1").execute(pool).await?;
+    Ok(())
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // The one character text in PostgreSQL cannot have; JSON can.
+        if let sqlx::Error::Database(database) = &error
+            && matches!(database.code().as_deref(), Some("22021" | "22P05"))
+        {
+            return Self::new(
+                &codes::VALIDATION_FAILED,
+                "text must not contain the character NUL",
+            )
+            .because(error);
+        }
+        let code = match &error {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::Io(_)
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
+            sqlx::Error::RowNotFound => &codes::NOT_FOUND,
+            sqlx::Error::Database(database) => match database.code().as_deref() {
+                // Serialisation failures, deadlocks, locks that were not had in time, transactions that stood still, shutdown,
+                // too many connections: the same statement may work later.
+                Some(
+                    "40001" | "40P01" | "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" | "08006"
+                    | "08003",
+                ) => &codes::UNAVAILABLE,
+                _ => &codes::INTERNAL,
+            },
+            _ => &codes::INTERNAL,
+        };
+        Self::new(code, "the database could not do this").because(error)
+    }
+}
+
+/// Turns the violation of a named constraint into an error of the domain.
+pub trait OnConstraint<T> {
+    /// Maps a violation of `name`; all other errors pass through.
+    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
+    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T> {
+        self.map_err(|cause| {
+            match cause
+                .as_database_error()
+                .and_then(|database| database.constraint())
+            {
+                Some(constraint) if constraint == name => error(),
+                _ => cause.into(),
+            }
+        })
+    }
+}
