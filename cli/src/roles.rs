@@ -22,6 +22,9 @@ use tokio::net::TcpListener;
 
 use crate::services::{Name, Ways};
 
+/// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
+const TRANSACTIONS_STANDING_STILL: &str = "smartcourse_transactions_standing_still";
+
 /// How often the database is asked whether it is there.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
 
@@ -81,8 +84,15 @@ fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<(
     let watch = life.clone();
     life.spawn("health", async move {
         while watch.sleep(DATABASE_CHECK).await {
-            let ready = tokio::time::timeout(DATABASE_CHECK, postgres::is_ready(&pool)).await;
-            health.set(matches!(ready, Ok(Ok(())))).await;
+            let still = tokio::time::timeout(DATABASE_CHECK, postgres::standing_still(&pool)).await;
+            health.set(matches!(still, Ok(Ok(_)))).await;
+            if let Ok(Ok(still)) = still {
+                for transaction in &still {
+                    tracing::error!(transaction, "a transaction stands still and holds its locks");
+                }
+                metrics::gauge!(TRANSACTIONS_STANDING_STILL).set(still.len() as f64);
+                health.set_transactions(still.is_empty()).await;
+            }
         }
         Ok::<(), anyhow::Error>(())
     });
@@ -96,6 +106,10 @@ fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifec
     let waker = LazyCell::new(|| events::waker(pool, poll(config), life.clone()));
     for name in here {
         match name {
+            Name::Course => {
+                let deletions = smartcourse_course::Deletions::new(ways.documents("course-deletions")?);
+                spawn_consumer(config, deletions, &waker, life)?;
+            }
             Name::Content => {
                 let retention = smartcourse_content::Retention::new(&config.content);
                 spawn_consumer(config, retention, &waker, life)?;

@@ -114,18 +114,12 @@ impl<'a> Ways<'a> {
     async fn add(&self, routes: Routes, name: Name) -> Result<Routes> {
         let config = self.config;
         let pool = |service: &str| postgres::pool(&config.postgres, service);
-        // Documents are written while a transaction is open, so they have connections of their own.
-        let documents = |service: &str| -> Result<Arc<dyn documents::Documents>> {
-            Ok(Arc::new(documents::Postgres::new(pool(&format!(
-                "{service}-documents"
-            ))?)))
-        };
         Ok(match name {
             Name::User => routes.add_service(smartcourse_user::service(config, pool("user")?).await?),
             Name::Course => routes.add_service(smartcourse_course::service(
                 config,
                 pool("course")?,
-                documents("course")?,
+                self.documents("course")?,
                 Temporal::new(config.temporal.clone()),
                 self.to(Name::Enrollment)?,
             )?),
@@ -137,7 +131,7 @@ impl<'a> Ways<'a> {
             Name::Assistant => routes.add_service(smartcourse_assistant::service(
                 config,
                 pool("assistant")?,
-                documents("assistant")?,
+                self.documents("assistant")?,
                 self.to(Name::Course)?,
                 self.to(Name::Content)?,
             )?),
@@ -169,6 +163,12 @@ impl<'a> Ways<'a> {
             )),
             Name::Gateway => routes,
         })
+    }
+
+    /// The documents of a service. They are written while a transaction is open, so they have connections of their own.
+    pub(crate) fn documents(&self, service: &str) -> Result<Arc<dyn documents::Documents>> {
+        let pool = postgres::pool(&self.config.postgres, &format!("{service}-documents"))?;
+        Ok(Arc::new(documents::Postgres::new(pool)))
     }
 
     /// What the enrollment service and its consumers work with, over a pool of this name.

@@ -203,6 +203,7 @@ pub async fn services(routes: Routes, names: &[&'static str], token: SecretStrin
         names: names.to_vec(),
     };
     health.set(true).await;
+    health.set_transactions(true).await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(smartcourse_proto::DESCRIPTORS)
         .build_v1()
@@ -223,6 +224,9 @@ pub async fn services(routes: Routes, names: &[&'static str], token: SecretStrin
     })
 }
 
+/// The name under which health checks are told whether the transactions of the database go on; without it a service serves.
+pub const TRANSACTIONS: &str = "smartcourse.transactions";
+
 /// What the services of a process answer to health checks.
 #[derive(Clone)]
 pub struct Health {
@@ -233,14 +237,24 @@ pub struct Health {
 impl Health {
     /// Says whether the services can serve.
     pub async fn set(&self, serving: bool) {
-        let status = if serving {
-            tonic_health::ServingStatus::Serving
-        } else {
-            tonic_health::ServingStatus::NotServing
-        };
         for name in &self.names {
-            self.reporter.set_service_status(*name, status).await;
+            self.reporter.set_service_status(*name, status(serving)).await;
         }
+    }
+
+    /// Says whether every transaction goes on, or some stand still and hold their locks.
+    pub async fn set_transactions(&self, going_on: bool) {
+        self.reporter
+            .set_service_status(TRANSACTIONS, status(going_on))
+            .await;
+    }
+}
+
+fn status(well: bool) -> tonic_health::ServingStatus {
+    if well {
+        tonic_health::ServingStatus::Serving
+    } else {
+        tonic_health::ServingStatus::NotServing
     }
 }
 

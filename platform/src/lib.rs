@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`config`] | the documented default file, the environment, validation of everything at once |
 //! | [`error`] | one enum of kinds and codes, projected to HTTP, gRPC and Temporal |
-//! | [`postgres`] | the pool, migrations, mapping of database errors |
+//! | [`postgres`] | the pool, transactions, migrations, mapping of database errors |
 //! | [`outbox`] | what a transaction leaves behind: workflow starts, cancellations and events |
 //! | [`idempotency`] | requests that are sent again |
 //! | [`tasks`] | the queue of background tasks |
@@ -15,6 +15,7 @@
 //! | [`engines`] | ports with one adapter per engine |
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
 //! | [`reader`] | connections of short reads, handed on |
+//! | [`unbroken`] | work that goes on when its client hangs up |
 //! | [`waker`] | waiting for what a transaction left behind |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
@@ -36,7 +37,9 @@ pub mod reader;
 pub mod tasks;
 pub mod telemetry;
 pub mod temporal;
+pub mod unbroken;
 pub mod upkeep;
 pub mod waker;
 
 pub use error::{Error, Result};
+pub use unbroken::unbroken;

@@ -1,11 +1,15 @@
 //! The document of the events: `docs/asyncapi.json`, made from the catalogue, the messages and the consumer groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
 use smartcourse_platform::{
     config::Config,
+    engines::documents,
     events::Consumer,
     grpc::{LocalRouter, Transport},
 };
@@ -24,8 +28,10 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
         user: way(),
         progress: way(),
     };
+    let documents = Arc::new(documents::Postgres::new(pool.clone()));
     let enrollment = smartcourse_enrollment::State::new(&config, pool, deps);
     Ok(vec![
+        Box::new(smartcourse_course::Deletions::new(documents)),
         Box::new(smartcourse_content::Retention::new(&config.content)),
         Box::new(smartcourse_content::Deletions),
         Box::new(smartcourse_enrollment::Commands::new(enrollment)),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
+use smartcourse_platform::postgres;
 use smartcourse_platform::tasks::{self, Task};
 use smartcourse_tests::{Layout, Session, World, wait_for};
 use uuid::Uuid;
@@ -57,7 +58,7 @@ async fn a_task_that_was_given_up_is_seen_and_put_back() -> Result<()> {
 
     // Any other kind, too.
     let broken = Task::new(Uuid::now_v7(), "content.remove_files", &json!("seven"))?;
-    let mut tx = world.pool.begin().await?;
+    let mut tx = postgres::begin(&world.pool).await?;
     tasks::put(&mut tx, &broken).await?;
     tx.commit().await?;
     let id = broken.id.to_string();

@@ -8,7 +8,7 @@ use smartcourse_platform::{
     Error,
     config::Config,
     grpc::{Actor, Transport},
-    outbox,
+    outbox, postgres,
 };
 use smartcourse_proto::{
     catalogue::Key,
@@ -55,7 +55,7 @@ async fn four_doors_lead_to_one_enrollment() -> Result<()> {
     });
     let events = async {
         for _ in 0..20 {
-            let mut tx = world.pool.begin().await?;
+            let mut tx = postgres::begin(&world.pool).await?;
             let request = EnrollmentRequested {
                 course_id: course,
                 user_id: student.id,
@@ -164,7 +164,7 @@ async fn only_students_get_in_through_any_door() -> Result<()> {
         let error = Error::from(refused.err().context("is refused")?);
         ensure!(error.code() == code, "{error}");
 
-        let mut tx = world.pool.begin().await?;
+        let mut tx = postgres::begin(&world.pool).await?;
         let request = EnrollmentRequested {
             course_id: course,
             user_id,

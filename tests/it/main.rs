@@ -11,6 +11,7 @@ mod demo;
 mod doors;
 mod enrollment;
 mod faults;
+mod hanging_up;
 mod inputs;
 mod kill;
 mod kill_enrollment;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
-    outbox,
+    outbox, postgres,
     tasks::{self, Task},
 };
 use smartcourse_proto::{
@@ -75,7 +75,7 @@ async fn certificate(world: &World, user_id: i64) -> Result<()> {
         version: 1,
         course_title: "Sagas <& more>".to_owned(),
     };
-    let mut tx = world.pool.begin().await?;
+    let mut tx = postgres::begin(&world.pool).await?;
     outbox::put_event(
         &mut tx,
         "certificate.issued",
@@ -317,7 +317,7 @@ async fn a_mail_server_that_is_down_holds_up_nothing_else() -> Result<()> {
         "notification.email",
         &json!({ "nonsense": 1 }),
     )?;
-    let mut tx = world.pool.begin().await?;
+    let mut tx = postgres::begin(&world.pool).await?;
     tasks::put(&mut tx, &poison).await?;
     tx.commit().await?;
     wait_for("the poison to be dead", async || {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use smartcourse_platform::outbox;
+use smartcourse_platform::{outbox, postgres};
 use smartcourse_proto::{
     catalogue::Key,
     events::{EnrollmentCreated, UserRegistered},
@@ -15,7 +15,7 @@ use crate::{analytics::rebuild, executable};
 
 /// How long it takes until a new event of a key of its own is counted.
 async fn latency(world: &World, user_id: i64) -> Result<Duration> {
-    let mut tx = world.pool.begin().await?;
+    let mut tx = postgres::begin(&world.pool).await?;
     let role = "student".to_owned();
     let event = UserRegistered { user_id, role };
     outbox::put_event(&mut tx, "user.registered", &Key::User.of(user_id), &event).await?;
@@ -54,7 +54,7 @@ async fn an_event_nobody_can_take_delays_no_other_and_can_be_mended() -> Result<
     let admin = world.admin().await?;
     let before = slowest(&world, 1_000).await?;
 
-    let mut tx = world.pool.begin().await?;
+    let mut tx = postgres::begin(&world.pool).await?;
     let broken = json!({"enrollment_id": "seven", "epoch": 1});
     let poison = outbox::put_event(&mut tx, "enrollment.created", KEY, &broken).await?;
     let dropped = json!({"enrollment_id": 7000, "epoch": 1, "course_id": 70, "user_id": 700});

@@ -80,6 +80,16 @@ impl Session {
         Ok(session)
     }
 
+    /// The same user by another client and another way.
+    #[must_use]
+    pub fn by_way_of(&self, http: reqwest::Client, base: &str) -> Self {
+        Self {
+            http,
+            base: base.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// Signs in again.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! server, its own roles as processes of the executable under test, and its own files. Nothing is faked.
 
 mod client;
+mod cutter;
 mod learning;
 mod mail_server;
 mod provider;
@@ -13,6 +14,7 @@ mod stores;
 mod world;
 
 pub use client::{Reply, Session};
+pub use cutter::Cutter;
 pub use learning::{Learning, welcome_mails};
 pub use mail_server::MailServer;
 pub use provider::{Call, Provider};

@@ -15,7 +15,7 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::{client::Session, roles::Role, wait_for};
+use crate::{client::Session, roles::Role, wait_for, wait_longer};
 
 /// Which processes run the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ struct Shared {
 
 /// Start of the names of clusters' directories.
 const CLUSTER: &str = "smartcourse-test-pg-";
+/// How long a transaction that stands still may take to end.
+const REST: Duration = Duration::from_secs(10);
 /// Age at which a cluster nobody holds is left behind.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -399,6 +401,28 @@ impl World {
                 .map(|role| format!("--- {}\n{}", role.name(), role.log()));
             logs.collect::<Vec<_>>().join("\n")
         })
+    }
+
+    /// Waits until no transaction of the roles stands still: nothing they began holds a lock.
+    ///
+    /// # Errors
+    /// When one does for longer than a moment; the message has its last statements.
+    pub async fn at_rest(&self) -> Result<()> {
+        wait_longer(REST, "the transactions to end", async || {
+            let open: Vec<String> = sqlx::query_scalar(
+                "select application_name || ': ' || query from pg_stat_activity
+                 where datname = current_database() and state like 'idle in transaction%'
+                   and state_change < now() - interval '1 second'",
+            )
+            .fetch_all(&self.pool)
+            .await?;
+            Ok(if open.is_empty() {
+                Ok(())
+            } else {
+                Err(open.join("; "))
+            })
+        })
+        .await
     }
 
     /// Registers a user and signs in.

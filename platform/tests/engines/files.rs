@@ -7,6 +7,27 @@ use smartcourse_platform::{
     error::codes,
 };
 
+/// Of a directory alone: what a process that died was writing goes when nobody can be writing it any more.
+pub(crate) fn broken_writes_go(root: &std::path::Path) {
+    let day = std::time::Duration::from_secs(25 * 3600);
+    let make = |name: &str, old: bool| {
+        let file = std::fs::File::create(root.join(name)).unwrap();
+        if old {
+            file.set_modified(std::time::SystemTime::now() - day).unwrap();
+        }
+    };
+    std::fs::create_dir_all(root.join("staging")).unwrap();
+    make("staging/a#1", true);
+    make("staging/b#1", false);
+    make("staging/c", true);
+    smartcourse_platform::engines::files::directory(root).unwrap();
+    let there = |name: &str| root.join(name).exists();
+    assert_eq!(
+        [there("staging/a#1"), there("staging/b#1"), there("staging/c")],
+        [false, true, true]
+    );
+}
+
 pub(crate) async fn files_contract(store: Files) {
     let path = |name: &str| FilePath::from(name);
     let read = async |name: &str| store.get(&path(name)).await.unwrap().bytes().await.unwrap();

@@ -62,6 +62,7 @@ async fn files_in_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("made/when/missing");
     files::files_contract(engines::files::directory(&root).unwrap()).await;
+    files::broken_writes_go(&root);
     // A path out of the directory is a strange name inside of it.
     let store = engines::files::directory(&root).unwrap();
     store

@@ -1,18 +1,18 @@
 //! One question: condense, retrieve, answer, check every citation, keep the turn.
 
+use std::sync::Arc;
+
 use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
     grpc::Actor,
-    outbox,
+    unbroken,
 };
 use smartcourse_proto::{
     assistant::{Answer, AskRequest, Citation, Conversation, Turn},
-    catalogue::Key,
     content::{Passage, Passages, RetrieveRequest},
     course::LivePointersRequest,
     events::AssistantAnswered,
-    ids::UserId,
 };
 
 use crate::{State, conversations};
@@ -26,20 +26,14 @@ const FOLLOW_UP_WORDS: usize = 4;
 /// What is said when the course does not answer.
 const REFUSAL: &str = "The course material does not answer this question.";
 
-pub(crate) async fn ask(state: &State, actor: Actor, request: AskRequest) -> Result<Answer> {
+pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
     let user = actor.user()?;
     let mut problems = Problems::default();
     problems.text("question", &request.question, MAX_QUESTION);
     problems.finish()?;
     let question = request.question.trim();
-    let mut conversation = conversations::open(
-        state,
-        user,
-        request.course_id,
-        request.conversation_id.as_deref(),
-        question,
-    )
-    .await?;
+    let known = request.conversation_id.as_deref();
+    let conversation = conversations::open(state, user, request.course_id, known).await?;
 
     let pointers = LivePointersRequest {
         course_ids: vec![request.course_id],
@@ -81,7 +75,24 @@ pub(crate) async fn ask(state: &State, actor: Actor, request: AskRequest) -> Res
         citations,
         version,
     };
-    keep(state, user, &mut conversation, question, &answer).await?;
+    let turn = Turn {
+        question: question.to_owned(),
+        answer: Some(answer.clone()),
+        asked_at: Some(conversations::now()),
+    };
+    let event = AssistantAnswered {
+        course_id: conversation.course_id,
+        user_id: user.0,
+        version: answer.version,
+        conversation_id: conversation.id.clone(),
+        refused: answer.refused,
+    };
+    conversations::keep(state, user, &conversation, known.is_none(), &turn, &event).await?;
+    let (state, id) = (Arc::clone(state), conversation.id);
+    // A document that is still being written when its lock is gone could take a later turn's place.
+    if let Err(error) = unbroken(async move { conversations::settle(&state, user, &id).await }).await {
+        tracing::warn!(error = %error.chain(), "a turn waits in its row for the next look");
+    }
     Ok(answer)
 }
 
@@ -134,45 +145,6 @@ fn text(citations: &[Citation]) -> String {
         .map(|citation| format!("{} [{}]", citation.quote, citation.n))
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// Writes the turn and announces the answer. Turns of one conversation wait for each other, so that none is lost.
-async fn keep(
-    state: &State,
-    user: UserId,
-    conversation: &mut Conversation,
-    question: &str,
-    answer: &Answer,
-) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
-    conversations::lock(&mut tx, &conversation.id, user, conversation.course_id).await?;
-    if let Some(latest) = conversations::read(state, user, &conversation.id).await? {
-        *conversation = latest;
-    }
-    let now = conversations::now();
-    conversation.turns.push(Turn {
-        question: question.to_owned(),
-        answer: Some(answer.clone()),
-        asked_at: Some(now),
-    });
-    conversation.updated_at = Some(now);
-    conversations::write(state, user, conversation).await?;
-    let event = AssistantAnswered {
-        course_id: conversation.course_id,
-        user_id: user.0,
-        version: answer.version,
-        conversation_id: conversation.id.clone(),
-        refused: answer.refused,
-    };
-    outbox::put_event(
-        &mut tx,
-        "assistant.answered",
-        &Key::Course.of(conversation.course_id),
-        &event,
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! `smartcourse.assistant.AssistantService`: decode, operate, encode.
 
+use std::sync::Arc;
+
 use futures::stream::{self, BoxStream, StreamExt as _};
-use smartcourse_platform::grpc::Actor;
+use smartcourse_platform::{grpc::Actor, unbroken};
 use smartcourse_proto::assistant::{assistant_service_server::AssistantService, *};
 use tonic::{Request, Response, Status};
 
 use crate::{State, ask, conversations};
 
 /// The gRPC face of the service.
-pub struct Api(State);
+pub struct Api(Arc<State>);
 
 impl Api {
     pub(crate) fn new(state: State) -> Self {
-        Self(state)
+        Self(Arc::new(state))
     }
 }
 
@@ -85,7 +87,8 @@ impl AssistantService for Api {
 
     async fn delete_conversation(&self, request: Request<ConversationRef>) -> Result<Response<()>, Status> {
         let actor = Actor::of(&request);
-        conversations::delete(&self.0, actor, &request.into_inner().id).await?;
+        let (state, id) = (Arc::clone(&self.0), request.into_inner().id);
+        unbroken(async move { conversations::delete(&state, actor, &id).await }).await?;
         Ok(Response::new(()))
     }
 }

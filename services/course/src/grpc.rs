@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use smartcourse_platform::{
-    Error,
     grpc::{Actor, from_workflow},
+    unbroken,
 };
 use smartcourse_proto::course::{course_service_server::CourseService, *};
 use tonic::{Request, Response, Status};
@@ -41,7 +41,10 @@ impl CourseService for Api {
         reply(ops::read::list(&self.0, request.into_inner()).await)
     }
     async fn update_course(&self, request: Request<UpdateCourseRequest>) -> Reply<Course> {
-        reply(ops::courses::update(&self.0, Actor::of(&request), request.into_inner()).await)
+        let (state, actor) = (Arc::clone(&self.0), Actor::of(&request));
+        // The limit of the seats is written by the enrollment service before our own commit.
+        let update = async move { ops::courses::update(&state, actor, request.into_inner()).await };
+        reply(unbroken(update).await)
     }
     async fn delete_course(&self, request: Request<DeleteCourseRequest>) -> Reply<()> {
         reply(ops::courses::delete(&self.0, Actor::of(&request), request.into_inner()).await)
@@ -109,13 +112,7 @@ impl CourseService for Api {
     async fn save_content(&self, request: Request<AttemptRef>) -> Reply<()> {
         let (state, request) = (Arc::clone(&self.0), from_workflow(request)?);
         // Finished even when the caller is cancelled: a document written half way through would have no transaction.
-        let saved = tokio::spawn(async move { ops::attempts::save_content(&state, request).await });
-        reply(
-            saved
-                .await
-                .map_err(|error| Error::internal("saving broke off").because(error))
-                .flatten(),
-        )
+        reply(unbroken(async move { ops::attempts::save_content(&state, request).await }).await)
     }
     async fn mark_published(&self, request: Request<MarkPublishedRequest>) -> Reply<()> {
         reply(ops::flip::mark_published(&self.0, from_workflow(request)?).await)

@@ -6,6 +6,7 @@
 //! Drafts are immutable documents: an edit writes a new one and moves the course's `draft_key`. A publish attempt pins
 //! the key it found, so later edits belong to the next publish.
 
+mod deletions;
 mod grpc;
 mod model;
 mod ops;
@@ -28,6 +29,7 @@ use smartcourse_proto::{
 };
 use sqlx::{PgPool, migrate::Migrator};
 
+pub use deletions::Deletions;
 pub use grpc::Api;
 
 /// Name of the gRPC service, for health checks.

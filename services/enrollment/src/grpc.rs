@@ -4,6 +4,7 @@ use smartcourse_platform::{
     Error,
     error::codes,
     grpc::{Actor, from_workflow},
+    unbroken,
 };
 use smartcourse_proto::{
     common::VersionRef,
@@ -62,7 +63,10 @@ impl EnrollmentService for Api {
 
     async fn drop(&self, request: Request<EnrollmentRef>) -> Result<Response<()>, Status> {
         let actor = Actor::of(&request);
-        leave::drop_course(&self.0, actor, request.into_inner().enrollment_id).await?;
+        let state = self.0.clone();
+        // The progress service is told before our own commit.
+        unbroken(async move { leave::drop_course(&state, actor, request.into_inner().enrollment_id).await })
+            .await?;
         Ok(Response::new(()))
     }
 

@@ -33,7 +33,7 @@ pub(crate) async fn take_turn(tx: &mut PgConnection, enrollment_id: i64) -> Resu
 pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64) -> Result<()> {
     let seen = model::by_id(&state.pool, enrollment_id).await?;
     require_self(actor, seen.user_id, enrollment_id)?;
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     take_turn(&mut tx, enrollment_id).await?;
     let seen = model::by_id(&mut *tx, enrollment_id).await?;
     if !may_leave(&seen)? {

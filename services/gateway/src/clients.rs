@@ -1,6 +1,11 @@
 //! One client per service.
 
-use smartcourse_platform::{grpc::Transport, grpc_client};
+use std::time::Duration;
+
+use smartcourse_platform::{
+    grpc::{TRANSACTIONS, Transport},
+    grpc_client,
+};
 use smartcourse_proto::{
     analytics::{analytics_service_client::AnalyticsServiceClient, analytics_service_server},
     assistant::{assistant_service_client::AssistantServiceClient, assistant_service_server},
@@ -14,6 +19,9 @@ use smartcourse_proto::{
 
 /// Largest message of an upload's stream; a larger one breaks the stream on purpose (see the assets routes).
 pub(crate) const UPLOAD_MESSAGE: usize = 1024 * 1024;
+
+/// Longest upload: a slow one is watched by the pauses between its parts. The content service takes one for broken after a day.
+const UPLOAD: Duration = Duration::from_secs(12 * 3600);
 
 /// The way to each service.
 pub struct Transports {
@@ -49,6 +57,8 @@ pub struct Clients {
     pub(crate) analytics: AnalyticsServiceClient<Transport>,
     /// Every service, for the readiness probe.
     pub(crate) probes: Vec<Probe>,
+    /// Whether the transactions of the database go on.
+    pub(crate) transactions: Probe,
 }
 
 /// A service to ask whether it is well.
@@ -69,6 +79,8 @@ impl Clients {
             service,
             way: way.clone(),
         };
+        // One database for all: any service knows.
+        let transactions = probe("transactions", TRANSACTIONS, &to.user);
         let probes = vec![
             probe("user", user_service_server::SERVICE_NAME, &to.user),
             probe("course", course_service_server::SERVICE_NAME, &to.course),
@@ -90,8 +102,11 @@ impl Clients {
         Self {
             user: grpc_client!(UserServiceClient<Transport>, to.user),
             course: grpc_client!(CourseServiceClient<Transport>, to.course),
-            uploads: grpc_client!(ContentServiceClient<Transport>, to.content.clone())
-                .max_encoding_message_size(UPLOAD_MESSAGE),
+            uploads: grpc_client!(
+                ContentServiceClient<Transport>,
+                to.content.clone().with_deadline(UPLOAD)
+            )
+            .max_encoding_message_size(UPLOAD_MESSAGE),
             content: grpc_client!(ContentServiceClient<Transport>, to.content),
             assistant: grpc_client!(AssistantServiceClient<Transport>, to.assistant),
             enrollment: grpc_client!(EnrollmentServiceClient<Transport>, to.enrollment),
@@ -99,6 +114,7 @@ impl Clients {
             notification: grpc_client!(NotificationServiceClient<Transport>, to.notification),
             analytics: grpc_client!(AnalyticsServiceClient<Transport>, to.analytics),
             probes,
+            transactions,
         }
     }
 }

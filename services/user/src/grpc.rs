@@ -20,7 +20,7 @@ use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
 use crate::{
-    keys::Keys,
+    keys::{Key, Keys},
     password::Passwords,
     refresh, register, role, sessions, sign_in,
     store::{self, Account},
@@ -47,8 +47,8 @@ impl Api {
         })
     }
 
-    async fn pair(&self, account: &Account, refresh_token: String) -> Result<TokenPair> {
-        let key = self.keys.current(&self.pool).await?;
+    /// What the client gets. Nothing is waited for between the commit that counts a refresh token and this.
+    fn pair(&self, key: &Key, account: &Account, refresh_token: String) -> Result<TokenPair> {
         Ok(TokenPair {
             access_token: token::access_token(key, account, self.access_seconds)?,
             refresh_token,
@@ -67,6 +67,7 @@ impl UserService for Api {
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<TokenPair>, Status> {
         let LoginRequest { email, password } = request.into_inner();
+        let key = self.keys.current(&self.pool).await?;
         let (account, refresh_token) = sign_in::sign_in(
             &self.pool,
             &self.passwords,
@@ -75,13 +76,14 @@ impl UserService for Api {
             self.refresh_seconds,
         )
         .await?;
-        Ok(Response::new(self.pair(&account, refresh_token).await?))
+        Ok(Response::new(self.pair(key, &account, refresh_token)?))
     }
 
     async fn refresh(&self, request: Request<RefreshRequest>) -> Result<Response<TokenPair>, Status> {
         let token = request.into_inner().refresh_token;
+        let key = self.keys.current(&self.pool).await?;
         let (account, next) = refresh::rotate(&self.pool, &token, self.refresh_seconds).await?;
-        Ok(Response::new(self.pair(&account, next).await?))
+        Ok(Response::new(self.pair(key, &account, next)?))
     }
 
     async fn logout(&self, request: Request<RefreshRequest>) -> Result<Response<()>, Status> {

@@ -62,13 +62,17 @@ impl Passwords {
         &self,
         work: impl FnOnce(Argon2<'static>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let _slot = self
-            .slots
-            .acquire()
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
             .await
             .map_err(|error| Error::internal("the hasher has stopped").because(error))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
-        tokio::task::spawn_blocking(move || work(argon2))
+        let work = move || {
+            // Held for as long as the work takes: it goes on when whoever asked hangs up.
+            let _slot = slot;
+            work(argon2)
+        };
+        tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Error::internal("the hasher crashed").because(error))?
     }

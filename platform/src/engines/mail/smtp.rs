@@ -12,7 +12,10 @@ use lettre::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Mail, Mailer, message::message};
-use crate::error::{Error, Result, codes};
+use crate::{
+    error::{Error, Result, codes},
+    unbroken,
+};
 
 /// How long one command may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,7 +50,9 @@ impl Smtp {
 impl Mailer for Smtp {
     async fn send(&self, id: &str, mail: &Mail) -> Result<()> {
         let message = message(id, mail, &self.from)?;
-        self.transport.send(message).await.map_err(failure)?;
+        let transport = self.transport.clone();
+        // Given up half-way, a kept connection would take the server's answer for that to the next mail.
+        unbroken(async move { transport.send(message).await.map_err(failure) }).await?;
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ async fn from_file(
     let broken = |error: std::io::Error| {
         Error::new(&codes::UNAVAILABLE, "a temporary file cannot be written").because(error)
     };
-    let mut writer = tokio::fs::File::create(local.path()).await.map_err(broken)?;
+    let mut writer = tokio::fs::File::from_std(local.reopen().map_err(broken)?);
     let mut bytes = state
         .deps
         .files

@@ -19,6 +19,9 @@ use crate::{
     store::{self, AssetRow},
 };
 
+/// First key of the advisory lock: "copy". The second is the course.
+const COPY: i32 = 0x636f_7079;
+
 /// Every file the lessons name exists for this course.
 pub(crate) async fn check(state: &State, version: VersionId) -> Result<()> {
     named(state, version).await.map(drop)
@@ -55,6 +58,8 @@ pub(crate) async fn copy_all(state: &State, version: VersionId) -> Result<Copied
 async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()> {
     let mut tx = store::begin_write(state, version).await?;
     postgres::be_patient(&mut tx).await?;
+    // A try that was given up may still be at it: one at a time, or it takes away what this one has copied.
+    postgres::lock(&mut tx, COPY, version.course_id.0).await?;
     let done = sqlx::query_scalar!(
         "select exists (select 1 from content.version_assets
                         where course_id = $1 and version = $2 and asset_id = $3 and sha256 = $4) as \"exists!\"",

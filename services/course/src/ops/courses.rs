@@ -5,7 +5,7 @@ use smartcourse_platform::{
     error::{Problems, codes},
     grpc::Actor,
     idempotency::IdempotencyKey,
-    outbox,
+    outbox, postgres,
 };
 use smartcourse_proto::{
     Wire,
@@ -60,7 +60,7 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
         .idempotency_key
         .clone()
         .map(|key| IdempotencyKey::new(format!("create_course:{owner}"), key, this));
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     if let Some(key) = &idempotency {
         key.lock(&mut tx).await?;
         if let Some(id) = key.earlier(&mut tx).await? {
@@ -174,7 +174,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     let (amount, currency) = model::price(&mut problems, request.price.as_ref());
     problems.finish()?;
 
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let row = store::lock_course(&mut tx, request.id).await?;
     row.require_owner(actor)?;
     row.require_match(request.if_match.as_deref())?;
@@ -226,7 +226,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
 }
 
 pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseRequest) -> Result<()> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let row = store::lock_course(&mut tx, request.id).await?;
     row.require_owner(actor)?;
     row.require_match(request.if_match.as_deref())?;
@@ -256,16 +256,11 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
     )
     .await?;
     tx.commit().await?;
-    // The documents have no reader any more; a crash here leaves bytes, never a course.
-    state
-        .documents
-        .delete_prefix(store::CONTENT, &format!("{}/", row.id))
-        .await?;
     Ok(())
 }
 
 pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRequest) -> Result<Course> {
-    let mut tx = state.pool.begin().await?;
+    let mut tx = postgres::begin(&state.pool).await?;
     let row = store::lock_course(&mut tx, request.id).await?;
     row.require_owner(actor)?;
     if store::latest_attempt(&mut *tx, row.id)

@@ -1,4 +1,5 @@
-//! The seats of courses: the limit is the course's, how many are taken only the enrollment service knows.
+//! The seats of courses. The enrollment service gives them out: what it goes by is shown, and until a course is prepared
+//! there, the limit its owner asked for.
 
 use std::collections::HashMap;
 
@@ -28,20 +29,20 @@ pub(crate) async fn filled(app: &App, mut course: Course) -> Result<Course> {
     Ok(course)
 }
 
-/// Seats taken by course; courses nobody prepared are left out.
-pub(super) async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, i32>> {
+/// Seats by course; courses nobody prepared are left out.
+pub(super) async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, Seats>> {
     let request = Actor::Service.request(SeatsOfRequest { course_ids });
     let seats = app.clients.enrollment.clone().get_seats_of(request).await?;
     let items = seats.into_inner().items.into_iter();
     Ok(items
-        .map(|item| (item.course_id, item.seats.unwrap_or_default().taken))
+        .map(|item| (item.course_id, item.seats.unwrap_or_default()))
         .collect())
 }
 
 /// Fills in the seats of one course.
-pub(super) fn put(taken: &HashMap<i64, i32>, course: &mut Course) {
-    course.seats = Some(Seats {
+pub(super) fn put(seats: &HashMap<i64, Seats>, course: &mut Course) {
+    course.seats = Some(seats.get(&course.id).copied().unwrap_or(Seats {
         max: course.max_enrollments,
-        taken: taken.get(&course.id).copied().unwrap_or(0),
-    });
+        taken: 0,
+    }));
 }
