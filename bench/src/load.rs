@@ -50,7 +50,8 @@ impl Target {
     }
 }
 
-fn request(address: &str, method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+/// A request without a body, as it is sent.
+pub(crate) fn request(address: &str, method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
     let authorization = token
         .map(|token| format!("authorization: Bearer {token}\r\n"))
         .unwrap_or_default();

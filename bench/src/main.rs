@@ -13,6 +13,7 @@ mod proc;
 mod publish;
 mod published;
 mod retrieval;
+mod streams;
 mod table;
 mod text;
 mod workflow;
@@ -41,6 +42,8 @@ enum Measure {
     Overhead,
     /// Two reads over HTTP against a bare route with one database read.
     Http,
+    /// Reads while two thousand streams of publishes are open.
+    Streams,
     /// Retrieval over ten thousand chunks.
     Retrieval,
     /// Seats over HTTP against a bare insert, and the workflows that follow against bare ones.
@@ -84,6 +87,9 @@ async fn main() -> Result<()> {
     }
     if cli.measure.includes(Measure::Events) {
         print(&events::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Streams) {
+        print(&streams::measure(&executable).await?);
     }
     if cli.measure.includes(Measure::Retrieval) {
         print(&retrieval::measure(&executable).await?);

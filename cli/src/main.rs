@@ -163,7 +163,7 @@ async fn grant(config: &Config, email: &str) -> Result<ExitCode> {
 }
 
 async fn rebuild(config: &Config) -> Result<ExitCode> {
-    let pool = postgres::pool(&config.postgres, "analytics-rebuild")?;
+    let pool = postgres::pool(&config.postgres.unhurried(), "analytics-rebuild")?;
     let begun = std::time::Instant::now();
     let rebuilt = smartcourse_analytics::rebuild(&pool)
         .await

@@ -42,7 +42,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
 
 /// Migrates the database alone.
 pub(crate) async fn database(config: &Config) -> Result<()> {
-    let pool = postgres::pool(&config.postgres, "migrate")?;
+    let pool = postgres::pool(&config.postgres.unhurried(), "migrate")?;
     for (schema, migrator) in migrators() {
         migrator
             .run(&pool)

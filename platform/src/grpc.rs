@@ -109,8 +109,14 @@ impl Actor {
     }
 
     /// Whether this is the given user, an administrator or a service of ours.
-    pub fn owns(self, owner: UserId) -> bool {
-        self.is_privileged() || matches!(self, Self::User { id, .. } if id == owner)
+    pub fn is_self(self, user: UserId) -> bool {
+        self.is_privileged() || matches!(self, Self::User { id, .. } if id == user)
+    }
+
+    /// Whether the courses of this instructor are the caller's to manage: the instructor, for as long as the role lasts, an
+    /// administrator or a service of ours.
+    pub fn owns(self, instructor: UserId) -> bool {
+        self.is_privileged() || matches!(self, Self::User { id, role: Role::Instructor } if id == instructor)
     }
 
     /// `Ok` for services of ours only: what the workflows call.
@@ -129,8 +135,13 @@ impl Actor {
     /// `Ok` for the given user, administrators and services of ours; the others as in [`require_admin`].
     ///
     /// [`require_admin`]: Self::require_admin
-    pub fn require_owner(self, owner: UserId, refusal: impl FnOnce() -> Error) -> Result<()> {
-        self.allow(self.owns(owner), refusal)
+    pub fn require_self(self, user: UserId, refusal: impl FnOnce() -> Error) -> Result<()> {
+        self.allow(self.is_self(user), refusal)
+    }
+
+    /// `Ok` for whom [`owns`](Self::owns) names; the others as in [`require_admin`](Self::require_admin).
+    pub fn require_owner(self, instructor: UserId, refusal: impl FnOnce() -> Error) -> Result<()> {
+        self.allow(self.owns(instructor), refusal)
     }
 
     fn allow(self, allowed: bool, refusal: impl FnOnce() -> Error) -> Result<()> {

@@ -43,7 +43,7 @@ fn start(workflow_id: &str) -> Start {
 
 /// Commits a start.
 async fn put_start(pool: &PgPool, workflow_id: &str) {
-    let mut tx = postgres::begin(&pool).await.unwrap();
+    let mut tx = postgres::begin(pool).await.unwrap();
     outbox::put_start(&mut tx, &start(workflow_id)).await.unwrap();
     tx.commit().await.unwrap();
 }
@@ -64,7 +64,7 @@ fn unreachable() -> Temporal {
 }
 
 async fn withdraw(pool: &PgPool) -> bool {
-    let mut tx = postgres::begin(&pool).await.unwrap();
+    let mut tx = postgres::begin(pool).await.unwrap();
     let answer = outbox::withdraw_start(&mut tx, ID).await.unwrap();
     tx.commit().await.unwrap();
     answer

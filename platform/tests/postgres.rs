@@ -21,6 +21,8 @@ fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
         pool_size: connections,
         acquire_timeout_seconds: 10,
         idle_transaction_seconds: 1,
+        statement_seconds: 30,
+        lock_seconds: 10,
     };
     postgres::pool(&config, "tests").unwrap()
 }

@@ -123,7 +123,7 @@ fn start_with(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>, settings: config::
 
 async fn put(pool: &PgPool, kind: &str, payload: Value) -> Uuid {
     let task = Task::new(Uuid::now_v7(), kind, &payload).unwrap();
-    let mut tx = postgres::begin(&pool).await.unwrap();
+    let mut tx = postgres::begin(pool).await.unwrap();
     assert!(tasks::put(&mut tx, &task).await.unwrap());
     tx.commit().await.unwrap();
     task.id

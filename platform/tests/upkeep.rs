@@ -59,7 +59,7 @@ async fn count(pool: &PgPool, query: &'static str) -> i64 {
 }
 
 async fn publish(pool: &PgPool, key: &str) {
-    let mut tx = postgres::begin(&pool).await.unwrap();
+    let mut tx = postgres::begin(pool).await.unwrap();
     outbox::put_event(&mut tx, "thing", key, &json!({}))
         .await
         .unwrap();

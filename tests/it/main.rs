@@ -17,6 +17,7 @@ mod kill;
 mod kill_enrollment;
 mod kill_matrix;
 mod leaving;
+mod limits;
 mod notifications;
 mod parked;
 mod progress;

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod upkeep;
+mod user;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,6 +19,7 @@ use serde::Deserialize;
 
 pub use delivery::{Mail, Sms, Tasks, WebPush};
 pub use upkeep::Upkeep;
+pub use user::{Tries, User};
 
 /// The documented defaults, also printed by `smartcourse config print --defaults`.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -58,6 +60,22 @@ pub struct Postgres {
     pub acquire_timeout_seconds: u64,
     /// Seconds a transaction may stand still before the server ends it.
     pub idle_transaction_seconds: u32,
+    /// Seconds one statement may take before the server ends it; 0: as long as it takes.
+    pub statement_seconds: u32,
+    /// Seconds a statement waits for a lock; 0: as long as it takes.
+    pub lock_seconds: u32,
+}
+
+impl Postgres {
+    /// The same for commands that an operator waits for: their statements take as long as they take.
+    #[must_use]
+    pub fn unhurried(&self) -> Self {
+        Self {
+            statement_seconds: 0,
+            lock_seconds: 0,
+            ..self.clone()
+        }
+    }
 }
 
 /// `[temporal]`
@@ -136,20 +154,8 @@ pub struct Gateway {
     pub address_rate_per_second: u32,
     /// Burst per address.
     pub address_burst: u32,
-}
-
-/// `[user]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// Life of an access token in seconds.
-    pub access_token_seconds: i64,
-    /// Life of a refresh token in seconds.
-    pub refresh_token_seconds: i64,
-    /// argon2id memory in KiB.
-    pub argon2_memory_kib: u32,
-    /// argon2id passes.
-    pub argon2_passes: u32,
+    /// Streams of events one user may have open.
+    pub user_streams: usize,
 }
 
 /// `[content]`
@@ -358,10 +364,7 @@ impl Config {
             is_host_and_port(&self.temporal.address),
             format!("temporal.address: `{}` is not host:port", self.temporal.address),
         );
-        require(
-            self.user.argon2_memory_kib >= 8 && self.user.argon2_passes >= 1,
-            "user: argon2 needs at least 8 KiB and 1 pass".to_owned(),
-        );
+        self.user.check(&mut require);
         require(
             (20..=200).contains(&self.content.chunk_words),
             "content.chunk_words: must be 20 to 200".to_owned(),
@@ -386,8 +389,9 @@ impl Config {
             self.gateway.user_rate_per_second > 0
                 && self.gateway.address_rate_per_second > 0
                 && self.gateway.user_burst > 0
-                && self.gateway.address_burst > 0,
-            "gateway: rates and bursts must be positive".to_owned(),
+                && self.gateway.address_burst > 0
+                && self.gateway.user_streams > 0,
+            "gateway: rates, bursts and user_streams must be positive".to_owned(),
         );
         self.tasks.check(&mut require);
         self.upkeep.check(&mut require);

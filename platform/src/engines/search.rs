@@ -1,7 +1,7 @@
 //! The search port: full text over published versions, and lexical ranking of chunks for retrieval.
 
 use async_trait::async_trait;
-use smartcourse_proto::ids::VersionId;
+use smartcourse_proto::ids::{CourseId, VersionId};
 use sqlx::PgPool;
 
 use crate::{error::Result, postgres};
@@ -50,6 +50,9 @@ pub struct Hit {
 pub trait Search: Send + Sync {
     /// Replaces everything of a version.
     async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()>;
+    /// Versions that have the query's words, best first: those a search over all courses goes on with. Without `lesson_text`
+    /// only words of the courses themselves count.
+    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<VersionId>>;
     /// Best entries of the scopes, one per lesson, best first. `"a phrase"` and `-without` mean what they say; a query
     /// without them also finds titles spelt alike.
     async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>>;
@@ -75,6 +78,7 @@ impl Postgres {
 impl Search for Postgres {
     async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()> {
         let mut tx = postgres::begin(&self.0).await?;
+        postgres::be_patient(&mut tx).await?;
         sqlx::query!(
             "delete from platform.search_entries where course_id = $1 and version = $2",
             version.course_id.0,
@@ -103,6 +107,31 @@ impl Search for Postgres {
         .await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<VersionId>> {
+        // Two statements, each with its own index.
+        let words = "select course_id, version, ts_rank_cd(words, q) as score
+                     from platform.search_entries, websearch_to_tsquery('english', $1) q where words @@ q";
+        let only_courses = if lesson_text { "" } else { "and lesson_id = ''" };
+        let statement = format!(
+            "select course_id, version from (
+                 {words} {only_courses}
+                 union all
+                 select course_id, version, similarity(title, $1) from platform.search_entries
+                 where title % $1 {only_courses}
+             ) found group by course_id, version order by max(score) desc, course_id desc limit $2"
+        );
+        let rows: Vec<(i64, i32)> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            .bind(query)
+            .bind(limit)
+            .fetch_all(&self.0)
+            .await?;
+        let version = |(course_id, version)| VersionId {
+            course_id: CourseId(course_id),
+            version,
+        };
+        Ok(rows.into_iter().map(version).collect())
     }
 
     async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>> {
@@ -143,7 +172,7 @@ impl Search for Postgres {
             .into_iter()
             .map(|row| Hit {
                 version: VersionId {
-                    course_id: smartcourse_proto::ids::CourseId(row.course_id),
+                    course_id: CourseId(row.course_id),
                     version: row.version,
                 },
                 lesson_id: row.lesson_id,

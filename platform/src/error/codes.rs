@@ -73,6 +73,8 @@ codes! {
     TASK_UNREADABLE "task_unreadable" Invalid "The payload of a background task is not what its handler expects." "Look at the task's `payload`; deploy code that reads it, then replay.";
     TASK_INTERRUPTED "task_interrupted" Internal "Every run of a background task was cut off: the process died, or the handler panicked." "Look at the log of the tasks role, then replay.";
     TOO_MANY_REQUESTS "too_many_requests" TooMany "Over the rate limit." "Wait for `Retry-After` seconds.";
+    TOO_MANY_ATTEMPTS "too_many_attempts" TooMany "Too many wrong passwords for this account, or from this address or network." "Wait for `Retry-After` seconds; the right password is not checked before.";
+    TOO_MANY_STREAMS "too_many_streams" TooMany "The user follows as many publishes as one may at once." "Close a stream, or raise `gateway.user_streams`.";
     METHOD_NOT_ALLOWED "method_not_allowed" Invalid "The path exists but not with this method." "See /docs.";
     TIMEOUT "timeout" Timeout "The operation did not finish in time." "Try again.";
     UNAVAILABLE "unavailable" Unavailable "A dependency does not answer." "Try again; /readyz names what is down.";

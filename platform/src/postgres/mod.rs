@@ -33,9 +33,9 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
         .expose_secret()
         .parse()
         .map_err(|error: sqlx::Error| Error::internal("postgres.url cannot be read").because(error))?;
-    let idle = format!(
-        "set idle_in_transaction_session_timeout = '{}s'",
-        config.idle_transaction_seconds
+    let limits = format!(
+        "set idle_in_transaction_session_timeout = '{}s'; set statement_timeout = '{}s'; set lock_timeout = '{}s'",
+        config.idle_transaction_seconds, config.statement_seconds, config.lock_seconds
     );
     Ok(PgPoolOptions::new()
         .max_connections(config.pool_size)
@@ -56,8 +56,8 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
         })
         // Not among the options of the connection: poolers in between refuse those they do not know.
         .after_connect(move |connection, _| {
-            let idle = sqlx::AssertSqlSafe(idle.clone());
-            Box::pin(async move { connection.execute(idle).await.map(drop) })
+            let limits = sqlx::AssertSqlSafe(limits.clone());
+            Box::pin(async move { connection.execute(limits).await.map(drop) })
         })
         .connect_lazy_with(options.application_name(&format!("{SESSION}{service}"))))
 }
@@ -88,14 +88,15 @@ pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()>
     Ok(())
 }
 
-/// Lets a transaction stand still for longer than others: it holds a lock while files or engines are written to, for as long
-/// as an activity may take.
+/// Lets a transaction stand still, and its statements take, for longer than others: it holds a lock while files or engines are
+/// written to, or writes much, for as long as an activity may take.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
     sqlx::query(
         "select set_config('idle_in_transaction_session_timeout', '30min', true),
+                set_config('statement_timeout', '30min', true),
                 set_config('application_name', current_setting('application_name') || $1, true)",
     )
     .bind(PATIENT)
@@ -149,11 +150,11 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
             sqlx::Error::RowNotFound => &codes::NOT_FOUND,
             sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failures, deadlocks, locks that were not had in time, transactions that stood still, shutdown,
-                // too many connections: the same statement may work later.
+                // Serialisation failures, deadlocks, locks that were not had in time, transactions that stood still, statements
+                // that took too long, shutdown, too many connections: the same statement may work later.
                 Some(
-                    "40001" | "40P01" | "55P03" | "25P03" | "57P01" | "57P02" | "57P03" | "53300" | "08006"
-                    | "08003",
+                    "40001" | "40P01" | "55P03" | "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "53300"
+                    | "08006" | "08003",
                 ) => &codes::UNAVAILABLE,
                 _ => &codes::INTERNAL,
             },

@@ -101,7 +101,7 @@ async fn put(tx: &mut PgConnection, event_type: &str, key: &str, n: i64) {
 
 /// Commits an event and places it.
 async fn publish(pool: &PgPool, event_type: &str, key: &str, n: i64) {
-    let mut tx = postgres::begin(&pool).await.unwrap();
+    let mut tx = postgres::begin(pool).await.unwrap();
     put(&mut tx, event_type, key, n).await;
     tx.commit().await.unwrap();
     assert_eq!(events::place(pool).await.unwrap(), 1);

@@ -99,7 +99,8 @@ async fn role_changed(tx: &mut PgConnection, event: &Event) -> Result<()> {
 async fn published(tx: &mut PgConnection, event: &Event) -> Result<()> {
     let course: CoursePublished = event.read()?;
     sqlx::query!(
-        "insert into analytics.courses (course_id, instructor_id, title, published) values ($1, $2, $3, true)
+        "with listed as (insert into analytics.popularity (course_id, enrollments) values ($1, 0) on conflict do nothing)
+         insert into analytics.courses (course_id, instructor_id, title, published) values ($1, $2, $3, true)
          on conflict (course_id) do update set title = excluded.title, published = true",
         course.course_id,
         course.instructor_id,
@@ -140,7 +141,13 @@ async fn publish_failed(tx: &mut PgConnection, event: &Event) -> Result<()> {
 async fn enrolled(tx: &mut PgConnection, event: &Event) -> Result<()> {
     let enrollment: EnrollmentCreated = event.read()?;
     sqlx::query!(
-        "insert into analytics.enrollments (enrollment_id, epoch, course_id, user_id, instructor_id, began_at)
+        "with known as (
+             select from analytics.enrollments where enrollment_id = $1 and epoch = $2 and began_at is not null
+         ), counted as (
+             insert into analytics.popularity as p (course_id, enrollments) select $3, 1 where not exists (select from known)
+             on conflict (course_id) do update set enrollments = p.enrollments + 1
+         )
+         insert into analytics.enrollments (enrollment_id, epoch, course_id, user_id, instructor_id, began_at)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (enrollment_id, epoch) do update set instructor_id = excluded.instructor_id, began_at = excluded.began_at",
         enrollment.enrollment_id,

@@ -58,7 +58,7 @@ fn require_admin(actor: Actor) -> smartcourse_platform::Result<()> {
 }
 
 fn require_self(actor: Actor, id: i64) -> smartcourse_platform::Result<()> {
-    actor.require_owner(UserId(id), || {
+    actor.require_self(UserId(id), || {
         Error::new(&codes::FORBIDDEN, "these are somebody else's numbers")
     })
 }
@@ -83,7 +83,12 @@ impl AnalyticsService for Api {
             .get_course(actor.request(GetCourseRequest { id }))
             .await?
             .into_inner();
-        require_self(actor, course.instructor_id)?;
+        actor.require_owner(UserId(course.instructor_id), || {
+            Error::new(
+                &codes::FORBIDDEN,
+                "these are the numbers of another instructor's course",
+            )
+        })?;
         Ok(Response::new(
             numbers::course(&self.pool, id, course.title).await?,
         ))

@@ -36,7 +36,7 @@ pub async fn rebuild(pool: &PgPool) -> Result<Rebuilt> {
         "with u as (delete from analytics.users), a as (delete from analytics.activity),
              c as (delete from analytics.courses), e as (delete from analytics.enrollments),
              l as (delete from analytics.lessons), q as (delete from analytics.questions),
-             z as (delete from analytics.certificates), f as (delete from analytics.failed_publishes)
+             z as (delete from analytics.certificates), p as (delete from analytics.popularity), f as (delete from analytics.failed_publishes)
          delete from analytics.counted"
     )
     .execute(&mut *tx)
@@ -89,6 +89,7 @@ async fn digests(tx: &mut PgConnection) -> Result<Vec<(String, String)>> {
            union all select 'lessons', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.lessons t
            union all select 'questions', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.questions t
            union all select 'certificates', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.certificates t
+           union all select 'popularity', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.popularity t
            union all select 'failed_publishes', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.failed_publishes t
            union all select 'counted', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.counted t
            order by 1"#

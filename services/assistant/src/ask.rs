@@ -37,6 +37,7 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
 
     let pointers = LivePointersRequest {
         course_ids: vec![request.course_id],
+        instructor_id: None,
     };
     let live = state
         .course

@@ -47,6 +47,9 @@ impl ContentService for Api {
     async fn search(&self, request: Request<SearchRequest>) -> Reply<SearchPage> {
         reply(ops::search::search(&self.0, request.into_inner()).await)
     }
+    async fn list_candidates(&self, request: Request<CandidatesRequest>) -> Reply<Candidates> {
+        reply(ops::search::candidates(&self.0, from_workflow(request)?).await)
+    }
     async fn retrieve(&self, request: Request<RetrieveRequest>) -> Reply<Passages> {
         reply(ops::retrieve::retrieve(&self.0, request.into_inner()).await)
     }

@@ -82,6 +82,9 @@ impl CourseService for Api {
     async fn get_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
         reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
+    async fn list_publish_marks(&self, request: Request<PublishMarksRequest>) -> Reply<PublishMarks> {
+        reply(ops::status::marks(&self.0, &from_workflow(request)?.course_ids).await)
+    }
     async fn cancel_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
         reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id).await)
     }

@@ -124,7 +124,7 @@ impl EnrollmentService for Api {
     async fn get_access(&self, request: Request<AccessRequest>) -> Result<Response<Access>, Status> {
         let actor = Actor::of(&request);
         let AccessRequest { course_id, user_id } = request.into_inner();
-        actor.require_owner(UserId(user_id), || {
+        actor.require_self(UserId(user_id), || {
             forbidden("this is somebody else's enrollment")
         })?;
         Ok(Response::new(
@@ -150,7 +150,7 @@ impl EnrollmentService for Api {
     ) -> Result<Response<Accessible>, Status> {
         let actor = Actor::of(&request);
         let user_id = request.into_inner().user_id;
-        actor.require_owner(UserId(user_id), || {
+        actor.require_self(UserId(user_id), || {
             forbidden("these are somebody else's enrollments")
         })?;
         Ok(Response::new(Accessible {

@@ -87,7 +87,7 @@ fn may_leave(row: &EnrollmentRow) -> Result<bool> {
 
 /// `Ok` for the student and for administrators; to everybody else the enrollment does not exist.
 pub(crate) fn require_self(actor: Actor, user_id: i64, enrollment_id: i64) -> Result<()> {
-    actor.require_owner(UserId(user_id), || {
+    actor.require_self(UserId(user_id), || {
         Error::new(
             &codes::NOT_FOUND,
             format!("there is no enrollment {enrollment_id}"),

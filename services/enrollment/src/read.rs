@@ -28,7 +28,7 @@ pub(crate) async fn list(
 ) -> Result<EnrollmentPage> {
     let user_id = match request.user_id {
         0 => actor.user()?.0,
-        named if actor.owns(UserId(named)) => named,
+        named if actor.is_self(UserId(named)) => named,
         _ => {
             return Err(Error::new(
                 &codes::FORBIDDEN,

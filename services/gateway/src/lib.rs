@@ -8,12 +8,14 @@
 //! | [`edge`] | what wraps every request: limits, deadlines, metrics, panics; extractors and headers |
 //! | [`access`] | who is owner and who is enrolled |
 //! | [`routes`] | the handlers |
+//! | [`feeds`] | publishes that somebody follows |
 //! | [`openapi`] | the document made from them, and the pages that show it |
 
 mod access;
 mod auth;
 mod clients;
 mod edge;
+mod feeds;
 mod openapi;
 mod routes;
 mod state;

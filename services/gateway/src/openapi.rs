@@ -46,12 +46,13 @@ struct ProblemDocument {
 }
 
 /// Fields of request messages that come from the path or a header.
-const FROM_ELSEWHERE: [&str; 8] = [
+const FROM_ELSEWHERE: [&str; 9] = [
     "id",
     "course_id",
     "module_id",
     "lesson_id",
     "part_id",
+    "address",
     "if_match",
     "idempotency_key",
     "set_prerequisites",

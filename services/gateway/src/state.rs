@@ -11,6 +11,7 @@ use crate::{
     auth::Verifier,
     clients::Clients,
     edge::{Limits, Written},
+    feeds::Feeds,
 };
 
 /// Shared by all requests; a clone is a reference.
@@ -26,6 +27,8 @@ pub(crate) struct Inner {
     pub(crate) courses: Batch<i64, (Arc<Course>, Written)>,
     /// Publish statuses, as they are sent, by course and reader.
     pub(crate) publishes: Coalesce<(i64, Actor), Written>,
+    /// Publishes that are followed.
+    pub(crate) feeds: Arc<Feeds>,
     pub(crate) life: Lifecycle,
     /// How long a request may take that does not stream.
     pub(crate) deadline: Duration,
@@ -35,11 +38,14 @@ pub(crate) struct Inner {
 impl App {
     pub(crate) fn new(config: &Config, clients: Clients, life: Lifecycle) -> Self {
         let verifier = Verifier::new(clients.user.clone());
+        let feeds = Arc::new(Feeds::new(config.gateway.user_streams));
+        tokio::spawn(Arc::clone(&feeds).run(clients.clone(), life.clone()));
         Self(Arc::new(Inner {
             verifier,
             limits: Limits::new(&config.gateway),
             courses: Batch::default(),
             publishes: Coalesce::default(),
+            feeds,
             life,
             // A handler may make several calls; the first that is too slow answers before this does.
             deadline: config.grpc_timeout() + Duration::from_secs(5),

@@ -24,6 +24,7 @@ use crate::{
     password::Passwords,
     refresh, register, role, sessions, sign_in,
     store::{self, Account},
+    throttle::Throttle,
     token,
 };
 
@@ -31,6 +32,7 @@ use crate::{
 pub struct Api {
     pool: PgPool,
     passwords: Passwords,
+    throttle: Throttle,
     keys: Arc<Keys>,
     access_seconds: i64,
     refresh_seconds: i64,
@@ -41,6 +43,7 @@ impl Api {
         Ok(Self {
             pool,
             passwords: Passwords::new(&config.user).await?,
+            throttle: Throttle::new(&config.user),
             keys: Arc::default(),
             access_seconds: config.user.access_token_seconds,
             refresh_seconds: config.user.refresh_token_seconds,
@@ -66,13 +69,12 @@ impl UserService for Api {
     }
 
     async fn login(&self, request: Request<LoginRequest>) -> Result<Response<TokenPair>, Status> {
-        let LoginRequest { email, password } = request.into_inner();
         let key = self.keys.current(&self.pool).await?;
         let (account, refresh_token) = sign_in::sign_in(
             &self.pool,
             &self.passwords,
-            &email,
-            password,
+            &self.throttle,
+            request.into_inner(),
             self.refresh_seconds,
         )
         .await?;
@@ -94,7 +96,7 @@ impl UserService for Api {
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
         let actor = Actor::of(&request);
         let id = request.into_inner().id;
-        if !actor.owns(UserId(id)) {
+        if !actor.is_self(UserId(id)) {
             return Err(store::no_such_user().into());
         }
         Ok(Response::new(store::by_id(&self.pool, id).await?.into()))

@@ -5,6 +5,7 @@
 //! | [`grpc`] | the RPCs: decode, call, encode |
 //! | [`register`], [`sign_in`], [`refresh`], [`role`], [`store`] | one operation each, and the rows |
 //! | [`password`] | argon2id, bounded |
+//! | [`throttle`] | how many wrong passwords there may be |
 //! | [`keys`], [`token`], [`sessions`] | the signing key, the access token, and what ends one early |
 
 mod grpc;
@@ -16,6 +17,7 @@ mod role;
 mod sessions;
 mod sign_in;
 mod store;
+mod throttle;
 mod token;
 
 pub use grpc::Api;

@@ -6,14 +6,19 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use smartcourse_platform::{Error, Result, config};
+use smartcourse_platform::{Error, Result, config, error::codes};
 use tokio::sync::Semaphore;
+
+/// Seconds after which somebody who found the queue full may come back.
+const QUEUE_SECONDS: u64 = 5;
 
 /// Hashes and checks passwords.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     params: Params,
     slots: Arc<Semaphore>,
+    /// Places of those who hash and those who wait for it.
+    queue: Arc<Semaphore>,
     /// Checked in place of the hash an unknown address does not have, so that both answers take as long.
     dummy: Arc<str>,
 }
@@ -27,6 +32,7 @@ impl Passwords {
         let mut passwords = Self {
             params,
             slots: Arc::new(Semaphore::new(cores)),
+            queue: Arc::new(Semaphore::new(cores + config.hash_queue)),
             dummy: Arc::from(String::new()),
         };
         passwords.dummy = Arc::from(passwords.hash("nobody has this password".to_owned()).await?);
@@ -62,6 +68,13 @@ impl Passwords {
         &self,
         work: impl FnOnce(Argon2<'static>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
+            Error::new(
+                &codes::TOO_MANY_REQUESTS,
+                "many are signing in; try again in a moment",
+            )
+            .with_fact("retry_after", QUEUE_SECONDS)
+        })?;
         let slot = Arc::clone(&self.slots)
             .acquire_owned()
             .await
@@ -69,7 +82,7 @@ impl Passwords {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let work = move || {
             // Held for as long as the work takes: it goes on when whoever asked hangs up.
-            let _slot = slot;
+            let _held = (slot, place);
             work(argon2)
         };
         tokio::task::spawn_blocking(work)
@@ -82,15 +95,28 @@ impl Passwords {
 mod tests {
     use super::*;
 
+    fn config(hash_queue: usize) -> config::User {
+        let mut config = config::Config::load(None).expect("defaults").user;
+        (config.argon2_memory_kib, config.argon2_passes) = (64, 1);
+        config.hash_queue = hash_queue;
+        config
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_is_told_to_come_back() {
+        let passwords = Passwords::new(&config(1)).await.expect("settings are usable");
+        let places = passwords.queue.available_permits();
+        let crowd = (0..places + 10).map(|_| passwords.hash("correct horse".to_owned()));
+        let answers = futures::future::join_all(crowd).await;
+        let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+        assert_eq!(refused.len(), 10);
+        assert!(refused.iter().all(|error| error.is(&codes::TOO_MANY_REQUESTS)));
+        assert_eq!(passwords.queue.available_permits(), places, "nothing is kept");
+    }
+
     #[tokio::test]
     async fn only_the_right_password_of_a_known_account_fits() {
-        let config = config::User {
-            access_token_seconds: 1,
-            refresh_token_seconds: 1,
-            argon2_memory_kib: 64,
-            argon2_passes: 1,
-        };
-        let passwords = Passwords::new(&config).await.expect("settings are usable");
+        let passwords = Passwords::new(&config(8)).await.expect("settings are usable");
         let hash = passwords.hash("correct horse".to_owned()).await.expect("hashes");
         assert!(hash.starts_with("$argon2id$"));
         assert!(

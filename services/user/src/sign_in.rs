@@ -1,23 +1,34 @@
 //! Signing in with a password.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use smartcourse_platform::{Error, Result, error::codes, postgres};
+use smartcourse_proto::user::LoginRequest;
 use sqlx::PgPool;
 
 use crate::{
     password::Passwords,
     refresh, register,
     store::{self, Account},
+    throttle::Throttle,
 };
 
 /// Checks the password and starts a session: the account and its first refresh token.
 pub(crate) async fn sign_in(
     pool: &PgPool,
     passwords: &Passwords,
-    email: &str,
-    password: String,
+    throttle: &Throttle,
+    LoginRequest {
+        email,
+        password,
+        address,
+    }: LoginRequest,
     seconds: i64,
 ) -> Result<(Account, String)> {
     let email = email.trim();
+    // Whoever comes without an address is no client of the gateway: all of them share one.
+    let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let guess = throttle.guess(email, address)?;
     // What is no address cannot be in the table, and the database takes no NUL.
     let found = if register::is_email(email) {
         store::by_email(pool, email).await?
@@ -32,6 +43,7 @@ pub(crate) async fn sign_in(
             "e-mail address and password do not match",
         ));
     };
+    guess.was_right();
     let mut tx = postgres::begin(pool).await?;
     // Under a lock, so that a role change either comes first and is seen here, or ends this session too.
     let account = sqlx::query_as!(

@@ -1,5 +1,7 @@
 //! Searching the live versions the gateway names.
 
+use std::collections::BTreeSet;
+
 use smartcourse_platform::{
     Result,
     engines::search::{Hit, Scope},
@@ -7,7 +9,7 @@ use smartcourse_platform::{
     page,
 };
 use smartcourse_proto::{
-    content::{SearchHit, SearchPage, SearchRequest},
+    content::{Candidates, CandidatesRequest, SearchHit, SearchPage, SearchRequest},
     ids::{CourseId, VersionId},
 };
 
@@ -17,6 +19,23 @@ use crate::State;
 const MAX_QUERY: usize = 500;
 /// Results a reader can page to: what ranks lower is not worth the sort.
 const MAX_OFFSET: i64 = 10_000;
+
+/// Courses a search over all of them goes on with: what ranks lower than so many is not looked at.
+const MAX_CANDIDATES: i64 = 500;
+
+/// Courses whose texts have the words, in any version.
+pub(crate) async fn candidates(state: &State, request: CandidatesRequest) -> Result<Candidates> {
+    let query = request.q.replace('\0', " ");
+    let found = state
+        .deps
+        .search
+        .candidates(query.trim(), request.lesson_text, MAX_CANDIDATES)
+        .await?;
+    let ids: BTreeSet<i64> = found.into_iter().map(|version| version.course_id.0).collect();
+    Ok(Candidates {
+        course_ids: ids.into_iter().collect(),
+    })
+}
 
 pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<SearchPage> {
     let mut problems = Problems::default();

@@ -13,7 +13,9 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     Wire,
     common::Problem,
-    course::{PublishState, PublishStatus, PublishStep, StepState, WaitingFor, Warning},
+    course::{
+        PublishMark, PublishMarks, PublishState, PublishStatus, PublishStep, StepState, WaitingFor, Warning,
+    },
     json::timestamp::from_time,
 };
 use smartcourse_workflows::steps::{STEPS, label};
@@ -72,6 +74,23 @@ pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<P
         add_waiting(state, &attempt, &rows, &mut status).await?;
     }
     Ok(status)
+}
+
+/// Where the latest attempts of courses stand; those that were never published are left out.
+pub(crate) async fn marks(state: &State, course_ids: &[i64]) -> Result<PublishMarks> {
+    let mut connection = state.reader.connection().await?;
+    let items = sqlx::query_as!(
+        PublishMark,
+        r#"select a.course_id, a.version, a.revision
+           from unnest($1::bigint[]) as asked(course_id)
+           cross join lateral (select course_id, version, revision from course.publish_attempts
+                               where course_id = asked.course_id order by version desc limit 1) a"#,
+        course_ids
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    connection.done();
+    Ok(PublishMarks { items })
 }
 
 /// The latest attempt, whose it is, and its steps: one query, since readers ask again and again.

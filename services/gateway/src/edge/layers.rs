@@ -1,13 +1,9 @@
 //! The layers around the routes: admission, deadline, panics, metrics.
 
-use std::{
-    any::Any,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Instant,
-};
+use std::{any::Any, time::Instant};
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -15,6 +11,7 @@ use axum::{
 use smartcourse_platform::{Error, error::codes, grpc::Actor};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::extract::Peer;
 use crate::{auth::Caller, state::App};
 
 /// Finds out who calls, and whether one more request of theirs is within the limits.
@@ -24,10 +21,7 @@ use crate::{auth::Caller, state::App};
 pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
     // Nothing is borrowed from the request across an await: its body is not Sync.
     let token = request.headers().get(header::AUTHORIZATION).map(bearer);
-    let address = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
+    let Peer(address) = Peer::of(request.extensions());
     let caller = match token {
         // Who signs in or refreshes is not asked for the token that has just expired.
         _ if is_sign_in(request.uri().path()) => Ok(Actor::Anonymous),
@@ -37,9 +31,7 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
     };
     let decision = match &caller {
         Ok(Actor::User { id, .. }) => app.limits.take_user(id.0),
-        _ => app
-            .limits
-            .take_address(address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))),
+        _ => app.limits.take_address(address),
     };
     let mut response = match (decision.refusal(), caller) {
         (Some(refusal), _) => refusal.into_response(),
@@ -60,7 +52,8 @@ fn is_sign_in(path: &str) -> bool {
     )
 }
 
-fn bearer(value: &HeaderValue) -> Result<String, Error> {
+/// The access token of an `Authorization` header.
+pub(crate) fn bearer(value: &HeaderValue) -> Result<String, Error> {
     let refused = || {
         Error::new(
             &codes::UNAUTHENTICATED,

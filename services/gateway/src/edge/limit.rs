@@ -154,6 +154,7 @@ mod tests {
             user_burst: 2,
             address_rate_per_second: 1,
             address_burst: 1,
+            user_streams: 1,
         })
     }
 

@@ -5,7 +5,7 @@ mod headers;
 mod layers;
 mod limit;
 
-pub(crate) use extract::{Body, Id, Json, PathOf, Query, Written};
+pub(crate) use extract::{Body, Id, Json, PathOf, Peer, Query, Written};
 pub(crate) use headers::{Entity, IdempotencyKey, IfMatch, tagged};
-pub(crate) use layers::{admit, catch_panic, deadline, measure, method_not_allowed, not_found};
+pub(crate) use layers::{admit, bearer, catch_panic, deadline, measure, method_not_allowed, not_found};
 pub(crate) use limit::Limits;

@@ -12,7 +12,7 @@ use smartcourse_proto::user::{
 
 use crate::{
     auth::{Caller, SignedIn},
-    edge::{Id, Json},
+    edge::{Id, Json, Peer},
     state::App,
 };
 
@@ -41,8 +41,10 @@ pub(crate) async fn register(
     responses((status = 200, body = TokenPair)))]
 pub(crate) async fn login(
     State(app): State<App>,
-    Json(body): Json<LoginRequest>,
+    Peer(address): Peer,
+    Json(mut body): Json<LoginRequest>,
 ) -> Result<impl IntoResponse> {
+    body.address = address.to_string();
     let pair = app
         .clients
         .user

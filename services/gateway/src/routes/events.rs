@@ -1,30 +1,39 @@
 //! The status of a publish as server-sent events.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
 use futures::Stream;
-use smartcourse_platform::{Error, Result, grpc::Actor};
+use smartcourse_platform::{Error, Result};
 use smartcourse_proto::course::{GetCourseRequest, PublishState, PublishStatus};
+use tokio::time::Instant;
 
-use crate::{auth::SignedIn, edge::Id, state::App};
+use crate::{
+    access,
+    auth::SignedIn,
+    edge::{Id, bearer},
+    feeds::Place,
+    state::App,
+};
 
-/// Pause between two looks.
-const PAUSE: Duration = Duration::from_millis(200);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How often it is looked at whether the reader still may.
+const VERIFY: Duration = Duration::from_secs(30);
 /// Revisions count from 1 with each publish; the version, which rises with each, makes the ids of all of them rise.
 const REVISIONS_PER_VERSION: i64 = 1_000_000;
 /// What a publish waits for changes without a new revision: those events are numbered within it.
 const MOMENTS_PER_REVISION: i64 = 1_000;
 
 /// Follow the latest publish; resumes after `Last-Event-ID` and ends with the publish
+///
+/// It ends as well with an `error` event when the access token does not count any more, or the course has another owner.
 #[utoipa::path(get, path = "/courses/{id}/publish/events", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"),
         ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that arrived")),
@@ -42,27 +51,28 @@ pub(crate) async fn follow(
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
     let seen: i64 = seen.unwrap_or(0);
-    let first = look(&app, actor, id.0).await?;
+    let request = actor.request(GetCourseRequest { id: id.0 });
+    let first = app.clients.course.clone().get_publish(request).await?;
+    let first = Arc::new(first.into_inner());
     if has_ended(&first) && event_id(&first) <= seen {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let stream = events(app, actor, id.0, first, seen);
+    let place = app.feeds.place(actor.user()?.0)?;
+    let reader = Reader {
+        token: headers
+            .get(header::AUTHORIZATION)
+            .map(bearer)
+            .transpose()?
+            .unwrap_or_default(),
+        course_id: id.0,
+    };
+    let stream = events(app, reader, place, first, seen);
     let mut response = Sse::new(stream)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response();
     super::ask::do_not_buffer(response.headers_mut());
     Ok(response)
-}
-
-async fn look(app: &App, actor: Actor, id: i64) -> Result<PublishStatus> {
-    Ok(app
-        .clients
-        .course
-        .clone()
-        .get_publish(actor.request(GetCourseRequest { id }))
-        .await?
-        .into_inner())
 }
 
 fn event_id(status: &PublishStatus) -> i64 {
@@ -84,14 +94,31 @@ fn has_ended(status: &PublishStatus) -> bool {
     )
 }
 
+/// Who reads a stream, and what.
+struct Reader {
+    token: String,
+    course_id: i64,
+}
+
+impl Reader {
+    /// Whether the reader still may: the token counts, and the course is still theirs.
+    async fn verify(&self, app: &App) -> Result<()> {
+        let actor = app.verifier.verify(&self.token).await?;
+        access::require_owner(app, actor, self.course_id).await
+    }
+}
+
 fn events(
     app: App,
-    actor: Actor,
-    id: i64,
-    mut status: PublishStatus,
+    reader: Reader,
+    place: Place,
+    mut status: Arc<PublishStatus>,
     mut seen: i64,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
+        let _place = place;
+        let mut feed = app.feeds.follow(reader.course_id);
+        let mut verify = tokio::time::interval_at(Instant::now() + VERIFY, VERIFY);
         let mut shown = moment(&status);
         loop {
             let id_of_revision = event_id(&status);
@@ -104,21 +131,26 @@ fn events(
                 return;
             }
             status = loop {
-                if !app.life.sleep(PAUSE).await {
-                    return;
-                }
-                let answer = tokio::select! {
-                    answer = look(&app, actor, id) => answer,
+                tokio::select! {
+                    Ok(()) = feed.changed() => {}
+                    _ = verify.tick() => match reader.verify(&app).await {
+                        Err(error) if !error.kind().is_retryable() => {
+                            yield Ok(problem(&error));
+                            return;
+                        }
+                        _ => continue,
+                    },
                     () = app.life.stopping() => return,
-                };
-                match answer {
-                    Ok(status) => break status,
-                    // The service comes back; until then the reader waits as it would for the publish.
-                    Err(error) if error.kind().is_retryable() => {}
-                    Err(error) => {
+                }
+                let latest = feed.borrow_and_update().clone();
+                match latest {
+                    // What was read before this stream began may be older than its first event.
+                    Some(Ok(latest)) if event_id(&latest) >= event_id(&status) => break latest,
+                    Some(Err(error)) => {
                         yield Ok(problem(&error));
                         return;
                     }
+                    _ => {}
                 }
             };
         }

@@ -6,8 +6,8 @@ use axum::extract::State;
 use serde::Deserialize;
 use smartcourse_platform::{Result, error::Problems, grpc::Actor};
 use smartcourse_proto::{
-    content::{SearchPage, SearchRequest, SearchScope},
-    course::LivePointersRequest,
+    content::{CandidatesRequest, SearchPage, SearchRequest, SearchScope},
+    course::{LivePointer, LivePointersRequest},
     enrollment::AccessibleRequest,
     ids::UserId,
 };
@@ -48,7 +48,7 @@ pub(crate) async fn search(
     let mut problems = Problems::default();
     problems.text("q", &query.q, 500);
     problems.finish()?;
-    let scopes = scopes(&app, actor, query.course_id).await?;
+    let scopes = scopes(&app, actor, &query.q, query.course_id).await?;
     if scopes.is_empty() {
         return Ok(Json(SearchPage::default()));
     }
@@ -68,44 +68,42 @@ pub(crate) async fn search(
     ))
 }
 
-/// The live versions, and of which the caller may see the text.
-async fn scopes(app: &App, actor: Actor, course_id: Option<i64>) -> Result<Vec<SearchScope>> {
-    let request = Actor::Service.request(LivePointersRequest {
-        course_ids: course_id.into_iter().collect(),
-    });
-    let live = app
-        .clients
-        .course
-        .clone()
-        .get_live_pointers(request)
-        .await?
-        .into_inner()
-        .items;
+/// The live versions to search, and of which the caller may see the text: the course that was asked for, or those that have
+/// the words, the caller's own and those the caller reads.
+async fn scopes(app: &App, actor: Actor, q: &str, course_id: Option<i64>) -> Result<Vec<SearchScope>> {
     let readable: HashSet<i64> = match actor {
-        Actor::User { id, .. } if !live.is_empty() => {
+        Actor::User { id, .. } => {
             let request = Actor::Service.request(AccessibleRequest { user_id: id.0 });
-            let answer = app
-                .clients
-                .enrollment
-                .clone()
-                .list_accessible(request)
-                .await?
-                .into_inner();
-            answer.course_ids.into_iter().collect()
+            let answer = app.clients.enrollment.clone().list_accessible(request).await?;
+            answer.into_inner().course_ids.into_iter().collect()
         }
         _ => HashSet::new(),
     };
-    let scope = |course_id, version, lesson_text| SearchScope {
-        course_id,
-        version,
-        lesson_text,
+    let wanted = match course_id {
+        Some(course_id) => LivePointersRequest {
+            course_ids: vec![course_id],
+            instructor_id: None,
+        },
+        None => {
+            let request = Actor::Service.request(CandidatesRequest {
+                q: q.to_owned(),
+                // To administrators every lesson is open.
+                lesson_text: actor.is_privileged(),
+            });
+            let found = app.clients.content.clone().list_candidates(request).await?;
+            let found = found.into_inner().course_ids;
+            LivePointersRequest {
+                course_ids: found.into_iter().chain(readable.iter().copied()).collect(),
+                instructor_id: actor.user().ok().map(|id| id.0),
+            }
+        }
     };
-    Ok(live
-        .into_iter()
-        .map(|course| {
-            let lesson_text =
-                actor.owns(UserId(course.instructor_id)) || readable.contains(&course.course_id);
-            scope(course.course_id, course.version, lesson_text)
-        })
-        .collect())
+    let request = Actor::Service.request(wanted);
+    let live = app.clients.course.clone().get_live_pointers(request).await?;
+    let scope = |course: LivePointer| SearchScope {
+        course_id: course.course_id,
+        version: course.version,
+        lesson_text: actor.owns(UserId(course.instructor_id)) || readable.contains(&course.course_id),
+    };
+    Ok(live.into_inner().items.into_iter().map(scope).collect())
 }
