@@ -21,12 +21,12 @@ mod sentences;
 mod sniff;
 
 pub use chunk::{Chunk, chunk};
-pub use document::{Anchor, Document};
+pub use document::{Anchor, Document, MAX_ANCHORS, MAX_HEADING, MAX_HEADINGS};
 pub use error::ExtractError;
 pub use extract::extract;
 pub use hash::source_hash;
 pub use kind::{SourceKind, UnknownKind};
-pub use sandbox::{Limits, Sandbox, child_main};
+pub use sandbox::{Confinement, Hold, Limits, Sandbox, child_main, run_child};
 pub use sentences::sentences;
 pub use sniff::{Detected, UnsupportedMedia, sniff};
 

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::{Anchor, Document};
+use crate::{Anchor, Document, document::Path};
 
 /// Extracts `source`. Headings, list items, table rows and lines of code stay lines; links and images become
 /// their text; HTML tags and front matter are dropped. Every heading begins an anchor.
@@ -29,8 +29,7 @@ pub(super) fn extract(source: &str) -> Document {
 struct Writer {
     text: String,
     anchors: Vec<Anchor>,
-    /// Open headings with their levels, outermost first.
-    path: Vec<(HeadingLevel, String)>,
+    path: Path<HeadingLevel>,
     /// Where the text of the heading that is being read begins.
     heading: Option<usize>,
     /// Open lists; the next number of the ordered ones.
@@ -103,16 +102,13 @@ impl Writer {
     /// Records the heading that was just written, under the open headings of lower level.
     fn end_heading(&mut self, level: HeadingLevel) {
         let Some(start) = self.heading.take() else { return };
-        let title = self.text[start..].trim().to_owned();
+        let title = self.text[start..].trim();
         if title.is_empty() {
             return;
         }
-        while self.path.pop_if(|(open, _)| *open >= level).is_some() {}
-        self.path.push((level, title));
-        let heading_path = self.path.iter().map(|(_, title)| title.clone()).collect();
         self.anchors.push(Anchor {
             start,
-            heading_path,
+            heading_path: self.path.open(level, title),
             ..Anchor::default()
         });
     }
