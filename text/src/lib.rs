@@ -7,8 +7,8 @@
 //! a quotation can always be found again.
 //!
 //! Parsers of hostile formats overflow stacks, loop and allocate without bound, which no error handling inside
-//! the process can contain. [`Sandbox`] therefore runs [`extract`] in a child process with hard limits;
-//! [`child_main`] is that child.
+//! the process can contain. [`Sandbox`] therefore runs both in a child process with hard limits that can reach
+//! nothing; [`child_main`] is that child.
 
 mod chunk;
 mod document;
