@@ -17,11 +17,6 @@ fn long_heading_over_many_sections() -> String {
     text
 }
 
-/// Lists within lists, each indented further than the one around it.
-fn lists_within_lists() -> String {
-    "- ".repeat(200_000) + "x"
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_that_exhaust_their_parser_are_left_out_and_named() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
@@ -35,7 +30,6 @@ async fn texts_that_exhaust_their_parser_are_left_out_and_named() -> Result<()> 
     let lessons = [
         lesson("first", LESSONS[0].1),
         lesson("sections", &long_heading_over_many_sections()),
-        lesson("lists", &lists_within_lists()),
         lesson("last", LESSONS[1].1),
     ];
     let put = instructor.put_lessons(course, &lessons).await?;
@@ -47,7 +41,7 @@ async fn texts_that_exhaust_their_parser_are_left_out_and_named() -> Result<()> 
         .get(&format!("/courses/{course}/publish/preview"))
         .await?
         .expect(200)?;
-    let expected = [("sections", "parser_limit"), ("lists", "parser_limit")];
+    let expected = [("sections".to_owned(), "parser_limit".to_owned())];
     let named = |warnings: &serde_json::Value| -> Vec<(String, String)> {
         let text =
             |warning: &serde_json::Value, field: &str| warning[field].as_str().unwrap_or_default().to_owned();
@@ -57,7 +51,6 @@ async fn texts_that_exhaust_their_parser_are_left_out_and_named() -> Result<()> 
             .map(|warning| (text(warning, "lesson_id"), text(warning, "code")))
             .collect()
     };
-    let expected: Vec<_> = expected.map(|(id, code)| (id.to_owned(), code.to_owned())).into();
     ensure!(named(&preview["warnings"]) == expected, "{preview}");
     ensure!(preview["chunks_to_embed"] == 2, "{preview}");
 

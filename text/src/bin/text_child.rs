@@ -24,6 +24,11 @@ fn attempt(_: SourceKind, text: &[u8]) -> Result<Document, ExtractError> {
         "unix" => std::os::unix::net::UnixStream::pair().map(drop),
         "exec" => Command::new("/bin/true").status().map(drop),
         "panic" => panic!("as asked"),
+        "abort" => std::process::abort(),
+        "allocate" => {
+            std::hint::black_box(vec![1_u8; 2 << 30]);
+            Ok(())
+        }
         "thread" => std::thread::Builder::new().spawn(|| {}).map(drop),
         _ => Ok(()),
     };

@@ -4,6 +4,10 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use crate::{Anchor, Document, document::Path};
 
+/// Levels of a list that are indented further. Without an end, lists within lists would make a text of the square of
+/// their number.
+const MAX_INDENT: usize = 32;
+
 /// Extracts `source`. Headings, list items, table rows and lines of code stay lines; links and images become
 /// their text; HTML tags and front matter are dropped. Every heading begins an anchor.
 pub(super) fn extract(source: &str) -> Document {
@@ -116,7 +120,7 @@ impl Writer {
     /// Begins a list item with its bullet or number.
     fn item(&mut self) {
         self.line();
-        for _ in 1..self.lists.len() {
+        for _ in 1..self.lists.len().min(MAX_INDENT) {
             self.text.push_str("  ");
         }
         match self.lists.last_mut() {
@@ -183,6 +187,12 @@ mod tests {
             "Ownership\n\nEach value has an owner and one scope.\n\nRules\n\n1. First\n2. Second\n  - nested item\n\n\
 let x = 1;\n\nlet y = x;\n\nType | Size\nu8 | 1\n\nInside alt text\nhere\n\nEnd\n\n- [x] done\n\nA note."
         );
+    }
+
+    #[test]
+    fn lists_within_lists_stay_linear() {
+        let text = extract(&("- ".repeat(20_000) + "x")).text;
+        assert!(text.len() < 20_000 * (2 * MAX_INDENT + 3) && text.ends_with("- x"));
     }
 
     #[test]
