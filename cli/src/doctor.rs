@@ -87,6 +87,13 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
         "embedding model",
         model.ok_or_else(|| format!("no weights, so questions are matched by words only: {fix}")),
     )?;
+    let confinement = crate::services::sandbox()?.confinement().await;
+    report.line(
+        "parsers' confinement",
+        confinement
+            .map(|confinement| confinement.to_string())
+            .map_err(|error| error.to_string()),
+    )?;
     let verdict = if report.bad == 0 {
         "everything is in order".to_owned()
     } else {

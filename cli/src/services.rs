@@ -126,7 +126,7 @@ impl<'a> Ways<'a> {
             Name::Content => routes.add_service(smartcourse_content::service(
                 config,
                 pool("content")?,
-                self.content_deps()?,
+                self.content_deps().await?,
             )?),
             Name::Assistant => routes.add_service(smartcourse_assistant::service(
                 config,
@@ -185,10 +185,11 @@ impl<'a> Ways<'a> {
     }
 
     /// The engines of the content service.
-    fn content_deps(&self) -> Result<smartcourse_content::Deps> {
+    async fn content_deps(&self) -> Result<smartcourse_content::Deps> {
         let config = self.config;
         let pool = postgres::pool(&config.postgres, "content-engines")?;
-        let program = std::env::current_exe().context("the path of this executable is unknown")?;
+        let sandbox = sandbox()?;
+        say_confinement(&sandbox).await;
         Ok(smartcourse_content::Deps {
             documents: Arc::new(documents::Postgres::new(pool.clone())),
             files: files::directory(&config.content.files_dir)?,
@@ -196,11 +197,26 @@ impl<'a> Ways<'a> {
             search: Arc::new(search::Postgres::new(pool)),
             embedder: embeddings::embedded(&config.content.model_dir)?,
             course: self.to(Name::Course)?,
-            sandbox: Sandbox {
-                program,
-                args: vec!["extract-child".into(), "--".into()],
-                limits: Limits::default(),
-            },
+            sandbox,
         })
+    }
+}
+
+/// Where texts of authors are parsed: in processes of this executable.
+pub(crate) fn sandbox() -> Result<Sandbox> {
+    let program = std::env::current_exe().context("the path of this executable is unknown")?;
+    let args = vec!["extract-child".into(), "--".into()];
+    Ok(Sandbox::new(program, args, Limits::default()))
+}
+
+/// Logs what confines a parser on this machine, and how many there may be at once.
+async fn say_confinement(sandbox: &Sandbox) {
+    let children = sandbox.room();
+    match sandbox.confinement().await {
+        Ok(confinement) if confinement.missing().is_empty() => {
+            tracing::info!(%confinement, children, "parsers are confined");
+        }
+        Ok(confinement) => tracing::warn!(%confinement, children, "parsers are confined in part"),
+        Err(error) => tracing::warn!(%error, "no parser can be started"),
     }
 }

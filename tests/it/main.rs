@@ -12,6 +12,7 @@ mod doors;
 mod enrollment;
 mod faults;
 mod hanging_up;
+mod hostile_texts;
 mod inputs;
 mod kill;
 mod kill_enrollment;

@@ -48,6 +48,11 @@ impl Role {
         self.name
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn args(&self) -> Vec<String> {
         self.args.clone()
     }

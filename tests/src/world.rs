@@ -376,6 +376,11 @@ impl World {
         self.roles.get_mut(name).is_some_and(Role::is_running)
     }
 
+    /// The process id of a role.
+    pub fn id(&self, name: &str) -> Option<u32> {
+        self.roles.get(name).map(Role::id)
+    }
+
     /// The end of a role's log.
     pub fn log(&self, name: &str) -> String {
         self.roles.get(name).map(Role::log).unwrap_or_default()

@@ -1,16 +1,25 @@
 //! Passages for retrieval: runs of whole sentences that stay inside one section and one page.
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
-use crate::{Document, sentences};
+use serde::{Deserialize, Serialize};
+
+use crate::{Document, ExtractError, document::heading, sentences};
+
+/// Bytes the heading paths of all passages may have for each byte of the text, and for a document of any size. In
+/// honest documents the paths are shorter than the passages; ten thousand scraps under one long heading are not.
+const PATHS_PER_TEXT: usize = 16;
+const PATHS_AT_LEAST: usize = 64 << 10;
 
 /// A passage of a document.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chunk {
     /// Place in the document's order, from 0.
     pub ordinal: u32,
-    /// The headings it stands under, as `Outer › Inner`; empty outside every heading.
-    pub heading: String,
+    /// The headings it stands under, as `Outer › Inner`; empty outside every heading. Passages of one section
+    /// share it.
+    #[serde(with = "shared")]
+    pub heading: Arc<str>,
     /// The passage, verbatim: `document.text[start..end]`.
     pub text: String,
     /// Byte offset of its first character in [`Document::text`].
@@ -40,7 +49,7 @@ pub fn chunk(document: &Document, max_words: usize) -> Vec<Chunk> {
             let begin = document.anchor_at(range.start);
             chunks.push(Chunk {
                 ordinal: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
-                heading: region.heading.clone(),
+                heading: Arc::clone(&region.heading),
                 text: document.text[range.clone()].to_owned(),
                 start: range.start,
                 end: range.end,
@@ -52,10 +61,38 @@ pub fn chunk(document: &Document, max_words: usize) -> Vec<Chunk> {
     chunks
 }
 
+/// [`chunk`], for documents of strangers.
+///
+/// # Errors
+/// [`ExtractError::Limit`] when the passages would be mostly headings: a small text must not become a large answer.
+pub(crate) fn chunk_within_limits(document: &Document, max_words: usize) -> Result<Vec<Chunk>, ExtractError> {
+    let chunks = chunk(document, max_words);
+    let paths: usize = chunks.iter().map(|chunk| chunk.heading.len()).sum();
+    if paths > PATHS_AT_LEAST + PATHS_PER_TEXT * document.text.len() {
+        return Err(ExtractError::Limit);
+    }
+    Ok(chunks)
+}
+
+/// A shared text as JSON; serde has it only behind a feature.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Arc::from)
+    }
+}
+
 /// A part of the text no passage may leave.
 struct Region {
     range: Range<usize>,
-    heading: String,
+    heading: Arc<str>,
 }
 
 /// Splits the text where the page or the section changes.
@@ -76,7 +113,7 @@ fn regions(document: &Document) -> Vec<Region> {
         let (page, path) = place(start).unwrap_or_default();
         let mut region = Region {
             range: start..end,
-            heading: path.join(" › "),
+            heading: path.join(" › ").into(),
         };
         // A heading with nothing under it says nothing alone: give it to the section that follows.
         if let Some(last) = regions.pop_if(|last| is_bare_heading(document, last, page)) {
@@ -96,7 +133,7 @@ fn is_bare_heading(document: &Document, region: &Region, page: Option<u32>) -> b
             && anchor
                 .heading_path
                 .last()
-                .is_some_and(|heading| text.lines().next_back() == Some(heading))
+                .is_some_and(|own| text.lines().next_back().map(heading) == Some(&**own))
     })
 }
 

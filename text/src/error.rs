@@ -27,8 +27,8 @@ pub enum ExtractError {
     /// The parser used up its processor or wall-clock time.
     #[error("the file took too long to read")]
     TimedOut,
-    /// The parser wanted more memory, or made more output, than it may.
-    #[error("the file needs more memory than is allowed")]
+    /// The parser wanted more memory, or made more output, than it may, or found more headings, pages or cues.
+    #[error("the file needs more memory, or has more parts, than is allowed")]
     Limit,
     /// The surroundings failed: the file could not be opened, or the child not started.
     #[error("the file could not be processed: {0}")]

@@ -9,12 +9,12 @@ mod subtitles;
 use crate::{Document, ExtractError, SourceKind};
 
 /// Extracts the text of `bytes` in this process. Parsers may overflow the stack or allocate without bound on
-/// hostile input, and PDF is always hostile: use [`Sandbox::extract`](crate::Sandbox::extract) for uploads.
+/// hostile input: services use a [`Sandbox`](crate::Sandbox) for whatever others wrote.
 ///
 /// # Errors
 /// Every [`ExtractError`] that is a property of the file, except those only a [`Sandbox`](crate::Sandbox) can
-/// observe ([`Crashed`](ExtractError::Crashed), [`TimedOut`](ExtractError::TimedOut),
-/// [`Limit`](ExtractError::Limit)).
+/// observe ([`Crashed`](ExtractError::Crashed), [`TimedOut`](ExtractError::TimedOut)). [`Limit`](ExtractError::Limit)
+/// for a document of too many parts.
 pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError> {
     if bytes.is_empty() {
         return Err(ExtractError::Empty);
@@ -31,6 +31,9 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
     };
     if document.text.trim().is_empty() {
         Err(ExtractError::NoText)
+    } else if document.is_too_fine() {
+        // Leaving the rest without anchors would cite it under headings it does not stand under.
+        Err(ExtractError::Limit)
     } else {
         Ok(document)
     }

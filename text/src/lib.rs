@@ -7,8 +7,8 @@
 //! a quotation can always be found again.
 //!
 //! Parsers of hostile formats overflow stacks, loop and allocate without bound, which no error handling inside
-//! the process can contain. [`Sandbox`] therefore runs [`extract`] in a child process with hard limits;
-//! [`child_main`] is that child.
+//! the process can contain. [`Sandbox`] therefore runs both in a child process with hard limits that can reach
+//! nothing; [`child_main`] is that child.
 
 mod chunk;
 mod document;
@@ -21,12 +21,12 @@ mod sentences;
 mod sniff;
 
 pub use chunk::{Chunk, chunk};
-pub use document::{Anchor, Document};
+pub use document::{Anchor, Document, MAX_ANCHORS, MAX_HEADING, MAX_HEADINGS};
 pub use error::ExtractError;
 pub use extract::extract;
 pub use hash::source_hash;
 pub use kind::{SourceKind, UnknownKind};
-pub use sandbox::{Limits, Sandbox, child_main};
+pub use sandbox::{Confinement, Hold, Limits, Sandbox, child_main, run_child};
 pub use sentences::sentences;
 pub use sniff::{Detected, UnsupportedMedia, sniff};
 

@@ -24,10 +24,7 @@ fn documents() -> impl Strategy<Value = Document> {
                 document.anchors.push(Anchor {
                     start: document.text.len(),
                     page: Some(page),
-                    heading_path: ["A", "B"][..headings.min(2)]
-                        .iter()
-                        .map(|&h| h.to_owned())
-                        .collect(),
+                    heading_path: ["A", "B"][..headings.min(2)].iter().map(|&h| h.into()).collect(),
                     ..Anchor::default()
                 });
             }
@@ -81,10 +78,7 @@ fn markdown_sections_become_chunks_with_their_path() {
     let source =
         "# Ownership\n\n## What is it?\n\nA set of rules. It is checked.\n\n## Moves\n\nA value moves.\n";
     let chunks = chunk(&extract(SourceKind::Markdown, source.as_bytes()).unwrap(), 150);
-    let found: Vec<_> = chunks
-        .iter()
-        .map(|c| (c.heading.as_str(), c.text.as_str()))
-        .collect();
+    let found: Vec<_> = chunks.iter().map(|c| (&*c.heading, c.text.as_str())).collect();
     let expected = [
         (
             "Ownership › What is it?",

@@ -5,29 +5,38 @@
 mod common;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pdf_extract::encryption::{EncryptionState, EncryptionVersion, Permissions};
 use pdf_extract::{Dictionary, Stream, dictionary};
-use smartcourse_text::{Document, ExtractError, Limits, Sandbox, SourceKind};
+use smartcourse_text::{Chunk, ExtractError, Limits, Sandbox, SourceKind};
+
+const WORDS: usize = 150;
 
 fn sandbox(limits: Limits) -> Sandbox {
-    Sandbox {
-        program: PathBuf::from(env!("CARGO_BIN_EXE_text-child")),
-        args: Vec::new(),
+    Sandbox::new(
+        PathBuf::from(env!("CARGO_BIN_EXE_text-child")),
+        Vec::new(),
         limits,
-    }
+    )
 }
 
-async fn extract_with(limits: Limits, kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError> {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("upload");
-    std::fs::write(&file, bytes).unwrap();
-    sandbox(limits).extract(kind, &file).await
+/// An open file of these bytes that has no name any more.
+fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file.rewind().unwrap();
+    file
 }
 
-async fn extract_pdf(bytes: &[u8]) -> Result<Document, ExtractError> {
+async fn extract_with(limits: Limits, kind: SourceKind, bytes: &[u8]) -> Result<Vec<Chunk>, ExtractError> {
+    sandbox(limits).read_file(kind, file(bytes), WORDS).await
+}
+
+async fn extract_pdf(bytes: &[u8]) -> Result<Vec<Chunk>, ExtractError> {
     extract_with(Limits::default(), SourceKind::Pdf, bytes).await
 }
 
@@ -48,24 +57,27 @@ fn encrypted(user_password: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn honest_files_come_through() {
-    let document = extract_pdf(&common::bytes(common::two_pages())).await.unwrap();
-    assert_eq!(
-        document.text,
-        "Each value in Rust has an owner, and when the owner goes out of scope, the value is dropped.\n\n\
-A reference borrows a value without owning it."
-    );
-    let pages: Vec<_> = document
-        .anchors
+    let pages = extract_pdf(&common::bytes(common::two_pages())).await.unwrap();
+    let found: Vec<_> = pages
         .iter()
-        .map(|a| (a.page, &document.text[a.start..a.start + 4]))
+        .map(|chunk| (chunk.page, chunk.text.as_str()))
         .collect();
-    assert_eq!(pages, [(Some(1), "Each"), (Some(2), "A re")]);
+    let expected = [
+        (
+            Some(1),
+            "Each value in Rust has an owner, and when the owner goes out of scope, the value is dropped.",
+        ),
+        (Some(2), "A reference borrows a value without owning it."),
+    ];
+    assert_eq!(found, expected);
 
     let markdown = extract_with(Limits::default(), SourceKind::Markdown, b"# Hi\n\nthere")
         .await
         .unwrap();
-    assert_eq!(markdown.text, "Hi\n\nthere");
-    assert_eq!(markdown.anchors[0].heading_path, ["Hi"]);
+    assert_eq!(
+        (markdown[0].text.as_str(), &*markdown[0].heading),
+        ("Hi\n\nthere", "Hi")
+    );
 }
 
 #[tokio::test]
@@ -94,12 +106,8 @@ async fn files_without_text_say_why() {
 
 #[tokio::test]
 async fn restrictions_without_a_password_do_not_hinder() {
-    let document = extract_pdf(&encrypted("")).await.unwrap();
-    assert!(
-        document.text.starts_with("Each value in Rust"),
-        "{}",
-        document.text
-    );
+    let pages = extract_pdf(&encrypted("")).await.unwrap();
+    assert!(pages[0].text.starts_with("Each value in Rust"), "{pages:?}");
 }
 
 #[tokio::test]
@@ -179,28 +187,70 @@ async fn output_is_limited() {
 
 #[tokio::test]
 async fn failures_of_the_surroundings_can_be_retried() {
-    let absent = sandbox(Limits::default())
-        .extract(SourceKind::Pdf, Path::new("/nonexistent/upload"))
-        .await;
+    let read = async |program: &str, args: &[&str]| {
+        let args = args.iter().map(OsString::from).collect();
+        let sandbox = Sandbox::new(program.into(), args, Limits::default());
+        let texts = sandbox
+            .read_texts(SourceKind::Markdown, &["a"], WORDS, |_, _| ())
+            .await;
+        (
+            texts.unwrap_err(),
+            sandbox
+                .read_file(SourceKind::Markdown, file(b"a"), WORDS)
+                .await
+                .unwrap_err(),
+        )
+    };
+    for (program, args) in [("/nonexistent/program", &[][..]), ("/bin/sh", &["-c", "exit 3"])] {
+        let (texts, file) = read(program, args).await;
+        assert!(texts.is_retryable() && file.is_retryable(), "{texts:?} {file:?}");
+    }
+}
+
+/// The outcome of each text, read together.
+async fn read_all(sandbox: &Sandbox, texts: &[&str]) -> Vec<Result<Vec<Chunk>, ExtractError>> {
+    let mut outcomes = Vec::new();
+    let each = |place, outcome| {
+        assert_eq!(place, outcomes.len());
+        outcomes.push(outcome);
+    };
+    sandbox
+        .read_texts(SourceKind::Markdown, texts, WORDS, each)
+        .await
+        .unwrap();
+    outcomes
+}
+
+#[tokio::test]
+async fn texts_are_read_together() {
+    let many = vec!["# Title\n\nSome *words*."; 1200];
+    let texts: Vec<&str> = ["", "ünd lea\u{300}st"].into_iter().chain(many).collect();
+    let outcomes = read_all(&sandbox(Limits::default()), &texts).await;
+    let found: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| outcome.as_ref().map(|chunks| chunks[0].text.as_str()))
+        .collect();
+    assert_eq!(found[..2], [Err(&ExtractError::Empty), Ok("ünd lea\u{300}st")]);
     assert!(
-        matches!(&absent, Err(error) if error.is_retryable()),
-        "{absent:?}"
+        found[2..]
+            .iter()
+            .all(|outcome| *outcome == Ok("Title\n\nSome words."))
     );
-    let no_program = Sandbox {
-        program: "/nonexistent/program".into(),
-        ..sandbox(Limits::default())
-    };
-    assert!(matches!(
-        no_program.extract(SourceKind::Pdf, Path::new("/")).await,
-        Err(ExtractError::Io(_))
-    ));
-    let other = Sandbox {
-        program: "/bin/sh".into(),
-        args: vec![OsString::from("-c"), "exit 3".into()],
-        ..sandbox(Limits::default())
-    };
-    assert!(matches!(
-        other.extract(SourceKind::Pdf, Path::new("/")).await,
-        Err(ExtractError::Io(_))
-    ));
+    assert_eq!(outcomes.len(), texts.len());
+}
+
+#[tokio::test]
+async fn a_text_that_kills_the_child_marks_only_itself() {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_text-child"));
+    let sandbox = Sandbox::new(program, vec!["--attempt".into()], Limits::default());
+    let texts = ["fine", "allocate", "abort", "fine", "panic", "fine", "abort"];
+    let outcomes = read_all(&sandbox, &texts).await;
+    for (text, outcome) in texts.iter().zip(outcomes) {
+        let expected = match *text {
+            "allocate" => Err(ExtractError::Limit),
+            "abort" | "panic" => Err(ExtractError::Crashed),
+            _ => Ok(1),
+        };
+        assert_eq!(outcome.map(|chunks| chunks.len()), expected, "{text}");
+    }
 }

@@ -95,5 +95,8 @@ pub const WARNINGS: &[(&str, &str)] = &[
     ("no_text", "The lesson has no text."),
     ("parser_crashed", "The parser crashed on the file."),
     ("parser_timeout", "The parser ran over its time limit."),
-    ("parser_limit", "The parser ran over its memory or output limit."),
+    (
+        "parser_limit",
+        "The parser ran over its memory or output limit, or the text has too many parts.",
+    ),
 ];

@@ -66,7 +66,7 @@ pub struct Deps {
     pub embedder: Arc<dyn Embedder>,
     /// The course service.
     pub course: Transport,
-    /// Where files of strangers are parsed.
+    /// Where texts and files of authors are parsed.
     pub sandbox: Sandbox,
 }
 

@@ -8,7 +8,7 @@ use smartcourse_proto::{
     Wire,
     course::{Content, Lesson, LessonType},
 };
-use smartcourse_text::{Document, EXTRACTOR_VERSION, SourceKind, source_hash};
+use smartcourse_text::{EXTRACTOR_VERSION, SourceKind, source_hash};
 
 use crate::store::AssetRow;
 
@@ -171,13 +171,13 @@ pub(crate) struct Chunk {
     pub(crate) start_seconds: Option<f64>,
 }
 
-/// Cuts a document into chunks.
-pub(crate) fn chunks(document: &Document, chunk_words: usize) -> Vec<Chunk> {
-    let cut = smartcourse_text::chunk(document, chunk_words);
-    cut.into_iter()
+/// The passages of a text as they are stored.
+pub(crate) fn chunks(passages: Vec<smartcourse_text::Chunk>) -> Vec<Chunk> {
+    passages
+        .into_iter()
         .map(|chunk| Chunk {
             ordinal: i32::try_from(chunk.ordinal).unwrap_or(i32::MAX),
-            heading: chunk.heading,
+            heading: chunk.heading.as_ref().to_owned(),
             text: chunk.text,
             page: chunk.page.and_then(|page| i32::try_from(page).ok()),
             start_seconds: chunk.start_seconds,

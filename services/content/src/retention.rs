@@ -272,11 +272,7 @@ mod tests {
             search: Arc::new(search::Postgres::new(pool.clone())),
             embedder: embeddings::embedded(dir).unwrap(),
             course: Transport::remote(&grpc, &grpc.course).unwrap(),
-            sandbox: Sandbox {
-                program: "/nowhere".into(),
-                args: Vec::new(),
-                limits: Limits::default(),
-            },
+            sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),
         }
     }
 

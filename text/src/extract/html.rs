@@ -3,7 +3,7 @@
 use html2text::config;
 use html2text::render::TextDecorator;
 
-use crate::{Anchor, Document, ExtractError};
+use crate::{Anchor, Document, ExtractError, document::Path};
 
 /// Stands before a heading's line, once per level, until the anchors are made. A private-use character; the
 /// source's own are removed first.
@@ -29,18 +29,16 @@ pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
 /// Takes the heading marks out of `rendered` and makes anchors of them.
 fn anchored(rendered: &str) -> Document {
     let mut document = Document::default();
-    let mut path: Vec<(usize, String)> = Vec::new();
+    let mut path = Path::default();
     for line in rendered.lines() {
         let title = line.trim_start_matches(HEADING_MARK);
         let level = (line.len() - title.len()) / HEADING_MARK.len_utf8();
         let title = title.replace(HEADING_MARK, "");
         let title = title.trim_end();
         if level > 0 && !title.trim().is_empty() {
-            while path.pop_if(|(open, _)| *open >= level).is_some() {}
-            path.push((level, title.trim().to_owned()));
             document.anchors.push(Anchor {
                 start: document.text.len(),
-                heading_path: path.iter().map(|(_, title)| title.clone()).collect(),
+                heading_path: path.open(level, title.trim()),
                 ..Anchor::default()
             });
         }

@@ -2,7 +2,11 @@
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::{Anchor, Document};
+use crate::{Anchor, Document, document::Path};
+
+/// Levels of a list that are indented further. Without an end, lists within lists would make a text of the square of
+/// their number.
+const MAX_INDENT: usize = 32;
 
 /// Extracts `source`. Headings, list items, table rows and lines of code stay lines; links and images become
 /// their text; HTML tags and front matter are dropped. Every heading begins an anchor.
@@ -29,8 +33,7 @@ pub(super) fn extract(source: &str) -> Document {
 struct Writer {
     text: String,
     anchors: Vec<Anchor>,
-    /// Open headings with their levels, outermost first.
-    path: Vec<(HeadingLevel, String)>,
+    path: Path<HeadingLevel>,
     /// Where the text of the heading that is being read begins.
     heading: Option<usize>,
     /// Open lists; the next number of the ordered ones.
@@ -103,16 +106,13 @@ impl Writer {
     /// Records the heading that was just written, under the open headings of lower level.
     fn end_heading(&mut self, level: HeadingLevel) {
         let Some(start) = self.heading.take() else { return };
-        let title = self.text[start..].trim().to_owned();
+        let title = self.text[start..].trim();
         if title.is_empty() {
             return;
         }
-        while self.path.pop_if(|(open, _)| *open >= level).is_some() {}
-        self.path.push((level, title));
-        let heading_path = self.path.iter().map(|(_, title)| title.clone()).collect();
         self.anchors.push(Anchor {
             start,
-            heading_path,
+            heading_path: self.path.open(level, title),
             ..Anchor::default()
         });
     }
@@ -120,7 +120,7 @@ impl Writer {
     /// Begins a list item with its bullet or number.
     fn item(&mut self) {
         self.line();
-        for _ in 1..self.lists.len() {
+        for _ in 1..self.lists.len().min(MAX_INDENT) {
             self.text.push_str("  ");
         }
         match self.lists.last_mut() {
@@ -187,6 +187,12 @@ mod tests {
             "Ownership\n\nEach value has an owner and one scope.\n\nRules\n\n1. First\n2. Second\n  - nested item\n\n\
 let x = 1;\n\nlet y = x;\n\nType | Size\nu8 | 1\n\nInside alt text\nhere\n\nEnd\n\n- [x] done\n\nA note."
         );
+    }
+
+    #[test]
+    fn lists_within_lists_stay_linear() {
+        let text = extract(&("- ".repeat(20_000) + "x")).text;
+        assert!(text.len() < 20_000 * (2 * MAX_INDENT + 3) && text.ends_with("- x"));
     }
 
     #[test]

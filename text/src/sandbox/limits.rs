@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::str::FromStr;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -15,7 +16,7 @@ pub struct Limits {
     pub cpu_seconds: u64,
     /// Time from start to end, however busy the machine is.
     pub wall: Duration,
-    /// Bytes of the answer, which is the text with its anchors as JSON.
+    /// Bytes of the answer, which is the passages with their headings as JSON.
     pub output_bytes: u64,
 }
 
@@ -41,18 +42,20 @@ impl Limits {
     }
 }
 
+/// A number among the arguments.
+pub(super) fn number<T: FromStr>(argument: &OsStr) -> io::Result<T> {
+    argument
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "an argument is not a number"))
+}
+
 /// Sets the limits given by [`Limits::to_args`] on this process. There is no way back: hard limits are set too.
 ///
 /// # Errors
 /// An argument that is no number, or the kernel's refusal.
 pub(super) fn confine(address_space: &OsStr, cpu_seconds: &OsStr) -> io::Result<()> {
-    let number = |argument: &OsStr| {
-        argument
-            .to_str()
-            .and_then(|text| text.parse::<u64>().ok())
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a limit is not a number"))
-    };
-    let cpu = number(cpu_seconds)?;
+    let (space, cpu) = (number(address_space)?, number::<u64>(cpu_seconds)?);
     // The second between soft and hard limit lets the kernel say SIGXCPU first. A parser has no business
     // writing files; the answer goes through a pipe, which this does not limit.
     let limits = [
@@ -60,7 +63,7 @@ pub(super) fn confine(address_space: &OsStr, cpu_seconds: &OsStr) -> io::Result<
         (Resource::Fsize, 0, 0),
         (Resource::Nofile, 64, 64),
         (Resource::Cpu, cpu, cpu.saturating_add(1)),
-        (Resource::As, number(address_space)?, number(address_space)?),
+        (Resource::As, space, space),
     ];
     for (resource, soft, hard) in limits {
         setrlimit(

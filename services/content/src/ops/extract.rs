@@ -12,8 +12,8 @@ use smartcourse_proto::{
     course::Lesson,
     ids::{CourseId, VersionId},
 };
-use smartcourse_text::{Document, ExtractError, SourceKind};
-use tokio::io::AsyncWriteExt;
+use smartcourse_text::{ExtractError, SourceKind};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::{
     State,
@@ -47,7 +47,7 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
         })?;
     let text = text_of(state, version, lesson).await?;
     let (chunks, skip) = match text {
-        Ok(document) => (cut(state, document).await?, None),
+        Ok(chunks) => (chunks, None),
         Err(skip) => (Vec::new(), Some(skip)),
     };
     store_text(state, version, lesson, &row.source_hash, chunks, skip).await?;
@@ -58,24 +58,28 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
     })
 }
 
-/// The text of a lesson, or why it has none. An error is a fault of the surroundings and worth another try.
-async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Document, Skip>> {
+/// The passages of a lesson, or why it has none. An error is a fault of the surroundings and worth another try.
+async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Vec<Chunk>, Skip>> {
     let ids: Vec<String> = model::asset_ids(lesson).map(str::to_owned).collect();
     let assets = store::assets(&state.pool, version.course_id.0, &ids).await?;
     let extracted = match model::source(lesson, &assets)? {
         Source::Markdown(text) => {
-            let bytes = text.as_bytes().to_vec();
-            blocking(move || smartcourse_text::extract(SourceKind::Markdown, &bytes)).await?
+            let mut read = Err(ExtractError::Crashed);
+            let sandbox = &state.deps.sandbox;
+            sandbox
+                .read_texts(SourceKind::Markdown, &[text], state.chunk_words, |_, outcome| {
+                    read = outcome
+                })
+                .await
+                .and(read)
         }
         Source::File(asset, kind) => from_file(state, version, asset, kind).await?,
         Source::None(skip) => return Ok(Err(skip)),
         Source::Quiz => return Err(Error::internal("a quiz has no text to extract")),
     };
     match extracted {
-        Ok(document) => Ok(Ok(document)),
-        Err(error) if error.is_retryable() => {
-            Err(Error::new(&codes::UNAVAILABLE, "a file could not be read").because(error))
-        }
+        Ok(passages) => Ok(Ok(model::chunks(passages))),
+        Err(error) if error.is_retryable() => Err(unreadable(error)),
         Err(error) => Ok(Err(Skip {
             code: error.code().to_owned(),
             message: error.to_string(),
@@ -83,13 +87,18 @@ async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<R
     }
 }
 
-/// Files come from strangers: each is parsed in a process of its own, which reads it from the local disk.
+/// A parser that could not be run.
+pub(crate) fn unreadable(error: ExtractError) -> Error {
+    Error::new(&codes::UNAVAILABLE, "a text could not be read").because(error)
+}
+
+/// The passages of a file, which is parsed in a process of its own. That is given a copy without a name, already open.
 async fn from_file(
     state: &State,
     version: VersionId,
     asset: &AssetRow,
     kind: SourceKind,
-) -> Result<Result<Document, ExtractError>> {
+) -> Result<Result<Vec<smartcourse_text::Chunk>, ExtractError>> {
     let copied = sqlx::query_scalar!(
         "select storage_key from content.version_assets where course_id = $1 and version = $2 and asset_id = $3",
         version.course_id.0,
@@ -99,12 +108,11 @@ async fn from_file(
     .fetch_optional(&state.pool)
     .await?;
     let path = FilePath::from(copied.as_deref().unwrap_or(&asset.storage_key));
-    let local = tempfile::NamedTempFile::new()
-        .map_err(|error| Error::internal("no temporary file").because(error))?;
+    let local = tempfile::tempfile().map_err(|error| Error::internal("no temporary file").because(error))?;
     let broken = |error: std::io::Error| {
         Error::new(&codes::UNAVAILABLE, "a temporary file cannot be written").because(error)
     };
-    let mut writer = tokio::fs::File::from_std(local.reopen().map_err(broken)?);
+    let mut writer = tokio::fs::File::from_std(local);
     let mut bytes = state
         .deps
         .files
@@ -117,19 +125,11 @@ async fn from_file(
         writer.write_all(&chunk).await.map_err(broken)?;
     }
     writer.flush().await.map_err(broken)?;
-    Ok(state.deps.sandbox.extract(kind, local.path()).await)
-}
-
-async fn cut(state: &State, document: Document) -> Result<Vec<Chunk>> {
-    let words = state.chunk_words;
-    blocking(move || model::chunks(&document, words)).await
-}
-
-/// Parsing belongs on a blocking thread: the reactor's threads answer requests meanwhile.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::internal("a text could not be worked on").because(error))
+    writer.rewind().await.map_err(broken)?;
+    let sandbox = &state.deps.sandbox;
+    Ok(sandbox
+        .read_file(kind, writer.into_std().await, state.chunk_words)
+        .await)
 }
 
 async fn store_text(

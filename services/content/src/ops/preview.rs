@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use smartcourse_platform::{Result, grpc::Actor};
 use smartcourse_proto::{
     content::{Change, LessonChange, Preview},
-    course::{LessonType, Warning},
+    course::{Lesson, LessonType, Warning},
     ids::{CourseId, VersionId},
 };
-use smartcourse_text::SourceKind;
+use smartcourse_text::{Chunk, ExtractError, SourceKind};
 
-use super::{embed::count_unknown, extract::blocking};
+use super::{embed::count_unknown, extract::unreadable};
 use crate::{
     State,
     model::{self, Source, embedded_text, lesson_hash, lessons, text_hash},
@@ -71,9 +71,7 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Resu
             warnings.extend(lost.map(|id| warn("asset_missing", format!("the file {id} is not there"))));
         }
         match model::source(lesson, &assets) {
-            Ok(Source::Markdown(text)) if change != Change::Unchanged => {
-                texts.push((lesson.title.clone(), text.to_owned()))
-            }
+            Ok(Source::Markdown(text)) if change != Change::Unchanged => texts.push((lesson, text)),
             Ok(Source::File(..)) if change != Change::Unchanged => {
                 from_files += old.map_or(0, |row| row.chunk_count)
             }
@@ -90,8 +88,8 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Resu
         title: row.title.clone(),
         change: Change::Removed.into(),
     }));
-    let words = state.chunk_words;
-    let hashes = blocking(move || hashes(&texts, words)).await?;
+    let (hashes, unread) = read(state, &texts).await?;
+    warnings.extend(unread);
     let chunks_to_embed = count_unknown(state, &hashes).await?.saturating_add(from_files);
     Ok(Preview {
         course_id,
@@ -101,14 +99,30 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Resu
     })
 }
 
-/// Hashes of everything the model would be asked for. Text that cannot be read has nothing to embed.
-fn hashes(texts: &[(String, String)], chunk_words: usize) -> Vec<String> {
-    let mut hashes = Vec::new();
-    for (title, text) in texts {
-        if let Ok(document) = smartcourse_text::extract(SourceKind::Markdown, text.as_bytes()) {
-            let chunks = model::chunks(&document, chunk_words);
-            hashes.extend(chunks.iter().map(|chunk| text_hash(&embedded_text(title, chunk))));
+/// Reads the texts of lessons: the hashes of everything the model would be asked for, and a warning for each text
+/// that publishing would leave out.
+async fn read(state: &State, texts: &[(&Lesson, &str)]) -> Result<(Vec<String>, Vec<Warning>)> {
+    let (mut hashes, mut warnings) = (Vec::new(), Vec::new());
+    let markdown: Vec<&str> = texts.iter().map(|(_, text)| *text).collect();
+    let each = |place: usize, outcome: std::result::Result<Vec<Chunk>, ExtractError>| {
+        let (lesson, _) = texts[place];
+        match outcome {
+            Ok(passages) => hashes.extend(
+                model::chunks(passages)
+                    .iter()
+                    .map(|chunk| text_hash(&embedded_text(&lesson.title, chunk))),
+            ),
+            Err(error) => warnings.push(Warning {
+                lesson_id: lesson.id.clone(),
+                code: error.code().to_owned(),
+                message: error.to_string(),
+            }),
         }
-    }
-    hashes
+    };
+    let sandbox = &state.deps.sandbox;
+    sandbox
+        .read_texts(SourceKind::Markdown, &markdown, state.chunk_words, each)
+        .await
+        .map_err(unreadable)?;
+    Ok((hashes, warnings))
 }

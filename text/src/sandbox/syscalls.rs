@@ -1,0 +1,104 @@
+//! The system calls a child may make.
+//!
+//! A list of what is allowed, not of what is forbidden: reading, computing and printing need few calls, and a kernel
+//! gets new ones (`io_uring`) that a list of forbidden ones would not know. Everything else answers "not
+//! implemented", as an older kernel would, so that the C library takes its older ways instead of failing.
+
+use libc::{
+    CLONE_THREAD, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_close, SYS_exit, SYS_exit_group, SYS_futex,
+    SYS_getpid, SYS_getrandom, SYS_gettid, SYS_madvise, SYS_mmap, SYS_mprotect, SYS_mremap, SYS_munmap,
+    SYS_read, SYS_restart_syscall, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+    SYS_sched_getaffinity, SYS_sched_yield, SYS_set_robust_list, SYS_sigaltstack, SYS_tgkill, SYS_write,
+    SYS_writev,
+};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
+/// What is allowed whatever the arguments. None of them opens, creates or reaches anything.
+const ALLOWED: [libc::c_long; 26] = [
+    // Open streams.
+    SYS_read,
+    SYS_write,
+    SYS_writev,
+    SYS_close,
+    // Memory.
+    SYS_brk,
+    SYS_madvise,
+    SYS_mmap,
+    SYS_mprotect,
+    SYS_mremap,
+    SYS_munmap,
+    // Threads.
+    SYS_futex,
+    SYS_gettid,
+    SYS_getpid,
+    SYS_rseq,
+    SYS_sched_getaffinity,
+    SYS_sched_yield,
+    SYS_set_robust_list,
+    // Signals: the standard library tells a stack overflow, and aborts.
+    SYS_restart_syscall,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_sigaltstack,
+    // Time and chance.
+    SYS_clock_gettime,
+    SYS_getrandom,
+    // The end.
+    SYS_exit,
+    SYS_exit_group,
+];
+
+/// Filters the system calls of this thread and those it will start.
+///
+/// # Errors
+/// The kernel has no seccomp, or seccompiler does not know this machine's architecture.
+pub(super) fn filter() -> Result<(), seccompiler::Error> {
+    let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
+        ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();
+    // A thread, but no process. The arguments of `clone3` cannot be seen; without it the C library uses this.
+    let thread = CLONE_THREAD as u64;
+    rules.insert(SYS_clone, vec![argument(SeccompCmpOp::MaskedEq(thread), thread)?]);
+    // A signal to itself: that is how a process aborts.
+    let own = u64::from(std::process::id());
+    rules.insert(SYS_tgkill, vec![argument(SeccompCmpOp::Eq, own)?]);
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Errno(libc::ENOSYS as u32),
+        SeccompAction::Allow,
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    seccompiler::apply_filter(&BpfProgram::try_from(filter)?)
+}
+
+/// Allows a call by its first argument.
+fn argument(operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::Error> {
+    let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, operator, value)?;
+    Ok(SeccompRule::new(vec![condition])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    /// Seccomp by itself; the kernel keeps it for each thread, so a test can have it.
+    #[test]
+    fn the_filter_alone_refuses_files_sockets_and_processes_but_no_threads() {
+        let tried = std::thread::spawn(|| {
+            filter().unwrap();
+            let file = std::fs::read("/etc/passwd").map_err(|error| error.kind());
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").map_err(|error| error.kind());
+            let process = std::process::Command::new("/bin/true")
+                .status()
+                .map_err(|error| error.kind());
+            let thread = std::thread::spawn(|| 1).join().unwrap();
+            (file.err(), socket.err(), process.err(), thread)
+        });
+        let refused = Some(ErrorKind::Unsupported);
+        assert_eq!(tried.join().unwrap(), (refused, refused, refused, 1));
+    }
+}
