@@ -1,8 +1,10 @@
 //! Clients that hang up early take nothing from anybody: what was acknowledged is there, whoever else gave up meanwhile, and
 //! nothing they began holds a lock afterwards.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 use smartcourse_tests::{Cutter, Layout, Reply, Session, World, wait_for};
@@ -190,6 +192,51 @@ async fn teach(teacher: &Hasty, key: &str) -> Result<()> {
         .await?
         .expect(200)?;
     ensure!(bytes == "# A file\n\nIt has words.\n", "{bytes}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_stays_when_a_role_is_stopped_meanwhile() -> Result<()> {
+    let mut world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    ensure!(instructor.publish(course).await?["state"] == "completed");
+    let mut students = Vec::new();
+    for _ in 0..40 {
+        students.push(world.sign_up("student").await?);
+    }
+    let students = &students;
+    let enroll = |number: u32| async move {
+        // One after the other, so that some are under way whenever the stop comes.
+        tokio::time::sleep(Duration::from_millis(2) * number).await;
+        let student = &students[number as usize];
+        let request = student.request(Method::POST, &format!("/courses/{course}/enroll"));
+        let request = request.header("idempotency-key", "once");
+        let acknowledged = student.send(request).await.is_ok_and(|reply| reply.status == 201);
+        acknowledged.then_some(student)
+    };
+    let crowd = join_all((0..40).map(enroll));
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        world.stop("serve").await
+    };
+    let (acknowledged, stopped) = tokio::join!(crowd, stop);
+    stopped?;
+    world.at_rest().await?;
+    world.restart("serve", &[]).await?;
+    world.ready().await?;
+    let acknowledged: Vec<&Session> = acknowledged.into_iter().flatten().collect();
+    for student in &acknowledged {
+        let mine = student.get("/enrollments").await?.expect(200)?;
+        ensure!(mine["items"][0]["course_id"] == course, "{mine}");
+    }
+    let seen = instructor.get(&format!("/courses/{course}")).await?.expect(200)?;
+    let taken = seen["seats"]["taken"].as_u64().context("a number")?;
+    ensure!(
+        (acknowledged.len() as u64..=40).contains(&taken),
+        "{} acknowledged, {taken} taken",
+        acknowledged.len()
+    );
     Ok(())
 }
 

@@ -57,6 +57,15 @@ impl Role {
         self.args.clone()
     }
 
+    /// SIGTERM, then wait for the end.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        let id = self.id().to_string();
+        let told = Command::new("kill").arg(&id).status()?;
+        anyhow::ensure!(told.success(), "{} cannot be told to stop", self.name);
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// SIGKILL, then wait.
     pub fn kill(&mut self) {
         // A process that is dead already is what was wanted.

@@ -371,6 +371,24 @@ impl World {
         }
     }
 
+    /// Stops a role with SIGTERM and waits for its end.
+    ///
+    /// # Errors
+    /// When it cannot be told to.
+    pub async fn stop(&mut self, name: &'static str) -> Result<()> {
+        let mut role = self
+            .roles
+            .remove(name)
+            .with_context(|| format!("no role {name}"))?;
+        let (role, ended) = tokio::task::spawn_blocking(move || {
+            let ended = role.stop();
+            (role, ended)
+        })
+        .await?;
+        self.roles.insert(name, role);
+        ended
+    }
+
     /// Whether a role still runs.
     pub fn is_running(&mut self, name: &str) -> bool {
         self.roles.get_mut(name).is_some_and(Role::is_running)
