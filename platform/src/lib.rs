@@ -11,6 +11,7 @@
 //! | [`events`] | the event log read by consumer groups |
 //! | [`temporal`] | the lazily connected Temporal client |
 //! | [`grpc`] | servers, channels, service tokens and the acting user |
+//! | [`server`] | connections: how many, and how long one that does nothing is kept |
 //! | [`http`] | problem+json and request ids |
 //! | [`engines`] | ports with one adapter per engine |
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
@@ -34,6 +35,7 @@ pub mod outbox;
 pub mod page;
 pub mod postgres;
 pub mod reader;
+pub mod server;
 pub mod tasks;
 pub mod telemetry;
 pub mod temporal;
