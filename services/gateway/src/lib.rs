@@ -18,8 +18,9 @@ mod openapi;
 mod routes;
 mod state;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Extension, Router, middleware};
 pub use clients::{Clients, Transports};
+use edge::MaxBytes;
 use smartcourse_platform::{config::Config, http::request_id, lifecycle::Lifecycle};
 use state::App;
 
@@ -29,15 +30,18 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     openapi::finish(document)
 }
 
-/// The whole public face. Serve it with
-/// [`axum::Router::into_make_service_with_connect_info`]`::<SocketAddr>()`: limits of callers without a token are per
+/// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
 /// address.
 pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
     let app = App::new(config, clients, life);
+    let small = Extension(MaxBytes(config.gateway.max_small_body_bytes));
+    let large = Extension(MaxBytes(config.gateway.max_body_bytes));
     let quick = routes::quick()
-        .layer(DefaultBodyLimit::max(config.gateway.max_body_bytes))
+        .layer(small)
+        .merge(routes::large().layer(large))
         .layer(middleware::from_fn_with_state(app.clone(), edge::deadline));
-    let (api, document) = quick.merge(routes::slow()).split_for_parts();
+    let slow = routes::slow().layer(small);
+    let (api, document) = quick.merge(slow).split_for_parts();
     let api = api
         .fallback(edge::not_found)
         .layer(middleware::from_fn_with_state(app.clone(), edge::admit));
