@@ -22,7 +22,8 @@ use self::gate::Gate;
 pub use self::gate::network;
 use crate::{config::Gateway, lifecycle::Lifecycle};
 
-/// Largest head of a request, and the most that is held in memory of a body or an answer on its way.
+/// Largest head of a request, and the most that is held in memory of a body or an answer on its way; hyper looks at it
+/// after each read, so what it holds may be twice that.
 const BUFFER: usize = 64 * 1024;
 /// Fields of a head.
 const HEADERS: usize = 100;
