@@ -132,19 +132,13 @@ async fn an_answer_nobody_takes_is_given_up() {
         .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
         .expect("is sent");
-    // Without a place for another, the next answer shows that this one was given up.
-    let mut others = vec![
-        connect("127.0.0.2", address).await,
-        connect("127.0.0.2", address).await,
-    ];
-    others.push(connect("127.0.0.2", address).await);
-    let mut late = connect("127.0.0.3", address).await;
-    assert!(answer(&mut late).await.starts_with("HTTP/1.1 200"));
+    tokio::time::sleep(3 * LIMITS.stalled).await;
+    // What is on its way still comes; then it ends, though the answer has no end.
     let taken = timeout(PATIENCE, async {
         let mut buffer = vec![0; 1 << 20];
         while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
     });
-    taken.await.expect("the endless answer ends");
+    taken.await.expect("it ends");
 }
 
 #[tokio::test]

@@ -48,6 +48,10 @@ impl Role {
         self.name
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn args(&self) -> Vec<String> {
         self.args.clone()
     }

@@ -376,6 +376,18 @@ impl World {
         self.roles.get_mut(name).is_some_and(Role::is_running)
     }
 
+    /// The process of a role.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn pid(&self, name: &str) -> Result<u32> {
+        Ok(self
+            .roles
+            .get(name)
+            .with_context(|| format!("no role {name}"))?
+            .pid())
+    }
+
     /// The end of a role's log.
     pub fn log(&self, name: &str) -> String {
         self.roles.get(name).map(Role::log).unwrap_or_default()
