@@ -97,6 +97,9 @@ fn main() -> ExitCode {
     if let Command::ExtractChild { args } = cli.command {
         return smartcourse_text::child_main(args);
     }
+    // Mails, uploads, logs and addresses are for the user this runs as and nobody else. What another user must read, such as
+    // PostgreSQL under root, is given to them explicitly.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     if let Err(error) = server::raise_descriptors() {
         eprintln!("smartcourse: the limit of open files stays as it is: {error}");
     }
