@@ -23,6 +23,7 @@ pub use clients::{Clients, Transports};
 use edge::MaxBytes;
 use smartcourse_platform::{config::Config, http::request_id, lifecycle::Lifecycle};
 use state::App;
+use utoipa_axum::router::OpenApiRouter;
 
 /// The OpenAPI 3.1 document of everything this gateway serves.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -34,13 +35,15 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// address.
 pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
     let app = App::new(config, clients, life);
-    let small = Extension(MaxBytes(config.gateway.max_small_body_bytes));
-    let large = Extension(MaxBytes(config.gateway.max_body_bytes));
-    let quick = routes::quick()
-        .layer(small)
-        .merge(routes::large().layer(large))
+    let gateway = &config.gateway;
+    let bounded = |mut routes: OpenApiRouter<App>, bytes| {
+        openapi::bound(routes.get_openapi_mut(), gateway, bytes);
+        routes.layer(Extension(MaxBytes(bytes)))
+    };
+    let quick = bounded(routes::quick(), gateway.max_small_body_bytes)
+        .merge(bounded(routes::large(), gateway.max_body_bytes))
         .layer(middleware::from_fn_with_state(app.clone(), edge::deadline));
-    let slow = routes::slow().layer(small);
+    let slow = bounded(routes::slow(), gateway.max_small_body_bytes);
     let (api, document) = quick.merge(slow).split_for_parts();
     let api = api
         .fallback(edge::not_found)

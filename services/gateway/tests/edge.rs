@@ -257,5 +257,10 @@ async fn the_pages_need_no_service() {
             !text.contains("src=\"http") && !text.contains("href=\"http"),
             "{path} loads from elsewhere"
         );
+        if path == "/openapi.json" {
+            for limit in ["At most 4194304 bytes, 32 levels deep", "At most 262144 bytes"] {
+                assert!(text.contains(limit), "{limit}");
+            }
+        }
     }
 }

@@ -14,20 +14,24 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// How many values the text has at most: each has a bracket or a comma before it. Nothing is built for it, so a million
-    /// empty objects cost their bytes and no more. Whether it is JSON is for the parser to say.
+    /// How many values the text has. Nothing is built for it, so a million empty objects cost their bytes and no more.
+    /// Whether it is JSON is for the parser to say.
     pub(crate) fn weigh(self, text: &[u8]) -> Result<usize> {
-        let (mut depth, mut values) = (0_usize, 1_usize);
+        let (mut depth, mut values, mut opened) = (0_usize, 1_usize, false);
         let mut bytes = text.iter();
         while let Some(byte) = bytes.next() {
+            if byte.is_ascii_whitespace() {
+                continue;
+            }
+            // Each value within brackets has a comma before it, except for the first.
+            if *byte == b',' || (opened && !matches!(byte, b'}' | b']')) {
+                values += 1;
+            }
+            opened = matches!(byte, b'{' | b'[');
             match byte {
                 b'"' => skip_string(&mut bytes),
-                b'{' | b'[' => {
-                    depth += 1;
-                    values += 1;
-                }
+                b'{' | b'[' => depth += 1,
                 b'}' | b']' => depth = depth.saturating_sub(1),
-                b',' => values += 1,
                 _ => {}
             }
             if depth > self.depth {
@@ -165,10 +169,11 @@ mod tests {
         let weigh = |text: &str| shape.weigh(text.as_bytes());
         assert_eq!(weigh(r#"{"a":[1,2,{"b":null}]}"#).expect("is within"), 6);
         assert_eq!(weigh(r#"{"a":"[[[[\"{{{{,,,,,,,,,,\\"}"#).expect("is within"), 2);
+        assert_eq!(weigh("[ {}, [ ], \"\" ]").expect("is within"), 4);
         for text in [
             "[[[[]]]]",
             "[1,2,3,4,5,6,7,8]",
-            r#"[{},{},{},{}]"#,
+            "[ {}, {}, {}, {}, {}, {}, {}, {} ]",
             r#"{"a":{"b":{"c":{}}}}"#,
         ] {
             let error = weigh(text).expect_err(text);
