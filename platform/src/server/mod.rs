@@ -25,8 +25,6 @@ use crate::{config::Gateway, lifecycle::Lifecycle};
 /// Largest head of a request, and the most that is held in memory of a body or an answer on its way; hyper looks at it
 /// after each read, so what it holds may be twice that.
 const BUFFER: usize = 64 * 1024;
-/// Fields of a head.
-const HEADERS: usize = 100;
 /// A peer that is gone without a word is noticed after `AFTER + EVERY × PROBES`, though nothing is sent to it.
 const AFTER: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(15);
@@ -164,10 +162,7 @@ pub async fn serve(
 fn http(speaks: Speaks) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     // One timer of ours watches all of a connection (see `connection`); hyper's own would only see heads.
-    http.http1()
-        .header_read_timeout(None)
-        .max_buf_size(BUFFER)
-        .max_headers(HEADERS);
+    http.http1().header_read_timeout(None).max_buf_size(BUFFER);
     match speaks {
         Speaks::Http1 => http.http1_only(),
         Speaks::Http2 => http.http2_only(),
