@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use smartcourse_platform::{
     config::{Config, DEFAULTS},
     lifecycle::Lifecycle,
-    postgres, telemetry,
+    postgres, server, telemetry,
 };
 
 /// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
@@ -96,6 +96,12 @@ fn main() -> ExitCode {
     // The parser's child limits its own memory and processor time; it must come before any runtime.
     if let Command::ExtractChild { args } = cli.command {
         return smartcourse_text::child_main(args);
+    }
+    // Mails, uploads, logs and addresses are for the user this runs as and nobody else. What another user must read, such as
+    // PostgreSQL under root, is given to them explicitly.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    if let Err(error) = server::raise_descriptors() {
+        eprintln!("smartcourse: the limit of open files stays as it is: {error}");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -14,7 +14,7 @@ use smartcourse_platform::{
     grpc::{self, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
-    postgres, tasks,
+    postgres, server, tasks,
     temporal::Temporal,
     waker::Waker,
 };
@@ -64,15 +64,8 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         });
         let app = smartcourse_gateway::router(&config, clients, life.clone());
         let listener = listen(&config.gateway.listen).await?;
-        let stop = life.clone();
-        life.spawn("gateway", async move {
-            axum::serve(
-                grpc::prompt(listener),
-                app.into_make_service_with_connect_info::<std::net::SocketAddr>(),
-            )
-            .with_graceful_shutdown(async move { stop.stopping().await })
-            .await
-        });
+        let limits = server::Limits::public(&config.gateway);
+        life.spawn("gateway", server::serve(listener, app, limits, life.clone()));
     }
     tracing::info!(services = ?names, "serving");
     Ok(finish(life).await)

@@ -26,6 +26,9 @@ pub fn default_data_dir() -> PathBuf {
     data_home.unwrap_or_else(std::env::temp_dir).join("smartcourse")
 }
 
+/// What names people, or holds what they wrote: closed to all others, also in a directory an earlier version made.
+const PRIVATE: [&str; 4] = ["logs", "temporal", "files", "mail"];
+
 /// A data directory that exists and is ours to write.
 #[derive(Clone, Debug)]
 pub struct DataDir {
@@ -36,7 +39,7 @@ impl DataDir {
     /// Opens the directory, creating it first when it is missing.
     ///
     /// For root it is made traversable (0711), because PostgreSQL refuses to run as root and works inside as a
-    /// service user; for everyone else it is private (0700). Logs and workflows, which name people, are private always.
+    /// service user; for everyone else it is private (0700). Logs, workflows, files and mails are private always.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let described = |error: io::Error| {
@@ -46,17 +49,20 @@ impl DataDir {
             );
             io::Error::new(error.kind(), text)
         };
-        if !path.exists() {
-            std::fs::create_dir_all(path).map_err(described)?;
-            let mode = if account::is_root() { 0o711 } else { 0o700 };
-            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(described)?;
+        // Those above it, too: the umask must not close them to the user PostgreSQL runs as.
+        let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        std::fs::create_dir_all(path).map_err(described)?;
+        let mode = if account::is_root() { 0o711 } else { 0o700 };
+        for made in missing {
+            std::fs::set_permissions(made, PermissionsExt::from_mode(mode)).map_err(described)?;
         }
         // Absolute, since engines start with a working directory of their own.
         let root = path.canonicalize().map_err(described)?;
         for part in ["tools", "models"] {
             std::fs::create_dir_all(root.join(part)).map_err(described)?;
         }
-        for part in ["logs", "temporal"] {
+        for part in PRIVATE {
             account::private_dir(&root.join(part)).map_err(described)?;
         }
         Ok(Self { root })

@@ -38,13 +38,13 @@ fn a_port_in_use_is_not_free() {
 }
 
 #[test]
-fn others_may_read_neither_logs_nor_workflows_nor_hold_the_lock() {
+fn others_may_read_nothing_that_names_people_nor_hold_the_lock() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::create_dir(temp.path().join("logs")).unwrap();
     std::fs::set_permissions(temp.path().join("logs"), PermissionsExt::from_mode(0o755)).unwrap();
     let dir = DataDir::open(temp.path()).unwrap();
     let _held = dir.lock().unwrap();
-    for part in ["logs", "temporal", "lock"] {
+    for part in ["logs", "temporal", "files", "mail", "lock"] {
         let mode = std::fs::metadata(dir.root().join(part))
             .unwrap()
             .permissions()

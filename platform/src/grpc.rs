@@ -7,16 +7,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    extract::State,
-    middleware::Next,
-    response::IntoResponse,
-    serve::{ListenerExt as _, TapIo},
-};
+use axum::{extract::State, middleware::Next, response::IntoResponse};
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tonic::{
     Request, Status,
     body::Body,
@@ -31,6 +26,7 @@ use crate::{
     error::{Error, Result, codes},
     http::{REQUEST_ID, accept_trace_id, new_trace_id, trace_id, with_trace_id},
     lifecycle::Lifecycle,
+    server::{self, Limits},
 };
 
 /// Largest gRPC message: a course's content may be several megabytes.
@@ -178,19 +174,7 @@ pub fn from_workflow<T>(request: Request<T>) -> Result<T> {
 /// # Errors
 /// When the listener fails.
 pub async fn serve(listener: TcpListener, router: axum::Router, life: Lifecycle) -> std::io::Result<()> {
-    axum::serve(prompt(listener), router)
-        .with_graceful_shutdown(async move { life.stopping().await })
-        .await
-}
-
-/// A listener whose connections send what is written at once. An answer of several frames would else wait some 40 ms
-/// for the other side to acknowledge the first (Nagle's algorithm and delayed acknowledgements, RFC 1122 §4.2.3).
-pub fn prompt(listener: TcpListener) -> TapIo<TcpListener, fn(&mut TcpStream)> {
-    listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection that is gone already");
-        }
-    })
+    server::serve(listener, router, Limits::INTERNAL, life).await
 }
 
 /// The services of one process, ready to be called.

@@ -11,11 +11,12 @@
 //! | [`events`] | the event log read by consumer groups |
 //! | [`temporal`] | the lazily connected Temporal client |
 //! | [`grpc`] | servers, channels, service tokens and the acting user |
+//! | [`server`] | connections: how many, and how long one that does nothing is kept |
 //! | [`http`] | problem+json and request ids |
 //! | [`engines`] | ports with one adapter per engine |
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
 //! | [`reader`] | connections of short reads, handed on |
-//! | [`unbroken`] | work that goes on when its client hangs up |
+//! | [`mod@unbroken`] | work that goes on when its client hangs up |
 //! | [`waker`] | waiting for what a transaction left behind |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
@@ -34,6 +35,7 @@ pub mod outbox;
 pub mod page;
 pub mod postgres;
 pub mod reader;
+pub mod server;
 pub mod tasks;
 pub mod telemetry;
 pub mod temporal;

@@ -2,6 +2,8 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -27,7 +29,7 @@ async fn tools() -> Result<()> {
     Ok(())
 }
 
-fn demo(data_dir: &std::path::Path) -> Result<Output> {
+fn demo(data_dir: &Path) -> Result<Output> {
     let output = Command::new(executable())
         .args(["demo", "--exit", "--port", "0", "--data-dir"])
         .arg(data_dir)
@@ -82,7 +84,47 @@ async fn the_demo_tells_its_whole_story_twice_and_loses_nothing() -> Result<()> 
             ensure!(output.contains(told), "{run}: no {told}: {output}");
         }
     }
+    let mut open = Vec::new();
+    for part in ["files", "mail", "logs", "temporal", "demo.json", "service-token"] {
+        open_to_others(&dir.path().join(part), &mut open)?;
+    }
+    ensure!(open.is_empty(), "others may read {open:?}");
+    for (part, kind) in [("files", ""), ("mail", "eml"), ("logs", "log")] {
+        ensure!(
+            has_file(&dir.path().join(part), kind)?,
+            "nothing in {part} to look at"
+        );
+    }
     Ok(())
+}
+
+/// Whatever other users of the machine may read, write or enter, from this path on.
+fn open_to_others(path: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    let meta = std::fs::symlink_metadata(path).with_context(|| path.display().to_string())?;
+    if meta.permissions().mode() & 0o077 != 0 {
+        found.push(path.to_owned());
+    }
+    if meta.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            open_to_others(&entry?.path(), found)?;
+        }
+    }
+    Ok(())
+}
+
+fn has_file(dir: &Path, kind: &str) -> Result<bool> {
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        let is_one = if path.is_dir() {
+            has_file(&path, kind)?
+        } else {
+            path.to_string_lossy().ends_with(kind)
+        };
+        if is_one {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,6 +164,9 @@ async fn up_says_where_everything_is_and_stops_when_told() -> Result<()> {
     let address = line.trim().strip_prefix("ready ").context("a ready line")?;
     let endpoints: Value = serde_json::from_slice(&std::fs::read(dir.path().join("endpoints.json"))?)?;
     ensure!(endpoints["gateway"] == address, "{endpoints}");
+    let mut open = Vec::new();
+    open_to_others(&dir.path().join("endpoints.json"), &mut open)?;
+    ensure!(open.is_empty(), "others may read {open:?}");
     for name in [
         "temporal_address",
         "temporal_namespace",

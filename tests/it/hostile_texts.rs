@@ -69,7 +69,7 @@ async fn texts_that_exhaust_their_parser_are_left_out_and_named() -> Result<()> 
 /// The most memory the services have had at once.
 #[cfg(target_os = "linux")]
 fn most_memory(world: &World) -> Result<u64> {
-    let id = world.id("serve").context("no services")?;
+    let id = world.pid("serve")?;
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::Value;
 use smartcourse_tests::{Session, World, wait_for};
 
+mod abuse;
 mod analytics;
 mod asyncapi;
 mod background;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
-use crate::wait_for;
+use crate::{ByHand, wait_for};
 
 /// An answer: status, headers, body as JSON (or null).
 #[derive(Debug, Clone)]
@@ -114,6 +114,21 @@ impl Session {
         } else {
             request.bearer_auth(&self.token)
         }
+    }
+
+    /// Begins a request with a body of this type and length, which is sent by hand.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn begin(&self, method: &Method, path: &str, kind: &str, length: usize) -> Result<ByHand> {
+        let authorization = match self.token.as_str() {
+            "" => String::new(),
+            token => format!("authorization: Bearer {token}\r\n"),
+        };
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\n{authorization}content-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
+        );
+        ByHand::begin(&self.base, &head).await
     }
 
     /// Sends a request.

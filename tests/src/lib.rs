@@ -3,6 +3,7 @@
 //! One PostgreSQL serves all worlds of a test run, each with a database of its own; each world has its own Temporal
 //! server, its own roles as processes of the executable under test, and its own files. Nothing is faked.
 
+mod by_hand;
 mod client;
 mod cutter;
 mod learning;
@@ -13,6 +14,7 @@ mod seed;
 mod stores;
 mod world;
 
+pub use by_hand::ByHand;
 pub use client::{Reply, Session};
 pub use cutter::Cutter;
 pub use learning::{Learning, welcome_mails};

@@ -49,7 +49,7 @@ impl Role {
     }
 
     /// Its process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -59,7 +59,7 @@ impl Role {
 
     /// SIGTERM, then wait for the end.
     pub(crate) fn stop(&mut self) -> Result<()> {
-        let id = self.id().to_string();
+        let id = self.pid().to_string();
         let told = Command::new("kill").arg(&id).status()?;
         anyhow::ensure!(told.success(), "{} cannot be told to stop", self.name);
         self.child.wait()?;

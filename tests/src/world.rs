@@ -394,9 +394,16 @@ impl World {
         self.roles.get_mut(name).is_some_and(Role::is_running)
     }
 
-    /// The process id of a role.
-    pub fn id(&self, name: &str) -> Option<u32> {
-        self.roles.get(name).map(Role::id)
+    /// The process of a role.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn pid(&self, name: &str) -> Result<u32> {
+        Ok(self
+            .roles
+            .get(name)
+            .with_context(|| format!("no role {name}"))?
+            .pid())
     }
 
     /// The end of a role's log.

@@ -1,6 +1,7 @@
 //! Configuration: the documented defaults in `default.toml`, an optional file, the environment; checked as a whole.
 
 mod delivery;
+mod gateway;
 mod upkeep;
 mod user;
 
@@ -18,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 pub use delivery::{Mail, Sms, Tasks, WebPush};
+pub use gateway::{Gateway, VALUE_BYTES};
 pub use upkeep::Upkeep;
 pub use user::{Tries, User};
 
@@ -136,26 +138,6 @@ pub struct Grpc {
     pub analytics: String,
     /// Seconds before a call is given up.
     pub timeout_seconds: u64,
-}
-
-/// `[gateway]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gateway {
-    /// Where the public face listens.
-    pub listen: String,
-    /// Largest JSON body.
-    pub max_body_bytes: usize,
-    /// Requests per second per user.
-    pub user_rate_per_second: u32,
-    /// Burst per user.
-    pub user_burst: u32,
-    /// Requests per second per address.
-    pub address_rate_per_second: u32,
-    /// Burst per address.
-    pub address_burst: u32,
-    /// Streams of events one user may have open.
-    pub user_streams: usize,
 }
 
 /// `[content]`
@@ -385,14 +367,7 @@ impl Config {
             self.publish.deadline_seconds >= 10,
             "publish.deadline_seconds: must be at least 10".to_owned(),
         );
-        require(
-            self.gateway.user_rate_per_second > 0
-                && self.gateway.address_rate_per_second > 0
-                && self.gateway.user_burst > 0
-                && self.gateway.address_burst > 0
-                && self.gateway.user_streams > 0,
-            "gateway: rates, bursts and user_streams must be positive".to_owned(),
-        );
+        self.gateway.check(&mut require);
         self.tasks.check(&mut require);
         self.upkeep.check(&mut require);
         self.mail.check(&mut require);

@@ -64,6 +64,8 @@ codes! {
     EMPTY_FILE "empty_file" Invalid "The uploaded file has no bytes." "Upload the real file.";
     FILE_TOO_LARGE "file_too_large" TooLarge "The file is larger than the limit." "Upload a smaller file or raise `content.max_upload_bytes`.";
     BODY_TOO_LARGE "body_too_large" TooLarge "The body is larger than the limit." "Send a smaller body.";
+    BODY_TOO_COMPLEX "body_too_complex" TooLarge "The JSON is nested too deeply or has too many values." "Send less at once; docs/API.md has the limits.";
+    BODY_TIMEOUT "body_timeout" Timeout "The body did not arrive in time." "Send it faster, or less at once.";
     UNSUPPORTED_TYPE "unsupported_type" UnsupportedMedia "The type of the file is not supported, or its bytes contradict its name." "Upload one of the documented types under its own name.";
     INJECTED "injected" Conflict "A fault test made this activity fail (`SMARTCOURSE_FAIL_AT`)." "Unset the variable.";
     DELIVERY_REFUSED "delivery_refused" Invalid "The mail server, text message provider or push service refused the message for good, or its address is none." "Correct the address or number, then replay the delivery.";

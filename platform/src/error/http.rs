@@ -30,10 +30,11 @@ impl Kind {
 }
 
 impl Error {
-    /// The HTTP status of this error; two codes differ from the rule of their kind.
+    /// The HTTP status of this error; three codes differ from the rule of their kind.
     pub fn http_status(&self) -> StatusCode {
         match self.code() {
             "malformed_request" => StatusCode::BAD_REQUEST,
+            "body_timeout" => StatusCode::REQUEST_TIMEOUT,
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
             _ => self.kind().http_status(),
         }

@@ -188,13 +188,19 @@ impl std::error::Error for Error {
     }
 }
 
-/// Collects everything that is wrong with a request, so that one answer names it all.
+/// Collects everything that is wrong with a request, so that one answer names it all: the first [`Problems::MOST`] of it.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<FieldError>);
 
 impl Problems {
+    /// As many as anybody mends at once. A body of a hundred thousand wrong values must not become as many sentences.
+    pub const MOST: usize = 100;
+
     /// Records one problem.
     pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        if self.0.len() == Self::MOST {
+            return;
+        }
         self.0.push(FieldError {
             field: field.into(),
             message: message.into(),
@@ -229,7 +235,10 @@ impl Problems {
             .with_fields(self.0)),
             many => Err(Error::new(
                 &codes::VALIDATION_FAILED,
-                format!("{} fields are wrong", many.len()),
+                match many.len() {
+                    Self::MOST => format!("{} fields or more are wrong", Self::MOST),
+                    fewer => format!("{fewer} fields are wrong"),
+                },
             )
             .with_fields(self.0)),
         }

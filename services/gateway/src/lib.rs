@@ -20,10 +20,12 @@ mod openapi;
 mod routes;
 mod state;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Extension, Router, middleware};
 pub use clients::{Clients, Transports};
+use edge::MaxBytes;
 use smartcourse_platform::{config::Config, http::request_id, lifecycle::Lifecycle};
 use state::App;
+use utoipa_axum::router::OpenApiRouter;
 
 /// The OpenAPI 3.1 document of everything this gateway serves.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -31,15 +33,20 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     openapi::finish(document)
 }
 
-/// The whole public face. Serve it with
-/// [`axum::Router::into_make_service_with_connect_info`]`::<SocketAddr>()`: limits of callers without a token are per
+/// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
 /// address.
 pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
     let app = App::new(config, clients, life);
-    let quick = routes::quick()
-        .layer(DefaultBodyLimit::max(config.gateway.max_body_bytes))
+    let gateway = &config.gateway;
+    let bounded = |mut routes: OpenApiRouter<App>, bytes| {
+        openapi::bound(routes.get_openapi_mut(), gateway, bytes);
+        routes.layer(Extension(MaxBytes(bytes)))
+    };
+    let quick = bounded(routes::quick(), gateway.max_small_body_bytes)
+        .merge(bounded(routes::large(), gateway.max_body_bytes))
         .layer(middleware::from_fn_with_state(app.clone(), edge::deadline));
-    let (api, document) = quick.merge(routes::slow()).split_for_parts();
+    let slow = bounded(routes::slow(), gateway.max_small_body_bytes);
+    let (api, document) = quick.merge(slow).split_for_parts();
     let api = api
         .fallback(edge::not_found)
         .layer(middleware::from_fn_with_state(app.clone(), edge::admit));

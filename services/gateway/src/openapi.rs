@@ -8,7 +8,7 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use smartcourse_platform::error::codes;
+use smartcourse_platform::{config::Gateway, error::codes};
 use smartcourse_proto::common::FieldError;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -101,6 +101,24 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// Says with each JSON body of these routes how much it may be.
+pub(crate) fn bound(document: &mut OpenApi, config: &Gateway, bytes: usize) {
+    let limits = format!(
+        "At most {bytes} bytes, {} levels deep, {} values.",
+        config.max_json_depth, config.max_json_values
+    );
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.put, &mut item.post, &mut item.patch];
+        for operation in operations.into_iter().flatten() {
+            if let Some(RefOr::T(body)) = &mut operation.request_body
+                && body.content.contains_key("application/json")
+            {
+                body.description = Some(limits.clone());
+            }
+        }
+    }
 }
 
 fn tidy(name: &str, schema: &mut Schema) {

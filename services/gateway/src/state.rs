@@ -10,7 +10,7 @@ use smartcourse_proto::course::Course;
 use crate::{
     auth::Verifier,
     clients::Clients,
-    edge::{Limits, Written},
+    edge::{Bodies, Limits, Written},
     feeds::Feeds,
 };
 
@@ -23,6 +23,7 @@ pub(crate) struct Inner {
     pub(crate) clients: Clients,
     pub(crate) verifier: Verifier,
     pub(crate) limits: Limits,
+    pub(crate) bodies: Bodies,
     /// Courses with their seats, each also as it is sent.
     pub(crate) courses: Batch<i64, (Arc<Course>, Written)>,
     /// Publish statuses, as they are sent, by course and reader.
@@ -43,12 +44,13 @@ impl App {
         Self(Arc::new(Inner {
             verifier,
             limits: Limits::new(&config.gateway),
+            bodies: Bodies::new(&config.gateway),
             courses: Batch::default(),
             publishes: Coalesce::default(),
             feeds,
             life,
-            // A handler may make several calls; the first that is too slow answers before this does.
-            deadline: config.grpc_timeout() + Duration::from_secs(5),
+            // A handler may make several calls; the first that is too slow answers before this does, and so does a slow body.
+            deadline: config.gateway.body_timeout() + config.grpc_timeout() + Duration::from_secs(5),
             max_upload_bytes: u64::try_from(config.content.max_upload_bytes).unwrap_or(u64::MAX),
             clients,
         }))

@@ -8,6 +8,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Method, Request, Response, StatusCode, header},
 };
+use futures::StreamExt as _;
 use serde_json::Value;
 use smartcourse_gateway::{Clients, Transports, router};
 use smartcourse_platform::{
@@ -73,8 +74,13 @@ async fn problem(response: Response<Body>) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn every_refusal_is_a_problem() {
-    let (gateway, _) = gateway(|config| config.gateway.max_body_bytes = 100);
+    let (gateway, _) = gateway(|config| {
+        config.gateway.max_small_body_bytes = 100;
+        config.gateway.max_json_values = 20;
+    });
     let long = format!("{{\"email\":\"{}\"}}", "x".repeat(200));
+    let deep = format!("{{\"email\":{}", "[".repeat(40));
+    let many = format!("{{\"email\":[0{}", ",0".repeat(30));
     let cases = [
         (Method::GET, "/nothing", "", 404, "not_found"),
         (Method::GET, "/courses/seven", "", 404, "not_found"),
@@ -89,6 +95,8 @@ async fn every_refusal_is_a_problem() {
             "validation_failed",
         ),
         (Method::POST, "/auth/login", &long, 413, "body_too_large"),
+        (Method::POST, "/auth/login", &deep, 413, "body_too_complex"),
+        (Method::POST, "/auth/login", &many, 413, "body_too_complex"),
         (Method::GET, "/courses?limit=many", "", 422, "validation_failed"),
         (Method::GET, "/courses?level=wizard", "", 422, "validation_failed"),
         (Method::GET, "/search", "", 422, "validation_failed"),
@@ -107,6 +115,57 @@ async fn every_refusal_is_a_problem() {
         );
         assert_eq!(allow, status == 405, "{method} {path}");
     }
+}
+
+/// A request whose body begins and never ends.
+fn endless(method: Method, path: &str) -> Request<Body> {
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>("{\"email\":")]);
+    let body = Body::from_stream(begun.chain(futures::stream::pending()));
+    let request = Request::builder().method(method).uri(path);
+    request.body(body).expect("is a request")
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_given_up() {
+    let (gateway, seen) = gateway(|config| config.gateway.body_idle_seconds = 1);
+    let (status, refusal) = problem(send(&gateway, endless(Method::POST, "/auth/login")).await).await;
+    assert_eq!((status.as_u16(), &refusal["code"]), (408, &"body_timeout".into()));
+    assert!(seen.lock().expect("not poisoned").is_empty());
+}
+
+#[tokio::test]
+async fn nobodys_body_is_not_waited_for() {
+    let (gateway, _) = gateway(|_| ());
+    for (method, path) in [
+        (Method::POST, "/courses"),
+        (Method::PUT, "/courses/1/content"),
+        (Method::POST, "/progress/lessons/l1/complete"),
+        (Method::PUT, "/notifications/preferences"),
+        (Method::POST, "/courses/1/assets"),
+    ] {
+        let answer = send(&gateway, endless(method, path)).await;
+        assert_eq!(problem(answer).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_share_a_budget() {
+    let login = r#"{"email":"a@example.org","password":"long enough"}"#;
+    let send_with = async |budget| {
+        let (gateway, _) = gateway(|config| {
+            config.gateway.body_memory_bytes = budget;
+            config.gateway.body_idle_seconds = 1;
+        });
+        let answer = send(&gateway, request(Method::POST, "/auth/login", &[], login)).await;
+        assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        problem(answer).await.1["detail"].clone()
+    };
+    // The service behind is never available; only with room for its bytes and values is a body handed to it.
+    let large = "too many large bodies at once; send it again in a moment";
+    for budget in [10, login.len()] {
+        assert_eq!(send_with(budget).await, large);
+    }
+    assert_ne!(send_with(login.len() + 3 * 256).await, large);
 }
 
 #[tokio::test]
@@ -198,5 +257,10 @@ async fn the_pages_need_no_service() {
             !text.contains("src=\"http") && !text.contains("href=\"http"),
             "{path} loads from elsewhere"
         );
+        if path == "/openapi.json" {
+            for limit in ["At most 4194304 bytes, 32 levels deep", "At most 262144 bytes"] {
+                assert!(text.contains(limit), "{limit}");
+            }
+        }
     }
 }

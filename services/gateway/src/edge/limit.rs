@@ -12,7 +12,7 @@ use governor::{
     clock::{Clock as _, DefaultClock},
     middleware::StateInformationMiddleware,
 };
-use smartcourse_platform::{Error, config::Gateway, error::codes};
+use smartcourse_platform::{Error, config::Gateway, error::codes, server::network};
 
 /// Buckets that are full again are forgotten after this many requests.
 const SWEEP_EVERY: u32 = 4096;
@@ -39,12 +39,9 @@ impl Limits {
         self.users.take(id)
     }
 
-    /// Takes one from an address's bucket. A household has a whole /64 of IPv6, so that is what counts.
+    /// Takes one from the bucket of an address and its [`network`].
     pub(crate) fn take_address(&self, address: IpAddr) -> Decision {
-        self.addresses.take(match address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6((u128::from(address) & (u128::MAX << 64)).into()),
-            address => address,
-        })
+        self.addresses.take(network(address))
     }
 }
 
@@ -144,17 +141,18 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
+    use smartcourse_platform::config::Config;
+
     use super::*;
 
     fn limits() -> Limits {
+        let defaults = Config::load(None).expect("the defaults are valid").gateway;
         Limits::new(&Gateway {
-            listen: String::new(),
-            max_body_bytes: 0,
             user_rate_per_second: 1,
             user_burst: 2,
             address_rate_per_second: 1,
             address_burst: 1,
-            user_streams: 1,
+            ..defaults
         })
     }
 

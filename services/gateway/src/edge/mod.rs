@@ -1,11 +1,17 @@
 //! What wraps every request, and how requests become arguments and answers get their headers.
 
+mod body;
 mod extract;
+mod form;
 mod headers;
+mod json;
 mod layers;
 mod limit;
 
-pub(crate) use extract::{Body, Id, Json, PathOf, Peer, Query, Written};
+pub(crate) use body::{Bodies, Body, MaxBytes};
+pub(crate) use extract::{Id, Json, PathOf, Peer, Query, Written};
+pub(crate) use form::{FORM_HEAD, Head};
 pub(crate) use headers::{Entity, IdempotencyKey, IfMatch, tagged};
+pub(crate) use json::parse;
 pub(crate) use layers::{admit, bearer, catch_panic, deadline, measure, method_not_allowed, not_found};
 pub(crate) use limit::Limits;

@@ -20,7 +20,7 @@ use super::events::problem;
 use crate::{
     access,
     auth::SignedIn,
-    edge::{Id, Json},
+    edge::{Body, Id, Json},
     state::App,
 };
 
@@ -34,15 +34,16 @@ pub(crate) async fn ask(
     SignedIn(actor): SignedIn,
     id: Id,
     headers: HeaderMap,
-    Json(mut body): Json<AskRequest>,
+    mut body: Body,
 ) -> Result<Response> {
     access::require_reader(&app, actor, id.0).await?;
-    body.course_id = id.0;
+    let mut request: AskRequest = body.json().await?;
+    request.course_id = id.0;
     let mut stream = app
         .clients
         .assistant
         .clone()
-        .ask(actor.request(body))
+        .ask(actor.request(request))
         .await?
         .into_inner();
     if wants_json(&headers) {

@@ -10,7 +10,10 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State, multipart::Field},
+    extract::{
+        DefaultBodyLimit, FromRequest as _, Multipart, Request, State,
+        multipart::{Field, MultipartError},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -22,13 +25,16 @@ use smartcourse_platform::{
     grpc::Actor,
 };
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     access,
     auth::SignedIn,
     clients::UPLOAD_MESSAGE,
-    edge::{Id, IdempotencyKey, Json, PathOf},
+    edge::{FORM_HEAD, Head, Id, IdempotencyKey, Json, PathOf},
     state::App,
 };
 
@@ -36,10 +42,8 @@ use crate::{
 const PIECE: usize = 256 * 1024;
 /// Messages on their way at most: what an upload costs in memory.
 const IN_FLIGHT: usize = 4;
-/// A client that sends nothing for this long has gone.
+/// A client that sends nothing for this long has gone; it has as long until its file begins.
 const IDLE: Duration = Duration::from_secs(30);
-/// What the form around the file may take.
-const FORM_OVERHEAD: u64 = 64 * 1024;
 
 /// A form with one file.
 #[derive(utoipa::ToSchema)]
@@ -64,20 +68,26 @@ pub(crate) async fn upload(
     mut request: Request,
 ) -> Result<Response> {
     access::require_owner(&app, actor, id.0).await?;
-    if declared_length(request.headers()).is_some_and(|length| length > app.max_upload_bytes + FORM_OVERHEAD)
-    {
+    if declared_length(request.headers()).is_some_and(|length| length > app.max_upload_bytes + FORM_HEAD) {
         return Err(too_large());
     }
     DefaultBodyLimit::apply(DefaultBodyLimit::disable(), &mut request);
+    let head = Head::default();
+    let request = request.map(|body| head.bound(body));
     let mut form = Multipart::from_request(request, &()).await.map_err(|rejection| {
         Error::new(&codes::UNSUPPORTED_TYPE, "the body must be multipart/form-data").because(rejection)
     })?;
-    while let Some(field) = tokio::time::timeout(IDLE, form.next_field())
+    let end = Instant::now() + IDLE;
+    while let Some(field) = timeout_at(end, form.next_field())
         .await
         .map_err(|_| stalled())?
-        .map_err(broken_form)?
+        .map_err(|error| match head.is_too_long() {
+            true => Error::new(&codes::BODY_TOO_LARGE, "the form has too much before its file"),
+            false => broken_form(error),
+        })?
     {
         if field.name() == Some("file") {
+            head.ends();
             let asset = send(&app, actor, id.0, idempotency_key, field).await?;
             let location = [(header::LOCATION, format!("/courses/{}/assets/{}", id.0, asset.id))];
             return Ok((StatusCode::CREATED, location, Json(asset)).into_response());
@@ -128,7 +138,7 @@ fn too_large() -> Error {
     Error::new(&codes::FILE_TOO_LARGE, "the file is larger than the limit")
 }
 
-fn broken_form(error: axum::extract::multipart::MultipartError) -> Error {
+fn broken_form(error: MultipartError) -> Error {
     Error::new(
         &codes::MALFORMED_REQUEST,
         "the form ended early or is not multipart/form-data",
@@ -137,7 +147,7 @@ fn broken_form(error: axum::extract::multipart::MultipartError) -> Error {
 }
 
 fn stalled() -> Error {
-    Error::new(&codes::TIMEOUT, "the upload stalled")
+    Error::new(&codes::BODY_TIMEOUT, "the upload stalled")
 }
 
 /// The sending end of an upload's stream.

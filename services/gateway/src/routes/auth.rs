@@ -5,14 +5,14 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use smartcourse_platform::{Result, grpc::Actor};
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
 use smartcourse_proto::user::{
     GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest, TokenPair, User,
 };
 
 use crate::{
     auth::{Caller, SignedIn},
-    edge::{Id, Json, Peer},
+    edge::{Body, Id, Json, Peer},
     state::App,
 };
 
@@ -22,15 +22,13 @@ const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-s
 /// Create an account
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterRequest,
     responses((status = 201, body = User)))]
-pub(crate) async fn register(
-    State(app): State<App>,
-    Json(body): Json<RegisterRequest>,
-) -> Result<(StatusCode, Json<User>)> {
+pub(crate) async fn register(State(app): State<App>, mut body: Body) -> Result<(StatusCode, Json<User>)> {
+    let request: RegisterRequest = body.json().await?;
     let user = app
         .clients
         .user
         .clone()
-        .register(Actor::Anonymous.request(body))
+        .register(Actor::Anonymous.request(request))
         .await?
         .into_inner();
     Ok((StatusCode::CREATED, Json(user)))
@@ -42,14 +40,15 @@ pub(crate) async fn register(
 pub(crate) async fn login(
     State(app): State<App>,
     Peer(address): Peer,
-    Json(mut body): Json<LoginRequest>,
+    mut body: Body,
 ) -> Result<impl IntoResponse> {
-    body.address = address.to_string();
+    let mut request: LoginRequest = body.json().await?;
+    request.address = address.to_string();
     let pair = app
         .clients
         .user
         .clone()
-        .login(Actor::Anonymous.request(body))
+        .login(Actor::Anonymous.request(request))
         .await?
         .into_inner();
     Ok((NO_STORE, Json(pair)))
@@ -58,15 +57,13 @@ pub(crate) async fn login(
 /// Exchange a refresh token for a new pair; a used one ends its whole family
 #[utoipa::path(post, path = "/auth/refresh", tag = "accounts", request_body = RefreshRequest,
     responses((status = 200, body = TokenPair)))]
-pub(crate) async fn refresh(
-    State(app): State<App>,
-    Json(body): Json<RefreshRequest>,
-) -> Result<impl IntoResponse> {
+pub(crate) async fn refresh(State(app): State<App>, mut body: Body) -> Result<impl IntoResponse> {
+    let request: RefreshRequest = body.json().await?;
     let pair = app
         .clients
         .user
         .clone()
-        .refresh(Actor::Anonymous.request(body))
+        .refresh(Actor::Anonymous.request(request))
         .await?
         .into_inner();
     Ok((NO_STORE, Json(pair)))
@@ -75,11 +72,12 @@ pub(crate) async fn refresh(
 /// End the session of a refresh token
 #[utoipa::path(post, path = "/auth/logout", tag = "accounts", request_body = RefreshRequest,
     responses((status = 204)))]
-pub(crate) async fn logout(State(app): State<App>, Json(body): Json<RefreshRequest>) -> Result<StatusCode> {
+pub(crate) async fn logout(State(app): State<App>, mut body: Body) -> Result<StatusCode> {
+    let request: RefreshRequest = body.json().await?;
     app.clients
         .user
         .clone()
-        .logout(Actor::Anonymous.request(body))
+        .logout(Actor::Anonymous.request(request))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -120,10 +118,12 @@ pub(crate) async fn set_role(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
-    Json(mut body): Json<SetRoleRequest>,
+    mut body: Body,
 ) -> Result<Json<User>> {
-    body.id = id.0;
-    let answer = app.clients.user.clone().set_role(actor.request(body)).await;
+    actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators give roles"))?;
+    let mut request: SetRoleRequest = body.json().await?;
+    request.id = id.0;
+    let answer = app.clients.user.clone().set_role(actor.request(request)).await;
     // Without an answer, too: it may have been done.
     app.verifier.sessions_have_ended();
     Ok(Json(answer?.into_inner()))

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use crate::{
     access,
     auth::SignedIn,
-    edge::{Entity, Id, IfMatch, Json, Query},
+    edge::{Body, Entity, Id, IfMatch, Query},
     state::App,
 };
 
@@ -55,15 +55,17 @@ pub(crate) async fn put(
     SignedIn(actor): SignedIn,
     id: Id,
     IfMatch(if_match): IfMatch,
-    Json(mut body): Json<PutContentRequest>,
+    mut body: Body,
 ) -> Result<Entity<Content>> {
-    body.course_id = id.0;
-    body.if_match = if_match;
+    access::require_owner(&app, actor, id.0).await?;
+    let mut request: PutContentRequest = body.json().await?;
+    request.course_id = id.0;
+    request.if_match = if_match;
     let content = app
         .clients
         .course
         .clone()
-        .put_content(actor.request(body))
+        .put_content(actor.request(request))
         .await?
         .into_inner();
     Ok(Entity::new(&content.etag.clone(), content))

@@ -22,7 +22,7 @@ use super::{publish, seats};
 use crate::{
     access,
     auth::{Caller, SignedIn},
-    edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query, Written, tagged},
+    edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query, Written, parse, tagged},
     state::App,
 };
 
@@ -94,14 +94,16 @@ pub(crate) async fn create(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     IdempotencyKey(key): IdempotencyKey,
-    Json(mut body): Json<CreateCourseRequest>,
+    mut body: Body,
 ) -> Result<Response> {
-    body.idempotency_key = key;
+    access::require_instructor(actor)?;
+    let mut request: CreateCourseRequest = body.json().await?;
+    request.idempotency_key = key;
     let course = app
         .clients
         .course
         .clone()
-        .create_course(actor.request(body))
+        .create_course(actor.request(request))
         .await?
         .into_inner();
     let location = [(header::LOCATION, format!("/courses/{}", course.id))];
@@ -157,12 +159,14 @@ pub(crate) async fn update(
     SignedIn(actor): SignedIn,
     id: Id,
     IfMatch(if_match): IfMatch,
-    body: Body,
+    mut body: Body,
 ) -> Result<Entity<Course>> {
-    let mut request: UpdateCourseRequest = body.parse()?;
+    access::require_owner(&app, actor, id.0).await?;
+    let text = body.text().await?;
+    let mut request: UpdateCourseRequest = parse(&text)?;
     request.id = id.0;
     request.if_match = if_match;
-    request.set_prerequisites = body.parse::<Named>()?.prerequisites.is_some();
+    request.set_prerequisites = parse::<Named>(&text)?.prerequisites.is_some();
     let course = app
         .clients
         .course
@@ -202,24 +206,26 @@ pub(crate) async fn set_status(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
-    Json(mut body): Json<SetStatusRequest>,
+    mut body: Body,
 ) -> Result<Response> {
+    access::require_owner(&app, actor, id.0).await?;
+    let mut request: SetStatusRequest = body.json().await?;
     let mut problems = Problems::default();
     problems.require(
-        body.status() != CourseStatus::Unspecified,
+        request.status() != CourseStatus::Unspecified,
         "status",
         "must be draft, published or archived",
     );
     problems.finish()?;
-    if body.status() == CourseStatus::Published {
+    if request.status() == CourseStatus::Published {
         return publish::accept(&app, actor, id.0).await;
     }
-    body.id = id.0;
+    request.id = id.0;
     let course = app
         .clients
         .course
         .clone()
-        .set_status(actor.request(body))
+        .set_status(actor.request(request))
         .await?
         .into_inner();
     let course = seats::filled(&app, course).await?;

@@ -51,11 +51,8 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .routes(routes!(courses::list, courses::create))
         .routes(routes!(courses::get, courses::update, courses::delete))
         .routes(routes!(courses::set_status))
-        .routes(routes!(content::get, content::put))
         .routes(routes!(parts::add_module))
         .routes(routes!(parts::update_module, parts::delete_module))
-        .routes(routes!(parts::add_lesson))
-        .routes(routes!(parts::update_lesson, parts::delete_lesson))
         .routes(routes!(assets::download))
         .routes(routes!(publish::start, publish::status, publish::cancel))
         .routes(routes!(publish::preview))
@@ -101,6 +98,14 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .routes(routes!(certificates::get))
 }
 
+/// Routes whose answer comes at once, and whose body may be as large as a whole course.
+pub(crate) fn large() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(content::get, content::put))
+        .routes(routes!(parts::add_lesson))
+        .routes(routes!(parts::update_lesson, parts::delete_lesson))
+}
+
 /// Routes that take as long as the file or the answer they carry.
 pub(crate) fn slow() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -117,5 +122,5 @@ pub(crate) fn operations() -> OpenApiRouter<App> {
 
 /// All of them, for the document.
 pub(crate) fn all() -> OpenApiRouter<App> {
-    quick().merge(slow()).merge(operations())
+    quick().merge(large()).merge(slow()).merge(operations())
 }

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 
 use crate::{
     auth::SignedIn,
-    edge::{Id, Json, PathOf, Query},
+    edge::{Body, Id, Json, PathOf, Query},
     state::App,
 };
 
@@ -114,13 +114,14 @@ pub(crate) async fn preferences(
 pub(crate) async fn set_preferences(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
-    Json(body): Json<Preferences>,
+    mut body: Body,
 ) -> Result<Json<Preferences>> {
+    let request: Preferences = body.json().await?;
     Ok(Json(
         app.clients
             .notification
             .clone()
-            .set_preferences(actor.request(body))
+            .set_preferences(actor.request(request))
             .await?
             .into_inner(),
     ))

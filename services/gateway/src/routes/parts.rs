@@ -8,8 +8,9 @@ use smartcourse_proto::course::{
 };
 
 use crate::{
+    access,
     auth::SignedIn,
-    edge::{Id, IdempotencyKey, IfMatch, Json, PathOf},
+    edge::{Body, Id, IdempotencyKey, IfMatch, Json, PathOf},
     state::App,
 };
 
@@ -25,16 +26,18 @@ pub(crate) async fn add_module(
     id: Id,
     IfMatch(if_match): IfMatch,
     IdempotencyKey(idempotency_key): IdempotencyKey,
-    Json(mut body): Json<AddModuleRequest>,
+    mut body: Body,
 ) -> Result<(StatusCode, Json<Module>)> {
-    body.course_id = id.0;
-    body.if_match = if_match;
-    body.idempotency_key = idempotency_key;
+    access::require_owner(&app, actor, id.0).await?;
+    let mut request: AddModuleRequest = body.json().await?;
+    request.course_id = id.0;
+    request.if_match = if_match;
+    request.idempotency_key = idempotency_key;
     let module = app
         .clients
         .course
         .clone()
-        .add_module(actor.request(body))
+        .add_module(actor.request(request))
         .await?
         .into_inner();
     Ok((StatusCode::CREATED, Json(module)))
@@ -50,16 +53,18 @@ pub(crate) async fn update_module(
     SignedIn(actor): SignedIn,
     PathOf((course_id, module_id)): PathOf<(i64, String)>,
     IfMatch(if_match): IfMatch,
-    Json(mut body): Json<UpdateModuleRequest>,
+    mut body: Body,
 ) -> Result<Json<Module>> {
-    body.course_id = course_id;
-    body.module_id = module_id;
-    body.if_match = if_match;
+    access::require_owner(&app, actor, course_id).await?;
+    let mut request: UpdateModuleRequest = body.json().await?;
+    request.course_id = course_id;
+    request.module_id = module_id;
+    request.if_match = if_match;
     Ok(Json(
         app.clients
             .course
             .clone()
-            .update_module(actor.request(body))
+            .update_module(actor.request(request))
             .await?
             .into_inner(),
     ))
@@ -101,17 +106,19 @@ pub(crate) async fn add_lesson(
     PathOf((course_id, module_id)): PathOf<(i64, String)>,
     IfMatch(if_match): IfMatch,
     IdempotencyKey(idempotency_key): IdempotencyKey,
-    Json(mut body): Json<AddLessonRequest>,
+    mut body: Body,
 ) -> Result<(StatusCode, Json<Lesson>)> {
-    body.course_id = course_id;
-    body.module_id = module_id;
-    body.if_match = if_match;
-    body.idempotency_key = idempotency_key;
+    access::require_owner(&app, actor, course_id).await?;
+    let mut request: AddLessonRequest = body.json().await?;
+    request.course_id = course_id;
+    request.module_id = module_id;
+    request.if_match = if_match;
+    request.idempotency_key = idempotency_key;
     let lesson = app
         .clients
         .course
         .clone()
-        .add_lesson(actor.request(body))
+        .add_lesson(actor.request(request))
         .await?
         .into_inner();
     Ok((StatusCode::CREATED, Json(lesson)))
@@ -127,16 +134,18 @@ pub(crate) async fn update_lesson(
     SignedIn(actor): SignedIn,
     PathOf((course_id, lesson_id)): PathOf<(i64, String)>,
     IfMatch(if_match): IfMatch,
-    Json(mut body): Json<UpdateLessonRequest>,
+    mut body: Body,
 ) -> Result<Json<Lesson>> {
-    body.course_id = course_id;
-    body.lesson_id = lesson_id;
-    body.if_match = if_match;
+    access::require_owner(&app, actor, course_id).await?;
+    let mut request: UpdateLessonRequest = body.json().await?;
+    request.course_id = course_id;
+    request.lesson_id = lesson_id;
+    request.if_match = if_match;
     Ok(Json(
         app.clients
             .course
             .clone()
-            .update_lesson(actor.request(body))
+            .update_lesson(actor.request(request))
             .await?
             .into_inner(),
     ))

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     auth::SignedIn,
-    edge::{Id, IdempotencyKey, Json, PathOf, Query},
+    edge::{Body, Id, IdempotencyKey, Json, PathOf, Query},
     state::App,
 };
 
@@ -81,10 +81,11 @@ pub(crate) async fn complete(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(lesson_id): PathOf<String>,
-    Json(body): Json<Completion>,
+    mut body: Body,
 ) -> Result<Json<CourseProgress>> {
+    let sent: Completion = body.json().await?;
     let request = actor.request(CompleteLessonRequest {
-        course_id: required("course_id", body.course_id)?,
+        course_id: required("course_id", sent.course_id)?,
         lesson_id,
     });
     Ok(Json(
@@ -107,11 +108,12 @@ pub(crate) async fn attempt(
     SignedIn(actor): SignedIn,
     PathOf(lesson_id): PathOf<String>,
     IdempotencyKey(idempotency_key): IdempotencyKey,
-    Json(body): Json<Attempt>,
+    mut body: Body,
 ) -> Result<Json<AttemptResult>> {
-    let answers = required("answers", body.answers)?;
+    let sent: Attempt = body.json().await?;
+    let answers = required("answers", sent.answers)?;
     let request = actor.request(SubmitAttemptRequest {
-        course_id: required("course_id", body.course_id)?,
+        course_id: required("course_id", sent.course_id)?,
         lesson_id,
         answers: answers
             .into_iter()

@@ -1,0 +1,107 @@
+//! How many connections there may be, in all and from one address.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What counts as one address: a household has a whole /64 of IPv6.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & (u128::MAX << 64)).into()),
+        address => address,
+    }
+}
+
+pub(super) struct Gate {
+    all: Arc<Semaphore>,
+    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    per_address: usize,
+}
+
+/// A connection's place; another may have it when this is dropped.
+pub(super) struct Place {
+    _of_all: OwnedSemaphorePermit,
+    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Gate {
+    pub(super) fn new(all: usize, per_address: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
+            addresses: Arc::default(),
+            per_address,
+        }
+    }
+
+    /// Waits for a place among all.
+    pub(super) async fn place(&self) -> OwnedSemaphorePermit {
+        match Arc::clone(&self.all).acquire_owned().await {
+            Ok(place) => place,
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// The place, unless this address has all of its own.
+    pub(super) fn admit(&self, of_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
+        let address = network(address);
+        let mut addresses = lock(&self.addresses);
+        let taken = addresses.entry(address).or_default();
+        if *taken >= self.per_address {
+            return None;
+        }
+        *taken += 1;
+        drop(addresses);
+        Some(Place {
+            _of_all: of_all,
+            addresses: Arc::clone(&self.addresses),
+            address,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut addresses = lock(&self.addresses);
+        if let Some(taken) = addresses.get_mut(&self.address) {
+            *taken -= 1;
+            if *taken == 0 {
+                addresses.remove(&self.address);
+            }
+        }
+    }
+}
+
+fn lock(addresses: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    addresses.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_share_and_gives_it_back() {
+        let gate = Gate::new(3, 2);
+        let enter = |address: &str| {
+            let place = gate.place().now_or_never()?;
+            gate.admit(place, address.parse().expect("an address"))
+        };
+        let first = enter("192.0.2.1").expect("has a place");
+        let second = enter("::ffff:192.0.2.1").expect("has a place");
+        assert!(enter("192.0.2.1").is_none(), "one address has two");
+        let third = enter("2001:db8::1").expect("another address has its own");
+        assert!(enter("2001:db8::2").is_none(), "three in all");
+        drop(first);
+        let again = enter("192.0.2.1").expect("a place is free again");
+        drop((again, second, third));
+        assert!(lock(&gate.addresses).is_empty(), "nobody is remembered");
+    }
+}

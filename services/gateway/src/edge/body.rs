@@ -1,0 +1,183 @@
+//! JSON bodies of requests. A handler gets one unread, decides whether its sender may send it, and reads it then: a
+//! stranger's megabytes are never read.
+//!
+//! All bodies together have a budget of memory, which each holds until its handler is done.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::HttpBody as _,
+    extract::{FromRequest, Request},
+    http::{HeaderMap, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use serde::de::DeserializeOwned;
+use smartcourse_platform::{
+    Error, Result,
+    config::{self, VALUE_BYTES},
+    error::codes,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+use super::json::{Shape, parse};
+use crate::state::App;
+
+/// The largest JSON body of a group of routes, as an extension of their requests. Without it no body is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MaxBytes(pub(crate) usize);
+
+/// What bodies may cost.
+pub(crate) struct Bodies {
+    budget: Arc<Semaphore>,
+    shape: Shape,
+    idle: Duration,
+    timeout: Duration,
+}
+
+impl Bodies {
+    pub(crate) fn new(config: &config::Gateway) -> Self {
+        Self {
+            budget: Arc::new(Semaphore::new(config.body_memory_bytes)),
+            shape: Shape {
+                depth: config.max_json_depth,
+                values: config.max_json_values,
+            },
+            idle: config.body_idle(),
+            timeout: config.body_timeout(),
+        }
+    }
+
+    /// Room for this many bytes more.
+    async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let full = || {
+            Error::new(
+                &codes::UNAVAILABLE,
+                "too many large bodies at once; send it again in a moment",
+            )
+        };
+        let bytes = u32::try_from(bytes).map_err(|_| full())?;
+        let room = Arc::clone(&self.budget).acquire_many_owned(bytes);
+        match tokio::time::timeout(self.idle, room).await {
+            Ok(Ok(room)) => Ok(room),
+            _ => Err(full()),
+        }
+    }
+}
+
+/// A JSON body that nobody has looked at yet. It holds its room in the budget for as long as it lives: keep it until the
+/// request is done.
+pub(crate) struct Body {
+    app: App,
+    request: Request,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl FromRequest<App> for Body {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Self::Rejection> {
+        Ok(Self {
+            app: app.clone(),
+            request,
+            room: None,
+        })
+    }
+}
+
+impl Body {
+    /// The message. Call it when it is clear that the caller may send one.
+    pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        parse(&self.text().await?)
+    }
+
+    /// The bytes of JSON of a shape that is safe to decode.
+    pub(crate) async fn text(&mut self) -> Result<Bytes> {
+        require_json(self.request.headers())?;
+        let app = self.app.clone();
+        let text = self.bytes(&app.bodies).await?;
+        let values = app.bodies.shape.weigh(&text)?;
+        self.hold(app.bodies.room(values * VALUE_BYTES).await?);
+        Ok(text)
+    }
+
+    /// Reads to the end or the first limit.
+    async fn bytes(&mut self, bodies: &Bodies) -> Result<Bytes> {
+        let request = std::mem::take(&mut self.request);
+        let limit = request.extensions().get::<MaxBytes>().map_or(0, |limit| limit.0);
+        let body = request.into_body();
+        if body.size_hint().lower() > limit as u64 {
+            return Err(too_large());
+        }
+        let mut parts = body.into_data_stream();
+        let mut bytes = BytesMut::new();
+        let end = Instant::now() + bodies.timeout;
+        while let Some(part) = timeout_at(end.min(Instant::now() + bodies.idle), parts.next())
+            .await
+            .map_err(|_| Error::new(&codes::BODY_TIMEOUT, "the body did not arrive in time"))?
+        {
+            let part = part.map_err(|error| {
+                Error::new(&codes::MALFORMED_REQUEST, "the body could not be read").because(error)
+            })?;
+            if bytes.len() + part.len() > limit {
+                return Err(too_large());
+            }
+            self.hold(bodies.room(part.len()).await?);
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes.freeze())
+    }
+
+    fn hold(&mut self, more: OwnedSemaphorePermit) {
+        match &mut self.room {
+            Some(room) => room.merge(more),
+            None => self.room = Some(more),
+        }
+    }
+}
+
+fn too_large() -> Error {
+    Error::new(&codes::BODY_TOO_LARGE, "the body is larger than the limit")
+}
+
+fn require_json(headers: &HeaderMap) -> Result<()> {
+    let Some(declared) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = declared
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let essence = essence.to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    Err(Error::new(
+        &codes::UNSUPPORTED_TYPE,
+        "the body must be application/json",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_is_taken() {
+        let with = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(value));
+            require_json(&headers)
+        };
+        assert!(
+            with("application/json; charset=utf-8").is_ok() && with("application/merge-patch+json").is_ok()
+        );
+        assert!(with("text/plain").is_err());
+    }
+}
