@@ -22,7 +22,7 @@ mod state;
 
 use axum::{Extension, Router, middleware};
 pub use clients::{Clients, Transports};
-use edge::MaxBytes;
+use edge::{MaxBytes, SMALL};
 use smartcourse_platform::{config::Config, http::request_id, lifecycle::Lifecycle};
 use state::App;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,7 +42,8 @@ pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
         openapi::bound(routes.get_openapi_mut(), gateway, bytes);
         routes.layer(Extension(MaxBytes(bytes)))
     };
-    let quick = bounded(routes::quick(), gateway.max_small_body_bytes)
+    let quick = bounded(routes::open(), SMALL)
+        .merge(bounded(routes::quick(), gateway.max_small_body_bytes))
         .merge(bounded(routes::large(), gateway.max_body_bytes))
         .layer(middleware::from_fn_with_state(app.clone(), edge::deadline));
     let slow = bounded(routes::slow(), gateway.max_small_body_bytes);

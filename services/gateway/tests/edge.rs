@@ -75,10 +75,9 @@ async fn problem(response: Response<Body>) -> (StatusCode, Value) {
 #[tokio::test]
 async fn every_refusal_is_a_problem() {
     let (gateway, _) = gateway(|config| {
-        config.gateway.max_small_body_bytes = 100;
         config.gateway.max_json_values = 20;
     });
-    let long = format!("{{\"email\":\"{}\"}}", "x".repeat(200));
+    let long = format!("{{\"email\":\"{}\"}}", "x".repeat(20_000));
     let deep = format!("{{\"email\":{}", "[".repeat(40));
     let many = format!("{{\"email\":[0{}", ",0".repeat(30));
     let cases = [
@@ -149,23 +148,14 @@ async fn nobodys_body_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn bodies_share_a_budget() {
+async fn what_anybody_may_send_takes_no_room_from_others() {
+    let (gateway, seen) = gateway(|config| config.gateway.body_memory_bytes = 1);
     let login = r#"{"email":"a@example.org","password":"long enough"}"#;
-    let send_with = async |budget| {
-        let (gateway, _) = gateway(|config| {
-            config.gateway.body_memory_bytes = budget;
-            config.gateway.body_idle_seconds = 1;
-        });
-        let answer = send(&gateway, request(Method::POST, "/auth/login", &[], login)).await;
-        assert!(answer.headers().contains_key(header::RETRY_AFTER));
-        problem(answer).await.1["detail"].clone()
-    };
-    // The service behind is never available; only with room for its bytes and values is a body handed to it.
-    let large = "too many large bodies at once; send it again in a moment";
-    for budget in [10, login.len()] {
-        assert_eq!(send_with(budget).await, large);
-    }
-    assert_ne!(send_with(login.len() + 3 * 256).await, large);
+    send(&gateway, request(Method::POST, "/auth/login", &[], login)).await;
+    assert!(
+        !seen.lock().expect("not poisoned").is_empty(),
+        "it reached its service"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! JSON bodies of requests. A handler gets one unread, decides whether its sender may send it, and reads it then: a
 //! stranger's megabytes are never read.
 //!
-//! All bodies together have a budget of memory, which each holds until its handler is done.
+//! All bodies together have a budget of memory, which each holds until its handler is done. What is no larger than anybody may
+//! send without an account takes nothing of it: strangers cannot use it up.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +26,9 @@ use tokio::{
 
 use super::json::{Shape, parse};
 use crate::state::App;
+
+/// Bytes of a body that need no room, and the largest body of routes that need no account.
+pub(crate) const SMALL: usize = 16 * 1024;
 
 /// The largest JSON body of a group of routes, as an extension of their requests. Without it no body is read.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +104,9 @@ impl Body {
         let app = self.app.clone();
         let text = self.bytes(&app.bodies).await?;
         let values = app.bodies.shape.weigh(&text)?;
-        self.hold(app.bodies.room(values * VALUE_BYTES).await?);
+        if text.len() > SMALL {
+            self.hold(app.bodies.room(values * VALUE_BYTES).await?);
+        }
         Ok(text)
     }
 
@@ -125,8 +131,11 @@ impl Body {
             if bytes.len() + part.len() > limit {
                 return Err(too_large());
             }
-            self.hold(bodies.room(part.len()).await?);
+            let before = bytes.len().max(SMALL);
             bytes.extend_from_slice(&part);
+            if let Some(more @ 1..) = bytes.len().checked_sub(before) {
+                self.hold(bodies.room(more).await?);
+            }
         }
         Ok(bytes.freeze())
     }
@@ -167,6 +176,19 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_finds_no_room_waits_for_a_while() {
+        let mut config = config::Config::load(None).expect("defaults").gateway;
+        (config.body_memory_bytes, config.body_idle_seconds) = (100, 1);
+        let bodies = Bodies::new(&config);
+        let first = bodies.room(60).await.expect("has room");
+        let refused = bodies.room(60).await.expect_err("finds none");
+        assert!(refused.is(&codes::UNAVAILABLE));
+        drop(first);
+        bodies.room(60).await.expect("has room again");
+        assert!(bodies.room(101).await.is_err(), "never has");
+    }
 
     #[test]
     fn only_json_is_taken() {

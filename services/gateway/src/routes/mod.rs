@@ -38,13 +38,18 @@ pub(crate) struct PageQuery {
     pub(crate) cursor: String,
 }
 
-/// Routes whose answer comes at once.
-pub(crate) fn quick() -> OpenApiRouter<App> {
+/// Routes with a body that need no account.
+pub(crate) fn open() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(auth::register))
         .routes(routes!(auth::login))
         .routes(routes!(auth::refresh))
         .routes(routes!(auth::logout))
+}
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
         .routes(routes!(auth::me))
         .routes(routes!(auth::jwks))
         .routes(routes!(auth::set_role))
@@ -122,5 +127,9 @@ pub(crate) fn operations() -> OpenApiRouter<App> {
 
 /// All of them, for the document.
 pub(crate) fn all() -> OpenApiRouter<App> {
-    quick().merge(large()).merge(slow()).merge(operations())
+    open()
+        .merge(quick())
+        .merge(large())
+        .merge(slow())
+        .merge(operations())
 }
