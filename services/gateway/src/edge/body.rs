@@ -186,7 +186,7 @@ mod tests {
         let refused = bodies.room(60).await.expect_err("finds none");
         assert!(refused.is(&codes::UNAVAILABLE));
         drop(first);
-        bodies.room(60).await.expect("has room again");
+        drop(bodies.room(60).await.expect("has room again"));
         assert!(bodies.room(101).await.is_err(), "never has");
     }
 
