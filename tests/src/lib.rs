@@ -6,6 +6,7 @@
 mod by_hand;
 mod client;
 mod cutter;
+mod database;
 mod learning;
 mod mail_server;
 mod provider;
@@ -17,12 +18,13 @@ mod world;
 pub use by_hand::ByHand;
 pub use client::{Reply, Session};
 pub use cutter::Cutter;
+pub use database::database;
 pub use learning::{Learning, welcome_mails};
 pub use mail_server::MailServer;
 pub use provider::{Call, Provider};
 pub use roles::Role;
 pub use stores::Traces;
-pub use world::{Layout, World, database};
+pub use world::{Layout, World};
 
 /// How long a condition may take to come true on a busy machine with two cores.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);

@@ -8,14 +8,17 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{
-    DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalPorts, TemporalServer, ensure_postgres,
-    ensure_temporal, free_port,
+    DataDir, Progress, TemporalOptions, TemporalPorts, TemporalServer, ensure_temporal, free_port,
 };
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::PgPool;
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 
-use crate::{client::Session, roles::Role, wait_for, wait_longer};
+use crate::{
+    client::Session,
+    database::{create_database, tools},
+    roles::Role,
+    wait_for, wait_longer,
+};
 
 /// Which processes run the services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,84 +29,8 @@ pub enum Layout {
     Apart,
 }
 
-struct Shared {
-    postgres: Postgres,
-    // A static is never dropped: the directory stays, and its lock tells the next process that nobody needs it.
-    _lock: DirLock,
-}
-
-/// Start of the names of clusters' directories.
-const CLUSTER: &str = "smartcourse-test-pg-";
 /// How long a transaction that stands still may take to end.
 const REST: Duration = Duration::from_secs(10);
-/// Age at which a cluster nobody holds is left behind.
-const FRESH: Duration = Duration::from_secs(60);
-
-static SHARED: OnceCell<Shared> = OnceCell::const_new();
-
-/// Tools are installed once per machine, where `smartcourse up` installs them.
-async fn tools() -> Result<DataDir> {
-    Ok(DataDir::open(smartcourse_launcher::default_data_dir())?)
-}
-
-async fn shared() -> Result<&'static Shared> {
-    SHARED
-        .get_or_try_init(|| async {
-            let binaries = ensure_postgres(&tools().await?, &Progress::plain()).await?;
-            remove_left_behind()?;
-            let dir = DataDir::open(TempDir::with_prefix(CLUSTER)?.keep())?;
-            let lock = dir.lock()?;
-            let postgres = Postgres::start(&binaries, &dir, Some(free_port()?)).await?;
-            Ok(Shared {
-                postgres,
-                _lock: lock,
-            })
-        })
-        .await
-}
-
-/// Removes the clusters of test processes that have ended. One whose lock is younger than [`FRESH`] may only just be made.
-fn remove_left_behind() -> Result<()> {
-    for entry in std::fs::read_dir(std::env::temp_dir())? {
-        let path = entry?.path();
-        let is_cluster = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(CLUSTER));
-        let is_old = std::fs::metadata(path.join("lock"))
-            .and_then(|lock| lock.modified())
-            .is_ok_and(|since| since.elapsed().is_ok_and(|age| age > FRESH));
-        if is_cluster && is_old && DataDir::open(&path)?.lock().is_ok() {
-            // Another process may be removing it as well.
-            std::fs::remove_dir_all(&path)
-                .or_else(|error| if path.exists() { Err(error) } else { Ok(()) })?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes an empty database on the shared PostgreSQL; answers its URL.
-async fn create_database() -> Result<String> {
-    let shared = shared().await?;
-    let name = format!("t{}", uuid::Uuid::new_v4().simple());
-    let mut admin = PgConnection::connect(&shared.postgres.url).await?;
-    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}")))
-        .execute(&mut admin)
-        .await?;
-    let (server, _) = shared
-        .postgres
-        .url
-        .rsplit_once('/')
-        .context("a database URL has a path")?;
-    Ok(format!("{server}/{name}"))
-}
-
-/// A fresh, empty database for a test that needs no process of SmartCourse.
-///
-/// # Errors
-/// When PostgreSQL does not start or refuses the database.
-pub async fn database() -> Result<PgPool> {
-    Ok(PgPool::connect(&create_database().await?).await?)
-}
 
 /// Everything a test talks to. Dropping it kills the roles; the engines die with the test process.
 pub struct World {

@@ -76,7 +76,7 @@ impl Feeds {
         })
     }
 
-    /// The statuses of a course's latest publish from now on.
+    /// The statuses of a course's latest publish, the last one that was read first.
     pub(crate) fn follow(&self, course_id: i64) -> watch::Receiver<Latest> {
         let mut followed = lock(&self.followed);
         let feed = followed.entry(course_id).or_insert_with(|| Feed {
@@ -85,7 +85,9 @@ impl Feeds {
             read_at: None,
         });
         self.wished.notify_one();
-        feed.latest.subscribe()
+        let mut latest = feed.latest.subscribe();
+        latest.mark_changed();
+        latest
     }
 
     /// Reads for all who follow, until the process stops.

@@ -61,6 +61,7 @@ pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
         .merge(api)
         .method_not_allowed_fallback(edge::method_not_allowed)
         .layer(edge::catch_panic())
+        .layer(middleware::from_fn(edge::close_unread))
         .layer(middleware::from_fn(edge::measure))
         .layer(middleware::from_fn(request_id))
         .with_state(app)

@@ -143,6 +143,7 @@ async fn nobodys_body_is_not_waited_for() {
         (Method::POST, "/courses/1/assets"),
     ] {
         let answer = send(&gateway, endless(method, path)).await;
+        assert_eq!(answer.headers()[header::CONNECTION], "close", "{path}");
         assert_eq!(problem(answer).await.0, StatusCode::UNAUTHORIZED, "{path}");
     }
 }

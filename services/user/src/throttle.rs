@@ -17,6 +17,7 @@ use smartcourse_platform::{
     Error, Result,
     config::{self, Tries},
     error::codes,
+    server,
 };
 
 /// Buckets and known addresses that are kept, of each kind: what is forgotten too early begins anew.
@@ -48,7 +49,8 @@ impl Throttle {
     /// # Errors
     /// `too_many_attempts` with `retry_after` when one of the buckets is full; nothing is counted then.
     pub(crate) fn guess(&self, email: &str, address: IpAddr) -> Result<Guess<'_>> {
-        let address = address.to_canonical();
+        // A household has a whole /64 of IPv6.
+        let address = server::network(address);
         let known = (email.to_lowercase(), address);
         let account = match self.known.contains_key(&known) {
             true => (known.0.clone(), Some(address)),

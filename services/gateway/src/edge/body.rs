@@ -9,7 +9,9 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::HttpBody as _,
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::Response,
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -146,6 +148,22 @@ impl Body {
             None => self.room = Some(more),
         }
     }
+}
+
+/// Says that a connection ends when its request was refused with a body that may not have been read: the rest of it is still
+/// on its way, so nothing else can be sent behind it.
+pub(crate) async fn close_unread(request: Request, next: Next) -> Response {
+    let small = request
+        .body()
+        .size_hint()
+        .upper()
+        .is_some_and(|bytes| bytes <= SMALL as u64);
+    let mut response = next.run(request).await;
+    if !small && !response.status().is_success() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
 }
 
 fn too_large() -> Error {

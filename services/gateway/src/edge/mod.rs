@@ -8,7 +8,7 @@ mod json;
 mod layers;
 mod limit;
 
-pub(crate) use body::{Bodies, Body, MaxBytes, SMALL};
+pub(crate) use body::{Bodies, Body, MaxBytes, SMALL, close_unread};
 pub(crate) use extract::{Id, Json, PathOf, Peer, Query, Written};
 pub(crate) use form::{FORM_HEAD, Head};
 pub(crate) use headers::{Entity, IdempotencyKey, IfMatch, tagged};
