@@ -41,21 +41,32 @@ impl Passwords {
 
     /// The PHC string of a password, with a fresh salt.
     pub(crate) async fn hash(&self, password: String) -> Result<String> {
-        self.run(move |argon2| {
-            argon2
-                .hash_password(password.as_bytes())
-                .map(|hash| hash.to_string())
-                .map_err(|error| Error::internal("the password could not be hashed").because(error))
-        })
+        self.run(
+            || Ok(()),
+            move |argon2| {
+                argon2
+                    .hash_password(password.as_bytes())
+                    .map(|hash| hash.to_string())
+                    .map_err(|error| Error::internal("the password could not be hashed").because(error))
+            },
+        )
         .await
     }
 
-    /// Whether a password fits; without a hash it does the same work and says no.
-    pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+    /// Whether a password fits; without a hash it does the same work and says no. `admit` is asked when its turn has come.
+    ///
+    /// # Errors
+    /// Those of `admit`, and a full queue.
+    pub(crate) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+        admit: impl FnOnce() -> Result<()>,
+    ) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.as_ref().to_owned());
         let fits = self
-            .run(move |argon2| {
+            .run(admit, move |argon2| {
                 let parsed = PasswordHash::new(&hash)
                     .map_err(|error| Error::internal("a stored hash is damaged").because(error))?;
                 Ok(argon2.verify_password(password.as_bytes(), &parsed).is_ok())
@@ -66,6 +77,7 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
+        admit: impl FnOnce() -> Result<()>,
         work: impl FnOnce(Argon2<'static>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
@@ -79,6 +91,7 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(|error| Error::internal("the hasher has stopped").because(error))?;
+        admit()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let work = move || {
             // Held for as long as the work takes: it goes on when whoever asked hangs up.
@@ -107,7 +120,10 @@ mod tests {
         let passwords = Passwords::new(&config(1)).await.expect("settings are usable");
         let places = passwords.queue.available_permits();
         let crowd = (0..places + 10).map(|_| passwords.hash("correct horse".to_owned()));
-        let answers = futures::future::join_all(crowd).await;
+        let slots = u32::try_from(passwords.slots.available_permits()).expect("a few");
+        let busy = passwords.slots.acquire_many(slots).await.expect("open");
+        // All of them have come before the first one's turn.
+        let (answers, ()) = tokio::join!(futures::future::join_all(crowd), async { drop(busy) });
         let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
         assert_eq!(refused.len(), 10);
         assert!(refused.iter().all(|error| error.is(&codes::TOO_MANY_REQUESTS)));
@@ -121,19 +137,19 @@ mod tests {
         assert!(hash.starts_with("$argon2id$"));
         assert!(
             passwords
-                .verify("correct horse".to_owned(), Some(hash.clone()))
+                .verify("correct horse".to_owned(), Some(hash.clone()), || Ok(()))
                 .await
                 .expect("checks")
         );
         assert!(
             !passwords
-                .verify("wrong".to_owned(), Some(hash))
+                .verify("wrong".to_owned(), Some(hash), || Ok(()))
                 .await
                 .expect("checks")
         );
         assert!(
             !passwords
-                .verify("nobody has this password".to_owned(), None)
+                .verify("nobody has this password".to_owned(), None, || Ok(()))
                 .await
                 .expect("checks")
         );

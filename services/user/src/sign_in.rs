@@ -28,7 +28,8 @@ pub(crate) async fn sign_in(
     let email = email.trim();
     // Whoever comes without an address is no client of the gateway: all of them share one.
     let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let guess = throttle.guess(email, address)?;
+    let guess = throttle.guess(email, address);
+    guess.admit()?;
     // What is no address cannot be in the table, and the database takes no NUL.
     let found = if register::is_email(email) {
         store::by_email(pool, email).await?
@@ -36,8 +37,9 @@ pub(crate) async fn sign_in(
         None
     };
     let hash = found.as_ref().map(|account| account.password_hash.clone());
-    let fits = passwords.verify(password, hash).await?;
+    let fits = passwords.verify(password, hash, || guess.admit()).await?;
     let Some(account) = found.filter(|_| fits) else {
+        guess.was_wrong();
         return Err(Error::new(
             &codes::BAD_CREDENTIALS,
             "e-mail address and password do not match",

@@ -1,8 +1,8 @@
 //! Wrong passwords: how many there may be for an account, from an address and from a network, before whoever goes on has
 //! to wait. Right ones cost nothing.
 //!
-//! Each has a bucket that wrong passwords fill and time empties. A guess is counted before it is checked, so that many at
-//! once are not more than one after the other; the right password takes it back. From an address that has signed in to the
+//! Each has a bucket that wrong passwords fill and time empties. It is looked at when a guess comes, and again when its turn to
+//! be hashed has come, so that many at once are hardly more than one after the other. From an address that has signed in to the
 //! account before, the account has a bucket of its own: strangers who guess do not lock out its owner.
 
 use std::{
@@ -13,6 +13,7 @@ use std::{
 };
 
 use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{
     Error, Result,
     config::{self, Tries},
@@ -25,13 +26,16 @@ const KEPT: u64 = 100_000;
 /// How long an address is known to an account it signed in to.
 const KNOWN: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// The SHA-256 of an address in lower case: what somebody sends as one may be long, and is kept.
+type Account = [u8; 32];
+
 /// The buckets of this process.
 pub(crate) struct Throttle {
     /// By account, and by address where that is known to it.
-    accounts: Buckets<(String, Option<IpAddr>)>,
+    accounts: Buckets<(Account, Option<IpAddr>)>,
     addresses: Buckets<IpAddr>,
     networks: Buckets<IpAddr>,
-    known: Cache<(String, IpAddr), ()>,
+    known: Cache<(Account, IpAddr), ()>,
 }
 
 impl Throttle {
@@ -44,56 +48,59 @@ impl Throttle {
         }
     }
 
-    /// Counts a guess at an account's password.
-    ///
-    /// # Errors
-    /// `too_many_attempts` with `retry_after` when one of the buckets is full; nothing is counted then.
-    pub(crate) fn guess(&self, email: &str, address: IpAddr) -> Result<Guess<'_>> {
+    /// A guess at an account's password that is yet to be judged.
+    pub(crate) fn guess(&self, email: &str, address: IpAddr) -> Guess<'_> {
         // A household has a whole /64 of IPv6.
         let address = server::network(address);
-        let known = (email.to_lowercase(), address);
-        let account = match self.known.contains_key(&known) {
-            true => (known.0.clone(), Some(address)),
-            false => (known.0.clone(), None),
-        };
-        let buckets = [
-            self.accounts.bucket(account),
-            self.addresses.bucket(address),
-            self.networks.bucket(network(address)),
-        ];
-        let waits = buckets.iter().map(|bucket| bucket.wait());
-        let wait = waits.fold(Duration::ZERO, Duration::max);
-        if wait > Duration::ZERO {
-            return Err(Error::new(
-                &codes::TOO_MANY_ATTEMPTS,
-                "too many wrong passwords; wait before the next try",
-            )
-            .with_fact("retry_after", wait.as_secs() + 1));
-        }
-        for bucket in &buckets {
-            bucket.add(1.0);
-        }
-        Ok(Guess {
+        let account: Account = Sha256::digest(email.to_lowercase()).into();
+        let known = (account, address);
+        let at_home = self.known.contains_key(&known).then_some(address);
+        Guess {
             throttle: self,
-            buckets,
+            buckets: [
+                self.accounts.bucket((account, at_home)),
+                self.addresses.bucket(address),
+                self.networks.bucket(network(address)),
+            ],
             known,
-        })
+        }
     }
 }
 
-/// A guess that was counted.
+/// A guess, and the buckets it would fill. Without a verdict it counts for nothing: whoever hung up has learnt nothing.
 pub(crate) struct Guess<'a> {
     throttle: &'a Throttle,
     buckets: [Arc<Bucket>; 3],
-    known: (String, IpAddr),
+    known: (Account, IpAddr),
 }
 
 impl Guess<'_> {
-    /// It was right: it does not count, and the address is known from now on.
-    pub(crate) fn was_right(self) {
-        for bucket in &self.buckets {
-            bucket.add(-1.0);
+    /// Whether it may be judged.
+    ///
+    /// # Errors
+    /// `too_many_attempts` with `retry_after` when one of the buckets is full.
+    pub(crate) fn admit(&self) -> Result<()> {
+        let waits = self.buckets.iter().map(|bucket| bucket.wait());
+        let wait = waits.fold(Duration::ZERO, Duration::max);
+        if wait.is_zero() {
+            return Ok(());
         }
+        Err(Error::new(
+            &codes::TOO_MANY_ATTEMPTS,
+            "too many wrong passwords; wait before the next try",
+        )
+        .with_fact("retry_after", wait.as_secs() + 1))
+    }
+
+    /// It counts.
+    pub(crate) fn was_wrong(&self) {
+        for bucket in &self.buckets {
+            bucket.add(1.0);
+        }
+    }
+
+    /// The address is known from now on.
+    pub(crate) fn was_right(self) {
         self.throttle.known.insert(self.known, ());
     }
 }
@@ -170,10 +177,10 @@ mod tests {
         }
     }
 
+    /// Whether there was room for a wrong guess.
     fn wrong(throttle: &Throttle, email: &str, address: &str) -> bool {
-        throttle
-            .guess(email, address.parse().expect("an address"))
-            .is_ok()
+        let guess = throttle.guess(email, address.parse().expect("an address"));
+        guess.admit().map(|()| guess.was_wrong()).is_ok()
     }
 
     #[test]
@@ -182,10 +189,8 @@ mod tests {
         for address in ["192.0.2.1", "198.51.100.1", "203.0.113.1"] {
             assert!(wrong(&throttle, "A@example.org", address));
         }
-        let refused = throttle
-            .guess("a@example.org", "192.0.2.9".parse().expect("an address"))
-            .err()
-            .expect("is refused");
+        let guess = throttle.guess("a@example.org", "192.0.2.9".parse().expect("an address"));
+        let refused = guess.admit().expect_err("is refused");
         assert!(refused.is(&codes::TOO_MANY_ATTEMPTS));
         assert_eq!(refused.facts()[0].0, "retry_after");
         assert!(wrong(&throttle, "b@example.org", "192.0.2.1"), "others sign in");
@@ -197,7 +202,8 @@ mod tests {
         let home = "192.0.2.1";
         for _ in 0..10 {
             let guess = throttle.guess("a@example.org", home.parse().expect("an address"));
-            guess.expect("there is room").was_right();
+            guess.admit().expect("there is room");
+            guess.was_right();
         }
         for _ in 0..2 {
             assert!(wrong(&throttle, "a@example.org", "203.0.113.1"));
