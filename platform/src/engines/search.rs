@@ -50,9 +50,9 @@ pub struct Hit {
 pub trait Search: Send + Sync {
     /// Replaces everything of a version.
     async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()>;
-    /// Versions that have the query's words, best first: those a search over all courses goes on with. Without `lesson_text`
-    /// only words of the courses themselves count.
-    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<VersionId>>;
+    /// Courses that have the query's words in any version, best first: those a search over all courses goes on with. Without
+    /// `lesson_text` only words of the courses themselves count.
+    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>>;
     /// Best entries of the scopes, one per lesson, best first. `"a phrase"` and `-without` mean what they say; a query
     /// without them also finds titles spelt alike.
     async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>>;
@@ -109,29 +109,25 @@ impl Search for Postgres {
         Ok(())
     }
 
-    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<VersionId>> {
+    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>> {
         // Two statements, each with its own index.
-        let words = "select course_id, version, ts_rank_cd(words, q) as score
+        let words = "select course_id, ts_rank_cd(words, q) as score
                      from platform.search_entries, websearch_to_tsquery('english', $1) q where words @@ q";
         let only_courses = if lesson_text { "" } else { "and lesson_id = ''" };
         let statement = format!(
-            "select course_id, version from (
+            r#"select course_id from (
                  {words} {only_courses}
                  union all
-                 select course_id, version, similarity(title, $1) from platform.search_entries
-                 where title % $1 {only_courses}
-             ) found group by course_id, version order by max(score) desc, course_id desc limit $2"
+                 select course_id, similarity(title, $1) from platform.search_entries
+                 where title % $1 and $1 !~ '"|(^|\s)-' {only_courses}
+             ) found group by course_id order by max(score) desc, course_id desc limit $2"#
         );
-        let rows: Vec<(i64, i32)> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
             .bind(query)
             .bind(limit)
             .fetch_all(&self.0)
             .await?;
-        let version = |(course_id, version)| VersionId {
-            course_id: CourseId(course_id),
-            version,
-        };
-        Ok(rows.into_iter().map(version).collect())
+        Ok(ids.into_iter().map(CourseId).collect())
     }
 
     async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>> {

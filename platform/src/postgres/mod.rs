@@ -96,7 +96,7 @@ pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()>
 pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
     sqlx::query(
         "select set_config('idle_in_transaction_session_timeout', '30min', true),
-                set_config('statement_timeout', '30min', true),
+                set_config('statement_timeout', '30min', true), set_config('lock_timeout', '30min', true),
                 set_config('application_name', current_setting('application_name') || $1, true)",
     )
     .bind(PATIENT)

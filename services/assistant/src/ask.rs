@@ -88,12 +88,15 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         conversation_id: conversation.id.clone(),
         refused: answer.refused,
     };
-    conversations::keep(state, user, &conversation, known.is_none(), &turn, &event).await?;
-    let (state, id) = (Arc::clone(state), conversation.id);
-    // A document that is still being written when its lock is gone could take a later turn's place.
-    if let Err(error) = unbroken(async move { conversations::settle(&state, user, &id).await }).await {
-        tracing::warn!(error = %error.chain(), "a turn waits in its row for the next look");
-    }
+    unbroken(conversations::keep(
+        Arc::clone(state),
+        user,
+        conversation,
+        known.is_none(),
+        turn,
+        event,
+    ))
+    .await?;
     Ok(answer)
 }
 

@@ -3,8 +3,10 @@
 //! A turn is committed to the row first, with the event that announces it, and then copied to the document: whoever dies or
 //! hangs up in between leaves a turn that waits in the row, and the next look brings it over.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, page, postgres};
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, page, postgres, unbroken};
 use smartcourse_proto::{
     assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn},
     catalogue::Key,
@@ -46,7 +48,7 @@ pub(crate) fn now() -> prost_types::Timestamp {
 
 /// The conversation to add to: the user's own, about this course, or a new one.
 pub(crate) async fn open(
-    state: &State,
+    state: &Arc<State>,
     user: UserId,
     course_id: i64,
     id: Option<&str>,
@@ -65,18 +67,19 @@ pub(crate) async fn open(
 }
 
 /// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on
-/// the turn stands: [`settle`] brings it to the document, now or before the next look.
+/// the turn stands: [`settle`] brings it to the document, now or before the next look. To be run unbroken.
 ///
 /// # Errors
 /// `not_found` when the conversation was deleted meanwhile.
 pub(crate) async fn keep(
-    state: &State,
+    state: Arc<State>,
     user: UserId,
-    conversation: &Conversation,
+    conversation: Conversation,
     is_new: bool,
-    turn: &Turn,
-    event: &AssistantAnswered,
+    turn: Turn,
+    event: AssistantAnswered,
 ) -> Result<()> {
+    let state = &state;
     let mut tx = postgres::begin(&state.pool).await?;
     if is_new {
         sqlx::query!(
@@ -94,7 +97,7 @@ pub(crate) async fn keep(
     }
     let pending = Pending {
         course_id: conversation.course_id,
-        turn: turn.clone(),
+        turn,
     };
     sqlx::query!(
         "update assistant.conversations set pending = $2, updated_at = now() where id = $1",
@@ -107,15 +110,24 @@ pub(crate) async fn keep(
         &mut tx,
         "assistant.answered",
         &Key::Course.of(conversation.course_id),
-        event,
+        &event,
     )
     .await?;
     tx.commit().await?;
+    if let Err(error) = settle(state, user, &conversation.id).await {
+        tracing::warn!(error = %error.chain(), "a turn waits in its row for the next look");
+    }
     Ok(())
 }
 
-/// Brings the turn that waits in the row, if there is one, to the document.
-pub(crate) async fn settle(state: &State, user: UserId, id: &str) -> Result<()> {
+/// Brings the turn that waits in the row, if there is one, to the document. Unbroken: a document that is still being written
+/// when the lock of its row is gone could take a later turn's place.
+async fn settle(state: &Arc<State>, user: UserId, id: &str) -> Result<()> {
+    let (state, id) = (Arc::clone(state), id.to_owned());
+    unbroken(async move { bring_over(&state, user, &id).await }).await
+}
+
+async fn bring_over(state: &State, user: UserId, id: &str) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     if copy_pending(state, &mut tx, user, id).await? {
         sqlx::query!(
@@ -169,7 +181,7 @@ fn begun(id: &str, course_id: i64, turn: &Turn) -> Conversation {
 }
 
 /// Reads a conversation of this user, with every turn that stands.
-async fn read(state: &State, user: UserId, id: &str) -> Result<Option<Conversation>> {
+async fn read(state: &Arc<State>, user: UserId, id: &str) -> Result<Option<Conversation>> {
     let waits = sqlx::query_scalar!(
         r#"select pending is not null as "waits!" from assistant.conversations where id = $1 and user_id = $2"#,
         id,
@@ -194,13 +206,13 @@ async fn document(state: &State, user: UserId, id: &str) -> Result<Option<Conver
         .map_err(|error| Error::internal("a conversation is broken").because(error))
 }
 
-pub(crate) async fn get(state: &State, actor: Actor, id: &str) -> Result<Conversation> {
+pub(crate) async fn get(state: &Arc<State>, actor: Actor, id: &str) -> Result<Conversation> {
     read(state, actor.user()?, id).await?.ok_or_else(|| unknown(id))
 }
 
 /// The user's conversations, the latest first, without their turns.
 pub(crate) async fn list(
-    state: &State,
+    state: &Arc<State>,
     actor: Actor,
     request: ListConversationsRequest,
 ) -> Result<ConversationPage> {

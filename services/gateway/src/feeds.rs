@@ -20,9 +20,7 @@ use crate::clients::Clients;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Age at which a status is read again though its mark is the same.
 const AGED: Duration = Duration::from_secs(2);
-/// Statuses read in one round for their age, at most.
-const AGED_AT_ONCE: usize = 10;
-/// Statuses read side by side.
+/// Statuses read side by side, and those read in one round for their age: Temporal may take its time for each.
 const SIDE_BY_SIDE: usize = 8;
 
 /// What followers see: nothing yet, a status, or why there is none any more.
@@ -137,11 +135,14 @@ impl Feeds {
     /// Those whose mark has changed, and some of those that were read longest ago.
     fn due(&self, marks: Vec<PublishMark>) -> Vec<PublishMark> {
         let followed = lock(&self.followed);
+        let marks: HashMap<i64, PublishMark> = marks.into_iter().map(|mark| (mark.course_id, mark)).collect();
         let (mut due, mut aged) = (Vec::new(), Vec::new());
-        for mark in marks {
-            let Some(feed) = followed.get(&mark.course_id) else {
-                continue;
-            };
+        for (course_id, feed) in followed.iter() {
+            // A course that was deleted has no mark any more: reading says so.
+            let mark = marks.get(course_id).copied().unwrap_or(PublishMark {
+                course_id: *course_id,
+                ..PublishMark::default()
+            });
             match feed.read_at {
                 Some(at) if feed.mark == Some(mark) => {
                     if at.elapsed() > AGED {
@@ -152,7 +153,7 @@ impl Feeds {
             }
         }
         aged.sort_by_key(|(at, _)| *at);
-        due.extend(aged.into_iter().take(AGED_AT_ONCE).map(|(_, mark)| mark));
+        due.extend(aged.into_iter().take(SIDE_BY_SIDE).map(|(_, mark)| mark));
         due
     }
 

@@ -128,12 +128,26 @@ async fn revoke(tx: &mut PgConnection, family: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Families that go in one statement, each with its tokens.
+const SWEEP: i64 = 1000;
+
 /// Forgets every family that has expired, with its tokens; answers how many.
 pub(crate) async fn sweep(pool: &PgPool) -> Result<u64> {
-    let deleted = sqlx::query!(r#"delete from "user".refresh_families where expires_at < now()"#)
+    let mut removed = 0;
+    loop {
+        let deleted = sqlx::query!(
+            r#"delete from "user".refresh_families where id in (
+                   select id from "user".refresh_families where expires_at < now() limit $1)"#,
+            SWEEP
+        )
         .execute(pool)
-        .await?;
-    Ok(deleted.rows_affected())
+        .await?
+        .rows_affected();
+        removed += deleted;
+        if deleted < SWEEP.unsigned_abs() {
+            return Ok(removed);
+        }
+    }
 }
 
 /// Ends every family of an account.

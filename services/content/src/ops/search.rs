@@ -1,7 +1,5 @@
 //! Searching the live versions the gateway names.
 
-use std::collections::BTreeSet;
-
 use smartcourse_platform::{
     Result,
     engines::search::{Hit, Scope},
@@ -31,9 +29,8 @@ pub(crate) async fn candidates(state: &State, request: CandidatesRequest) -> Res
         .search
         .candidates(query.trim(), request.lesson_text, MAX_CANDIDATES)
         .await?;
-    let ids: BTreeSet<i64> = found.into_iter().map(|version| version.course_id.0).collect();
     Ok(Candidates {
-        course_ids: ids.into_iter().collect(),
+        course_ids: found.into_iter().map(|course| course.0).collect(),
     })
 }
 

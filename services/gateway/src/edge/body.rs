@@ -57,14 +57,8 @@ impl Bodies {
         }
     }
 
-    /// Room for this many bytes more.
+    /// Room for this many bytes, as soon as there is.
     async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
-        let full = || {
-            Error::new(
-                &codes::UNAVAILABLE,
-                "too many large bodies at once; send it again in a moment",
-            )
-        };
         let bytes = u32::try_from(bytes).map_err(|_| full())?;
         let room = Arc::clone(&self.budget).acquire_many_owned(bytes);
         match tokio::time::timeout(self.idle, room).await {
@@ -72,6 +66,21 @@ impl Bodies {
             _ => Err(full()),
         }
     }
+
+    /// Room for this many bytes more, if there is any.
+    fn room_now(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let bytes = u32::try_from(bytes).map_err(|_| full())?;
+        Arc::clone(&self.budget)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| full())
+    }
+}
+
+fn full() -> Error {
+    Error::new(
+        &codes::UNAVAILABLE,
+        "too many large bodies at once; send it again in a moment",
+    )
 }
 
 /// A JSON body that nobody has looked at yet. It holds its room in the budget for as long as it lives: keep it until the
@@ -107,7 +116,8 @@ impl Body {
         let text = self.bytes(&app.bodies).await?;
         let values = app.bodies.shape.weigh(&text)?;
         if text.len() > SMALL {
-            self.hold(app.bodies.room(values * VALUE_BYTES).await?);
+            // Nobody waits for this who holds room already: all would wait for each other.
+            self.hold(app.bodies.room_now(values * VALUE_BYTES)?);
         }
         Ok(text)
     }
@@ -119,6 +129,13 @@ impl Body {
         let body = request.into_body();
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
+        }
+        let declared = body
+            .size_hint()
+            .exact()
+            .and_then(|bytes| usize::try_from(bytes).ok());
+        if let Some(more @ 1..) = declared.and_then(|bytes| bytes.checked_sub(SMALL)) {
+            self.hold(bodies.room(more).await?);
         }
         let mut parts = body.into_data_stream();
         let mut bytes = BytesMut::new();
@@ -135,8 +152,10 @@ impl Body {
             }
             let before = bytes.len().max(SMALL);
             bytes.extend_from_slice(&part);
-            if let Some(more @ 1..) = bytes.len().checked_sub(before) {
-                self.hold(bodies.room(more).await?);
+            if declared.is_none()
+                && let Some(more @ 1..) = bytes.len().checked_sub(before)
+            {
+                self.hold(bodies.room_now(more)?);
             }
         }
         Ok(bytes.freeze())
