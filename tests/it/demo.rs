@@ -16,7 +16,7 @@ use smartcourse_tests::wait_for;
 
 use crate::executable;
 
-/// Installs the tools once per machine, where every data directory finds them: each test would build its own.
+/// Installs the tools once per machine, where every data directory finds them: each test would fetch its own.
 async fn tools() -> Result<()> {
     let machine = DataDir::open(smartcourse_launcher::default_data_dir())?;
     let installed = ensure_all(&machine, &Progress::plain(), Wants::ALL).await;
