@@ -29,19 +29,7 @@ const COURSES: usize = 100;
 /// # Errors
 /// When a request is not answered with 200.
 pub(crate) async fn measure(executable: &Path) -> Result<String> {
-    let plenty = "1000000";
-    let settings = [
-        "USER_RATE_PER_SECOND",
-        "USER_BURST",
-        "ADDRESS_RATE_PER_SECOND",
-        "ADDRESS_BURST",
-    ]
-    .map(|name| (format!("GATEWAY__{name}"), plenty));
-    let settings: Vec<(&str, &str)> = settings
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
-    let world = World::start_with(executable, Layout::Together, &settings).await?;
+    let world = World::start_with(executable, Layout::Together, &load::NO_RATES).await?;
     let session = world.sign_up("instructor").await?;
     let course = published::course(&session, &Dice::new(3).lessons(2, 1)).await?;
     published::publish(&session, &world.pool, course).await?;

@@ -32,14 +32,7 @@ const ROUNDS: usize = 3;
 /// # Errors
 /// When a stream does not open or a request is not answered with 200.
 pub(crate) async fn measure(executable: &Path) -> Result<String> {
-    let plenty = "1000000";
-    let settings = [
-        ("GATEWAY__USER_RATE_PER_SECOND", plenty),
-        ("GATEWAY__USER_BURST", plenty),
-        ("GATEWAY__ADDRESS_RATE_PER_SECOND", plenty),
-        ("GATEWAY__ADDRESS_BURST", plenty),
-    ];
-    let mut world = World::start_with(executable, Layout::Together, &settings).await?;
+    let mut world = World::start_with(executable, Layout::Together, &load::NO_RATES).await?;
     // Without a worker a publish stays open, so that its followers stay.
     world.kill("worker");
     let mut users = Vec::new();

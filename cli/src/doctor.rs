@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use smartcourse_launcher::{
-    DataDir, Progress, Wants, default_data_dir, ensure_all, find_model, find_postgres, find_temporal,
+    DataDir, Progress, default_data_dir, ensure_all, find_model, find_postgres, find_temporal,
 };
 use smartcourse_platform::{config::Config, postgres};
 
@@ -43,9 +43,9 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let data_dir = DataDir::open(&root)?;
     let (mut no_postgres, mut no_temporal) = (None, None);
     if args.fix {
-        let installed = ensure_all(&data_dir, &Progress::auto(), Wants::ALL).await;
-        no_postgres = installed.postgres.and_then(Result::err);
-        no_temporal = installed.temporal.and_then(Result::err);
+        let installed = ensure_all(&data_dir, &Progress::auto()).await;
+        no_postgres = installed.postgres.err();
+        no_temporal = installed.temporal.err();
     }
     let mut report = Report { bad: 0 };
     let fix = "run `smartcourse doctor --fix`";

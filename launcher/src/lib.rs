@@ -27,8 +27,8 @@ mod wait;
 pub use data_dir::{AlreadyRunning, DataDir, DirLock, LockError, default_data_dir};
 pub use engine::{Postgres, TemporalOptions, TemporalPorts, TemporalServer};
 pub use install::{
-    InstallError, Installed, PostgresBinaries, Wants, ensure_all, ensure_model, ensure_postgres,
-    ensure_temporal, find_model, find_postgres, find_temporal,
+    InstallError, Installed, PostgresBinaries, ensure_all, ensure_model, ensure_postgres, ensure_temporal,
+    find_model, find_postgres, find_temporal,
 };
 pub use ports::{free_port, port_is_free};
 pub use progress::{Progress, Step};

@@ -128,6 +128,20 @@ impl Actor {
         self.allow(self.is_privileged(), refusal)
     }
 
+    /// `Ok` for whoever may create courses: instructors and administrators, by an account of their own.
+    pub fn require_instructor(self) -> Result<()> {
+        let may = matches!(
+            self,
+            Self::User {
+                role: Role::Instructor | Role::Admin,
+                ..
+            }
+        );
+        self.allow(may, || {
+            Error::new(&codes::FORBIDDEN, "only instructors create courses")
+        })
+    }
+
     /// `Ok` for the given user, administrators and services of ours; the others as in [`require_admin`].
     ///
     /// [`require_admin`]: Self::require_admin

@@ -17,6 +17,7 @@
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
 //! | [`reader`] | connections of short reads, handed on |
 //! | [`mod@unbroken`] | work that goes on when its client hangs up |
+//! | [`places`] | so many at once for each key |
 //! | [`waker`] | waiting for what a transaction left behind |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
@@ -33,6 +34,7 @@ pub mod idempotency;
 pub mod lifecycle;
 pub mod outbox;
 pub mod page;
+pub mod places;
 pub mod postgres;
 pub mod reader;
 pub mod server;

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use crate::error::Result;
 
 /// Rows that go in one statement, so that none holds locks or the disk for long.
-const BATCH: i64 = 5000;
+pub const BATCH: i64 = 5000;
 /// Statements of each kind in one sweep, so that each sweep ends; the next one goes on.
 const ROUNDS: usize = 200;
 
@@ -28,7 +28,10 @@ pub async fn sweep(pool: &PgPool, age: Duration) -> Result<u64> {
 }
 
 /// Repeats a statement that removes up to [`BATCH`] rows until it finds fewer; answers how many rows went.
-async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Result<u64> {
+///
+/// # Errors
+/// Those of the statement; what was removed until then stays removed.
+pub async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Result<u64> {
     let mut removed = 0;
     for _ in 0..ROUNDS {
         let count = round().await?;

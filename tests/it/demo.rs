@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use smartcourse_launcher::{DataDir, Progress, Wants, ensure_all, ensure_model};
+use smartcourse_launcher::{DataDir, Progress, ensure_all, ensure_model};
 
 use smartcourse_tests::wait_for;
 
@@ -19,13 +19,9 @@ use crate::executable;
 /// Installs the tools once per machine, where every data directory finds them: each test would fetch its own.
 async fn tools() -> Result<()> {
     let machine = DataDir::open(smartcourse_launcher::default_data_dir())?;
-    let installed = ensure_all(&machine, &Progress::plain(), Wants::ALL).await;
-    for outcome in [
-        installed.postgres.map(|found| found.map(drop)),
-        installed.temporal.map(|found| found.map(drop)),
-    ] {
-        outcome.transpose()?;
-    }
+    let installed = ensure_all(&machine, &Progress::plain()).await;
+    installed.postgres?;
+    installed.temporal?;
     Ok(())
 }
 

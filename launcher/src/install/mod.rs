@@ -104,61 +104,24 @@ pub enum InstallError {
     Machine(String),
 }
 
-/// Which parts [`ensure_all`] shall see to.
-#[derive(Clone, Copy, Debug)]
-pub struct Wants {
-    /// PostgreSQL's server programs.
-    pub postgres: bool,
-    /// The Temporal server.
-    pub temporal: bool,
-    /// The embedding model's weights.
-    pub model: bool,
-}
-
-impl Wants {
-    /// All three.
-    pub const ALL: Self = Self {
-        postgres: true,
-        temporal: true,
-        model: true,
-    };
-}
-
-/// What [`ensure_all`] has found or installed; a part that was not wanted is `None`.
+/// What [`ensure_all`] has found or installed.
 #[derive(Debug)]
 pub struct Installed {
     /// PostgreSQL's server programs.
-    pub postgres: Option<Result<PostgresBinaries, InstallError>>,
+    pub postgres: Result<PostgresBinaries, InstallError>,
     /// The `temporal` binary.
-    pub temporal: Option<Result<PathBuf, InstallError>>,
-    /// The directory of the model; also `None` when it could not be fetched, which has then been shown as a warning.
+    pub temporal: Result<PathBuf, InstallError>,
+    /// The directory of the model; `None` when it could not be fetched, which has then been shown as a warning.
     pub model: Option<PathBuf>,
 }
 
-/// Finds or installs all that is wanted, installing side by side: the longest one decides how long it takes.
-pub async fn ensure_all(dir: &DataDir, progress: &Progress, wants: Wants) -> Installed {
-    let postgres = async {
-        if wants.postgres {
-            Some(ensure_postgres(dir, progress).await)
-        } else {
-            None
-        }
-    };
-    let temporal = async {
-        if wants.temporal {
-            Some(ensure_temporal(dir, progress).await)
-        } else {
-            None
-        }
-    };
-    let model = async {
-        if wants.model {
-            ensure_model(dir, progress).await
-        } else {
-            None
-        }
-    };
-    let (postgres, temporal, model) = tokio::join!(postgres, temporal, model);
+/// Finds or installs everything, side by side: the longest one decides how long it takes.
+pub async fn ensure_all(dir: &DataDir, progress: &Progress) -> Installed {
+    let (postgres, temporal, model) = tokio::join!(
+        ensure_postgres(dir, progress),
+        ensure_temporal(dir, progress),
+        ensure_model(dir, progress)
+    );
     Installed {
         postgres,
         temporal,

@@ -1,12 +1,10 @@
 //! How many connections there may be, in all and from one address.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::places::{self, Places};
 
 /// What counts as one address: a household has a whole /64 of IPv6.
 pub fn network(address: IpAddr) -> IpAddr {
@@ -18,23 +16,20 @@ pub fn network(address: IpAddr) -> IpAddr {
 
 pub(super) struct Gate {
     all: Arc<Semaphore>,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    per_address: usize,
+    addresses: Places<IpAddr>,
 }
 
 /// A connection's place; another may have it when this is dropped.
 pub(super) struct Place {
     _of_all: OwnedSemaphorePermit,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    address: IpAddr,
+    _of_its_address: places::Place<IpAddr>,
 }
 
 impl Gate {
     pub(super) fn new(all: usize, per_address: usize) -> Self {
         Self {
             all: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
-            addresses: Arc::default(),
-            per_address,
+            addresses: Places::new(per_address),
         }
     }
 
@@ -49,36 +44,11 @@ impl Gate {
 
     /// The place, unless this address has all of its own.
     pub(super) fn admit(&self, of_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
-        let address = network(address);
-        let mut addresses = lock(&self.addresses);
-        let taken = addresses.entry(address).or_default();
-        if *taken >= self.per_address {
-            return None;
-        }
-        *taken += 1;
-        drop(addresses);
         Some(Place {
             _of_all: of_all,
-            addresses: Arc::clone(&self.addresses),
-            address,
+            _of_its_address: self.addresses.take(network(address))?,
         })
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut addresses = lock(&self.addresses);
-        if let Some(taken) = addresses.get_mut(&self.address) {
-            *taken -= 1;
-            if *taken == 0 {
-                addresses.remove(&self.address);
-            }
-        }
-    }
-}
-
-fn lock(addresses: &Mutex<HashMap<IpAddr, usize>>) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-    addresses.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -102,6 +72,5 @@ mod tests {
         drop(first);
         let again = enter("192.0.2.1").expect("a place is free again");
         drop((again, second, third));
-        assert!(lock(&gate.addresses).is_empty(), "nobody is remembered");
     }
 }

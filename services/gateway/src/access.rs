@@ -5,7 +5,6 @@ use smartcourse_proto::{
     course::{Course, CourseStatus, GetCourseRequest},
     enrollment::AccessRequest,
     ids::UserId,
-    user::Role,
 };
 
 use crate::state::App;
@@ -14,18 +13,6 @@ use crate::state::App;
 pub(crate) async fn course(app: &App, id: i64) -> Result<Course> {
     let request = Actor::Service.request(GetCourseRequest { id });
     Ok(app.clients.course.clone().get_course(request).await?.into_inner())
-}
-
-/// `Ok` for whoever may create courses.
-pub(crate) fn require_instructor(actor: Actor) -> Result<()> {
-    actor.user()?;
-    match actor {
-        Actor::User {
-            role: Role::Instructor | Role::Admin,
-            ..
-        } => Ok(()),
-        _ => Err(Error::new(&codes::FORBIDDEN, "only instructors create courses")),
-    }
 }
 
 /// `Ok` for the course's instructor and administrators.

@@ -10,7 +10,13 @@ use std::{
 };
 
 use futures::{StreamExt as _, stream};
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, lifecycle::Lifecycle};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    grpc::Actor,
+    lifecycle::Lifecycle,
+    places::{Place, Places},
+};
 use smartcourse_proto::course::{GetCourseRequest, PublishMark, PublishMarksRequest, PublishStatus};
 use tokio::sync::{Notify, watch};
 
@@ -29,9 +35,7 @@ pub(crate) type Latest = Option<std::result::Result<Arc<PublishStatus>, Arc<Erro
 /// The publishes that are followed, and who follows how many.
 pub(crate) struct Feeds {
     followed: Mutex<HashMap<i64, Feed>>,
-    by_user: Mutex<HashMap<i64, usize>>,
-    /// Streams of one user, at most.
-    most: usize,
+    places: Places<i64>,
     wished: Notify,
 }
 
@@ -47,8 +51,7 @@ impl Feeds {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             followed: Mutex::default(),
-            by_user: Mutex::default(),
-            most,
+            places: Places::new(most),
             wished: Notify::new(),
         }
     }
@@ -57,26 +60,19 @@ impl Feeds {
     ///
     /// # Errors
     /// `too_many_streams` when the user has as many as there may be.
-    pub(crate) fn place(self: &Arc<Self>, user: i64) -> Result<Place> {
-        let mut by_user = lock(&self.by_user);
-        let streams = by_user.entry(user).or_default();
-        if *streams >= self.most {
-            return Err(Error::new(
+    pub(crate) fn place(&self, user: i64) -> Result<Place<i64>> {
+        self.places.take(user).ok_or_else(|| {
+            Error::new(
                 &codes::TOO_MANY_STREAMS,
-                format!("{} streams are open; close one first", self.most),
+                format!("{} streams are open; close one first", self.places.most()),
             )
-            .with_fact("retry_after", PAUSE.as_secs() + 1));
-        }
-        *streams += 1;
-        Ok(Place {
-            feeds: Arc::clone(self),
-            user,
+            .with_fact("retry_after", PAUSE.as_secs() + 1)
         })
     }
 
     /// The statuses of a course's latest publish, the last one that was read first.
     pub(crate) fn follow(&self, course_id: i64) -> watch::Receiver<Latest> {
-        let mut followed = lock(&self.followed);
+        let mut followed = self.followed();
         let feed = followed.entry(course_id).or_insert_with(|| Feed {
             latest: watch::channel(None).0,
             mark: None,
@@ -109,9 +105,13 @@ impl Feeds {
         }
     }
 
+    fn followed(&self) -> MutexGuard<'_, HashMap<i64, Feed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The courses somebody still follows.
     fn courses(&self) -> Vec<i64> {
-        let mut followed = lock(&self.followed);
+        let mut followed = self.followed();
         followed.retain(|_, feed| feed.latest.receiver_count() > 0);
         followed.keys().copied().collect()
     }
@@ -134,7 +134,7 @@ impl Feeds {
 
     /// Those whose mark has changed, and some of those that were read longest ago.
     fn due(&self, marks: Vec<PublishMark>) -> Vec<PublishMark> {
-        let followed = lock(&self.followed);
+        let followed = self.followed();
         let marks: HashMap<i64, PublishMark> = marks.into_iter().map(|mark| (mark.course_id, mark)).collect();
         let (mut due, mut aged) = (Vec::new(), Vec::new());
         for (course_id, feed) in followed.iter() {
@@ -161,7 +161,7 @@ impl Feeds {
         if status.as_ref().is_err_and(|error| error.kind().is_retryable()) {
             return;
         }
-        if let Some(feed) = lock(&self.followed).get_mut(&mark.course_id) {
+        if let Some(feed) = self.followed().get_mut(&mark.course_id) {
             feed.mark = Some(mark);
             feed.read_at = Some(Instant::now());
             feed.latest
@@ -170,38 +170,16 @@ impl Feeds {
     }
 }
 
-/// A stream of a user.
-pub(crate) struct Place {
-    feeds: Arc<Feeds>,
-    user: i64,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut by_user = lock(&self.feeds.by_user);
-        if let Some(streams) = by_user.get_mut(&self.user) {
-            *streams -= 1;
-            if *streams == 0 {
-                by_user.remove(&self.user);
-            }
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_user_has_so_many_places_and_gives_them_back() {
-        let feeds = Arc::new(Feeds::new(2));
+        let feeds = Feeds::new(2);
         let one = feeds.place(7).expect("there is room");
         let _two = feeds.place(7).expect("there is room");
-        let refused = feeds.place(7).err().expect("there is none");
+        let refused = feeds.place(7).expect_err("there is none");
         assert!(refused.is(&codes::TOO_MANY_STREAMS));
         feeds.place(8).expect("others have their own");
         drop(one);

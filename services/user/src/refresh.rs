@@ -4,7 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Error, Result, error::codes, postgres};
+use smartcourse_platform::{Error, Result, error::codes, postgres, upkeep};
 use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -128,26 +128,19 @@ async fn revoke(tx: &mut PgConnection, family: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Families that go in one statement, each with its tokens.
-const SWEEP: i64 = 1000;
-
 /// Forgets every family that has expired, with its tokens; answers how many.
 pub(crate) async fn sweep(pool: &PgPool) -> Result<u64> {
-    let mut removed = 0;
-    loop {
+    upkeep::batched(async || {
         let deleted = sqlx::query!(
             r#"delete from "user".refresh_families where id in (
                    select id from "user".refresh_families where expires_at < now() limit $1)"#,
-            SWEEP
+            upkeep::BATCH
         )
         .execute(pool)
-        .await?
-        .rows_affected();
-        removed += deleted;
-        if deleted < SWEEP.unsigned_abs() {
-            return Ok(removed);
-        }
-    }
+        .await?;
+        Ok(deleted.rows_affected())
+    })
+    .await
 }
 
 /// Ends every family of an account.

@@ -16,7 +16,6 @@ use smartcourse_proto::{
     },
     enrollment::SetSeatLimitRequest,
     events::{CourseArchived, CourseDeleted},
-    user::Role,
 };
 use sqlx::PgConnection;
 
@@ -31,15 +30,7 @@ const PREREQUISITES_LOCK: i64 = 0x5343_5052_4552;
 
 pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseRequest) -> Result<Course> {
     let owner = actor.user()?;
-    if !matches!(
-        actor,
-        Actor::User {
-            role: Role::Instructor | Role::Admin,
-            ..
-        }
-    ) {
-        return Err(Error::new(&codes::FORBIDDEN, "only instructors create courses"));
-    }
+    actor.require_instructor()?;
     let mut problems = Problems::default();
     problems.text("title", &request.title, MAX_TITLE);
     problems.text("description", &request.description, MAX_DESCRIPTION);

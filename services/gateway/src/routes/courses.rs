@@ -96,7 +96,7 @@ pub(crate) async fn create(
     IdempotencyKey(key): IdempotencyKey,
     mut body: Body,
 ) -> Result<Response> {
-    access::require_instructor(actor)?;
+    actor.require_instructor()?;
     let mut request: CreateCourseRequest = body.json().await?;
     request.idempotency_key = key;
     let course = app
@@ -134,9 +134,9 @@ async fn read(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, (Arc<Course>, Wri
         let courses = app.clients.course.clone().get_courses(request).await?;
         Ok(courses.into_inner().items)
     };
-    let (courses, taken) = tokio::try_join!(courses, seats::taken(app, ids.clone()))?;
+    let (courses, seats) = tokio::try_join!(courses, seats::of(app, ids.clone()))?;
     let written = courses.into_iter().map(|mut course| {
-        seats::put(&taken, &mut course);
+        seats::put(&seats, &mut course);
         let json = Written::new(&course)?;
         Ok((course.id, (Arc::new(course), json)))
     });

@@ -11,7 +11,7 @@ use axum::{
     },
 };
 use futures::Stream;
-use smartcourse_platform::{Error, Result};
+use smartcourse_platform::{Error, Result, places::Place};
 use smartcourse_proto::course::{GetCourseRequest, PublishState, PublishStatus};
 use tokio::time::Instant;
 
@@ -19,7 +19,6 @@ use crate::{
     access,
     auth::SignedIn,
     edge::{Id, bearer},
-    feeds::Place,
     state::App,
 };
 
@@ -111,7 +110,7 @@ impl Reader {
 fn events(
     app: App,
     reader: Reader,
-    place: Place,
+    place: Place<i64>,
     mut status: Arc<PublishStatus>,
     mut seen: i64,
 ) -> impl Stream<Item = Result<Event, Infallible>> {

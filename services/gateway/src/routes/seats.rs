@@ -16,9 +16,9 @@ pub(crate) async fn fill(app: &App, courses: &mut [Course]) -> Result<()> {
     if courses.is_empty() {
         return Ok(());
     }
-    let taken = taken(app, courses.iter().map(|course| course.id).collect()).await?;
+    let seats = of(app, courses.iter().map(|course| course.id).collect()).await?;
     for course in courses {
-        put(&taken, course);
+        put(&seats, course);
     }
     Ok(())
 }
@@ -30,7 +30,7 @@ pub(crate) async fn filled(app: &App, mut course: Course) -> Result<Course> {
 }
 
 /// Seats by course; courses nobody prepared are left out.
-pub(super) async fn taken(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, Seats>> {
+pub(super) async fn of(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, Seats>> {
     let request = Actor::Service.request(SeatsOfRequest { course_ids });
     let seats = app.clients.enrollment.clone().get_seats_of(request).await?;
     let items = seats.into_inner().items.into_iter();
