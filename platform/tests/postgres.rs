@@ -136,10 +136,9 @@ async fn whoever_gives_up_leaves_no_transaction_to_others() {
             "acknowledged after {halves} halves of the way"
         );
     }
-    assert!(
-        (PARTS / 2..2 * PARTS).contains(&given_up),
-        "{given_up} were given up half-way"
-    );
+    // On a busy machine all of them may be.
+    assert!(given_up >= PARTS / 2, "{given_up} were given up half-way");
+    transaction(&pool).await.unwrap();
 }
 
 /// When this fails, sqlx ends by itself what was given up while it began (transact-rs/sqlx #4394): `Beginning` in
