@@ -9,11 +9,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use moka::sync::Cache;
 use smartcourse_platform::{
-    Error,
-    engines::cache::{Cache as _, InProcess},
-    fault,
+    Error, fault,
     grpc::{Actor, Transport},
     http::with_trace_id,
 };
@@ -45,7 +43,7 @@ const STEPS_UNDER_WAY: u64 = 1000;
 pub struct Reporter {
     course: CourseServiceClient<Transport>,
     enrollment: EnrollmentServiceClient<Transport>,
-    recent: Arc<InProcess>,
+    recent: Cache<String, ()>,
 }
 
 /// What an activity works on: it decides who hears of its tries.
@@ -73,7 +71,10 @@ impl Reporter {
         Self {
             course: CourseServiceClient::new(course),
             enrollment: EnrollmentServiceClient::new(enrollment),
-            recent: Arc::new(InProcess::new(STEPS_UNDER_WAY, REPORT_PAUSE)),
+            recent: Cache::builder()
+                .max_capacity(STEPS_UNDER_WAY)
+                .time_to_live(REPORT_PAUSE)
+                .build(),
         }
     }
 
@@ -135,12 +136,12 @@ impl Reporter {
     async fn is_known(&self, attempt_id: &str, step: u8, tries: u32) -> bool {
         let key = format!("{attempt_id}/{step}");
         if tries > 1 {
-            self.recent.remove(&key).await;
+            self.recent.invalidate(&key);
             return false;
         }
-        let known = self.recent.get(&key).await.is_some();
+        let known = self.recent.contains_key(&key);
         if !known {
-            self.recent.put(&key, Bytes::new()).await;
+            self.recent.insert(key, ());
         }
         known
     }

@@ -7,16 +7,18 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use smartcourse_engines::{documents, embeddings, search, vectors};
 use smartcourse_launcher::free_port;
 use smartcourse_platform::{
     config::Config,
-    engines::{
-        documents::{self, Documents as _},
-        embeddings,
-        search::{self, Entry, Search as _},
-        vectors::{self, Vector, Vectors as _},
-    },
     grpc::{Actor, Transport},
+    ports::{
+        Unit,
+        documents::Documents as _,
+        embeddings::Purpose,
+        search::{Entry, Search as _},
+        vectors::{Vector, Vectors as _},
+    },
 };
 use smartcourse_proto::{
     content::{RetrieveRequest, content_service_client::ContentServiceClient},
@@ -104,9 +106,9 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
 /// Writes lessons, chunk documents, vectors and search entries as a publish would.
 async fn fill(pool: &PgPool, version: VersionId, dice: &mut Dice) -> Result<()> {
     let (documents, vectors, search) = (
-        documents::Postgres::new(pool.clone()),
-        vectors::Postgres::new(pool.clone()),
-        search::Postgres::new(pool.clone()),
+        documents::postgres::Postgres::new(pool.clone()),
+        vectors::postgres::Postgres::new(pool.clone()),
+        search::postgres::Postgres::new(pool.clone()),
     );
     let mut entries = Vec::new();
     for lesson in 1..=LESSONS {
@@ -114,14 +116,14 @@ async fn fill(pool: &PgPool, version: VersionId, dice: &mut Dice) -> Result<()> 
         let (mut chunks, mut points) = (Vec::new(), Vec::new());
         for ordinal in 0..i32::try_from(CHUNKS)? {
             let (heading, text) = dice.section();
+            // As the content service names chunks.
+            let anchor = format!("c{ordinal:06}");
             points.push(Vector {
-                lesson_id: lesson_id.clone(),
-                ordinal,
+                anchor: anchor.clone(),
                 embedding: unit_vector(dice),
             });
             entries.push(Entry {
-                lesson_id: lesson_id.clone(),
-                ordinal,
+                unit: Unit::new(&lesson_id, anchor),
                 title: title.clone(),
                 body: text.clone(),
             });
@@ -200,15 +202,15 @@ async fn parts(
     questions: &[String],
 ) -> Result<[(&'static str, Vec<Duration>); 3]> {
     let (vectors, search) = (
-        vectors::Postgres::new(pool.clone()),
-        search::Postgres::new(pool.clone()),
+        vectors::postgres::Postgres::new(pool.clone()),
+        search::postgres::Postgres::new(pool.clone()),
     );
-    let embedder = embeddings::embedded(model)?;
+    let embedder = embeddings::embedded::open(model)?;
     let (mut embedding, mut by_meaning, mut by_words) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let start = Instant::now();
         let vector = embedder
-            .embed(vec![question.clone()])
+            .embed(Purpose::Query, vec![question.clone()])
             .await?
             .into_iter()
             .next()

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
+use smartcourse_engines::Engines;
 use smartcourse_launcher::{
     DataDir, Progress, default_data_dir, ensure_all, find_model, find_postgres, find_temporal,
 };
@@ -144,17 +145,18 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
 
 /// A configured Temporal: reachable, with our search attributes.
 async fn temporal(config: &Config, report: &mut Report) -> Result<()> {
-    match crate::migrate::missing_attributes(config).await {
+    match Engines::open(config)?.workflows().missing_attributes().await {
         Err(error) => report.line(
             "Temporal",
             Err(format!(
-                "{error:#}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE"
+                "{}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE",
+                error.chain()
             )),
         ),
         Ok(missing) => {
             report.line("Temporal", Ok(format!("answers at {}", config.temporal.address)))?;
             let outcome = if missing.is_empty() {
-                Ok(crate::migrate::SEARCH_ATTRIBUTES.join(", "))
+                Ok("registered".to_owned())
             } else {
                 Err(format!(
                     "{} not registered: run `smartcourse migrate`",

@@ -7,15 +7,14 @@ use clap::ValueEnum as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
 use smartcourse_activities::Services;
+use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
-    engines::files,
     events::{self, Consumer},
     grpc::{self, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,
-    temporal::Temporal,
     waker::Waker,
 };
 use tokio::net::TcpListener;
@@ -27,6 +26,8 @@ const TRANSACTIONS_STANDING_STILL: &str = "smartcourse_transactions_standing_sti
 
 /// How often the database is asked whether it is there.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
+/// Pause between tries to reach Temporal.
+const RECONNECT: Duration = Duration::from_millis(500);
 
 /// Runs the given services, or all of them.
 pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
@@ -42,7 +43,8 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         .copied()
         .filter(|name| *name != Name::Gateway)
         .collect();
-    let ways = Ways::new(&config, &here);
+    let engines = Engines::open(&config)?;
+    let ways = Ways::new(&config, &engines, &here);
     let (router, health) = ways.build().await?;
     watch_database(&config, health, &life)?;
     install_metrics(&config)?;
@@ -50,7 +52,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         let listener = listen(name.address(&config)).await?;
         life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
     }
-    spawn_consumers(&config, &ways, &here, &life)?;
+    spawn_consumers(&config, &engines, &ways, &here, &life)?;
     if names.contains(&Name::Gateway) {
         let clients = smartcourse_gateway::Clients::new(smartcourse_gateway::Transports {
             user: ways.to(Name::User)?,
@@ -93,14 +95,20 @@ fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<(
 }
 
 /// The consumer groups of the services that run here.
-fn spawn_consumers(config: &Config, ways: &Ways<'_>, here: &[Name], life: &Lifecycle) -> Result<()> {
+fn spawn_consumers(
+    config: &Config,
+    engines: &Engines,
+    ways: &Ways<'_>,
+    here: &[Name],
+    life: &Lifecycle,
+) -> Result<()> {
     let pool = postgres::pool(&config.postgres, "events")?;
     // Made by the first group: not every service has one.
     let waker = LazyCell::new(|| events::waker(pool, poll(config), life.clone()));
     for name in here {
         match name {
             Name::Course => {
-                let deletions = smartcourse_course::Deletions::new(ways.documents("course-deletions")?);
+                let deletions = smartcourse_course::Deletions::new(engines.documents());
                 spawn_consumer(config, deletions, &waker, life)?;
             }
             Name::Content => {
@@ -142,10 +150,20 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
     require_token(&config)?;
     let life = crate::life()?;
     let services = Services::remote(&config)?;
+    let engines = Engines::open(&config)?;
     life.spawn("worker", {
         let life = life.clone();
         async move {
-            smartcourse_worker::run(config, services, life)
+            let client = loop {
+                match engines.temporal_client().await {
+                    Ok(client) => break client,
+                    Err(error) => tracing::warn!(error = %error.chain(), "waiting for Temporal"),
+                }
+                if !life.sleep(RECONNECT).await {
+                    return Ok(());
+                }
+            };
+            smartcourse_worker::run(config, client, services, life)
                 .await
                 .map_err(|error| format!("{error:#}"))
         }
@@ -157,18 +175,18 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
 pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     require_token(&config)?;
     let life = crate::life()?;
-    let temporal = Temporal::new(config.temporal.clone());
+    let workflows = Engines::open(&config)?.workflows();
     let pool = postgres::pool(&config.postgres, "relay")?;
     life.spawn(
         "relay",
-        outbox_relay::run(pool, temporal.clone(), poll(&config), life.clone()),
+        outbox_relay::run(pool, Arc::clone(&workflows), poll(&config), life.clone()),
     );
     let course = Transport::remote(&config.grpc, &config.grpc.course)?;
     let enrollment = Transport::remote(&config.grpc, &config.grpc.enrollment)?;
     let interval = Duration::from_secs(config.relay.reconcile_seconds.max(1));
     life.spawn(
         "reconciler",
-        smartcourse_worker::reconcile(course, enrollment, temporal, interval, life.clone()),
+        smartcourse_worker::reconcile(course, enrollment, workflows, interval, life.clone()),
     );
     Ok(finish(life).await)
 }
@@ -177,15 +195,22 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
 pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
     require_token(&config)?;
     let life = crate::life()?;
+    let engines = Engines::open(&config)?;
+    let senders = smartcourse_notification::Senders {
+        mailer: engines.mailer()?,
+        texter: engines.texter()?,
+        pusher: engines.pusher()?,
+    };
     let mut handlers = smartcourse_notification::handlers(
         &config,
         postgres::pool(&config.postgres, "notification-tasks")?,
+        senders,
         Transport::remote(&config.grpc, &config.grpc.user)?,
         Transport::remote(&config.grpc, &config.grpc.course)?,
     )?;
     handlers.push(Arc::new(smartcourse_content::FileRemoval::new(
         postgres::pool(&config.postgres, "content-tasks")?,
-        files::directory(&config.content.files_dir)?,
+        engines.files()?,
     )));
     handlers.push(Arc::new(smartcourse_analytics::Reports::new(postgres::pool(
         &config.postgres,

@@ -4,12 +4,11 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
-    engines::{documents, embeddings, files, search, vectors},
     grpc::{self, Health, LocalRouter, Transport},
     postgres,
-    temporal::Temporal,
 };
 use smartcourse_text::{Limits, Sandbox};
 use tonic::service::Routes;
@@ -72,15 +71,17 @@ impl Name {
 /// The ways to all services from inside a process that runs some of them.
 pub(crate) struct Ways<'a> {
     config: &'a Config,
+    engines: &'a Engines,
     here: &'a [Name],
     local: LocalRouter,
 }
 
 impl<'a> Ways<'a> {
     /// Services in `here` are called directly, all others over the network.
-    pub(crate) fn new(config: &'a Config, here: &'a [Name]) -> Self {
+    pub(crate) fn new(config: &'a Config, engines: &'a Engines, here: &'a [Name]) -> Self {
         Self {
             config,
+            engines,
             here,
             local: Arc::new(OnceLock::new()),
         }
@@ -119,8 +120,8 @@ impl<'a> Ways<'a> {
             Name::Course => routes.add_service(smartcourse_course::service(
                 config,
                 pool("course")?,
-                self.documents("course")?,
-                Temporal::new(config.temporal.clone()),
+                self.engines.documents(),
+                self.engines.workflows(),
                 self.to(Name::Enrollment)?,
             )?),
             Name::Content => routes.add_service(smartcourse_content::service(
@@ -129,9 +130,9 @@ impl<'a> Ways<'a> {
                 self.content_deps().await?,
             )?),
             Name::Assistant => routes.add_service(smartcourse_assistant::service(
-                config,
                 pool("assistant")?,
-                self.documents("assistant")?,
+                self.engines.documents(),
+                self.engines.answerer(),
                 self.to(Name::Course)?,
                 self.to(Name::Content)?,
             )?),
@@ -152,23 +153,18 @@ impl<'a> Ways<'a> {
                 routes.add_service(smartcourse_notification::service(
                     config,
                     pool("notification")?,
+                    self.engines.pusher()?,
                     enrollment,
                 )?)
             }
             Name::Analytics => routes.add_service(smartcourse_analytics::service(
+                config,
                 pool("analytics")?,
                 self.to(Name::Course)?,
-                Temporal::new(config.temporal.clone()),
-                config.upkeep,
+                self.engines.workflows(),
             )),
             Name::Gateway => routes,
         })
-    }
-
-    /// The documents of a service. They are written while a transaction is open, so they have connections of their own.
-    pub(crate) fn documents(&self, service: &str) -> Result<Arc<dyn documents::Documents>> {
-        let pool = postgres::pool(&self.config.postgres, &format!("{service}-documents"))?;
-        Ok(Arc::new(documents::Postgres::new(pool)))
     }
 
     /// What the enrollment service and its consumers work with, over a pool of this name.
@@ -186,16 +182,15 @@ impl<'a> Ways<'a> {
 
     /// The engines of the content service.
     async fn content_deps(&self) -> Result<smartcourse_content::Deps> {
-        let config = self.config;
-        let pool = postgres::pool(&config.postgres, "content-engines")?;
+        let engines = self.engines;
         let sandbox = sandbox()?;
         say_confinement(&sandbox).await;
         Ok(smartcourse_content::Deps {
-            documents: Arc::new(documents::Postgres::new(pool.clone())),
-            files: files::directory(&config.content.files_dir)?,
-            vectors: Arc::new(vectors::Postgres::new(pool.clone())),
-            search: Arc::new(search::Postgres::new(pool)),
-            embedder: embeddings::embedded(&config.content.model_dir)?,
+            documents: engines.documents(),
+            files: engines.files()?,
+            vectors: engines.vectors(),
+            search: engines.search(),
+            embedder: engines.embedder()?,
             course: self.to(Name::Course)?,
             sandbox,
         })

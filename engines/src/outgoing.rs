@@ -10,8 +10,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-
-use crate::error::{Error, Result, codes};
+use smartcourse_platform::{Error, Result, error::codes};
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,21 +26,21 @@ const PASSING: [StatusCode; 4] = [
 ];
 
 /// What a provider answered.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     body: Bytes,
 }
 
 /// A client for one provider.
 #[derive(Clone)]
-pub(super) struct Outgoing {
+pub(crate) struct Outgoing {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     provider: &'static str,
 }
 
 impl Outgoing {
     /// A client that trusts the certificates this machine trusts.
-    pub(super) fn new(provider: &'static str) -> Result<Self> {
+    pub(crate) fn new(provider: &'static str) -> Result<Self> {
         let https = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
             .map_err(|error| {
@@ -58,12 +57,12 @@ impl Outgoing {
 
     /// Sends a request; `delivery_refused` when the provider will never take it, else an error that passes or that whoever
     /// runs the product can mend.
-    pub(super) async fn send(&self, request: http::Request<Vec<u8>>) -> Result<()> {
+    pub(crate) async fn send(&self, request: http::Request<Vec<u8>>) -> Result<()> {
         self.judge(&self.call(request).await?)
     }
 
     /// Sends a request and answers what came back, whatever it says.
-    pub(super) async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Answer> {
+    pub(crate) async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Answer> {
         let call = async {
             let response = self
                 .client
@@ -81,7 +80,7 @@ impl Outgoing {
     }
 
     /// What an answer means to the message.
-    pub(super) fn judge(&self, answer: &Answer) -> Result<()> {
+    pub(crate) fn judge(&self, answer: &Answer) -> Result<()> {
         let status = answer.status;
         if status.is_success() {
             return Ok(());

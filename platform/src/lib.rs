@@ -9,11 +9,10 @@
 //! | [`idempotency`] | requests that are sent again |
 //! | [`tasks`] | the queue of background tasks |
 //! | [`events`] | the event log read by consumer groups |
-//! | [`temporal`] | the lazily connected Temporal client |
 //! | [`grpc`] | servers, channels, service tokens and the acting user |
 //! | [`server`] | connections: how many, and how long one that does nothing is kept |
 //! | [`http`] | problem+json and request ids |
-//! | [`engines`] | ports with one adapter per engine |
+//! | [`ports`] | what the services need of engines: traits alone, the adapters are in the crate `engines` |
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
 //! | [`reader`] | connections of short reads, handed on |
 //! | [`mod@unbroken`] | work that goes on when its client hangs up |
@@ -24,7 +23,6 @@
 pub mod batch;
 pub mod coalesce;
 pub mod config;
-pub mod engines;
 pub mod error;
 pub mod events;
 pub mod fault;
@@ -35,12 +33,12 @@ pub mod lifecycle;
 pub mod outbox;
 pub mod page;
 pub mod places;
+pub mod ports;
 pub mod postgres;
 pub mod reader;
 pub mod server;
 pub mod tasks;
 pub mod telemetry;
-pub mod temporal;
 pub mod unbroken;
 pub mod upkeep;
 pub mod waker;

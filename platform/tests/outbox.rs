@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use serde_json::json;
@@ -11,10 +11,10 @@ use smartcourse_platform::{
     config, events,
     lifecycle::Lifecycle,
     outbox::{self, Start, StartOptions, relay},
+    ports::workflows::Workflows,
     postgres,
-    temporal::Temporal,
 };
-use smartcourse_tests::wait_for;
+use smartcourse_tests::{engines::workflows::temporal::Temporal, wait_for};
 use sqlx::{PgConnection, PgPool};
 
 const ID: &str = "publish-1-v1";
@@ -48,19 +48,19 @@ async fn put_start(pool: &PgPool, workflow_id: &str) {
     tx.commit().await.unwrap();
 }
 
-/// A client of a server that is not there: the port was ours a moment ago and nobody listens on it.
-fn unreachable() -> Temporal {
+/// A server that is not there: the port was ours a moment ago and nobody listens on it.
+fn unreachable() -> Arc<dyn Workflows> {
     let closed = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    Temporal::new(config::Temporal {
+    Arc::new(Temporal::new(config::Temporal {
         address: closed.to_string(),
         namespace: "default".to_owned(),
         ui_url: String::new(),
         sticky_timeout_seconds: 1,
         max_activities: 1,
-    })
+    }))
 }
 
 async fn withdraw(pool: &PgPool) -> bool {
@@ -124,7 +124,7 @@ async fn a_start_is_withdrawn_before_its_hand_over_and_never_sent() {
         (true, 0, Some("withdrawn"))
     );
     // The other one is still due, the withdrawn one is not.
-    assert_eq!(relay::hand_over(&pool, &unreachable()).await.unwrap(), 1);
+    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 1);
     assert_eq!(outbox::start_state(&pool, ID).await.unwrap().unwrap().tries, 0);
     assert_eq!(
         outbox::start_state(&pool, "another")
@@ -154,7 +154,7 @@ async fn a_cancel_is_no_start_to_withdraw() {
     outbox::put_cancel(&mut tx, ID).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!withdraw(&pool).await);
-    assert_eq!(relay::hand_over(&pool, &unreachable()).await.unwrap(), 1);
+    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_withdrawal_waits_for_the_relay_and_wins_when_that_died() {
     let withdrawal = waiting_withdrawal(&pool).await;
     holder.rollback().await.unwrap();
     assert!(withdrawal.await.unwrap());
-    assert_eq!(relay::hand_over(&pool, &unreachable()).await.unwrap(), 0);
+    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -192,22 +192,22 @@ async fn a_withdrawal_that_rolls_back_leaves_the_start_to_the_relay() {
     let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(outbox::withdraw_start(&mut tx, ID).await.unwrap());
     assert_eq!(
-        relay::hand_over(&pool, &unreachable()).await.unwrap(),
+        relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(),
         0,
         "the row is held: passed over, not waited for"
     );
     tx.rollback().await.unwrap();
-    assert_eq!(relay::hand_over(&pool, &unreachable()).await.unwrap(), 1);
+    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 1);
 }
 
 #[tokio::test]
 async fn without_temporal_tries_are_counted_and_the_next_is_later() {
     let pool = database().await;
-    let temporal = unreachable();
+    let workflows = unreachable();
     put_start(&pool, ID).await;
     let mut pause = 0.0;
     for tries in 1..=3 {
-        assert_eq!(relay::hand_over(&pool, &temporal).await.unwrap(), 1);
+        assert_eq!(relay::hand_over(&pool, workflows.as_ref()).await.unwrap(), 1);
         let state = outbox::start_state(&pool, ID).await.unwrap().unwrap();
         assert_eq!((state.done, state.tries), (false, tries));
         assert!(state.last_error.unwrap().contains("Temporal does not answer"));
@@ -218,7 +218,7 @@ async fn without_temporal_tries_are_counted_and_the_next_is_later() {
         assert!(later > pause, "{later} after {pause}");
         pause = later;
         assert_eq!(
-            relay::hand_over(&pool, &temporal).await.unwrap(),
+            relay::hand_over(&pool, workflows.as_ref()).await.unwrap(),
             0,
             "not due, not tried"
         );
@@ -290,11 +290,11 @@ async fn a_rolled_back_transaction_asks_for_nothing() {
         .await
         .unwrap();
     // Not even while it is open.
-    assert_eq!(relay::hand_over(&pool, &unreachable()).await.unwrap(), 0);
+    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
     assert_eq!(events::place(&pool).await.unwrap(), 0);
     tx.rollback().await.unwrap();
     assert_eq!(rows(&pool).await, (0, 0));
-    assert_eq!(relay::hand_over(&pool, &unreachable()).await.unwrap(), 0);
+    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
     assert_eq!(events::place(&pool).await.unwrap(), 0);
 }
 

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
+use smartcourse_engines::documents;
 use smartcourse_platform::{
     config::Config,
-    engines::documents,
     events::Consumer,
     grpc::{LocalRouter, Transport},
 };
@@ -28,7 +28,7 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
         user: way(),
         progress: way(),
     };
-    let documents = Arc::new(documents::Postgres::new(pool.clone()));
+    let documents = Arc::new(documents::postgres::Postgres::new(pool.clone()));
     let enrollment = smartcourse_enrollment::State::new(&config, pool, deps);
     Ok(vec![
         Box::new(smartcourse_course::Deletions::new(documents)),

@@ -23,6 +23,8 @@ pub use learning::{Learning, welcome_mails};
 pub use mail_server::MailServer;
 pub use provider::{Call, Provider};
 pub use roles::Role;
+/// The adapters, for the rules of services whose tests work on them.
+pub use smartcourse_engines as engines;
 pub use stores::Traces;
 pub use world::{Layout, World};
 

@@ -18,7 +18,7 @@ pub struct Traces {
     pub chunks: i64,
     /// Vectors.
     pub vectors: i64,
-    /// Vectors with the same lesson and ordinal as another.
+    /// Vectors with the same lesson and anchor as another.
     pub duplicate_vectors: i64,
     /// Search entries.
     pub entries: i64,
@@ -45,7 +45,7 @@ impl Traces {
                (select coalesce(sum(jsonb_array_length(body->'chunks')), 0) from platform.documents
                  where collection = 'content.chunks' and key like $3 || '/%')::bigint as chunks,
                (select count(*) from platform.vectors where course_id = $1 and version = $2) as vectors,
-               (select count(*) from (select lesson_id, ordinal from platform.vectors where course_id = $1 and version = $2
+               (select count(*) from (select lesson_id, anchor from platform.vectors where course_id = $1 and version = $2
                  group by 1, 2 having count(*) > 1) d) as duplicate_vectors,
                (select count(*) from platform.search_entries where course_id = $1 and version = $2) as entries,
                (select count(*) from enrollment.course_seats where course_id = $1 and prepared_version = $2) as enrollment,

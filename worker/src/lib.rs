@@ -14,7 +14,6 @@ use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
-    temporal::Temporal,
 };
 use smartcourse_proto::course::{ReportWorkerRequest, course_service_client::CourseServiceClient};
 use smartcourse_workflows::{
@@ -35,8 +34,6 @@ const GRACE: Duration = Duration::from_secs(6);
 const SLOTS: usize = 100;
 /// How often a worker gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-/// Pause between tries to reach Temporal.
-const RECONNECT: Duration = Duration::from_millis(500);
 
 /// Options of a worker that runs every workflow and activity.
 ///
@@ -74,23 +71,11 @@ pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
         .build())
 }
 
-/// Works until the process stops. Temporal being down is waited for.
+/// Works until the process stops, over a connection to Temporal.
 ///
 /// # Errors
 /// When the worker itself breaks.
-pub async fn run(config: Config, services: Services, life: Lifecycle) -> Result<()> {
-    let temporal = Temporal::new(config.temporal.clone());
-    let client = loop {
-        match temporal.client().await {
-            Ok(client) => break client.clone(),
-            Err(error) => {
-                tracing::warn!(error = %error.chain(), "waiting for Temporal");
-                if !life.sleep(RECONNECT).await {
-                    return Ok(());
-                }
-            }
-        }
-    };
+pub async fn run(config: Config, client: Client, services: Services, life: Lifecycle) -> Result<()> {
     life.spawn("sign of life", report(services.course.clone(), life.clone()));
     let options = options(&config, services)?;
     // A worker's future cannot move between threads, so it gets one of its own.

@@ -1,14 +1,14 @@
 //! Heals publishes and onboardings whose workflow is gone: terminated, timed out, failed without a record, or forgotten
 //! by a Temporal server that lost its data.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use smartcourse_platform::{
     Error, Result,
     error::codes,
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
-    temporal::{RunState, Temporal},
+    ports::workflows::{RunState, Workflows},
 };
 use smartcourse_proto::{
     common::Problem,
@@ -35,7 +35,7 @@ const MINIMUM_AGE_SECONDS: i32 = 5;
 pub async fn reconcile(
     course: Transport,
     enrollment: Transport,
-    temporal: Temporal,
+    workflows: Arc<dyn Workflows>,
     interval: Duration,
     life: Lifecycle,
 ) -> Result<()> {
@@ -43,11 +43,11 @@ pub async fn reconcile(
     let enrollment = EnrollmentServiceClient::new(enrollment);
     loop {
         let looks = [
-            ("schedules", schedules::ensure(&temporal).await),
-            ("publishes", look(course.clone(), &temporal).await),
+            ("schedules", schedules::ensure(workflows.as_ref()).await),
+            ("publishes", look(course.clone(), workflows.as_ref()).await),
             (
                 "onboardings",
-                look_at_onboardings(enrollment.clone(), &temporal, &life).await,
+                look_at_onboardings(enrollment.clone(), workflows.as_ref(), &life).await,
             ),
         ];
         for (what, outcome) in looks {
@@ -64,7 +64,7 @@ pub async fn reconcile(
 /// An onboarding is only ever started again: nothing of it is undone.
 async fn look_at_onboardings(
     enrollment: EnrollmentServiceClient<Transport>,
-    temporal: &Temporal,
+    workflows: &dyn Workflows,
     life: &Lifecycle,
 ) -> Result<()> {
     let page = |after_enrollment_id| {
@@ -81,7 +81,7 @@ async fn look_at_onboardings(
         }
     };
     over_all(page, life, |onboarding| {
-        start_again(enrollment.clone(), temporal, onboarding)
+        start_again(enrollment.clone(), workflows, onboarding)
     })
     .await
 }
@@ -123,10 +123,10 @@ where
 
 async fn start_again(
     mut enrollment: EnrollmentServiceClient<Transport>,
-    temporal: &Temporal,
+    workflows: &dyn Workflows,
     onboarding: OpenOnboarding,
 ) -> Result<()> {
-    let run = temporal.describe(&onboarding.workflow_id).await?;
+    let run = workflows.describe(&onboarding.workflow_id).await?;
     if run.is_some_and(|run| run.state == RunState::Running) {
         return Ok(());
     }
@@ -141,7 +141,7 @@ async fn start_again(
     Ok(())
 }
 
-async fn look(mut course: CourseServiceClient<Transport>, temporal: &Temporal) -> Result<()> {
+async fn look(mut course: CourseServiceClient<Transport>, workflows: &dyn Workflows) -> Result<()> {
     let request = ListOpenAttemptsRequest {
         older_than_seconds: MINIMUM_AGE_SECONDS,
     };
@@ -151,7 +151,7 @@ async fn look(mut course: CourseServiceClient<Transport>, temporal: &Temporal) -
         .into_inner();
     for attempt in open.items {
         // An attempt that cannot be healed now does not keep the others waiting.
-        if let Err(error) = heal(&mut course, temporal, &attempt).await {
+        if let Err(error) = heal(&mut course, workflows, &attempt).await {
             tracing::warn!(attempt_id = %attempt.attempt_id, error = %error.chain(), "an attempt will be compared again");
         }
     }
@@ -160,10 +160,10 @@ async fn look(mut course: CourseServiceClient<Transport>, temporal: &Temporal) -
 
 async fn heal(
     course: &mut CourseServiceClient<Transport>,
-    temporal: &Temporal,
+    workflows: &dyn Workflows,
     attempt: &OpenAttempt,
 ) -> Result<()> {
-    let Some(restart) = decide(attempt, temporal).await? else {
+    let Some(restart) = decide(attempt, workflows).await? else {
         return Ok(());
     };
     tracing::warn!(
@@ -180,7 +180,7 @@ async fn heal(
 }
 
 /// What an open attempt needs, if anything.
-async fn decide(attempt: &OpenAttempt, temporal: &Temporal) -> Result<Option<RestartAttemptRequest>> {
+async fn decide(attempt: &OpenAttempt, workflows: &dyn Workflows) -> Result<Option<RestartAttemptRequest>> {
     let again = |cleanup_reason| {
         Some(RestartAttemptRequest {
             attempt_id: attempt.attempt_id.clone(),
@@ -200,14 +200,14 @@ async fn decide(attempt: &OpenAttempt, temporal: &Temporal) -> Result<Option<Res
             "The workflow ended without finishing; what it had done was undone.",
         )
     };
-    let cleanup = temporal
+    let cleanup = workflows
         .describe(&publish_cleanup::workflow_id(&attempt.attempt_id))
         .await?;
     if cleanup.is_some_and(|run| run.state == RunState::Running) {
         return Ok(None);
     }
     Ok(
-        match temporal
+        match workflows
             .describe(&attempt.workflow_id)
             .await?
             .map(|run| run.state)

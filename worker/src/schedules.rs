@@ -1,170 +1,31 @@
-//! Makes the Temporal Schedules of [`smartcourse_workflows::upkeep`] where they are missing. What an operator changed or
-//! paused stays as it is.
-//!
-//! The SDK's own request names no time-out for the runs, so the server's message is written here.
+//! Makes the schedules of [`smartcourse_workflows::upkeep`] where they are missing.
 
-use std::{future::Future, time::Duration};
-
-use backon::{ConstantBuilder, Retryable as _};
-use smartcourse_platform::{Error, Result, error::codes, temporal::Temporal};
-use smartcourse_workflows::{
-    TASK_QUEUE,
-    policy::UPKEEP_TIMEOUT,
-    upkeep::{SCHEDULES, Schedule},
+use smartcourse_platform::{
+    Result,
+    ports::workflows::{Schedule, Workflows},
 };
-use temporalio_client::grpc::WorkflowService;
-use temporalio_common::protos::temporal::api::{
-    common::v1::WorkflowType,
-    schedule::v1::{self as message, schedule_action::Action},
-    taskqueue::v1::TaskQueue,
-    workflow::v1::NewWorkflowExecutionInfo,
-    workflowservice::v1::CreateScheduleRequest,
-};
-use tonic::{Code, IntoRequest as _, Status};
-use uuid::Uuid;
-
-/// How long one try may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Tries after the first one before it is left to the next look.
-const RETRIES: usize = 2;
+use smartcourse_workflows::{TASK_QUEUE, policy::UPKEEP_TIMEOUT, upkeep::SCHEDULES};
 
 /// Creates every schedule the server does not know; one that cannot be made does not keep the others from it.
-pub(crate) async fn ensure(temporal: &Temporal) -> Result<()> {
+pub(crate) async fn ensure(workflows: &dyn Workflows) -> Result<()> {
     let mut outcome = Ok(());
     for schedule in &SCHEDULES {
-        if let Err(error) = create(temporal, schedule).await {
-            tracing::warn!(schedule = schedule.id, error = %error.chain(), "a schedule could not be made");
-            outcome = Err(error);
+        let schedule = Schedule {
+            id: schedule.id,
+            workflow_type: schedule.workflow_type,
+            task_queue: TASK_QUEUE,
+            cron: schedule.cron,
+            summary: schedule.summary,
+            run_timeout: UPKEEP_TIMEOUT,
+        };
+        match workflows.ensure_schedule(&schedule).await {
+            Ok(true) => tracing::info!(schedule = schedule.id, "schedule made"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(schedule = schedule.id, error = %error.chain(), "a schedule could not be made");
+                outcome = Err(error);
+            }
         }
     }
     outcome
-}
-
-async fn create(temporal: &Temporal, schedule: &Schedule) -> Result<()> {
-    let client = temporal.client().await?;
-    let request = request(&temporal.config().namespace, schedule);
-    let made = patiently(PATIENCE, || {
-        let (mut client, request) = (client.clone(), request.clone());
-        async move { WorkflowService::create_schedule(&mut client, request.into_request()).await }
-    })
-    .await;
-    match made {
-        Ok(_) => {
-            tracing::info!(schedule = schedule.id, "schedule made");
-            Ok(())
-        }
-        Err(status) if status.code() == Code::AlreadyExists => Ok(()),
-        Err(status) => Err(Error::new(&codes::UNAVAILABLE, "a schedule could not be made").because(status)),
-    }
-}
-
-/// The schedule as the server takes it. Its id makes a second request with it one and the same.
-fn request(namespace: &str, schedule: &Schedule) -> CreateScheduleRequest {
-    let run = NewWorkflowExecutionInfo {
-        workflow_id: schedule.id.to_owned(),
-        workflow_type: Some(WorkflowType {
-            name: schedule.workflow_type.to_owned(),
-        }),
-        task_queue: Some(TaskQueue {
-            name: TASK_QUEUE.to_owned(),
-            ..TaskQueue::default()
-        }),
-        workflow_execution_timeout: UPKEEP_TIMEOUT.try_into().ok(),
-        ..NewWorkflowExecutionInfo::default()
-    };
-    CreateScheduleRequest {
-        namespace: namespace.to_owned(),
-        schedule_id: schedule.id.to_owned(),
-        schedule: Some(message::Schedule {
-            spec: Some(message::ScheduleSpec {
-                cron_string: vec![schedule.cron.to_owned()],
-                ..message::ScheduleSpec::default()
-            }),
-            action: Some(message::ScheduleAction {
-                action: Some(Action::StartWorkflow(run)),
-            }),
-            policies: None,
-            state: Some(message::ScheduleState {
-                notes: schedule.summary.to_owned(),
-                ..message::ScheduleState::default()
-            }),
-        }),
-        identity: format!("smartcourse-{}", std::process::id()),
-        request_id: Uuid::new_v4().to_string(),
-        ..CreateScheduleRequest::default()
-    }
-}
-
-/// A few tries, each of which ends in time; that the schedule is there already is an answer.
-async fn patiently<T, F: Future<Output = Result<T, Status>>>(
-    patience: Duration,
-    mut call: impl FnMut() -> F,
-) -> Result<T, Status> {
-    let pauses = ConstantBuilder::new()
-        .with_delay(patience / 10)
-        .with_max_times(RETRIES);
-    let once = || {
-        let answer = tokio::time::timeout(patience, call());
-        async move {
-            answer
-                .await
-                .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
-        }
-    };
-    once.retry(pauses)
-        .when(|status| status.code() != Code::AlreadyExists)
-        .notify(|status, _| tracing::debug!(%status, "trying again"))
-        .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_server_that_says_nothing_does_not_hold_up_the_reconciler() {
-        let mut calls = 0;
-        let outcome: Result<(), Status> = patiently(Duration::from_millis(10), || {
-            calls += 1;
-            std::future::pending()
-        })
-        .await;
-        assert_eq!(outcome.expect_err("no answer").code(), Code::DeadlineExceeded);
-        assert_eq!(calls, RETRIES + 1);
-    }
-
-    #[tokio::test]
-    async fn a_hiccup_is_outlasted_and_what_is_there_is_an_answer() {
-        let mut answers = vec![Ok(()), Err(Status::unavailable("a hiccup"))];
-        let outcome = patiently(PATIENCE / 100, || {
-            std::future::ready(answers.pop().expect("an answer"))
-        })
-        .await;
-        assert!(outcome.is_ok());
-        let mut calls = 0;
-        let outcome: Result<(), Status> = patiently(PATIENCE, || {
-            calls += 1;
-            std::future::ready(Err(Status::already_exists("there")))
-        })
-        .await;
-        assert_eq!(
-            (outcome.expect_err("there").code(), calls),
-            (Code::AlreadyExists, 1)
-        );
-    }
-
-    #[test]
-    fn every_scheduled_run_has_an_end() {
-        for schedule in &SCHEDULES {
-            let request = request("default", schedule);
-            let action = request.schedule.and_then(|schedule| schedule.action?.action);
-            let Some(Action::StartWorkflow(run)) = action else {
-                panic!("{} starts a workflow", schedule.id)
-            };
-            let seconds = run
-                .workflow_execution_timeout
-                .map(|time| time.seconds.unsigned_abs());
-            assert_eq!(seconds, Some(UPKEEP_TIMEOUT.as_secs()));
-        }
-    }
 }

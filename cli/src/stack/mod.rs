@@ -7,11 +7,12 @@ mod settings;
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
+use smartcourse_engines::Engines;
 use smartcourse_launcher::{
     Check, DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalServer, ensure_model,
     ensure_postgres, ensure_temporal, wait_until,
 };
-use smartcourse_platform::{config::Config, lifecycle::Lifecycle, temporal::Temporal};
+use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
 
 pub(crate) use children::{SUPERVISED, stop_with_parent};
 pub(crate) use endpoints::Endpoints;
@@ -101,9 +102,10 @@ impl Stack {
         )?;
         let config = settings.config()?;
         let step = progress.step("bringing the database up to date");
-        crate::migrate::database(&config).await?;
-        if temporal.is_none() {
-            crate::migrate::run(&config).await?;
+        match &temporal {
+            // It was started with the search attributes.
+            Some(_) => crate::migrate::stores(&config).await?,
+            None => crate::migrate::run(&config).await?,
         }
         step.done();
 
@@ -213,10 +215,10 @@ async fn ready(config: &Config, children: &Children) -> Result<()> {
         }
     })
     .await?;
-    let temporal = Temporal::new(config.temporal.clone());
+    let workflows = Engines::open(config)?.workflows();
     wait_until("the worker", READY, || async {
         children.check()?;
-        match temporal.has_pollers(smartcourse_workflows::TASK_QUEUE).await {
+        match workflows.has_pollers(smartcourse_workflows::TASK_QUEUE).await {
             Ok(true) => Ok(Check::Ready(())),
             Ok(false) => Ok(Check::NotYet("no worker polls the queue".to_owned())),
             Err(error) => Ok(Check::NotYet(error.chain())),

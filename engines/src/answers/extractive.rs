@@ -1,14 +1,12 @@
-//! The answer port: from a question and passages of the course to an answer whose statements name their passage.
-//!
-//! The embedded answerer is extractive: it picks the sentences that fit best and quotes them. It cannot say what the
-//! course does not.
+//! The best sentences of the passages, quoted: it cannot say what the course does not.
 
 use std::collections::BTreeSet;
 
-use async_trait::async_trait;
-use smartcourse_proto::content::Passage;
-
-use crate::error::Result;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use smartcourse_platform::{
+    Result,
+    ports::answers::{Answerer, Citation, Question, Statement},
+};
 
 /// Sentences of an answer at most.
 const SENTENCES: usize = 3;
@@ -20,98 +18,84 @@ const LAMBDA: f64 = 0.7;
 /// A further sentence must be at least this share as good as the best one.
 const FURTHER: f64 = 0.75;
 
-/// A statement of an answer and the passage it stands in.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
-    /// Index of the passage.
-    pub passage: usize,
-    /// A verbatim span of the passage's text.
-    pub quote: String,
-    /// 0 to 1; higher fits the question better.
-    pub score: f64,
-}
-
-/// Something that answers from passages only.
-#[async_trait]
-pub trait Answerer: Send + Sync {
-    /// The statements that answer the question, best first; none when the passages do not answer it, which is when no
-    /// sentence reaches `refuse_below`.
-    async fn answer(&self, question: &str, passages: &[Passage], refuse_below: f64)
-    -> Result<Vec<Statement>>;
-}
-
 /// The best sentences, quoted.
 pub struct Extractive;
 
 struct Candidate {
-    statement: Statement,
+    citation: Citation,
     words: BTreeSet<String>,
     relevance: f64,
 }
 
-#[async_trait]
 impl Answerer for Extractive {
-    async fn answer(
-        &self,
-        question: &str,
-        passages: &[Passage],
-        refuse_below: f64,
-    ) -> Result<Vec<Statement>> {
-        let asked = content_words(question);
-        let top = passages
-            .iter()
-            .map(|passage| passage.score)
-            .fold(f64::MIN_POSITIVE, f64::max);
-        let mut candidates: Vec<Candidate> = passages
-            .iter()
-            .enumerate()
-            .flat_map(|(index, passage)| {
-                passage
-                    .sentences
-                    .iter()
-                    .map(move |sentence| (index, passage, sentence))
+    fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Statement>> {
+        let statements = best(question).into_iter().map(|citation| {
+            Ok(Statement {
+                text: citation.quote.clone(),
+                citations: vec![citation],
             })
-            .filter_map(|(index, passage, sentence)| {
-                let quote = passage
-                    .text
-                    .get(sentence.start as usize..sentence.end as usize)?
-                    .trim();
-                let words = content_words(quote);
-                let shared = asked.intersection(&words).count() as f64 / asked.len().max(1) as f64;
-                let relevance = sentence.cosine + LEXICAL_WEIGHT * shared + RANK_WEIGHT * passage.score / top;
-                let statement = Statement {
-                    passage: index,
-                    quote: quote.to_owned(),
-                    score: sentence.cosine.clamp(0.0, 1.0),
-                };
-                Some(Candidate {
-                    statement,
-                    words,
-                    relevance,
-                })
-            })
-            .collect();
-        let best = candidates
-            .iter()
-            .map(|candidate| candidate.statement.score)
-            .fold(0.0, f64::max);
-        if best < refuse_below {
-            return Ok(Vec::new());
-        }
-        // A heading matches a question well and answers nothing.
-        if candidates
-            .iter()
-            .any(|candidate| is_sentence(&candidate.statement.quote))
-        {
-            candidates.retain(|candidate| is_sentence(&candidate.statement.quote));
-        }
-        let strongest = candidates
-            .iter()
-            .map(|candidate| candidate.relevance)
-            .fold(f64::MIN, f64::max);
-        candidates.retain(|candidate| candidate.relevance >= FURTHER * strongest);
-        Ok(diverse(candidates))
+        });
+        stream::iter(statements).boxed()
     }
+}
+
+/// The sentences that answer a question, the best first.
+fn best(question: Question<'_>) -> Vec<Citation> {
+    let asked = content_words(question.text);
+    let passages = question.passages;
+    let top = passages
+        .iter()
+        .map(|passage| passage.score)
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let mut candidates: Vec<Candidate> = passages
+        .iter()
+        .enumerate()
+        .flat_map(|(index, passage)| {
+            passage
+                .sentences
+                .iter()
+                .map(move |sentence| (index, passage, sentence))
+        })
+        .filter_map(|(index, passage, sentence)| {
+            let quote = passage
+                .text
+                .get(sentence.start as usize..sentence.end as usize)?
+                .trim();
+            let words = content_words(quote);
+            let shared = asked.intersection(&words).count() as f64 / asked.len().max(1) as f64;
+            let relevance = sentence.cosine + LEXICAL_WEIGHT * shared + RANK_WEIGHT * passage.score / top;
+            let citation = Citation {
+                passage: index,
+                quote: quote.to_owned(),
+                score: sentence.cosine.clamp(0.0, 1.0),
+            };
+            Some(Candidate {
+                citation,
+                words,
+                relevance,
+            })
+        })
+        .collect();
+    let best = candidates
+        .iter()
+        .map(|candidate| candidate.citation.score)
+        .fold(0.0, f64::max);
+    if best < question.refuse_below {
+        return Vec::new();
+    }
+    // A heading matches a question well and answers nothing.
+    if candidates
+        .iter()
+        .any(|candidate| is_sentence(&candidate.citation.quote))
+    {
+        candidates.retain(|candidate| is_sentence(&candidate.citation.quote));
+    }
+    let strongest = candidates
+        .iter()
+        .map(|candidate| candidate.relevance)
+        .fold(f64::MIN, f64::max);
+    candidates.retain(|candidate| candidate.relevance >= FURTHER * strongest);
+    diverse(candidates)
 }
 
 /// Whether a text ends like a sentence.
@@ -121,7 +105,7 @@ fn is_sentence(text: &str) -> bool {
 }
 
 /// Takes the most relevant candidate, then those that add to what was taken.
-fn diverse(mut candidates: Vec<Candidate>) -> Vec<Statement> {
+fn diverse(mut candidates: Vec<Candidate>) -> Vec<Citation> {
     let mut taken: Vec<Candidate> = Vec::new();
     while taken.len() < SENTENCES {
         let marginal = |candidate: &Candidate| {
@@ -146,7 +130,7 @@ fn diverse(mut candidates: Vec<Candidate>) -> Vec<Statement> {
             taken.push(candidate);
         }
     }
-    taken.into_iter().map(|candidate| candidate.statement).collect()
+    taken.into_iter().map(|candidate| candidate.citation).collect()
 }
 
 /// Jaccard similarity of two sets of words.
@@ -181,7 +165,7 @@ fn content_words(text: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
-    use smartcourse_proto::content::SentenceScore;
+    use smartcourse_proto::content::{Passage, SentenceScore};
 
     use super::*;
 
@@ -203,24 +187,29 @@ mod tests {
         passage
     }
 
-    #[tokio::test]
-    async fn the_best_sentence_comes_first_and_repetition_is_left_out() {
+    fn quotes(passages: &[Passage]) -> Vec<String> {
+        let question = Question {
+            text: "What is a saga?",
+            history: &[],
+            passages,
+            refuse_below: 0.45,
+        };
+        best(question)
+            .into_iter()
+            .map(|citation| citation.quote)
+            .collect()
+    }
+
+    #[test]
+    fn the_best_sentence_comes_first_and_repetition_is_left_out() {
         let passages = [passage(&[
             ("Bread rises because of yeast.", 0.2),
             ("A saga is a sequence of steps with compensations.", 0.8),
             ("A saga is a sequence of steps with compensations.", 0.79),
             ("Each compensation of a saga undoes one step.", 0.7),
         ])];
-        let statements = Extractive
-            .answer("What is a saga?", &passages, 0.45)
-            .await
-            .expect("answers");
-        let quotes: Vec<&str> = statements
-            .iter()
-            .map(|statement| statement.quote.as_str())
-            .collect();
         assert_eq!(
-            quotes,
+            quotes(&passages),
             [
                 "A saga is a sequence of steps with compensations.",
                 "Each compensation of a saga undoes one step."
@@ -228,15 +217,8 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn nothing_similar_enough_is_a_refusal() {
-        let passages = [passage(&[("Bread rises because of yeast.", 0.3)])];
-        assert!(
-            Extractive
-                .answer("What is a saga?", &passages, 0.45)
-                .await
-                .expect("answers")
-                .is_empty()
-        );
+    #[test]
+    fn nothing_similar_enough_is_a_refusal() {
+        assert!(quotes(&[passage(&[("Bread rises because of yeast.", 0.3)])]).is_empty());
     }
 }

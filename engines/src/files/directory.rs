@@ -1,36 +1,89 @@
-//! The file port: `object_store`, whose adapters range from a directory to S3.
+//! Files in a directory.
 
-use std::{path::Path, sync::Arc, time::Duration};
-
-use object_store::{ObjectStore, local::LocalFileSystem};
-
-use crate::error::{Error, Result, codes};
-
-pub use object_store::{
-    Attributes, GetOptions, MultipartUpload, ObjectStoreExt, PutMode, PutOptions, PutPayload, WriteMultipart,
-    path::Path as FilePath,
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
-/// A file store.
-pub type Files = Arc<dyn ObjectStore>;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::{DynObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path as Key};
+use smartcourse_platform::{
+    Error, Result,
+    ports::files::{FileWriter, Files},
+};
+
+use super::objects::{self, failure, unless_gone};
 
 /// Age at which a file that is still being written is broken: nothing takes a day.
 const BROKEN: Duration = Duration::from_secs(24 * 3600);
 
-/// A directory, made if it is not there. What writes of processes that died have left in it goes.
-///
-/// # Errors
-/// When the directory cannot be made, read or opened.
-pub fn directory(root: &Path) -> Result<Files> {
-    std::fs::create_dir_all(root)
-        .and_then(|()| remove_broken(root))
-        .map_err(|error| {
-            Error::internal(format!("cannot use the directory {}", root.display())).because(error)
-        })?;
-    let store = LocalFileSystem::new_with_prefix(root).map_err(|error| {
-        Error::internal(format!("cannot open the directory {}", root.display())).because(error)
-    })?;
-    Ok(Arc::new(store.with_automatic_cleanup(true)))
+/// A directory.
+pub struct Directory {
+    root: PathBuf,
+    store: Arc<DynObjectStore>,
+}
+
+impl Directory {
+    /// A directory, made if it is not there.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or opened.
+    pub fn open(root: &Path) -> Result<Self> {
+        let broken = || Error::internal(format!("cannot use the directory {}", root.display()));
+        std::fs::create_dir_all(root).map_err(|error| broken().because(error))?;
+        let store = LocalFileSystem::new_with_prefix(root).map_err(|error| broken().because(error))?;
+        Ok(Self {
+            root: root.to_owned(),
+            store: Arc::new(store.with_automatic_cleanup(true)),
+        })
+    }
+}
+
+#[async_trait]
+impl Files for Directory {
+    /// It was made when it was opened.
+    async fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn write(&self, key: &str) -> Result<Box<dyn FileWriter>> {
+        objects::write(&self.store, key).await
+    }
+
+    async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        objects::read(&self.store, key).await
+    }
+
+    async fn size(&self, key: &str) -> Result<Option<u64>> {
+        objects::size(&self.store, key).await
+    }
+
+    async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        // A copy is a hard link, and linking over another link of the same file would leave the store's temporary name
+        // behind.
+        self.delete(to).await?;
+        let copied = self.store.copy(&Key::from(from), &Key::from(to)).await;
+        copied.map_err(failure)
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        unless_gone(self.store.delete(&Key::from(key)).await)
+    }
+
+    async fn delete_prefix(&self, prefix: &str) -> Result<u64> {
+        objects::delete_prefix(&self.store, prefix).await
+    }
+
+    async fn sweep(&self) -> Result<()> {
+        let root = self.root.clone();
+        tokio::task::spawn_blocking(move || remove_broken(&root))
+            .await
+            .map_err(|error| Error::internal("looking for unfinished files was cut off").because(error))?
+            .map_err(|error| Error::internal("unfinished files cannot be looked for").because(error))
+    }
 }
 
 /// The store writes to a name of its own beside the file, `name#1`, which it shows to nobody, and renames it at the end.
@@ -57,15 +110,4 @@ fn remove_broken(dir: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-impl From<object_store::Error> for Error {
-    fn from(error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => {
-                Self::new(&codes::NOT_FOUND, "the file is not there").because(error)
-            }
-            _ => Self::new(&codes::UNAVAILABLE, "the file store could not do this").because(error),
-        }
-    }
 }

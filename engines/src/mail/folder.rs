@@ -7,9 +7,13 @@ use std::{
 
 use async_trait::async_trait;
 use lettre::message::Mailbox;
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    ports::mail::{Mail, Mailer},
+};
 
-use super::{Mail, Mailer, message::message};
-use crate::error::{Error, Result, codes};
+use super::message::message;
 
 /// A directory of `.eml` files.
 pub struct Folder {

@@ -7,9 +7,7 @@ use lettre::{
         header::{Header, HeaderName, HeaderValue},
     },
 };
-
-use super::Mail;
-use crate::error::{Error, Result, codes};
+use smartcourse_platform::{Error, Result, error::codes, ports::mail::Mail};
 
 type HeaderError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -10,12 +10,14 @@ use lettre::{
     transport::smtp::{self, PoolConfig},
 };
 use secrecy::{ExposeSecret, SecretString};
-
-use super::{Mail, Mailer, message::message};
-use crate::{
-    error::{Error, Result, codes},
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    ports::mail::{Mail, Mailer},
     unbroken,
 };
+
+use super::message::message;
 
 /// How long one command may take.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,9 +1,6 @@
-//! The push message port: web push (RFC 8030), encrypted for the browser (RFC 8291), signed by us (VAPID, RFC 8292).
+//! Web push (RFC 8030), encrypted for the browser (RFC 8291), signed by us (VAPID, RFC 8292).
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -12,51 +9,16 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
+use smartcourse_platform::{Error, Result, config, error::codes, ports::push::Pusher};
 use url::Url;
 use web_push_native::{Auth, WebPushBuilder};
 
-use super::outgoing::Outgoing;
-use crate::{
-    config,
-    error::{Error, Result, codes},
-};
+use crate::outgoing::Outgoing;
 
 /// How long a push service keeps a message for a browser that is away.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// Life of a signature; the standard allows 24 hours.
 const SIGNED: Duration = Duration::from_secs(12 * 3600);
-
-/// Sends push messages.
-#[async_trait]
-pub trait Pusher: Send + Sync + 'static {
-    /// What a browser needs to subscribe: its `applicationServerKey`.
-    fn key(&self) -> &str;
-
-    /// Whether messages can go to this subscription.
-    ///
-    /// # Errors
-    /// `delivery_refused` with what is wrong with it.
-    fn check(&self, subscription: &str) -> Result<()>;
-
-    /// Hands a message for a subscription over. One that is handed over again takes the place of the first, as long as
-    /// that was not shown.
-    ///
-    /// # Errors
-    /// `delivery_refused` when it will never be taken, `subscription_gone` when nothing will ever reach that browser again,
-    /// `unavailable` when it may be taken later.
-    async fn send(&self, id: &str, subscription: &str, message: &[u8]) -> Result<()>;
-}
-
-/// The configured pusher; none when push messages are off.
-///
-/// # Errors
-/// When a setting cannot be used.
-pub fn pusher(config: &config::WebPush) -> Result<Option<Arc<dyn Pusher>>> {
-    if !config.is_on() {
-        return Ok(None);
-    }
-    Ok(Some(Arc::new(WebPush::new(config)?)))
-}
 
 /// What a browser answers to a subscription, as JSON.
 #[derive(Deserialize)]
@@ -79,7 +41,8 @@ struct Claims<'a> {
     sub: &'a str,
 }
 
-struct WebPush {
+/// The push services of browsers.
+pub struct WebPush {
     http: Outgoing,
     signing: EncodingKey,
     key: String,
@@ -88,7 +51,11 @@ struct WebPush {
 }
 
 impl WebPush {
-    fn new(config: &config::WebPush) -> Result<Self> {
+    /// With our key and the services that may be called.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn new(config: &config::WebPush) -> Result<Self> {
         let broken = || Error::internal("web_push.private_key is not a VAPID key");
         let bytes = URL_SAFE_NO_PAD
             .decode(config.private_key.expose_secret().trim_end_matches('='))

@@ -1,74 +1,22 @@
-//! The search port: full text over published versions, and lexical ranking of chunks for retrieval.
+//! PostgreSQL full text and trigrams.
 
 use async_trait::async_trait;
+use smartcourse_platform::{
+    Result,
+    ports::{
+        Unit,
+        search::{Entry, Hit, Scope, Search},
+    },
+    postgres,
+};
 use smartcourse_proto::ids::{CourseId, VersionId};
 use sqlx::PgPool;
-
-use crate::{error::Result, postgres};
-
-/// A text to find. The course itself has an empty lesson id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Lesson, or empty for the course itself.
-    pub lesson_id: String,
-    /// Place of the chunk in its lesson.
-    pub ordinal: i32,
-    /// Title of the lesson or course.
-    pub title: String,
-    /// The text.
-    pub body: String,
-}
-
-/// A version to search; without `lesson_text` only titles and the course's own entry are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope {
-    /// The live version.
-    pub version: VersionId,
-    /// Whether the reader may see lesson text.
-    pub lesson_text: bool,
-}
-
-/// A found text.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// Where.
-    pub version: VersionId,
-    /// Lesson, or empty for the course itself.
-    pub lesson_id: String,
-    /// Place of the chunk.
-    pub ordinal: i32,
-    /// Title of the lesson or course.
-    pub title: String,
-    /// Snippet with found words between `\u{2}` and `\u{3}`; the caller escapes and marks.
-    pub snippet: String,
-    /// Higher is better; comparable within one answer only.
-    pub score: f32,
-}
-
-/// A search index.
-#[async_trait]
-pub trait Search: Send + Sync {
-    /// Replaces everything of a version.
-    async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()>;
-    /// Courses that have the query's words in any version, best first: those a search over all courses goes on with. Without
-    /// `lesson_text` only words of the courses themselves count.
-    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>>;
-    /// Best entries of the scopes, one per lesson, best first. `"a phrase"` and `-without` mean what they say; a query
-    /// without them also finds titles spelt alike.
-    async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>>;
-    /// Chunks of a version that share words with a question, best first, for retrieval.
-    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(String, i32, f32)>>;
-    /// How many entries a version has.
-    async fn count(&self, version: VersionId) -> Result<i64>;
-    /// Removes a version.
-    async fn delete_version(&self, version: VersionId) -> Result<()>;
-}
 
 /// PostgreSQL full text and trigrams.
 pub struct Postgres(PgPool);
 
 impl Postgres {
-    /// Over the content service's pool.
+    /// Over the pool of the engines.
     pub fn new(pool: PgPool) -> Self {
         Self(pool)
     }
@@ -92,14 +40,13 @@ impl Search for Postgres {
                 .map(|entry| pick(entry).to_owned())
                 .collect::<Vec<String>>()
         };
-        let ordinals: Vec<i32> = entries.iter().map(|entry| entry.ordinal).collect();
         sqlx::query!(
-            "insert into platform.search_entries (course_id, version, lesson_id, ordinal, title, body)
-             select $1, $2, l, o, t, b from unnest($3::text[], $4::int[], $5::text[], $6::text[]) as x(l, o, t, b)",
+            "insert into platform.search_entries (course_id, version, lesson_id, anchor, title, body)
+             select $1, $2, l, a, t, b from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as x(l, a, t, b)",
             version.course_id.0,
             version.version,
-            &column(|entry| &entry.lesson_id),
-            &ordinals,
+            &column(|entry| &entry.unit.lesson_id),
+            &column(|entry| &entry.unit.anchor),
             &column(|entry| &entry.title),
             &column(|entry| &entry.body)
         )
@@ -143,13 +90,13 @@ impl Search for Postgres {
                    select e.*, s.lesson_text,
                           ts_rank_cd(e.words, q.words) + similarity(e.title, $1) as score,
                           row_number() over (partition by e.course_id, e.lesson_id
-                                             order by ts_rank_cd(e.words, q.words) desc, e.ordinal) as place
+                                             order by ts_rank_cd(e.words, q.words) desc, e.anchor) as place
                    from platform.search_entries e join scope s using (course_id, version), question q
                    where (s.lesson_text or e.lesson_id = '')
                      -- A similar title forgives a typo; it must not override a phrase or an exclusion.
                      and (e.words @@ q.words or (e.title % $1 and $1 !~ '"|(^|\s)-'))
                )
-               select f.course_id as "course_id!", f.version as "version!", f.lesson_id as "lesson_id!", f.ordinal as "ordinal!",
+               select f.course_id as "course_id!", f.version as "version!", f.lesson_id as "lesson_id!", f.anchor as "anchor!",
                       f.title as "title!", f.score::real as "score!",
                       ts_headline('english', f.body, q.words,
                                   E'StartSel=\x02, StopSel=\x03, MaxWords=30, MinWords=12') as "snippet!"
@@ -171,8 +118,7 @@ impl Search for Postgres {
                     course_id: CourseId(row.course_id),
                     version: row.version,
                 },
-                lesson_id: row.lesson_id,
-                ordinal: row.ordinal,
+                unit: Unit::new(row.lesson_id, row.anchor),
                 title: row.title,
                 snippet: row.snippet,
                 score: row.score,
@@ -180,16 +126,16 @@ impl Search for Postgres {
             .collect())
     }
 
-    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(String, i32, f32)>> {
+    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>> {
         // A question is not a search: any of its words counts, and the rank tells how many and how close.
         let rows = sqlx::query!(
             r#"with question as (
                    select replace(plainto_tsquery('english', $1)::text, '&', '|')::tsquery as words
                )
-               select lesson_id, ordinal, ts_rank_cd(e.words, q.words, 1) as "score!"
+               select lesson_id, anchor as "anchor!", ts_rank_cd(e.words, q.words, 1) as "score!"
                from platform.search_entries e, question q
                where course_id = $2 and version = $3 and lesson_id <> '' and e.words @@ q.words
-               order by 3 desc, lesson_id, ordinal limit $4"#,
+               order by 3 desc, lesson_id, anchor limit $4"#,
             query,
             version.course_id.0,
             version.version,
@@ -199,7 +145,7 @@ impl Search for Postgres {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|row| (row.lesson_id, row.ordinal, row.score))
+            .map(|row| (Unit::new(row.lesson_id, row.anchor), row.score))
             .collect())
     }
 

@@ -1,42 +1,16 @@
-//! The text message port: a provider that speaks Twilio's API.
-
-use std::sync::Arc;
+//! A provider that speaks Twilio's API.
 
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Request, header};
 use secrecy::{ExposeSecret, SecretString};
+use smartcourse_platform::{Error, Result, config, ports::sms::Texter};
 use url::Url;
 
-use super::outgoing::Outgoing;
-use crate::{
-    config,
-    error::{Error, Result},
-};
-
-/// Sends text messages.
-#[async_trait]
-pub trait Texter: Send + Sync + 'static {
-    /// Hands a message for a number (E.164) over. Providers know no id of ours: what is handed over again is sent again.
-    ///
-    /// # Errors
-    /// `delivery_refused` when it will never be taken, `unavailable` when it may be later.
-    async fn send(&self, to: &str, text: &str) -> Result<()>;
-}
-
-/// The configured texter; none when text messages are off.
-///
-/// # Errors
-/// When a setting cannot be used.
-pub fn texter(config: &config::Sms) -> Result<Option<Arc<dyn Texter>>> {
-    if !config.is_on() {
-        return Ok(None);
-    }
-    Ok(Some(Arc::new(Twilio::new(config)?)))
-}
+use crate::outgoing::Outgoing;
 
 /// Twilio, or whoever speaks its API.
-struct Twilio {
+pub struct Twilio {
     http: Outgoing,
     url: Url,
     authorization: SecretString,
@@ -44,7 +18,11 @@ struct Twilio {
 }
 
 impl Twilio {
-    fn new(config: &config::Sms) -> Result<Self> {
+    /// With our account.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn new(config: &config::Sms) -> Result<Self> {
         let broken = || Error::internal("sms.url cannot be used");
         let mut url = Url::parse(&config.url).map_err(|error| broken().because(error))?;
         url.path_segments_mut()

@@ -1,102 +1,69 @@
-//! The Temporal client: connected when first used, reconnected by itself, never a reason not to start.
+//! Temporal: connected when first used, reconnected by itself, never a reason not to start.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, time::Duration};
 
+use async_trait::async_trait;
+use smartcourse_platform::{
+    Error, Result, config,
+    error::codes,
+    outbox::{AfterCompletion, Start},
+    ports::workflows::{ListedRun, PendingActivity, RunInfo, RunState, Schedule, Workflows},
+};
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, WorkflowCancelOptions,
     WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
-    grpc::WorkflowService,
+    grpc::{OperatorService, WorkflowService},
 };
 use temporalio_common::{
     data_converters::{PayloadConverter, RawValue},
-    protos::temporal::api::enums::v1::WorkflowExecutionStatus,
+    protos::temporal::api::{
+        enums::v1::{IndexedValueType, PendingActivityState, TaskQueueType, WorkflowExecutionStatus},
+        operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
+        taskqueue::v1::TaskQueue,
+        workflowservice::v1::{
+            DescribeTaskQueueRequest, DescribeWorkflowExecutionResponse, ListWorkflowExecutionsRequest,
+        },
+    },
     search_attributes::{SearchAttributeKey, SearchAttributes},
 };
 use tokio::sync::OnceCell;
+use tonic::{Code, IntoRequest as _};
 
-use crate::{
-    config,
-    error::{Error, Result, codes},
-    outbox::{AfterCompletion, Start},
-};
+use super::schedule;
 
-/// Search attribute by which a course's workflows are found.
-pub const COURSE_ID: SearchAttributeKey<i64> = SearchAttributeKey::int("CourseId");
-/// Search attribute by which an instructor's workflows are found.
-pub const INSTRUCTOR_ID: SearchAttributeKey<i64> = SearchAttributeKey::int("InstructorId");
+const COURSE_ID_NAME: &str = "CourseId";
+const INSTRUCTOR_ID_NAME: &str = "InstructorId";
+/// By which a course's workflows are found.
+const COURSE_ID: SearchAttributeKey<i64> = SearchAttributeKey::int(COURSE_ID_NAME);
+/// By which an instructor's workflows are found.
+const INSTRUCTOR_ID: SearchAttributeKey<i64> = SearchAttributeKey::int(INSTRUCTOR_ID_NAME);
+/// All of them; integers.
+const ATTRIBUTES: [&str; 2] = [COURSE_ID_NAME, INSTRUCTOR_ID_NAME];
 
 /// Longest wait for a connection or a single answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A handle that is cheap to clone.
-#[derive(Clone)]
+/// A Temporal server.
 pub struct Temporal {
-    config: Arc<config::Temporal>,
-    client: Arc<OnceCell<Client>>,
+    config: config::Temporal,
+    client: OnceCell<Client>,
 }
 
-/// What the server knows of a workflow id's latest run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunInfo {
-    /// Its run.
-    pub run_id: String,
-    /// How it stands.
-    pub state: RunState,
-    /// The activities under way.
-    pub pending: Vec<PendingActivity>,
-    /// Failed workflow tasks in a row: above zero the workflow's own code does not run.
-    pub workflow_task_attempt: i32,
-}
-
-/// State of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunState {
-    /// Still going.
-    Running,
-    /// Ended with a result.
-    Completed,
-    /// Ended with a failure.
-    Failed,
-    /// Ended after a cancellation.
-    Cancelled,
-    /// Ended by an operator.
-    Terminated,
-    /// Ended by its execution timeout.
-    TimedOut,
-}
-
-/// An activity the server is waiting for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingActivity {
-    /// Registered name.
-    pub activity_type: String,
-    /// The try it is in, from 1.
-    pub attempt: i32,
-    /// True when a worker runs it now; false when it waits for a worker or for its next try.
-    pub started: bool,
-    /// Cause of the last failed try.
-    pub last_failure: Option<String>,
-    /// When the next try is due, in seconds since 1970.
-    pub next_try_at: Option<i64>,
-    /// When it was last heard from, in seconds since 1970.
-    pub last_heartbeat_at: Option<i64>,
-    /// When the current try was scheduled, in seconds since 1970.
-    pub scheduled_at: Option<i64>,
+/// The answer, if it comes in time.
+async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .map_err(|_| unavailable("no answer within 3 s"))
 }
 
 impl Temporal {
     /// A handle; nothing is connected yet.
     pub fn new(config: config::Temporal) -> Self {
         Self {
-            config: Arc::new(config),
-            client: Arc::new(OnceCell::new()),
+            config,
+            client: OnceCell::new(),
         }
-    }
-
-    /// The configuration, for links.
-    pub fn config(&self) -> &config::Temporal {
-        &self.config
     }
 
     /// The SDK's client, connecting if need be.
@@ -116,9 +83,8 @@ impl Temporal {
                     .identity(format!("smartcourse-{}", std::process::id()))
                     .connect_timeout(PATIENCE)
                     .build();
-                let connection = tokio::time::timeout(PATIENCE, Connection::connect(options))
-                    .await
-                    .map_err(|_| unavailable("no connection within 3 s"))?
+                let connection = in_time(Connection::connect(options))
+                    .await?
                     .map_err(unavailable)?;
                 Client::new(
                     connection,
@@ -129,14 +95,59 @@ impl Temporal {
             .await
     }
 
-    /// Starts a workflow exactly as the row says; the id of the run that is now (or was already) there.
-    ///
-    /// A run under way is joined; a failed, cancelled, timed out or terminated one is followed by a new run; so is a
-    /// completed one if the row says so.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
-    pub async fn start(&self, start: &Start) -> Result<Option<String>> {
+    fn handle(
+        &self,
+        client: &Client,
+        workflow_id: &str,
+    ) -> temporalio_client::WorkflowHandle<Client, UntypedWorkflow> {
+        client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned())
+    }
+}
+
+#[async_trait]
+impl Workflows for Temporal {
+    async fn ping(&self) -> Result<()> {
+        self.client().await.map(drop)
+    }
+
+    async fn prepare(&self) -> Result<Vec<&'static str>> {
+        let missing = self.missing_attributes().await?;
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        let attributes: HashMap<String, i32> = missing
+            .iter()
+            .map(|name| ((*name).to_owned(), IndexedValueType::Int.into()))
+            .collect();
+        let request = AddSearchAttributesRequest {
+            search_attributes: attributes,
+            namespace: self.config.namespace.clone(),
+        };
+        let mut client = self.client().await?.clone();
+        client
+            .add_search_attributes(request.into_request())
+            .await
+            .map_err(unavailable)?;
+        Ok(missing)
+    }
+
+    async fn missing_attributes(&self) -> Result<Vec<&'static str>> {
+        let request = ListSearchAttributesRequest {
+            namespace: self.config.namespace.clone(),
+        };
+        let mut client = self.client().await?.clone();
+        let known = in_time(client.list_search_attributes(request.into_request()))
+            .await?
+            .map_err(unavailable)?
+            .into_inner()
+            .custom_attributes;
+        Ok(ATTRIBUTES
+            .into_iter()
+            .filter(|name| !known.contains_key(*name))
+            .collect())
+    }
+
+    async fn start(&self, start: &Start) -> Result<Option<String>> {
         let client = self.client().await?;
         let attributes = SearchAttributes::new([
             COURSE_ID.value_set(start.options.course_id),
@@ -153,62 +164,32 @@ impl Temporal {
             .static_summary(start.options.summary.clone())
             .build();
         let input = RawValue::from_value(&start.input, &PayloadConverter::default());
-        let started = tokio::time::timeout(
-            PATIENCE,
-            client.start_workflow(UntypedWorkflow::new(start.workflow_type.clone()), input, options),
-        )
-        .await
-        .map_err(|_| unavailable("no answer within 3 s"))?;
-        match started {
+        let workflow = UntypedWorkflow::new(start.workflow_type.clone());
+        match in_time(client.start_workflow(workflow, input, options)).await? {
             Ok(handle) => Ok(handle.run_id().map(str::to_owned)),
             Err(WorkflowStartError::AlreadyStarted { run_id, .. }) => Ok(run_id),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// Asks a workflow to cancel; one that is closed or unknown needs nothing.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
-    pub async fn cancel(&self, workflow_id: &str) -> Result<()> {
-        let handle = self
-            .client()
-            .await?
-            .get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
-        let cancelled = tokio::time::timeout(PATIENCE, handle.cancel(WorkflowCancelOptions::default())).await;
-        match cancelled.map_err(|_| unavailable("no answer within 3 s"))? {
+    async fn cancel(&self, workflow_id: &str) -> Result<()> {
+        let handle = self.handle(self.client().await?, workflow_id);
+        match in_time(handle.cancel(WorkflowCancelOptions::default())).await? {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// What the server knows of the latest run of a workflow id; `None` when it knows nothing.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
-    pub async fn describe(&self, workflow_id: &str) -> Result<Option<RunInfo>> {
-        let handle = self
-            .client()
-            .await?
-            .get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
-        let described =
-            tokio::time::timeout(PATIENCE, handle.describe(WorkflowDescribeOptions::default())).await;
-        match described.map_err(|_| unavailable("no answer within 3 s"))? {
+    async fn describe(&self, workflow_id: &str) -> Result<Option<RunInfo>> {
+        let handle = self.handle(self.client().await?, workflow_id);
+        match in_time(handle.describe(WorkflowDescribeOptions::default())).await? {
             Ok(description) => Ok(Some(run_info(description.raw()))),
             Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
     }
 
-    /// Whether a worker asked the queue for activities within the last minute and a half.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
-    pub async fn has_pollers(&self, task_queue: &str) -> Result<bool> {
-        use temporalio_common::protos::temporal::api::{
-            enums::v1::TaskQueueType, taskqueue::v1::TaskQueue, workflowservice::v1::DescribeTaskQueueRequest,
-        };
-        let mut client = self.client().await?.clone();
+    async fn has_pollers(&self, task_queue: &str) -> Result<bool> {
         let request = DescribeTaskQueueRequest {
             namespace: self.config.namespace.clone(),
             task_queue: Some(TaskQueue {
@@ -218,60 +199,28 @@ impl Temporal {
             task_queue_type: TaskQueueType::Activity.into(),
             ..DescribeTaskQueueRequest::default()
         };
-        let described = tokio::time::timeout(
-            PATIENCE,
-            client.describe_task_queue(tonic::IntoRequest::into_request(request)),
-        );
-        let answer = described
-            .await
-            .map_err(|_| unavailable("no answer within 3 s"))?
-            .map_err(unavailable)?;
-        Ok(!answer.into_inner().pollers.is_empty())
+        let mut client = self.client().await?.clone();
+        let answer = in_time(client.describe_task_queue(request.into_request())).await?;
+        Ok(!answer.map_err(unavailable)?.into_inner().pollers.is_empty())
     }
-}
 
-/// A run in a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedRun {
-    /// Id of the workflow.
-    pub workflow_id: String,
-    /// The run.
-    pub run_id: String,
-    /// Registered type.
-    pub workflow_type: String,
-    /// How it stands.
-    pub state: RunState,
-    /// Seconds since 1970.
-    pub started_at: Option<i64>,
-    /// Seconds since 1970; absent while it runs.
-    pub finished_at: Option<i64>,
-}
-
-impl Temporal {
-    /// A page of runs, newest first, and the token of the next page.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
-    pub async fn list(
+    async fn list(
         &self,
         state: Option<RunState>,
         limit: i32,
         token: Vec<u8>,
     ) -> Result<(Vec<ListedRun>, Option<Vec<u8>>)> {
-        use temporalio_common::protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest;
-        let mut client = self.client().await?.clone();
         let request = ListWorkflowExecutionsRequest {
             namespace: self.config.namespace.clone(),
             page_size: limit,
             next_page_token: token,
             query: state
-                .map(|state| format!("ExecutionStatus = '{}'", state.in_queries()))
+                .map(|state| format!("ExecutionStatus = '{}'", in_queries(state)))
                 .unwrap_or_default(),
         };
-        let listed = client.list_workflow_executions(tonic::IntoRequest::into_request(request));
-        let answer = tokio::time::timeout(PATIENCE, listed)
-            .await
-            .map_err(|_| unavailable("no answer within 3 s"))?
+        let mut client = self.client().await?.clone();
+        let answer = in_time(client.list_workflow_executions(request.into_request()))
+            .await?
             .map_err(unavailable)?
             .into_inner();
         let runs = answer.executions.into_iter().map(|info| {
@@ -289,19 +238,26 @@ impl Temporal {
         let next = Some(answer.next_page_token).filter(|token| !token.is_empty());
         Ok((runs.collect(), next))
     }
+
+    async fn ensure_schedule(&self, schedule: &Schedule) -> Result<bool> {
+        let client = self.client().await?;
+        match schedule::create(client, &self.config.namespace, schedule).await {
+            Ok(_) => Ok(true),
+            Err(status) if status.code() == Code::AlreadyExists => Ok(false),
+            Err(status) => Err(unavailable(status)),
+        }
+    }
 }
 
-impl RunState {
-    /// What the server's query language calls it.
-    fn in_queries(self) -> &'static str {
-        match self {
-            Self::Running => "Running",
-            Self::Completed => "Completed",
-            Self::Failed => "Failed",
-            Self::Cancelled => "Canceled",
-            Self::Terminated => "Terminated",
-            Self::TimedOut => "TimedOut",
-        }
+/// What the server's query language calls a state.
+fn in_queries(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "Running",
+        RunState::Completed => "Completed",
+        RunState::Failed => "Failed",
+        RunState::Cancelled => "Canceled",
+        RunState::Terminated => "Terminated",
+        RunState::TimedOut => "TimedOut",
     }
 }
 
@@ -321,10 +277,7 @@ fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Er
     Error::new(&codes::UNAVAILABLE, "Temporal does not answer").because(cause)
 }
 
-fn run_info(
-    raw: &temporalio_common::protos::temporal::api::workflowservice::v1::DescribeWorkflowExecutionResponse,
-) -> RunInfo {
-    use temporalio_common::protos::temporal::api::enums::v1::PendingActivityState;
+fn run_info(raw: &DescribeWorkflowExecutionResponse) -> RunInfo {
     let info = raw.workflow_execution_info.clone().unwrap_or_default();
     let state = run_state(info.status());
     let pending = raw

@@ -1,8 +1,9 @@
 //! The contract of the mail port.
 
+use smartcourse_engines::mail::{folder::Folder, smtp::Smtp};
 use smartcourse_platform::{
-    engines::mail::{Folder, Mail, Mailer, Smtp},
     error::codes,
+    ports::mail::{Mail, Mailer},
 };
 use smartcourse_tests::MailServer;
 

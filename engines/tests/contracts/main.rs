@@ -1,9 +1,8 @@
 //! The contracts of the engine ports, each a function over the trait: an adapter is right when it passes its suite.
-//! Here they run on the embedded adapters. An adapter for another engine adds one `#[tokio::test]` per port.
+//! Here they run on all adapters there are. An adapter for another engine adds one `#[tokio::test]` per port.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-mod cache;
 mod documents;
 mod files;
 mod mail;
@@ -11,19 +10,10 @@ mod messages;
 mod search;
 mod vectors;
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use smartcourse_platform::{
-    engines::{
-        self,
-        cache::{Cache as _, InProcess},
-        files::{FilePath, ObjectStoreExt as _, PutPayload},
-    },
-    postgres,
-};
+use smartcourse_engines::{self as engines, files::directory::Directory};
+use smartcourse_platform::{ports::files::Files as _, postgres};
 use smartcourse_proto::ids::{CourseId, VersionId};
-use smartcourse_tests::wait_for;
 use sqlx::PgPool;
 
 async fn database() -> PgPool {
@@ -42,17 +32,20 @@ fn version(course: i64, version: i32) -> VersionId {
 
 #[tokio::test]
 async fn documents_in_postgres() {
-    documents::documents_contract(&engines::documents::Postgres::new(database().await)).await;
+    documents::documents_contract(&engines::documents::postgres::Postgres::new(database().await)).await;
 }
 
 #[tokio::test]
 async fn vectors_in_postgres() {
-    vectors::vectors_contract(&engines::vectors::Postgres::new(database().await)).await;
+    let pool = database().await;
+    let store = || engines::vectors::postgres::Postgres::new(pool.clone());
+    vectors::vectors_contract(&store()).await;
+    vectors::vectors_are_shared(&store(), &store()).await;
 }
 
 #[tokio::test]
 async fn search_in_postgres() {
-    let index = engines::search::Postgres::new(database().await);
+    let index = engines::search::postgres::Postgres::new(database().await);
     search::search_contract(&index).await;
     search::rank_contract(&index).await;
 }
@@ -61,31 +54,15 @@ async fn search_in_postgres() {
 async fn files_in_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("made/when/missing");
-    files::files_contract(engines::files::directory(&root).unwrap()).await;
-    files::broken_writes_go(&root);
+    let store = Directory::open(&root).unwrap();
+    files::files_contract(&store).await;
+    files::broken_writes_go(&store, &root).await;
     // A path out of the directory is a strange name inside of it.
-    let store = engines::files::directory(&root).unwrap();
-    store
-        .put(&FilePath::from("../../escaped"), PutPayload::from_static(b"x"))
-        .await
-        .unwrap();
+    let mut file = store.write("../../escaped").await.unwrap();
+    file.write(Bytes::from_static(b"x")).await.unwrap();
+    file.finish().await.unwrap();
     assert!(!dir.path().join("made/escaped").exists());
     // A file as the root is refused.
     std::fs::write(dir.path().join("file"), "x").unwrap();
-    assert!(engines::files::directory(&dir.path().join("file")).is_err());
-}
-
-#[tokio::test]
-async fn cache_in_process() {
-    cache::cache_contract(&InProcess::new(100, Duration::from_secs(600))).await;
-    let brief = InProcess::new(100, Duration::from_millis(1));
-    brief.put("k", Bytes::from_static(b"v")).await;
-    wait_for("the value to be too old", async || -> anyhow::Result<_> {
-        Ok(brief
-            .get("k")
-            .await
-            .map_or(Ok(()), |_| Err("still there".to_owned())))
-    })
-    .await
-    .unwrap();
+    assert!(Directory::open(&dir.path().join("file")).is_err());
 }

@@ -4,10 +4,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use p256::{SecretKey, elliptic_curve::sec1::ToEncodedPoint as _};
 use serde_json::{Value, json};
+use smartcourse_engines::{Engines, push::web_push::WebPush, sms::twilio::Twilio};
 use smartcourse_platform::{
-    config,
-    engines::{push, sms},
+    config::{self, Config},
     error::{Code, codes},
+    ports::{push::Pusher as _, sms::Texter as _},
 };
 use smartcourse_tests::Provider;
 use web_push_native::Auth;
@@ -25,15 +26,13 @@ fn meaning(status: u16) -> &'static Code {
 #[tokio::test]
 async fn text_messages_over_twilio() {
     let provider = Provider::start().await.unwrap();
-    let mut config = config::Sms {
-        url: String::new(),
+    let config = config::Sms {
+        url: format!("{}/", provider.url),
         account_sid: "AC1".to_owned(),
         auth_token: "secret".into(),
         from: "+15550100".to_owned(),
     };
-    assert!(sms::texter(&config).unwrap().is_none(), "off without a URL");
-    config.url = format!("{}/", provider.url);
-    let texter = sms::texter(&config).unwrap().unwrap();
+    let texter = Twilio::new(&config).unwrap();
     texter.send("+4915112345678", "Hello & welcome ü").await.unwrap();
     let call = provider.calls().pop().unwrap();
     assert_eq!(call.path, "/2010-04-01/Accounts/AC1/Messages.json");
@@ -54,6 +53,12 @@ async fn text_messages_over_twilio() {
 }
 
 #[tokio::test]
+async fn what_is_not_configured_is_off() {
+    let engines = Engines::open(&Config::load(None).unwrap()).unwrap();
+    assert!(engines.texter().unwrap().is_none() && engines.pusher().unwrap().is_none());
+}
+
+#[tokio::test]
 async fn push_messages_are_signed_and_only_the_browser_reads_them() {
     let provider = Provider::start().await.unwrap();
     let vapid = SecretKey::from_slice(&[7; 32]).unwrap();
@@ -62,7 +67,7 @@ async fn push_messages_are_signed_and_only_the_browser_reads_them() {
         contact: "mailto:ops@example.org".to_owned(),
         services: vec![provider.url.clone()],
     };
-    let pusher = push::pusher(&config).unwrap().unwrap();
+    let pusher = WebPush::new(&config).unwrap();
     let public = vapid.public_key().to_encoded_point(false);
     assert_eq!(pusher.key(), URL_SAFE_NO_PAD.encode(public.as_bytes()));
 

@@ -1,14 +1,16 @@
 //! The contract of the search port: finding for readers, ranking for retrieval.
 
-use smartcourse_platform::engines::search::{Entry, Hit, Scope, Search};
+use smartcourse_platform::ports::{
+    Unit,
+    search::{Entry, Hit, Scope, Search},
+};
 use smartcourse_proto::ids::VersionId;
 
 use crate::version;
 
-fn entry(lesson: &str, ordinal: i32, title: &str, body: &str) -> Entry {
+fn entry(lesson: &str, anchor: &str, title: &str, body: &str) -> Entry {
     Entry {
-        lesson_id: lesson.to_owned(),
-        ordinal,
+        unit: Unit::new(lesson, anchor),
         title: title.to_owned(),
         body: body.to_owned(),
     }
@@ -17,29 +19,29 @@ fn entry(lesson: &str, ordinal: i32, title: &str, body: &str) -> Entry {
 /// A course, its version 2 with secrets, and a neighbour.
 async fn fill(index: &dyn Search) -> (VersionId, VersionId, VersionId) {
     let (one, two, other) = (version(1, 1), version(1, 2), version(2, 1));
-    let course = entry("", 0, "Distributed Systems", "Consensus and queues.\nSagas");
+    let course = entry("", "", "Distributed Systems", "Consensus and queues.\nSagas");
     let sagas = [
         entry(
             "l1",
-            0,
+            "c0",
             "Sagas",
             "A saga runs a compensating transaction for each step that was committed.",
         ),
         entry(
             "l1",
-            1,
+            "c1",
             "Sagas",
             "Compensating is not undoing: the transaction has been seen.",
         ),
         entry(
             "l2",
-            0,
+            "c0",
             "Queues",
             "Messages wait in queues until a worker polls them.",
         ),
     ];
     index
-        .put_version(one, &[entry("l9", 0, "Gone", "xylophone")])
+        .put_version(one, &[entry("l9", "c0", "Gone", "xylophone")])
         .await
         .unwrap();
     index
@@ -47,11 +49,11 @@ async fn fill(index: &dyn Search) -> (VersionId, VersionId, VersionId) {
         .await
         .unwrap();
     index
-        .put_version(two, &[course, entry("l1", 0, "Sagas", "A zeppelin flies.")])
+        .put_version(two, &[course, entry("l1", "c0", "Sagas", "A zeppelin flies.")])
         .await
         .unwrap();
     index
-        .put_version(other, &[entry("", 0, "Bread", "Baking with sourdough queues.")])
+        .put_version(other, &[entry("", "", "Bread", "Baking with sourdough queues.")])
         .await
         .unwrap();
     (one, two, other)
@@ -83,7 +85,7 @@ fn places(hits: &[Hit]) -> Vec<(i64, i32, &str)> {
             (
                 hit.version.course_id.0,
                 hit.version.version,
-                hit.lesson_id.as_str(),
+                hit.unit.lesson_id.as_str(),
             )
         })
         .collect();
@@ -135,8 +137,10 @@ pub(crate) async fn search_contract(index: &dyn Search) {
         [(1, 1, "l2")]
     );
     assert_eq!(
-        find(index, "\"compensating transaction\"", &open).await[0].ordinal,
-        0
+        find(index, "\"compensating transaction\"", &open).await[0]
+            .unit
+            .anchor,
+        "c0"
     );
     assert!(
         find(index, "\"transaction compensating\"", &open)
@@ -152,7 +156,7 @@ pub(crate) async fn search_contract(index: &dyn Search) {
         "Distributed Systems"
     );
     assert_eq!(
-        find(index, "sagas", &open).await[0].lesson_id,
+        find(index, "sagas", &open).await[0].unit.lesson_id,
         "l1",
         "a title weighs more than a body"
     );
@@ -181,26 +185,23 @@ pub(crate) async fn search_contract(index: &dyn Search) {
 
 pub(crate) async fn rank_contract(index: &dyn Search) {
     let (one, two, _) = fill(index).await;
-    let ranked = async |question: &str, of: VersionId, limit: i64| -> Vec<(String, i32)> {
-        let chunks = index.rank(question, of, limit).await.unwrap();
-        assert!(chunks.is_sorted_by(|a, b| a.2 >= b.2), "{chunks:?}");
-        chunks
-            .into_iter()
-            .map(|(lesson, ordinal, _)| (lesson, ordinal))
-            .collect()
+    let ranked = async |question: &str, of: VersionId, limit: i64| -> Vec<Unit> {
+        let units = index.rank(question, of, limit).await.unwrap();
+        assert!(units.is_sorted_by(|a, b| a.1 >= b.1), "{units:?}");
+        units.into_iter().map(|(unit, _)| unit).collect()
     };
-    let place = |lesson: &str, ordinal: i32| (lesson.to_owned(), ordinal);
+    let place = |lesson: &str, anchor: &str| Unit::new(lesson, anchor);
     // Any word counts, and the course's own entry is no chunk.
     let found = ranked("Which worker polls the queues of a saga?", one, 10).await;
-    assert_eq!(found[0], place("l2", 0));
+    assert_eq!(found[0], place("l2", "c0"));
     assert_eq!(found.len(), 3);
     assert_eq!(
         ranked("Which worker polls the queues of a saga?", one, 1).await,
-        [place("l2", 0)]
+        [place("l2", "c0")]
     );
-    assert_eq!(ranked("worker", one, 10).await, [place("l2", 0)]);
+    assert_eq!(ranked("worker", one, 10).await, [place("l2", "c0")]);
     assert!(ranked("zeppelin", one, 10).await.is_empty());
-    assert_eq!(ranked("zeppelin", two, 10).await, [place("l1", 0)]);
+    assert_eq!(ranked("zeppelin", two, 10).await, [place("l1", "c0")]);
     // Whatever a student types is a question.
     let odd = [
         "",
@@ -215,6 +216,6 @@ pub(crate) async fn rank_contract(index: &dyn Search) {
     }
     assert_eq!(
         ranked("http://a.example/?x=1&y='2' worker", one, 10).await,
-        [place("l2", 0)]
+        [place("l2", "c0")]
     );
 }

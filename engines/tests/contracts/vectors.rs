@@ -1,34 +1,38 @@
 //! The contract of the vector port.
 
-use smartcourse_platform::engines::vectors::{Vector, Vectors};
+use smartcourse_platform::ports::{
+    Unit,
+    vectors::{Vector, Vectors},
+};
 use smartcourse_proto::ids::VersionId;
 
 use crate::version;
 
-fn vector(lesson: &str, ordinal: i32, embedding: [f32; 3]) -> Vector {
+fn vector(anchor: &str, embedding: [f32; 3]) -> Vector {
     Vector {
-        lesson_id: lesson.to_owned(),
-        ordinal,
+        anchor: anchor.to_owned(),
         embedding: embedding.to_vec(),
     }
 }
 
-async fn nearest(store: &dyn Vectors, model: &str, of: VersionId, limit: usize) -> Vec<(String, i32)> {
+async fn nearest(store: &dyn Vectors, model: &str, of: VersionId, limit: usize) -> Vec<Unit> {
     let near = store.nearest(model, of, &[1.0, 0.0, 0.0], limit).await.unwrap();
     assert!(near.is_sorted_by(|a, b| a.score >= b.score), "{near:?}");
-    near.into_iter()
-        .map(|near| (near.lesson_id, near.ordinal))
-        .collect()
+    near.into_iter().map(|near| near.unit).collect()
 }
 
 pub(crate) async fn vectors_contract(store: &dyn Vectors) {
     let (one, two, other) = (version(1, 1), version(1, 2), version(2, 1));
-    let place = |lesson: &str, ordinal: i32| (lesson.to_owned(), ordinal);
+    let place = |lesson: &str, anchor: &str| Unit::new(lesson, anchor);
+    for _ in 0..2 {
+        store.prepare("m", 3).await.unwrap();
+        store.prepare("n", 3).await.unwrap();
+    }
     assert!(nearest(store, "m", one, 5).await.is_empty());
     let a = [
-        vector("a", 0, [0.0, 1.0, 0.0]),
-        vector("a", 1, [1.0, 0.0, 0.0]),
-        vector("a", 2, [-1.0, 0.0, 0.0]),
+        vector("c0", [0.0, 1.0, 0.0]),
+        vector("c1", [1.0, 0.0, 0.0]),
+        vector("c2", [-1.0, 0.0, 0.0]),
     ];
     for _ in 0..2 {
         store.put_lesson("m", one, "a", &a).await.unwrap();
@@ -39,16 +43,21 @@ pub(crate) async fn vectors_contract(store: &dyn Vectors) {
         "written twice is written once"
     );
     store
-        .put_lesson("m", one, "b", &[vector("b", 0, [0.8, 0.6, 0.0])])
+        .put_lesson("m", one, "b", &[vector("c0", [0.8, 0.6, 0.0])])
         .await
         .unwrap();
-    let all = [place("a", 1), place("b", 0), place("a", 0), place("a", 2)];
+    let all = [
+        place("a", "c1"),
+        place("b", "c0"),
+        place("a", "c0"),
+        place("a", "c2"),
+    ];
     assert_eq!(nearest(store, "m", one, 10).await, all);
     assert_eq!(nearest(store, "m", one, 2).await, all[..2]);
     assert_eq!(nearest(store, "m", one, 4).await, all);
     assert!(nearest(store, "m", one, 0).await.is_empty());
     let best = store.nearest("m", one, &[0.6, 0.8, 0.0], 1).await.unwrap();
-    assert_eq!((best[0].lesson_id.as_str(), best[0].ordinal), ("b", 0));
+    assert_eq!(best[0].unit, place("b", "c0"));
     assert!(
         (best[0].score - 0.96).abs() < 1e-6,
         "the score is the cosine: {}",
@@ -57,27 +66,30 @@ pub(crate) async fn vectors_contract(store: &dyn Vectors) {
 
     // Versions, courses and models never meet.
     store
-        .put_lesson("m", two, "a", &[vector("a", 7, [1.0, 0.0, 0.0])])
+        .put_lesson("m", two, "a", &[vector("c7", [1.0, 0.0, 0.0])])
         .await
         .unwrap();
     store
-        .put_lesson("m", other, "a", &[vector("a", 8, [1.0, 0.0, 0.0])])
+        .put_lesson("m", other, "a", &[vector("c8", [1.0, 0.0, 0.0])])
         .await
         .unwrap();
     store
-        .put_lesson("n", one, "a", &[vector("a", 9, [1.0, 0.0, 0.0])])
+        .put_lesson("n", one, "a", &[vector("c9", [1.0, 0.0, 0.0])])
         .await
         .unwrap();
     assert_eq!(nearest(store, "m", one, 10).await, all);
-    assert_eq!(nearest(store, "m", two, 10).await, [place("a", 7)]);
-    assert_eq!(nearest(store, "m", other, 10).await, [place("a", 8)]);
-    assert_eq!(nearest(store, "n", one, 10).await, [place("a", 9)]);
+    assert_eq!(nearest(store, "m", two, 10).await, [place("a", "c7")]);
+    assert_eq!(nearest(store, "m", other, 10).await, [place("a", "c8")]);
+    assert_eq!(nearest(store, "n", one, 10).await, [place("a", "c9")]);
 
     // Replaced means replaced, also for somebody who asked before.
     store.put_lesson("m", one, "a", &a[..1]).await.unwrap();
-    assert_eq!(nearest(store, "m", one, 10).await, [place("b", 0), place("a", 0)]);
+    assert_eq!(
+        nearest(store, "m", one, 10).await,
+        [place("b", "c0"), place("a", "c0")]
+    );
     store.put_lesson("m", one, "a", &[]).await.unwrap();
-    assert_eq!(nearest(store, "m", one, 10).await, [place("b", 0)]);
+    assert_eq!(nearest(store, "m", one, 10).await, [place("b", "c0")]);
     assert_eq!(store.count("m", one).await.unwrap(), 1);
 
     for _ in 0..2 {
@@ -87,6 +99,29 @@ pub(crate) async fn vectors_contract(store: &dyn Vectors) {
         assert_eq!(store.count(model, one).await.unwrap(), 0, "whatever the model");
         assert!(nearest(store, model, one, 10).await.is_empty());
     }
-    assert_eq!(nearest(store, "m", two, 10).await, [place("a", 7)]);
+    assert_eq!(nearest(store, "m", two, 10).await, [place("a", "c7")]);
     assert_eq!(store.count("m", other).await.unwrap(), 1);
+
+    // Equals come in the order of lesson and anchor; a unit of another kind is one beside the others.
+    let same = [1.0, 0.0, 0.0];
+    let of_b = [vector("s1", same), vector("c1", same)];
+    store.put_lesson("m", one, "b", &of_b).await.unwrap();
+    store.put_lesson("m", one, "a", &of_b[..1]).await.unwrap();
+    let expected = [place("a", "s1"), place("b", "c1"), place("b", "s1")];
+    assert_eq!(nearest(store, "m", one, 10).await, expected);
+    assert_eq!(nearest(store, "m", one, 2).await, expected[..2]);
+}
+
+/// Two processes: what one has written, the other answers, however often it was asked before.
+pub(crate) async fn vectors_are_shared(writer: &dyn Vectors, reader: &dyn Vectors) {
+    let of = version(3, 1);
+    for _ in 0..2 {
+        for (anchor, score) in [("c1", [1.0, 0.0, 0.0]), ("c2", [0.0, 1.0, 0.0])] {
+            let written = [vector(anchor, score)];
+            writer.put_lesson("m", of, "a", &written).await.unwrap();
+            assert_eq!(nearest(reader, "m", of, 5).await, [Unit::new("a", anchor)]);
+        }
+        writer.delete_version(of).await.unwrap();
+        assert!(nearest(reader, "m", of, 5).await.is_empty());
+    }
 }

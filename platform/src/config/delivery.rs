@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use lettre::message::Mailbox;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -78,13 +77,6 @@ impl Mail {
         require(
             url.is_empty() || url.starts_with("smtp://") || url.starts_with("smtps://"),
             "mail.smtp_url: must start with smtp:// or smtps://".to_owned(),
-        );
-        require(
-            self.from.parse::<Mailbox>().is_ok(),
-            format!(
-                "mail.from: `{}` is not an address, such as Name <a@example.org>",
-                self.from
-            ),
         );
         require(
             self.public_url.is_empty() || is_web_address(&self.public_url),

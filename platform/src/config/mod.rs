@@ -158,16 +158,6 @@ pub struct Content {
     pub retain_versions: i32,
 }
 
-/// `[assistant]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Assistant {
-    /// Similarity below which a question is refused.
-    pub refuse_below: f64,
-    /// The same for the hashed fallback.
-    pub refuse_below_lexical: f64,
-}
-
 /// `[relay]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -224,8 +214,6 @@ pub struct Config {
     pub user: User,
     /// Files and their text.
     pub content: Content,
-    /// Answers.
-    pub assistant: Assistant,
     /// The outbox relay.
     pub relay: Relay,
     /// The enrollment workflow.

@@ -61,6 +61,11 @@ codes! {
     PUBLISH_TIMED_OUT "publish_timed_out" Timeout "The publish did not finish before its deadline; what it had done was undone." "Look at the step in the status, then publish again.";
     WORKFLOW_STUCK "workflow_stuck" Internal "The workflow's own code fails again and again, as after an incompatible deployment." "Look at the workflow in the Temporal UI; deploy code that replays its history.";
     PUBLISH_LOST "publish_lost" Internal "The workflow ended without a record (terminated or lost); what it had done was undone." "Publish again.";
+    CONVERSATION_FULL "conversation_full" Conflict "The conversation has as many turns as one may have." "Begin another one.";
+    DOCUMENT_TOO_LARGE "document_too_large" TooLarge "The content of a version, or the text of a lesson, is larger than a document may be." "Divide it into smaller parts.";
+    STORAGE_REFUSED "storage_refused" Internal "The file store does not let us in." "Correct the permissions or credentials of the file store.";
+    FILE_EXISTS "file_exists" Conflict "A file has this key already." "Use another key.";
+    FILE_CHANGED "file_changed" Conflict "Another writer changed the file meanwhile." "Read it again and repeat.";
     EMPTY_FILE "empty_file" Invalid "The uploaded file has no bytes." "Upload the real file.";
     FILE_TOO_LARGE "file_too_large" TooLarge "The file is larger than the limit." "Upload a smaller file or raise `content.max_upload_bytes`.";
     BODY_TOO_LARGE "body_too_large" TooLarge "The body is larger than the limit." "Send a smaller body.";

@@ -4,7 +4,7 @@
 //! same row at once, and a relay that dies gives its rows back. A start is idempotent (same id, conflict policy
 //! *use existing*), so the crash between answer and commit costs nothing.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use sqlx::PgPool;
@@ -14,8 +14,8 @@ use crate::{
     error::{Error, Result, codes},
     events, fault,
     lifecycle::Lifecycle,
+    ports::workflows::Workflows,
     postgres,
-    temporal::Temporal,
     waker::Waker,
 };
 
@@ -30,9 +30,9 @@ const MAX_PAUSE_SECONDS: f64 = 30.0;
 ///
 /// # Errors
 /// Never for a dead database or Temporal: those are waited for.
-pub async fn run(pool: PgPool, temporal: Temporal, poll: Duration, life: Lifecycle) -> Result<()> {
+pub async fn run(pool: PgPool, workflows: Arc<dyn Workflows>, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
-    let commands = work(waker.clone(), BATCH, || hand_over(&pool, &temporal));
+    let commands = work(waker.clone(), BATCH, || hand_over(&pool, workflows.as_ref()));
     let events = work(waker, events::PLACE_BATCH, || events::place(&pool));
     tokio::join!(commands, events);
     Ok(())
@@ -62,7 +62,7 @@ struct Command {
 }
 
 /// Hands over up to [`BATCH`] due commands; answers how many.
-pub async fn hand_over(pool: &PgPool, temporal: &Temporal) -> Result<i64> {
+pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> {
     let mut tx = postgres::begin(pool).await?;
     let commands = sqlx::query_as!(
         Command,
@@ -76,7 +76,7 @@ pub async fn hand_over(pool: &PgPool, temporal: &Temporal) -> Result<i64> {
     // One look whether the server is there spares each command its own wait for a connection.
     let unreachable = match commands.is_empty() {
         true => None,
-        false => temporal.client().await.err().map(|error| error.chain()),
+        false => workflows.ping().await.err().map(|error| error.chain()),
     };
     let unreachable = unreachable.as_deref();
     let sends = commands.into_iter().map(|command| async move {
@@ -84,7 +84,7 @@ pub async fn hand_over(pool: &PgPool, temporal: &Temporal) -> Result<i64> {
             return (command, Err(Error::new(&codes::UNAVAILABLE, cause)));
         }
         fault::point(&format!("relay.{}", command.kind), "before_send");
-        let outcome = send(temporal, &command).await;
+        let outcome = send(workflows, &command).await;
         fault::point(&format!("relay.{}", command.kind), "after_send");
         (command, outcome)
     });
@@ -124,9 +124,9 @@ pub async fn hand_over(pool: &PgPool, temporal: &Temporal) -> Result<i64> {
     Ok(count)
 }
 
-async fn send(temporal: &Temporal, command: &Command) -> Result<Option<String>> {
+async fn send(workflows: &dyn Workflows, command: &Command) -> Result<Option<String>> {
     if command.kind == "cancel" {
-        temporal.cancel(&command.workflow_id).await?;
+        workflows.cancel(&command.workflow_id).await?;
         return Ok(None);
     }
     let options: StartOptions = serde_json::from_value(command.options.clone())
@@ -138,5 +138,5 @@ async fn send(temporal: &Temporal, command: &Command) -> Result<Option<String>> 
         input: command.payload.clone(),
         options,
     };
-    temporal.start(&start).await
+    workflows.start(&start).await
 }

@@ -1,14 +1,36 @@
-//! Ports: what the services need from an engine, and no more. One folder or file per port; the embedded adapter first.
-//! Nothing outside this module knows which adapter is in use.
+//! Ports: what the services need of an engine, and no more. Traits and values only; the adapters are in the crate
+//! `engines`, which no service can name, so nothing outside of it knows which adapter is in use.
+//!
+//! A port says what it promises and what it does not. An adapter is right when it passes the contract suite of its port
+//! (`engines/tests/contracts`).
 
 pub mod answers;
-pub mod cache;
 pub mod documents;
 pub mod embeddings;
 pub mod files;
 pub mod mail;
-mod outgoing;
 pub mod push;
 pub mod search;
 pub mod sms;
 pub mod vectors;
+pub mod workflows;
+
+/// A piece of a lesson that is found by itself: a chunk, or later a sentence, a caption or the row of a table.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unit {
+    /// The lesson; empty for the course itself.
+    pub lesson_id: String,
+    /// Names the unit in its lesson. The content service chooses it, such that the bytes of anchors are in reading order;
+    /// an engine only keeps and returns it.
+    pub anchor: String,
+}
+
+impl Unit {
+    /// A unit of a lesson.
+    pub fn new(lesson_id: impl Into<String>, anchor: impl Into<String>) -> Self {
+        Self {
+            lesson_id: lesson_id.into(),
+            anchor: anchor.into(),
+        }
+    }
+}

@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
-    Error, config,
+    Error,
+    config::{self, Config},
     error::codes,
     grpc::{Actor, Transport},
     page,
-    temporal::Temporal,
+    ports::workflows::Workflows,
     upkeep,
 };
 use smartcourse_proto::{
@@ -32,7 +33,8 @@ pub struct Api {
     pool: PgPool,
     course: CourseServiceClient<Transport>,
     counted: Arc<Counted>,
-    temporal: Temporal,
+    workflows: Arc<dyn Workflows>,
+    temporal: config::Temporal,
     keep: config::Upkeep,
 }
 
@@ -40,15 +42,16 @@ impl Api {
     pub(crate) fn new(
         pool: PgPool,
         course: CourseServiceClient<Transport>,
-        temporal: Temporal,
-        keep: config::Upkeep,
+        workflows: Arc<dyn Workflows>,
+        config: &Config,
     ) -> Self {
         Self {
             counted: Arc::new(Counted::new(pool.clone())),
             pool,
             course,
-            temporal,
-            keep,
+            workflows,
+            temporal: config.temporal.clone(),
+            keep: config.upkeep,
         }
     }
 }
@@ -205,7 +208,7 @@ impl AnalyticsService for Api {
     ) -> Result<Response<WorkflowRunPage>, Status> {
         require_admin(Actor::of(&request))?;
         Ok(Response::new(
-            operations::workflow_runs(&self.temporal, request.into_inner()).await?,
+            operations::workflow_runs(self.workflows.as_ref(), &self.temporal, request.into_inner()).await?,
         ))
     }
 

@@ -21,15 +21,17 @@ mod rebuild;
 mod report;
 mod trends;
 
+use std::sync::Arc;
+
 pub use counter::{Counter, GROUP};
 pub use grpc::Api;
 pub use rebuild::{Rebuilt, rebuild};
 pub use report::Reports;
 use smartcourse_platform::{
-    config,
+    config::Config,
     grpc::{MAX_MESSAGE, Transport},
+    ports::workflows::Workflows,
     postgres,
-    temporal::Temporal,
 };
 use smartcourse_proto::{
     analytics::analytics_service_server::{AnalyticsServiceServer, SERVICE_NAME},
@@ -47,12 +49,17 @@ pub fn migrator() -> Migrator {
 
 /// The gRPC server of this service; `course` leads to the course service, which knows the owners of courses.
 pub fn service(
+    config: &Config,
     pool: PgPool,
     course: Transport,
-    temporal: Temporal,
-    keep: config::Upkeep,
+    workflows: Arc<dyn Workflows>,
 ) -> AnalyticsServiceServer<Api> {
-    AnalyticsServiceServer::new(Api::new(pool, CourseServiceClient::new(course), temporal, keep))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE)
+    AnalyticsServiceServer::new(Api::new(
+        pool,
+        CourseServiceClient::new(course),
+        workflows,
+        config,
+    ))
+    .max_decoding_message_size(MAX_MESSAGE)
+    .max_encoding_message_size(MAX_MESSAGE)
 }

@@ -1,12 +1,12 @@
 //! What administrators look after: events nobody could take, tasks that were given up, and workflows.
 
 use smartcourse_platform::{
-    Error, Result,
+    Error, Result, config,
     error::codes,
     events::parked::{self, Parked},
     page,
+    ports::workflows::{ListedRun, RunState, Workflows},
     tasks::dead::{self, Dead},
-    temporal::{ListedRun, RunState, Temporal},
 };
 use smartcourse_proto::{
     analytics::{
@@ -95,7 +95,8 @@ pub(crate) async fn replay_task(pool: &PgPool, request: ReplayTaskRequest) -> Re
 
 /// Runs of workflows, newest first, as Temporal knows them.
 pub(crate) async fn workflow_runs(
-    temporal: &Temporal,
+    workflows: &dyn Workflows,
+    temporal: &config::Temporal,
     request: WorkflowRunsRequest,
 ) -> Result<WorkflowRunPage> {
     let state = match request.state() {
@@ -110,14 +111,14 @@ pub(crate) async fn workflow_runs(
     let limit = page::limit(request.limit)?;
     let token = page::decode(&request.cursor)?.unwrap_or_default();
     let limit = i32::try_from(limit).unwrap_or(page::MAX_LIMIT);
-    let (runs, next) = temporal.list(state, limit, token).await?;
+    let (runs, next) = workflows.list(state, limit, token).await?;
     Ok(WorkflowRunPage {
         items: runs.into_iter().map(|run| shown(temporal, run)).collect(),
         next_cursor: next.and_then(|token| page::encode(&token)),
     })
 }
 
-fn shown(temporal: &Temporal, run: ListedRun) -> WorkflowRun {
+fn shown(temporal: &config::Temporal, run: ListedRun) -> WorkflowRun {
     let state = match run.state {
         RunState::Running => WorkflowState::Running,
         RunState::Completed => WorkflowState::Completed,
@@ -128,9 +129,7 @@ fn shown(temporal: &Temporal, run: ListedRun) -> WorkflowRun {
     };
     let stamp = |seconds: i64| prost_types::Timestamp { seconds, nanos: 0 };
     WorkflowRun {
-        temporal_url: temporal
-            .config()
-            .workflow_link(&run.workflow_id, Some(&run.run_id)),
+        temporal_url: temporal.workflow_link(&run.workflow_id, Some(&run.run_id)),
         workflow_id: run.workflow_id,
         run_id: run.run_id,
         r#type: run.workflow_type,

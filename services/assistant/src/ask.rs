@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
     grpc::Actor,
+    ports::answers::{Exchange, Question, Statement},
     unbroken,
 };
 use smartcourse_proto::{
     assistant::{Answer, AskRequest, Citation, Conversation, Turn},
-    content::{Passage, Passages, RetrieveRequest},
+    content::{Passages, RetrieveRequest},
     course::LivePointersRequest,
     events::AssistantAnswered,
 };
@@ -64,14 +66,25 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         .retrieve(Actor::Service.request(retrieve))
         .await?
         .into_inner();
-    let citations = cite(state, question, &found, version).await?;
+    let asked = Question {
+        text: question,
+        history: &history(&conversation),
+        passages: &found.items,
+        refuse_below: found.refuse_below,
+    };
+    let (mut text, mut citations) = (Vec::new(), Vec::new());
+    let mut statements = state.answerer.answer(asked);
+    while let Some(statement) = statements.try_next().await? {
+        text.extend(checked(statement, &found, version, &mut citations));
+    }
+    drop(statements);
     let answer = Answer {
         conversation_id: conversation.id.clone(),
         refused: citations.is_empty(),
         answer: if citations.is_empty() {
             REFUSAL.to_owned()
         } else {
-            text(&citations)
+            text.join("\n")
         },
         citations,
         version,
@@ -110,26 +123,44 @@ fn condensed(conversation: &Conversation, question: &str) -> String {
     }
 }
 
-/// The answer's statements as citations. One whose quote does not stand in its passage is dropped: an answer never lies
-/// about its source.
-async fn cite(state: &State, question: &str, found: &Passages, version: i32) -> Result<Vec<Citation>> {
-    let threshold = if found.lexical {
-        state.config.refuse_below_lexical
-    } else {
-        state.config.refuse_below
+/// What was asked and answered before.
+fn history(conversation: &Conversation) -> Vec<Exchange> {
+    let exchange = |turn: &Turn| Exchange {
+        question: turn.question.clone(),
+        answer: turn
+            .answer
+            .as_ref()
+            .map(|answer| answer.answer.clone())
+            .unwrap_or_default(),
     };
-    let statements = state.answerer.answer(question, &found.items, threshold).await?;
-    let checked = statements.into_iter().filter_map(|statement| {
-        let passage: &Passage = found.items.get(statement.passage)?;
-        let stands = passage.version == version && !statement.quote.is_empty() && passage.text.contains(&statement.quote);
-        if !stands {
+    conversation.turns.iter().map(exchange).collect()
+}
+
+/// A statement with the numbers of its citations, which are added to the others. A citation whose quote does not stand in
+/// its passage is dropped, and so is a statement without any: an answer never lies about its source.
+fn checked(
+    statement: Statement,
+    found: &Passages,
+    version: i32,
+    citations: &mut Vec<Citation>,
+) -> Option<String> {
+    let before = citations.len();
+    let mut text = statement.text;
+    for cited in statement.citations {
+        let Some(passage) = found.items.get(cited.passage) else {
+            tracing::error!(
+                passage = cited.passage,
+                "a citation named no passage and was dropped"
+            );
+            continue;
+        };
+        if passage.version != version || cited.quote.is_empty() || !passage.text.contains(&cited.quote) {
             tracing::error!(lesson_id = %passage.lesson_id, "a citation did not stand in its passage and was dropped");
+            continue;
         }
-        stands.then_some((passage, statement))
-    });
-    Ok((1..)
-        .zip(checked)
-        .map(|(n, (passage, statement))| Citation {
+        let n = i32::try_from(citations.len() + 1).unwrap_or(i32::MAX);
+        text.push_str(&format!(" [{n}]"));
+        citations.push(Citation {
             n,
             lesson_id: passage.lesson_id.clone(),
             lesson_title: passage.lesson_title.clone(),
@@ -137,23 +168,56 @@ async fn cite(state: &State, question: &str, found: &Passages, version: i32) -> 
             version: passage.version,
             page: passage.page,
             start_seconds: passage.start_seconds,
-            quote: statement.quote,
-            score: statement.score,
-        })
-        .collect())
-}
-
-fn text(citations: &[Citation]) -> String {
-    citations
-        .iter()
-        .map(|citation| format!("{} [{}]", citation.quote, citation.n))
-        .collect::<Vec<_>>()
-        .join("\n")
+            quote: cited.quote,
+            score: cited.score,
+        });
+    }
+    (citations.len() > before).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use smartcourse_platform::ports::answers as ports;
+    use smartcourse_proto::content::Passage;
+
     use super::*;
+
+    #[test]
+    fn a_statement_stands_on_what_is_there() {
+        let passage = |version: i32, text: &str| Passage {
+            version,
+            text: text.to_owned(),
+            ..Passage::default()
+        };
+        let found = Passages {
+            items: vec![passage(2, "Bread rises."), passage(1, "Bread fell.")],
+            ..Passages::default()
+        };
+        let statement = |spans: &[(usize, &str)]| Statement {
+            text: "It rises.".to_owned(),
+            citations: spans
+                .iter()
+                .map(|(passage, quote)| ports::Citation {
+                    passage: *passage,
+                    quote: (*quote).to_owned(),
+                    score: 0.5,
+                })
+                .collect(),
+        };
+        let mut citations = Vec::new();
+        let mut check = |spans: &[(usize, &str)]| checked(statement(spans), &found, 2, &mut citations);
+        assert_eq!(check(&[(0, "Bread rises.")]).as_deref(), Some("It rises. [1]"));
+        assert_eq!(check(&[]), None, "nothing supports it");
+        assert_eq!(
+            check(&[(0, "Bread fell."), (1, "Bread fell."), (0, ""), (7, "x")]),
+            None
+        );
+        assert_eq!(
+            check(&[(0, "rises"), (0, "falls")]).as_deref(),
+            Some("It rises. [2]")
+        );
+        assert_eq!(citations.len(), 2);
+    }
 
     #[test]
     fn a_fragment_is_asked_with_the_question_before_it() {

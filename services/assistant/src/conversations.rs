@@ -26,6 +26,9 @@ const COLLECTION: &str = "assistant.conversations";
 /// Characters of the title a list shows.
 const MAX_TITLE: usize = 80;
 
+/// Turns of a conversation at most: its document must not outgrow what a document store takes.
+const MAX_TURNS: usize = 200;
+
 /// A turn in the row of its conversation, and what the document of a new one begins with.
 #[derive(Serialize, Deserialize)]
 struct Pending {
@@ -60,10 +63,15 @@ pub(crate) async fn open(
             ..Conversation::default()
         });
     };
-    read(state, user, id)
+    let found = read(state, user, id)
         .await?
         .filter(|found| found.course_id == course_id)
-        .ok_or_else(|| unknown(id))
+        .ok_or_else(|| unknown(id))?;
+    if found.turns.len() >= MAX_TURNS {
+        let detail = format!("a conversation has at most {MAX_TURNS} turns");
+        return Err(Error::new(&codes::CONVERSATION_FULL, detail));
+    }
+    Ok(found)
 }
 
 /// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on

@@ -11,13 +11,10 @@ use std::sync::Arc;
 
 use smartcourse_platform::{
     Result,
-    config::{Assistant, Config},
-    engines::{
-        answers::{Answerer, Extractive},
-        documents::Documents,
-    },
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client, postgres,
+    grpc_client,
+    ports::{answers::Answerer, documents::Documents},
+    postgres,
 };
 use smartcourse_proto::{
     assistant::assistant_service_server::{AssistantServiceServer, SERVICE_NAME},
@@ -41,29 +38,27 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) answerer: Arc<dyn Answerer>,
-    pub(crate) config: Assistant,
     pub(crate) course: CourseServiceClient<Transport>,
     pub(crate) content: ContentServiceClient<Transport>,
 }
 
-/// The gRPC service over a database, the documents, and the course and content services.
+/// The gRPC service over a database, the documents, what answers, and the course and content services.
 ///
 /// `documents` should not share `pool`: a document is written while a transaction is open.
 ///
 /// # Errors
 /// None today; the signature is that of all services.
 pub fn service(
-    config: &Config,
     pool: PgPool,
     documents: Arc<dyn Documents>,
+    answerer: Arc<dyn Answerer>,
     course: Transport,
     content: Transport,
 ) -> Result<AssistantServiceServer<Api>> {
     let state = State {
         pool,
         documents,
-        answerer: Arc::new(Extractive),
-        config: config.assistant.clone(),
+        answerer,
         course: CourseServiceClient::new(course),
         content: grpc_client!(ContentServiceClient<Transport>, content),
     };

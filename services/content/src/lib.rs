@@ -20,9 +20,10 @@ use moka::future::Cache;
 use smartcourse_platform::{
     Result,
     config::Config,
-    engines::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client, postgres,
+    grpc_client,
+    ports::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
+    postgres,
 };
 use smartcourse_proto::{
     content::content_service_server::{ContentServiceServer, SERVICE_NAME},
@@ -57,7 +58,7 @@ pub struct Deps {
     /// Chunks, one document per lesson.
     pub documents: Arc<dyn Documents>,
     /// Uploads and the files of versions.
-    pub files: Files,
+    pub files: Arc<dyn Files>,
     /// Vectors of versions.
     pub vectors: Arc<dyn Vectors>,
     /// Search entries of versions.

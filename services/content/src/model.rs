@@ -185,6 +185,11 @@ pub(crate) fn chunks(passages: Vec<smartcourse_text::Chunk>) -> Vec<Chunk> {
         .collect()
 }
 
+/// Anchor of a chunk among the units of its lesson. Anchors of other kinds of units begin with other letters.
+pub(crate) fn anchor(ordinal: i32) -> String {
+    format!("c{ordinal:06}")
+}
+
 /// What the model sees of a chunk: its place and its words.
 pub(crate) fn embedded_text(title: &str, chunk: &Chunk) -> String {
     if chunk.heading.is_empty() {

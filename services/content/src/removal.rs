@@ -1,16 +1,16 @@
 //! The files of a course that was deleted: removed in the background, since storage may be slow and a course is not.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use smartcourse_platform::{
     Result,
-    engines::files::{FilePath, Files},
     events::{Consumer, Event},
+    ports::files::Files,
     tasks::{self, Handler, Outcome, Task},
 };
 use smartcourse_proto::events::CourseDeleted;
 use sqlx::{PgConnection, PgPool};
-
-use crate::ops::discard::remove_file;
 
 /// Kind of the task; its payload is the id of the course.
 const KIND: &str = "content.remove_files";
@@ -40,12 +40,12 @@ impl Consumer for Deletions {
 /// Removes them.
 pub struct FileRemoval {
     pool: PgPool,
-    files: Files,
+    files: Arc<dyn Files>,
 }
 
 impl FileRemoval {
     /// Over a pool of schema `content` and the files.
-    pub fn new(pool: PgPool, files: Files) -> Self {
+    pub fn new(pool: PgPool, files: Arc<dyn Files>) -> Self {
         Self { pool, files }
     }
 }
@@ -66,7 +66,7 @@ impl Handler for FileRemoval {
         .fetch_all(&self.pool)
         .await?;
         for key in keys {
-            remove_file(&self.files, &FilePath::from(key.as_str())).await?;
+            self.files.delete(&key).await?;
         }
         Ok(())
     }

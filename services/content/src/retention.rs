@@ -1,11 +1,10 @@
 //! How long versions stay: superseded ones lose files, vectors and index after a while, their chunks stay for ever;
-//! discarded ones are swept once more for what slipped in late; broken uploads go. A Temporal Schedule asks for a sweep
+//! discarded ones are swept once more for what slipped in late; broken uploads and unfinished files go. A Temporal Schedule asks for a sweep
 //! every hour.
 
 use async_trait::async_trait;
 use smartcourse_platform::{
     Error, Result, config,
-    engines::files::FilePath,
     error::codes,
     events::{Consumer, Event},
     postgres,
@@ -19,7 +18,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Deps,
-    ops::discard::{ALL, remove, remove_file},
+    ops::discard::{ALL, remove},
 };
 
 /// Discarded versions one sweep goes over again.
@@ -80,6 +79,9 @@ pub(crate) async fn sweep(pool: &PgPool, deps: &Deps) -> Result<usize> {
     retire(pool, deps, &mut tally).await?;
     sweep_discarded(pool, deps, &mut tally).await?;
     sweep_uploads(pool, deps, &mut tally).await?;
+    if let Err(error) = deps.files.sweep().await {
+        tally.note("unfinished files", Err(error));
+    }
     tally.finish()
 }
 
@@ -214,7 +216,7 @@ async fn sweep_uploads(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<
 }
 
 async fn remove_upload(pool: &PgPool, deps: &Deps, key: &str) -> Result<()> {
-    remove_file(&deps.files, &FilePath::from(key)).await?;
+    deps.files.delete(key).await?;
     sqlx::query!("delete from content.uploads where storage_key = $1", key)
         .execute(pool)
         .await?;
@@ -227,13 +229,11 @@ mod tests {
 
     use smartcourse_platform::{
         config::Config,
-        engines::{
-            documents, embeddings, files, search,
-            vectors::{Near, Vector, Vectors},
-        },
         grpc::Transport,
+        ports::vectors::{Near, Vector, Vectors},
         postgres,
     };
+    use smartcourse_tests::engines::{documents, embeddings, files::directory::Directory, search};
     use smartcourse_text::{Limits, Sandbox};
 
     use super::*;
@@ -243,6 +243,10 @@ mod tests {
 
     #[async_trait]
     impl Vectors for Broken {
+        async fn prepare(&self, _: &str, _: usize) -> Result<()> {
+            Ok(())
+        }
+
         async fn put_lesson(&self, _: &str, _: VersionId, _: &str, _: &[Vector]) -> Result<()> {
             Ok(())
         }
@@ -266,11 +270,11 @@ mod tests {
     fn deps(pool: &PgPool, dir: &std::path::Path) -> Deps {
         let grpc = Config::load(None).unwrap().grpc;
         Deps {
-            documents: Arc::new(documents::Postgres::new(pool.clone())),
-            files: files::directory(dir).unwrap(),
+            documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
+            files: Arc::new(Directory::open(dir).unwrap()),
             vectors: Arc::new(Broken),
-            search: Arc::new(search::Postgres::new(pool.clone())),
-            embedder: embeddings::embedded(dir).unwrap(),
+            search: Arc::new(search::postgres::Postgres::new(pool.clone())),
+            embedder: embeddings::embedded::open(dir).unwrap(),
             course: Transport::remote(&grpc, &grpc.course).unwrap(),
             sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),
         }

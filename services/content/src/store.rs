@@ -5,9 +5,9 @@ use std::{collections::HashMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
     Error, Result,
-    engines::documents::Documents,
     error::codes,
     grpc::Actor,
+    ports::documents::Documents,
     postgres::{self, Tx},
 };
 use smartcourse_proto::{

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use smartcourse_platform::{
     Result,
-    engines::documents::Documents,
     events::{Consumer, Event},
+    ports::documents::Documents,
 };
 use smartcourse_proto::events::CourseDeleted;
 use sqlx::PgConnection;

@@ -16,12 +16,11 @@ use std::sync::Arc;
 
 use smartcourse_platform::{
     Result,
-    config::Config,
-    engines::documents::Documents,
+    config::{self, Config},
     grpc::{MAX_MESSAGE, Transport},
+    ports::{documents::Documents, workflows::Workflows},
     postgres,
     reader::Reader,
-    temporal::Temporal,
 };
 use smartcourse_proto::{
     course::course_service_server::{CourseServiceServer, SERVICE_NAME},
@@ -46,13 +45,14 @@ pub(crate) struct State {
     /// For what is read most.
     pub(crate) reader: Reader,
     pub(crate) documents: Arc<dyn Documents>,
-    pub(crate) temporal: Temporal,
+    pub(crate) workflows: Arc<dyn Workflows>,
+    pub(crate) temporal: config::Temporal,
     pub(crate) enrollment: EnrollmentServiceClient<Transport>,
     pub(crate) settings: smartcourse_workflows::policy::Settings,
     pub(crate) runs: ops::status::RunCache,
 }
 
-/// The gRPC service over a database, the documents, Temporal and the enrollment service.
+/// The gRPC service over a database, the documents, the workflows and the enrollment service.
 ///
 /// `documents` should not share `pool`: a document is written while a transaction is open.
 ///
@@ -62,7 +62,7 @@ pub fn service(
     config: &Config,
     pool: PgPool,
     documents: Arc<dyn Documents>,
-    temporal: Temporal,
+    workflows: Arc<dyn Workflows>,
     enrollment: Transport,
 ) -> Result<CourseServiceServer<Api>> {
     let publish = &config.publish;
@@ -70,7 +70,8 @@ pub fn service(
         reader: Reader::new(pool.clone()),
         pool,
         documents,
-        temporal,
+        workflows,
+        temporal: config.temporal.clone(),
         enrollment: EnrollmentServiceClient::new(enrollment),
         settings: smartcourse_workflows::policy::Settings {
             deadline_seconds: publish.deadline_seconds,

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use serde_json::json;
 use smartcourse_platform::{
     Error, Result,
-    engines::{
+    error::codes,
+    grpc::{Actor, Transport},
+    ports::{
         mail::{Mail, Mailer},
         push::Pusher,
         sms::Texter,
     },
-    error::codes,
-    grpc::{Actor, Transport},
     tasks::{Handler, Outcome, Task},
 };
 use smartcourse_proto::{
@@ -29,8 +29,8 @@ use crate::{
     templates::{Facts, Form, Templates},
 };
 
-/// What all channels need.
-pub(crate) struct Desk {
+/// What messages of all channels are made from.
+pub(crate) struct Source {
     pub(crate) pool: PgPool,
     pub(crate) user: UserServiceClient<Transport>,
     pub(crate) course: CourseServiceClient<Transport>,
@@ -38,7 +38,7 @@ pub(crate) struct Desk {
     pub(crate) public_url: String,
 }
 
-impl Desk {
+impl Source {
     /// Looks up who is written to, and what the message names.
     async fn facts(&self, message: &Message) -> Result<(User, Facts)> {
         let id = message.user_id;
@@ -72,14 +72,14 @@ impl Desk {
     }
 }
 
-/// How messages of a channel leave.
-pub(crate) enum Way {
+/// What a channel hands its messages to.
+pub(crate) enum Sender {
     Mail(Arc<dyn Mailer>),
     Text(Arc<dyn Texter>),
     Push(Arc<dyn Pusher>),
 }
 
-impl Way {
+impl Sender {
     fn channel(&self) -> Channel {
         match self {
             Self::Mail(_) => Channel::Email,
@@ -91,34 +91,34 @@ impl Way {
 
 /// The handler of one channel's tasks.
 pub(crate) struct Carrier {
-    way: Way,
-    desk: Arc<Desk>,
+    sender: Sender,
+    source: Arc<Source>,
 }
 
 impl Carrier {
-    pub(crate) fn new(way: Way, desk: Arc<Desk>) -> Self {
-        Self { way, desk }
+    pub(crate) fn new(sender: Sender, source: Arc<Source>) -> Self {
+        Self { sender, source }
     }
 }
 
 #[async_trait]
 impl Handler for Carrier {
     fn kind(&self) -> &'static str {
-        message::kind(self.way.channel())
+        message::kind(self.sender.channel())
     }
 
     async fn handle(&self, task: &Task) -> Result<()> {
         let message: Message = task.read()?;
         // The user may have changed their mind since it was queued.
-        let wishes = preferences::of(&self.desk.pool, message.user_id).await?;
-        if !wishes.wants(self.way.channel()) {
-            return deliveries::suppress(&self.desk.pool, task.id).await;
+        let wishes = preferences::of(&self.source.pool, message.user_id).await?;
+        if !wishes.wants(self.sender.channel()) {
+            return deliveries::suppress(&self.source.pool, task.id).await;
         }
-        let (user, facts) = self.desk.facts(&message).await?;
-        let write = |form| self.desk.templates.write(message.template, form, &facts);
+        let (user, facts) = self.source.facts(&message).await?;
+        let write = |form| self.source.templates.write(message.template, form, &facts);
         let id = task.id.to_string();
-        match &self.way {
-            Way::Mail(mailer) => {
+        match &self.sender {
+            Sender::Mail(mailer) => {
                 let mail = Mail {
                     to: user.email,
                     to_name: user.full_name,
@@ -129,11 +129,11 @@ impl Handler for Carrier {
                 };
                 mailer.send(&id, &mail).await
             }
-            Way::Text(texter) => {
+            Sender::Text(texter) => {
                 let phone = wishes.phone.unwrap_or_default();
                 texter.send(&phone, &write(Form::Short)?).await
             }
-            Way::Push(pusher) => {
+            Sender::Push(pusher) => {
                 let body = json!({
                     "title": write(Form::Subject)?,
                     "body": write(Form::Short)?,
@@ -147,7 +147,8 @@ impl Handler for Carrier {
                     .as_ref()
                     .is_err_and(|error| error.is(&codes::SUBSCRIPTION_GONE))
                 {
-                    preferences::forget_subscription(&self.desk.pool, message.user_id, &subscription).await?;
+                    preferences::forget_subscription(&self.source.pool, message.user_id, &subscription)
+                        .await?;
                 }
                 sent
             }

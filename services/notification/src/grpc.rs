@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use smartcourse_platform::{
     Error,
-    engines::push::Pusher,
     error::codes,
     grpc::{Actor, Transport, from_workflow},
+    ports::push::Pusher,
 };
 use smartcourse_proto::{
     enrollment::{AccessRequest, enrollment_service_client::EnrollmentServiceClient},

@@ -18,9 +18,10 @@ use std::sync::Arc;
 use smartcourse_platform::{
     Result,
     config::Config,
-    engines::{mail, push, sms},
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client, postgres, tasks,
+    grpc_client,
+    ports::{mail::Mailer, push::Pusher, sms::Texter},
+    postgres, tasks,
 };
 use smartcourse_proto::{
     course::course_service_client::CourseServiceClient,
@@ -33,7 +34,7 @@ use sqlx::{PgPool, migrate::Migrator};
 pub use feed::Feed;
 pub use grpc::Api;
 
-use carrier::{Carrier, Desk, Way};
+use carrier::{Carrier, Sender, Source};
 use message::Channels;
 
 /// Name of the gRPC service, for health checks.
@@ -44,49 +45,56 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("notification", sqlx::migrate!("./migrations"))
 }
 
-/// The gRPC service over a database and the way to whoever knows who is enrolled.
+/// The gRPC service over a database, push messages, and the way to whoever knows who is enrolled.
 ///
 /// # Errors
-/// When the key of push messages cannot be used.
+/// None today; the signature is that of all services.
 pub fn service(
     config: &Config,
     pool: PgPool,
+    pusher: Option<Arc<dyn Pusher>>,
     enrollment: Transport,
 ) -> Result<NotificationServiceServer<Api>> {
     let enrollment = grpc_client!(EnrollmentServiceClient<Transport>, enrollment);
-    let api = Api::new(
-        pool,
-        Channels::of(config),
-        push::pusher(&config.web_push)?,
-        enrollment,
-    );
+    let api = Api::new(pool, Channels::of(config), pusher, enrollment);
     Ok(NotificationServiceServer::new(api)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE))
 }
 
-/// What the tasks role runs for this service: one handler per configured channel.
+/// What messages leave by; a channel that is off has none.
+pub struct Senders {
+    /// Mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Text messages.
+    pub texter: Option<Arc<dyn Texter>>,
+    /// Push messages.
+    pub pusher: Option<Arc<dyn Pusher>>,
+}
+
+/// What the tasks role runs for this service: one handler per channel.
 ///
 /// # Errors
-/// When a setting of a channel cannot be used, or a template is broken.
+/// When a template is broken.
 pub fn handlers(
     config: &Config,
     pool: PgPool,
+    senders: Senders,
     user: Transport,
     course: Transport,
 ) -> Result<Vec<Arc<dyn tasks::Handler>>> {
-    let mut ways = vec![Way::Mail(mail::mailer(&config.mail)?)];
-    ways.extend(sms::texter(&config.sms)?.map(Way::Text));
-    ways.extend(push::pusher(&config.web_push)?.map(Way::Push));
-    let desk = Arc::new(Desk {
+    let mut channels = vec![Sender::Mail(senders.mailer)];
+    channels.extend(senders.texter.map(Sender::Text));
+    channels.extend(senders.pusher.map(Sender::Push));
+    let source = Arc::new(Source {
         pool,
         user: grpc_client!(UserServiceClient<Transport>, user),
         course: grpc_client!(CourseServiceClient<Transport>, course),
         templates: templates::Templates::new()?,
         public_url: config.public_url(),
     });
-    Ok(ways
+    Ok(channels
         .into_iter()
-        .map(|way| Arc::new(Carrier::new(way, Arc::clone(&desk))) as Arc<dyn tasks::Handler>)
+        .map(|sender| Arc::new(Carrier::new(sender, Arc::clone(&source))) as Arc<dyn tasks::Handler>)
         .collect())
 }

@@ -2,8 +2,8 @@
 
 use smartcourse_platform::{
     Error, Result,
-    engines::push::Pusher,
     error::{Problems, codes},
+    ports::push::Pusher,
     postgres,
 };
 use smartcourse_proto::notification::{Channel, Preferences};

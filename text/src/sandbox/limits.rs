@@ -21,13 +21,14 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 1 GiB, 10 s, 20 s and 32 MiB: several times what a manual of a thousand pages needs.
+    /// 1 GiB, 10 s, 20 s and 12 MiB: several times what a manual of a thousand pages needs. The last is also what the
+    /// smallest document store takes as one document.
     fn default() -> Self {
         Self {
             address_space_bytes: 1 << 30,
             cpu_seconds: 10,
             wall: Duration::from_secs(20),
-            output_bytes: 32 << 20,
+            output_bytes: 12 << 20,
         }
     }
 }

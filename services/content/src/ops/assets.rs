@@ -2,12 +2,7 @@
 
 use async_stream::try_stream;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use smartcourse_platform::{
-    Error, Result,
-    engines::files::{FilePath, ObjectStoreExt},
-    error::codes,
-    grpc::Actor,
-};
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
 use tonic::Status;
 
@@ -30,12 +25,7 @@ pub(crate) async fn read(
     request: GetAssetRequest,
 ) -> Result<BoxStream<'static, Result<AssetPart, Status>>> {
     let row = readable(state, actor, &request).await?;
-    let mut bytes = state
-        .deps
-        .files
-        .get(&FilePath::from(row.storage_key.as_str()))
-        .await?
-        .into_stream();
+    let mut bytes = state.deps.files.read(&row.storage_key).await?;
     let header = AssetHeader {
         course_id: row.course_id,
         filename: row.filename,
@@ -45,7 +35,7 @@ pub(crate) async fn read(
     };
     let parts = try_stream! {
         yield AssetPart { header: Some(header), data: Vec::new() };
-        while let Some(chunk) = bytes.try_next().await.map_err(Error::from)? {
+        while let Some(chunk) = bytes.try_next().await? {
             for part in chunk.chunks(PART_BYTES) {
                 yield AssetPart { header: None, data: part.to_vec() };
             }

@@ -1,12 +1,6 @@
 //! Undoing a version: a tombstone first, then what was written before it.
 
-use futures::TryStreamExt;
-use smartcourse_platform::{
-    Error, Result,
-    engines::files::{FilePath, Files, ObjectStoreExt},
-    error::codes,
-    fault, postgres,
-};
+use smartcourse_platform::{Error, Result, error::codes, fault, postgres};
 use smartcourse_proto::{
     content::{DiscardRequest, Part},
     ids::{CourseId, VersionId},
@@ -57,11 +51,7 @@ pub(crate) async fn remove(pool: &PgPool, deps: &Deps, version: VersionId, part:
     let (course_id, number) = (version.course_id.0, version.version);
     match part {
         Part::Files => {
-            let prefix = FilePath::from(files_prefix(version));
-            let found: Vec<_> = deps.files.list(Some(&prefix)).try_collect().await?;
-            for object in found {
-                remove_file(&deps.files, &object.location).await?;
-            }
+            deps.files.delete_prefix(&files_prefix(version)).await?;
             sqlx::query!(
                 "delete from content.version_assets where course_id = $1 and version = $2",
                 course_id,
@@ -87,12 +77,4 @@ pub(crate) async fn remove(pool: &PgPool, deps: &Deps, version: VersionId, part:
         Part::Unspecified => {}
     }
     Ok(())
-}
-
-/// Removes a file that may be gone.
-pub(crate) async fn remove_file(files: &Files, path: &FilePath) -> Result<()> {
-    match files.delete(path).await.map_err(Error::from) {
-        Err(error) if !error.is(&codes::NOT_FOUND) => Err(error),
-        _ => Ok(()),
-    }
 }

@@ -9,9 +9,11 @@ use std::{
 use async_stream::try_stream;
 use futures::{StreamExt, stream::BoxStream};
 use smartcourse_platform::{
-    Error, Result,
-    engines::vectors::{Vector, from_bytes, to_bytes},
-    fault,
+    Error, Result, fault,
+    ports::{
+        embeddings::{Purpose, from_bytes, to_bytes},
+        vectors::Vector,
+    },
 };
 use smartcourse_proto::{
     content::{EmbedProgress, LessonPlan, LessonRef, LessonTask},
@@ -21,16 +23,13 @@ use tonic::Status;
 
 use crate::{
     State,
-    model::{Chunk, count, embedded_text, text_hash},
+    model::{Chunk, anchor, count, embedded_text, text_hash},
     store::{self, LessonRow, READ_BATCH},
 };
 
-/// Texts the model is given at once.
-const BATCH: usize = 16;
-
-/// A text and the hash that names its embedding.
+/// The text of a unit and the hash that names its embedding.
 struct Text {
-    ordinal: i32,
+    anchor: String,
     text: String,
     hash: String,
 }
@@ -41,7 +40,7 @@ fn texts(title: &str, chunks: &[Chunk]) -> Vec<Text> {
         .map(|chunk| {
             let text = embedded_text(title, chunk);
             Text {
-                ordinal: chunk.ordinal,
+                anchor: anchor(chunk.ordinal),
                 hash: text_hash(&text),
                 text,
             }
@@ -82,14 +81,13 @@ pub(crate) async fn count_unknown(state: &State, hashes: &[String]) -> Result<i3
 }
 
 /// The vectors of a lesson, if all of them are known.
-fn vectors(lesson_id: &str, texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vector>> {
+fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vector>> {
     texts
         .iter()
         .map(|text| {
             let embedding = known.get(&text.hash)?.clone();
             Some(Vector {
-                lesson_id: lesson_id.to_owned(),
-                ordinal: text.ordinal,
+                anchor: text.anchor.clone(),
                 embedding,
             })
         })
@@ -99,7 +97,9 @@ fn vectors(lesson_id: &str, texts: &[Text], known: &HashMap<String, Vec<f32>>) -
 /// Writes the vectors of lessons the model knows all of; lists the others.
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
     store::require_open(&state.pool, version).await?;
-    let model = state.deps.embedder.model();
+    let embedder = &state.deps.embedder;
+    let model = embedder.model();
+    state.deps.vectors.prepare(model, embedder.dimensions()).await?;
     let all = store::lessons(&state.pool, version).await?;
     let total_lessons = count(all.len());
     let with_text: Vec<LessonRow> = all.into_iter().filter(|row| row.chunk_count > 0).collect();
@@ -118,7 +118,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
             .collect();
         let known = known(&mut *tx, model, &hashes).await?;
         for (row, texts) in &lessons {
-            match vectors(&row.lesson_id, texts, &known) {
+            match vectors(texts, &known) {
                 Some(vectors) => {
                     state
                         .deps
@@ -162,13 +162,13 @@ pub(crate) fn lesson(
         let total = count(texts.len());
         let mut left = missing.len();
         yield EmbedProgress { done: total - count(left), total };
-        for batch in missing.chunks(BATCH) {
+        for batch in missing.chunks(state.deps.embedder.batch_limit()) {
             let embedded = embed(&state, batch).await?;
             left -= batch.len();
             known.extend(embedded);
             yield EmbedProgress { done: total - count(left), total };
         }
-        let vectors = vectors(&row.lesson_id, &texts, &known)
+        let vectors = vectors(&texts, &known)
             .ok_or_else(|| Error::internal("the model answered fewer vectors than texts"))?;
         let tx = store::begin_write(&state, version).await?;
         state.deps.vectors.put_lesson(state.deps.embedder.model(), version, &row.lesson_id, &vectors).await?;
@@ -186,7 +186,10 @@ async fn embed(state: &State, batch: &[&Text]) -> Result<Vec<(String, Vec<f32>)>
     let embedded = state
         .deps
         .embedder
-        .embed(batch.iter().map(|text| text.text.clone()).collect())
+        .embed(
+            Purpose::Passage,
+            batch.iter().map(|text| text.text.clone()).collect(),
+        )
         .await?;
     let hashes: Vec<String> = batch.iter().map(|text| text.hash.clone()).collect();
     let bytes: Vec<Vec<u8>> = embedded.iter().map(|vector| to_bytes(vector)).collect();

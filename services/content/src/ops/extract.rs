@@ -1,12 +1,7 @@
 //! One lesson from its source to stored chunks.
 
 use futures::TryStreamExt;
-use smartcourse_platform::{
-    Error, Result,
-    engines::files::{FilePath, ObjectStoreExt},
-    error::codes,
-    fault,
-};
+use smartcourse_platform::{Error, Result, error::codes, fault};
 use smartcourse_proto::{
     content::{ExtractReply, LessonRef},
     course::Lesson,
@@ -107,7 +102,7 @@ async fn from_file(
     )
     .fetch_optional(&state.pool)
     .await?;
-    let path = FilePath::from(copied.as_deref().unwrap_or(&asset.storage_key));
+    let key = copied.as_deref().unwrap_or(&asset.storage_key);
     let local = tempfile::tempfile().map_err(|error| Error::internal("no temporary file").because(error))?;
     let broken = |error: std::io::Error| {
         Error::new(&codes::UNAVAILABLE, "a temporary file cannot be written").because(error)
@@ -116,11 +111,10 @@ async fn from_file(
     let mut bytes = state
         .deps
         .files
-        .get(&path)
+        .read(key)
         .await
         // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
-        .map_err(|error| Error::internal(format!("the file {} cannot be opened", asset.id)).because(error))?
-        .into_stream();
+        .map_err(|error| Error::internal(format!("the file {} cannot be opened", asset.id)).because(error))?;
     while let Some(chunk) = bytes.try_next().await? {
         writer.write_all(&chunk).await.map_err(broken)?;
     }

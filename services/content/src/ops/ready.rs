@@ -1,6 +1,12 @@
 //! The end of content processing: everything counted, then the search index.
 
-use smartcourse_platform::{Error, Result, engines::search::Entry, error::codes, fault, postgres};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    fault,
+    ports::{Unit, search::Entry},
+    postgres,
+};
 use smartcourse_proto::{
     content::{IndexReply, Readiness},
     course::Warning,
@@ -9,7 +15,7 @@ use smartcourse_proto::{
 
 use crate::{
     State,
-    model::count,
+    model::{anchor, count},
     store::{self, LessonRow, READ_BATCH},
 };
 
@@ -85,8 +91,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         })
         .collect();
     let mut entries = vec![Entry {
-        lesson_id: String::new(),
-        ordinal: 0,
+        unit: Unit::new("", ""),
         title: manifest.course_title.clone(),
         body: titles.join("\n"),
     }];
@@ -101,8 +106,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         let chunks = store::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
         entries.extend(batch.iter().zip(chunks).flat_map(|(row, chunks)| {
             chunks.into_iter().map(|chunk| Entry {
-                lesson_id: row.lesson_id.clone(),
-                ordinal: chunk.ordinal,
+                unit: Unit::new(&row.lesson_id, anchor(chunk.ordinal)),
                 title: row.title.clone(),
                 body: chunk.text,
             })

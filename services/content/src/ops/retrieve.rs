@@ -7,8 +7,11 @@ use std::{
 
 use smartcourse_platform::{
     Error, Result,
-    engines::vectors::cosine,
     error::{Problems, codes},
+    ports::{
+        Unit,
+        embeddings::{Purpose, cosine},
+    },
 };
 use smartcourse_proto::{
     content::{Passage, Passages, RetrieveRequest, SentenceScore},
@@ -17,7 +20,7 @@ use smartcourse_proto::{
 
 use crate::{
     State,
-    model::text_hash,
+    model::{anchor, text_hash},
     store::{self, LessonRow, chunks_key},
 };
 
@@ -35,9 +38,6 @@ const BY_MEANING: f64 = 2.0;
 const BY_WORDS: f64 = 1.0;
 /// Words of a sentence that can answer something: headings and tables of numbers cannot.
 const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 4..=60;
-
-/// A chunk: its lesson and its place there.
-type Place = (String, i32);
 
 pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<Passages> {
     let mut problems = Problems::default();
@@ -70,7 +70,8 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
     let model = state.deps.embedder.model();
     // Ranking by words is work of the database: it goes on while the model is at the question.
     let by_meaning = async {
-        let embedded = one(state.deps.embedder.embed(vec![question.clone()]).await?)?;
+        let asked = vec![question.clone()];
+        let embedded = one(state.deps.embedder.embed(Purpose::Query, asked).await?)?;
         // Vectors of different models never meet: a version of another model is searched by its words only.
         let near = if used == model {
             state
@@ -85,14 +86,8 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
     };
     let by_words = state.deps.search.rank(&question, version, CANDIDATES.into());
     let ((embedded, near), ranked) = tokio::try_join!(by_meaning, by_words)?;
-    let near: Vec<Place> = near
-        .into_iter()
-        .map(|near| (near.lesson_id, near.ordinal))
-        .collect();
-    let ranked: Vec<Place> = ranked
-        .into_iter()
-        .map(|(lesson, ordinal, _)| (lesson, ordinal))
-        .collect();
+    let near: Vec<Unit> = near.into_iter().map(|near| near.unit).collect();
+    let ranked: Vec<Unit> = ranked.into_iter().map(|(unit, _)| unit).collect();
     let mut best = fuse(&[(BY_MEANING, &near), (BY_WORDS, &ranked)]);
     best.truncate(limit);
     let mut items = load(state, version, best).await?;
@@ -100,7 +95,7 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
     Ok(Passages {
         items,
         model: model.to_owned(),
-        lexical: state.deps.embedder.is_lexical(),
+        refuse_below: state.deps.embedder.refuse_below(),
     })
 }
 
@@ -111,25 +106,25 @@ fn one(vectors: Vec<Vec<f32>>) -> Result<Vec<f32>> {
         .ok_or_else(|| Error::internal("the model answered no vector"))
 }
 
-/// Reciprocal rank fusion: each ranking gives a chunk its weight over damping plus rank. Best first; ties by place.
-fn fuse(rankings: &[(f64, &[Place])]) -> Vec<(Place, f64)> {
-    let mut scores: HashMap<&Place, f64> = HashMap::new();
+/// Reciprocal rank fusion: each ranking gives a unit its weight over damping plus rank. Best first; ties by place.
+fn fuse(rankings: &[(f64, &[Unit])]) -> Vec<(Unit, f64)> {
+    let mut scores: HashMap<&Unit, f64> = HashMap::new();
     for (weight, ranking) in rankings {
-        for (rank, place) in (1_u32..).zip(ranking.iter()) {
-            *scores.entry(place).or_default() += weight / (DAMPING + f64::from(rank));
+        for (rank, unit) in (1_u32..).zip(ranking.iter()) {
+            *scores.entry(unit).or_default() += weight / (DAMPING + f64::from(rank));
         }
     }
-    let mut fused: Vec<(Place, f64)> = scores
+    let mut fused: Vec<(Unit, f64)> = scores
         .into_iter()
-        .map(|(place, score)| (place.clone(), score))
+        .map(|(unit, score)| (unit.clone(), score))
         .collect();
     fused.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     fused
 }
 
 /// Fetches the text of chunks and where it stands; a chunk that is gone is left out.
-async fn load(state: &State, version: VersionId, best: Vec<(Place, f64)>) -> Result<Vec<Passage>> {
-    let ids: BTreeSet<&str> = best.iter().map(|((lesson, _), _)| lesson.as_str()).collect();
+async fn load(state: &State, version: VersionId, best: Vec<(Unit, f64)>) -> Result<Vec<Passage>> {
+    let ids: BTreeSet<&str> = best.iter().map(|(unit, _)| unit.lesson_id.as_str()).collect();
     let keys: Vec<String> = ids.iter().map(|id| chunks_key(version, id)).collect();
     let chunks = store::chunks_by_key(state.deps.documents.as_ref(), &keys).await?;
     let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
@@ -144,12 +139,12 @@ async fn load(state: &State, version: VersionId, best: Vec<(Place, f64)>) -> Res
     .fetch_all(&state.pool)
     .await?;
     let rows: HashMap<&str, &LessonRow> = rows.iter().map(|row| (row.lesson_id.as_str(), row)).collect();
-    let passage = |((lesson_id, ordinal), score): (Place, f64)| {
-        let row = rows.get(lesson_id.as_str())?;
+    let passage = |(unit, score): (Unit, f64)| {
+        let row = rows.get(unit.lesson_id.as_str())?;
         let chunk = chunks
-            .get(&chunks_key(version, &lesson_id))?
+            .get(&chunks_key(version, &unit.lesson_id))?
             .iter()
-            .find(|chunk| chunk.ordinal == ordinal)?;
+            .find(|chunk| anchor(chunk.ordinal) == unit.anchor)?;
         Some(Passage {
             lesson_title: row.title.clone(),
             module_title: row.module_title.clone(),
@@ -160,7 +155,7 @@ async fn load(state: &State, version: VersionId, best: Vec<(Place, f64)>) -> Res
             text: chunk.text.clone(),
             score,
             sentences: Vec::new(),
-            lesson_id,
+            lesson_id: unit.lesson_id,
         })
     };
     Ok(best.into_iter().filter_map(passage).collect())
@@ -217,7 +212,7 @@ async fn score_sentences(state: &State, question: &[f32], passages: &mut [Passag
     }
     if !unknown.is_empty() {
         let (names, texts): (Vec<String>, Vec<String>) = unknown.into_iter().unzip();
-        for (hash, vector) in names.into_iter().zip(state.deps.embedder.embed(texts).await?) {
+        for (hash, vector) in names.into_iter().zip(embed_all(state, texts).await?) {
             let vector = Arc::new(vector);
             state.sentences.insert(hash.clone(), Arc::clone(&vector)).await;
             vectors.insert(hash, vector);
@@ -237,20 +232,32 @@ async fn score_sentences(state: &State, question: &[f32], passages: &mut [Passag
     Ok(())
 }
 
+/// Embeds any number of texts, in as many calls as the model wants.
+async fn embed_all(state: &State, mut texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
+    let embedder = &state.deps.embedder;
+    let mut vectors = Vec::with_capacity(texts.len());
+    while !texts.is_empty() {
+        let rest = texts.split_off(texts.len().min(embedder.batch_limit()));
+        let batch = std::mem::replace(&mut texts, rest);
+        vectors.extend(embedder.embed(Purpose::Passage, batch).await?);
+    }
+    Ok(vectors)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn place(lesson: &str, ordinal: i32) -> Place {
-        (lesson.to_owned(), ordinal)
+    fn chunk(lesson: &str) -> Unit {
+        Unit::new(lesson, anchor(0))
     }
 
     #[test]
     fn ranks_are_fused_and_meaning_weighs_more() {
-        let near = [place("a", 0), place("b", 0)];
-        let words = [place("c", 0), place("b", 0)];
+        let near = [chunk("a"), chunk("b")];
+        let words = [chunk("c"), chunk("b")];
         let fused = fuse(&[(BY_MEANING, &near), (BY_WORDS, &words)]);
-        let order: Vec<&str> = fused.iter().map(|((lesson, _), _)| lesson.as_str()).collect();
+        let order: Vec<&str> = fused.iter().map(|(unit, _)| unit.lesson_id.as_str()).collect();
         assert_eq!(order, ["b", "a", "c"]);
         assert!((fused[0].1 - (2.0 / 62.0 + 1.0 / 62.0)).abs() < 1e-12);
         assert!(fuse(&[(1.0, &[])]).is_empty());

@@ -2,9 +2,9 @@
 
 use smartcourse_platform::{
     Result,
-    engines::search::{Hit, Scope},
     error::Problems,
     page,
+    ports::search::{Hit, Scope},
 };
 use smartcourse_proto::{
     content::{Candidates, CandidatesRequest, SearchHit, SearchPage, SearchRequest},
@@ -71,7 +71,7 @@ fn hit(hit: Hit) -> SearchHit {
     SearchHit {
         course_id: hit.version.course_id.0,
         version: hit.version.version,
-        lesson_id: (!hit.lesson_id.is_empty()).then_some(hit.lesson_id),
+        lesson_id: Some(hit.unit.lesson_id).filter(|id| !id.is_empty()),
         title: hit.title,
         highlight: highlight(&hit.snippet),
         score: f64::from(hit.score),

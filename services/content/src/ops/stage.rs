@@ -4,12 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
-use smartcourse_platform::{
-    Error, Result,
-    engines::files::{FilePath, ObjectStoreExt},
-    error::codes,
-    fault, postgres,
-};
+use smartcourse_platform::{Error, Result, fault, postgres};
 use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
 
 use super::upload::hex;
@@ -72,26 +67,16 @@ async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()>
     .await?;
     let files = &state.deps.files;
     let key = format!("{}/{}", store::files_prefix(version), asset.id);
-    let target = FilePath::from(key.as_str());
     let size = u64::try_from(asset.size_bytes).unwrap_or_default();
-    if done && files.head(&target).await.is_ok_and(|meta| meta.size == size) {
+    if done && files.size(&key).await? == Some(size) {
         return Ok(());
     }
-    // A copy of an earlier try that was not recorded goes first: on a local disk a copy is a hard link, and linking over
-    // another link of the same file would leave the store's temporary name behind.
-    match files.delete(&target).await.map_err(Error::from) {
-        Err(error) if !error.is(&codes::NOT_FOUND) => return Err(error),
-        _ => {}
-    }
-    files
-        .copy(&FilePath::from(asset.storage_key.as_str()), &target)
-        .await
-        .map_err(|error| {
-            // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
-            Error::internal(format!("the file {} cannot be copied", asset.id)).because(error)
-        })?;
+    files.copy(&asset.storage_key, &key).await.map_err(|error| {
+        // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
+        Error::internal(format!("the file {} cannot be copied", asset.id)).because(error)
+    })?;
     fault::point("content.upload_assets", "after_copy");
-    verify(state, &target, asset).await?;
+    verify(state, &key, asset).await?;
     sqlx::query!(
         "insert into content.version_assets (course_id, version, asset_id, storage_key, sha256, size_bytes)
          values ($1, $2, $3, $4, $5, $6)
@@ -112,8 +97,8 @@ async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()>
 }
 
 /// Reads a copy back and compares it with what was uploaded.
-async fn verify(state: &State, path: &FilePath, asset: &AssetRow) -> Result<()> {
-    let mut bytes = state.deps.files.get(path).await?.into_stream();
+async fn verify(state: &State, key: &str, asset: &AssetRow) -> Result<()> {
+    let mut bytes = state.deps.files.read(key).await?;
     let mut hasher = Sha256::new();
     let mut size = 0_usize;
     while let Some(chunk) = bytes.try_next().await? {

@@ -3,12 +3,7 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use smartcourse_platform::{
-    Error, Result,
-    engines::files::{FilePath, ObjectStoreExt, WriteMultipart},
-    error::codes,
-    fault,
-    grpc::Actor,
-    idempotency::IdempotencyKey,
+    Error, Result, error::codes, fault, grpc::Actor, idempotency::IdempotencyKey, ports::files::FileWriter,
     postgres,
 };
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
@@ -19,8 +14,6 @@ use crate::{State, model::clean_filename, store};
 
 /// Bytes that tell the type of a file.
 const HEAD_BYTES: usize = 4096;
-/// Parts on their way to the store at once.
-const IN_FLIGHT: usize = 4;
 
 pub(crate) async fn upload(state: &State, actor: Actor, mut parts: Streaming<AssetPart>) -> Result<Asset> {
     let first = parts.message().await?.unwrap_or_default();
@@ -99,17 +92,16 @@ async fn receive(
     sqlx::query!("insert into content.uploads (storage_key) values ($1)", key)
         .execute(&state.pool)
         .await?;
-    let path = FilePath::from(key);
-    let mut upload = WriteMultipart::new(state.deps.files.put_multipart(&path).await?);
-    match pump(state, &mut upload, head, parts).await {
+    let mut file = state.deps.files.write(key).await?;
+    match pump(state, file.as_mut(), head, parts).await {
         Ok(received) => {
             fault::point("content.upload_asset", "before_finish");
-            upload.finish().await?;
+            file.finish().await?;
             Ok(received)
         }
         Err(error) => {
-            if let Err(left) = upload.abort().await {
-                tracing::warn!(key, error = %left, "an aborted upload could not be removed");
+            if let Err(left) = file.abort().await {
+                tracing::warn!(key, error = %left.chain(), "an aborted upload could not be removed");
             }
             forget(state, key).await;
             Err(error)
@@ -119,7 +111,7 @@ async fn receive(
 
 async fn pump(
     state: &State,
-    upload: &mut WriteMultipart,
+    file: &mut dyn FileWriter,
     head: Vec<u8>,
     mut parts: Streaming<AssetPart>,
 ) -> Result<(i64, String)> {
@@ -132,8 +124,7 @@ async fn pump(
             return Err(too_large(state));
         }
         hasher.update(&data);
-        upload.wait_for_capacity(IN_FLIGHT).await?;
-        upload.put(Bytes::from(data));
+        file.write(Bytes::from(data)).await?;
         next = parts.message().await?.map(|part| part.data);
     }
     Ok((size, hex(&hasher.finalize())))
@@ -151,7 +142,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Removes a file without a row. What fails here is found by the sweeper through its row in `uploads`.
 async fn forget(state: &State, key: &str) {
     let removed = async {
-        super::discard::remove_file(&state.deps.files, &FilePath::from(key)).await?;
+        state.deps.files.delete(key).await?;
         sqlx::query!("delete from content.uploads where storage_key = $1", key)
             .execute(&state.pool)
             .await?;

@@ -8,7 +8,7 @@ use smartcourse_platform::{
     error::codes,
     grpc::Actor,
     outbox,
-    temporal::{RunInfo, RunState},
+    ports::workflows::{RunInfo, RunState},
 };
 use smartcourse_proto::{
     Wire,
@@ -203,7 +203,6 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
         error: problem(attempt.error_code.as_ref(), attempt.error_message.as_ref()),
         temporal_url: state
             .temporal
-            .config()
             .workflow_link(&attempt.workflow_id, attempt.run_id.as_deref()),
         course_id: attempt.course_id,
         attempt_id: attempt.id.to_string(),
@@ -257,7 +256,7 @@ async fn add_waiting(
         return Ok(());
     }
     let run = state.runs.get_with(attempt.workflow_id.clone(), async {
-        Arc::new(match state.temporal.describe(&attempt.workflow_id).await {
+        Arc::new(match state.workflows.describe(&attempt.workflow_id).await {
             Ok(run) => Ok(run),
             Err(error) => {
                 tracing::debug!(error = %error.chain(), "Temporal does not answer for a status");
@@ -273,7 +272,6 @@ async fn add_waiting(
                 status.run_id = Some(run.run_id.clone());
                 status.temporal_url = state
                     .temporal
-                    .config()
                     .workflow_link(&attempt.workflow_id, Some(&run.run_id));
             }
             let living = workers::any(state).await?;

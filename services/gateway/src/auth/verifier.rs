@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::{Deserialize, Serialize};
+use moka::sync::Cache;
+use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
-    engines::cache::{Cache, InProcess},
     error::codes,
     grpc::{Actor, Transport},
 };
@@ -22,7 +22,7 @@ use super::{keys::Keys, sessions::Sessions};
 const SIGNATURE_TTL: Duration = Duration::from_secs(60);
 const SIGNATURES: u64 = 10_000;
 
-#[derive(Deserialize, Serialize)]
+#[derive(Clone, Deserialize)]
 struct Claims {
     sub: String,
     role: String,
@@ -40,7 +40,7 @@ pub(crate) struct Verifier {
     keys: Keys,
     sessions: Sessions,
     /// Claims by token: a signature costs as much to check as the rest of a read.
-    checked: Box<dyn Cache>,
+    checked: Cache<String, Claims>,
 }
 
 impl Verifier {
@@ -48,7 +48,10 @@ impl Verifier {
         Self {
             keys: Keys::new(users.clone()),
             sessions: Sessions::new(users),
-            checked: Box::new(InProcess::new(SIGNATURES, SIGNATURE_TTL)),
+            checked: Cache::builder()
+                .max_capacity(SIGNATURES)
+                .time_to_live(SIGNATURE_TTL)
+                .build(),
         }
     }
 
@@ -63,8 +66,7 @@ impl Verifier {
     }
 
     async fn claims(&self, token: &str) -> Result<Claims> {
-        if let Some(bytes) = self.checked.get(token).await
-            && let Ok(claims) = serde_json::from_slice::<Claims>(&bytes)
+        if let Some(claims) = self.checked.get(token)
             && claims.exp > jsonwebtoken::get_current_timestamp()
         {
             return Ok(claims);
@@ -72,9 +74,7 @@ impl Verifier {
         let kid = key_id(token)?;
         let key = self.keys.get(&kid).await?.ok_or_else(refused)?;
         let claims = check(token, &key)?;
-        if let Ok(bytes) = serde_json::to_vec(&claims) {
-            self.checked.put(token, bytes.into()).await;
-        }
+        self.checked.insert(token.to_owned(), claims.clone());
         Ok(claims)
     }
 

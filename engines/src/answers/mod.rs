@@ -1,0 +1,3 @@
+//! Adapters of the answer port.
+
+pub mod extractive;

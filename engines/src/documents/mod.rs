@@ -1,0 +1,3 @@
+//! Adapters of the document port.
+
+pub mod postgres;

@@ -1,0 +1,3 @@
+//! Adapters of the embedding port.
+
+pub mod embedded;

@@ -1,0 +1,4 @@
+//! Adapters of the file port.
+
+pub mod directory;
+mod objects;

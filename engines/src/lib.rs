@@ -1,0 +1,168 @@
+//! The adapters of the ports of [`smartcourse_platform::ports`]: one folder per port, one file per adapter. The only room
+//! that names the client crate of an engine or provider.
+//!
+//! | port | embedded | others |
+//! |---|---|---|
+//! | documents | [`documents::postgres`] | |
+//! | files | [`files::directory`] | |
+//! | vectors | [`vectors::postgres`] | |
+//! | search | [`search::postgres`] | |
+//! | embeddings | [`embeddings::embedded`] | |
+//! | answers | [`answers::extractive`] | |
+//! | mail | [`mail::folder`] | [`mail::smtp`] |
+//! | workflows | [`workflows::temporal`] | the same, anywhere |
+//! | push messages | | [`push::web_push`] |
+//! | text messages | | [`sms::twilio`] |
+//!
+//! A new adapter is a file here, a line in [`Engines`] and a test that runs the port's contract suite on it.
+
+pub mod answers;
+pub mod documents;
+pub mod embeddings;
+pub mod files;
+pub mod mail;
+mod outgoing;
+pub mod push;
+pub mod search;
+pub mod sms;
+pub mod vectors;
+pub mod workflows;
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use smartcourse_platform::{
+    Result,
+    config::Config,
+    ports::{
+        answers::Answerer, documents::Documents, embeddings::Embedder, files::Files, mail::Mailer,
+        push::Pusher, search::Search, sms::Texter, vectors::Vectors, workflows::Workflows,
+    },
+    postgres,
+};
+use sqlx::PgPool;
+use workflows::temporal::Temporal;
+
+/// The engines the configuration names.
+///
+/// Each is opened when a role asks for it: no role needs all of them. An engine that is away is waited for where it is
+/// used, and never a reason not to start.
+pub struct Engines {
+    config: Config,
+    /// Engines write while a transaction of their service is open, so they have connections of their own.
+    pool: PgPool,
+    temporal: Arc<Temporal>,
+}
+
+impl Engines {
+    /// Reads the settings; nothing is connected yet.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn open(config: &Config) -> Result<Self> {
+        mail::sender(&config.mail.from)?;
+        Ok(Self {
+            config: config.clone(),
+            temporal: Arc::new(Temporal::new(config.temporal.clone())),
+            pool: postgres::pool(&config.postgres, "engines")?,
+        })
+    }
+
+    /// Workflows.
+    pub fn workflows(&self) -> Arc<dyn Workflows> {
+        self.temporal.clone()
+    }
+
+    /// The connection a worker polls through.
+    ///
+    /// # Errors
+    /// `unavailable` when the server does not answer.
+    pub async fn temporal_client(&self) -> Result<temporalio_client::Client> {
+        self.temporal.client().await.cloned()
+    }
+
+    /// Documents.
+    pub fn documents(&self) -> Arc<dyn Documents> {
+        Arc::new(documents::postgres::Postgres::new(self.pool.clone()))
+    }
+
+    /// Files.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn files(&self) -> Result<Arc<dyn Files>> {
+        Ok(Arc::new(files::directory::Directory::open(
+            &self.config.content.files_dir,
+        )?))
+    }
+
+    /// Vectors.
+    pub fn vectors(&self) -> Arc<dyn Vectors> {
+        Arc::new(vectors::postgres::Postgres::new(self.pool.clone()))
+    }
+
+    /// Search.
+    pub fn search(&self) -> Arc<dyn Search> {
+        Arc::new(search::postgres::Postgres::new(self.pool.clone()))
+    }
+
+    /// The embedding model.
+    ///
+    /// # Errors
+    /// When its weights are there and cannot be loaded.
+    pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
+        embeddings::embedded::open(&self.config.content.model_dir)
+    }
+
+    /// What answers questions.
+    pub fn answerer(&self) -> Arc<dyn Answerer> {
+        Arc::new(answers::extractive::Extractive)
+    }
+
+    /// Mail.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn mailer(&self) -> Result<Arc<dyn Mailer>> {
+        let mail = &self.config.mail;
+        let from = mail::sender(&mail.from)?;
+        Ok(if mail.smtp_url.expose_secret().is_empty() {
+            Arc::new(mail::folder::Folder::new(&mail.folder, from)?)
+        } else {
+            Arc::new(mail::smtp::Smtp::new(&mail.smtp_url, from)?)
+        })
+    }
+
+    /// Push messages; `None` when they are off.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn pusher(&self) -> Result<Option<Arc<dyn Pusher>>> {
+        let settings = &self.config.web_push;
+        if !settings.is_on() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(push::web_push::WebPush::new(settings)?)))
+    }
+
+    /// Text messages; `None` when they are off.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn texter(&self) -> Result<Option<Arc<dyn Texter>>> {
+        let settings = &self.config.sms;
+        if !settings.is_on() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(sms::twilio::Twilio::new(settings)?)))
+    }
+
+    /// Makes what keeps data ready for it: collections, buckets, indexes. Again is nothing.
+    ///
+    /// # Errors
+    /// When an engine does not answer or refuses.
+    pub async fn prepare(&self) -> Result<()> {
+        self.documents().prepare().await?;
+        self.files()?.prepare().await
+    }
+}

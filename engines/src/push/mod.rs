@@ -1,0 +1,3 @@
+//! Adapters of the push message port.
+
+pub mod web_push;

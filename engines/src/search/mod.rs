@@ -1,0 +1,3 @@
+//! Adapters of the search port.
+
+pub mod postgres;

@@ -1,0 +1,3 @@
+//! Adapters of the text message port.
+
+pub mod twilio;

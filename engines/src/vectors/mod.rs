@@ -1,0 +1,3 @@
+//! Adapters of the vector port.
+
+pub mod postgres;

@@ -1,0 +1,4 @@
+//! Adapters of the workflow port.
+
+mod schedule;
+pub mod temporal;

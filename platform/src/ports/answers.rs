@@ -1,0 +1,54 @@
+//! The answer port: from a question and passages of the course to statements that name the passages they stand in.
+
+use futures::stream::BoxStream;
+use smartcourse_proto::content::Passage;
+
+use crate::error::Result;
+
+/// What is asked, and what may be answered from.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The question.
+    pub text: &'a str,
+    /// What was asked and answered before it, the earliest first.
+    pub history: &'a [Exchange],
+    /// The passages.
+    pub passages: &'a [Passage],
+    /// Cosine of a sentence below which it does not answer the question: the calibration of the model that embedded both.
+    pub refuse_below: f64,
+}
+
+/// An earlier question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// The question.
+    pub question: String,
+    /// What was answered.
+    pub answer: String,
+}
+
+/// A part of an answer, and what it rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The text, without marks of its citations.
+    pub text: String,
+    /// What supports it; a statement without any does not stand.
+    pub citations: Vec<Citation>,
+}
+
+/// A span of a passage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Citation {
+    /// Index of the passage.
+    pub passage: usize,
+    /// The span, verbatim.
+    pub quote: String,
+    /// 0 to 1; higher fits the question better.
+    pub score: f64,
+}
+
+/// Something that answers from passages only.
+pub trait Answerer: Send + Sync {
+    /// The statements that answer the question, as they come about; none when the passages do not answer it.
+    fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Statement>>;
+}

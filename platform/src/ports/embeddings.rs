@@ -1,0 +1,48 @@
+//! The embedding port: texts to vectors whose dot product is their similarity.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// What a text is embedded for: some models embed a question otherwise than the passage that answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// A question.
+    Query,
+    /// A text to be found.
+    Passage,
+}
+
+/// An embedding model.
+#[async_trait]
+pub trait Embedder: Send + Sync {
+    /// Names the vector space; vectors of different models never meet.
+    fn model(&self) -> &str;
+    /// Numbers of a vector.
+    fn dimensions(&self) -> usize;
+    /// Texts of one call at most.
+    fn batch_limit(&self) -> usize;
+    /// Cosine of a question and a sentence, −1 to 1, below which the sentence does not answer it: each model spreads its
+    /// similarities in its own way.
+    fn refuse_below(&self) -> f64;
+    /// One L2-normalised vector per text, in order.
+    async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>>;
+}
+
+/// Cosine of two L2-normalised vectors.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Little-endian bytes of a vector: the form PostgreSQL keeps it in.
+pub fn to_bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// The vector of little-endian bytes.
+pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
+    bytes
+        .chunks_exact(4)
+        .map(|chunk| f32::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3]]))
+        .collect()
+}

@@ -1,0 +1,47 @@
+//! The file port: uploads and the files of versions, by key (`courses/7/v3/a-12`).
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+use crate::error::Result;
+
+/// A file store.
+///
+/// A key is segments joined by `/`; any character may be in it and no key leaves the store. A file is seen whole or not at
+/// all, by every read that begins after its write was answered.
+///
+/// # Errors
+/// Of every operation: `not_found` without such a file, `file_exists` and `file_changed` when another writer was faster,
+/// `storage_refused` when the store does not let us in, `unavailable` for everything that may pass.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// Makes the store ready for files: what is there already stays.
+    async fn prepare(&self) -> Result<()>;
+    /// Begins to write a file; one of the same key is replaced at the end.
+    async fn write(&self, key: &str) -> Result<Box<dyn FileWriter>>;
+    /// The bytes of a file.
+    async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>>;
+    /// Bytes of a file; `None` without such a file.
+    async fn size(&self, key: &str) -> Result<Option<u64>>;
+    /// Copies a file, replacing one that has the key.
+    async fn copy(&self, from: &str, to: &str) -> Result<()>;
+    /// Removes a file, if it is there.
+    async fn delete(&self, key: &str) -> Result<()>;
+    /// Removes every file below a prefix of whole segments; answers how many. Not atomic: given up half-way, some are gone,
+    /// and calling it again removes the rest.
+    async fn delete_prefix(&self, prefix: &str) -> Result<u64>;
+    /// Removes what writers that died left behind, once nobody can be writing it any more.
+    async fn sweep(&self) -> Result<()>;
+}
+
+/// A file that is being written. Dropped before its end, it leaves nothing that is seen.
+#[async_trait]
+pub trait FileWriter: Send {
+    /// Takes the next bytes; waits while too many are on their way.
+    async fn write(&mut self, bytes: Bytes) -> Result<()>;
+    /// Ends the file: from here on it is there.
+    async fn finish(self: Box<Self>) -> Result<()>;
+    /// Gives the file up and removes what was written of it.
+    async fn abort(self: Box<Self>) -> Result<()>;
+}
