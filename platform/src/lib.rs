@@ -6,6 +6,7 @@
 //! | [`error`] | one enum of kinds and codes, projected to HTTP, gRPC and Temporal |
 //! | [`postgres`] | the pool, transactions, migrations, mapping of database errors |
 //! | [`outbox`] | what a transaction leaves behind: workflow starts, cancellations and events |
+//! | [`open_writes`] | writes to engines that outlive their transaction |
 //! | [`idempotency`] | requests that are sent again |
 //! | [`tasks`] | the queue of background tasks |
 //! | [`events`] | the event log read by consumer groups |
@@ -30,6 +31,7 @@ pub mod grpc;
 pub mod http;
 pub mod idempotency;
 pub mod lifecycle;
+pub mod open_writes;
 pub mod outbox;
 pub mod page;
 pub mod places;

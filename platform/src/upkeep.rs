@@ -7,7 +7,7 @@ use std::{future::Future, time::Duration};
 
 use sqlx::PgPool;
 
-use crate::error::Result;
+use crate::{error::Result, open_writes};
 
 /// Rows that go in one statement, so that none holds locks or the disk for long.
 pub const BATCH: i64 = 5000;
@@ -24,6 +24,7 @@ pub async fn sweep(pool: &PgPool, age: Duration) -> Result<u64> {
     removed += batched(|| commands(pool, age)).await?;
     removed += batched(|| tasks(pool, age)).await?;
     removed += batched(|| keys(pool, age)).await?;
+    removed += batched(|| open_writes::expire(pool, BATCH)).await?;
     Ok(removed)
 }
 

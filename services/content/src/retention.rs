@@ -1,5 +1,5 @@
 //! How long versions stay: superseded ones lose files, vectors and index after a while, their chunks stay for ever;
-//! discarded ones are swept once more for what slipped in late; broken uploads and unfinished files go. A Temporal Schedule asks for a sweep
+//! discarded ones are swept until no write for them is under way; broken uploads and unfinished files go. A Temporal Schedule asks for a sweep
 //! every hour.
 
 use async_trait::async_trait;
@@ -7,7 +7,7 @@ use smartcourse_platform::{
     Error, Result, config,
     error::codes,
     events::{Consumer, Event},
-    postgres,
+    open_writes, postgres,
 };
 use smartcourse_proto::{
     content::Part,
@@ -19,6 +19,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     Deps,
     ops::discard::{ALL, remove},
+    store::scope,
 };
 
 /// Discarded versions one sweep goes over again.
@@ -174,11 +175,11 @@ fn named(version: VersionId) -> String {
     format!("version {} of course {}", version.version, version.course_id.0)
 }
 
-/// Discarded versions of the last day: an engine may have finished a write after its caller was gone.
+/// Discarded versions that were not yet gone over in peace: an engine may have finished a write after its caller was gone.
 async fn sweep_discarded(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
     let rows = sqlx::query!(
         "select course_id, version from content.versions
-         where state = 'discarded' and discarded_at > now() - interval '1 day' order by discarded_at desc limit $1",
+         where discarded_at is not null and swept_at is null order by discarded_at limit $1",
         BATCH
     )
     .fetch_all(pool)
@@ -194,9 +195,20 @@ async fn sweep_discarded(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Resul
     Ok(())
 }
 
+/// No write begins for a discarded version, so once none is open before everything is removed, nothing comes back.
 async fn remove_all(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
+    let under_way = open_writes::any(pool, &scope(version)).await?;
     for part in ALL {
         remove(pool, deps, version, part).await?;
+    }
+    if !under_way {
+        sqlx::query!(
+            "update content.versions set swept_at = now() where course_id = $1 and version = $2",
+            version.course_id.0,
+            version.version
+        )
+        .execute(pool)
+        .await?;
     }
     Ok(())
 }
@@ -230,6 +242,7 @@ mod tests {
     use smartcourse_platform::{
         config::Config,
         grpc::Transport,
+        open_writes::OpenWrite,
         ports::vectors::{Near, Vector, Vectors},
         postgres,
     };
@@ -293,6 +306,7 @@ mod tests {
         sqlx::query(upload).execute(&pool).await.unwrap();
 
         let dir = tempfile::tempdir().unwrap();
+        let late = OpenWrite::open(&pool, "content/3/1").await.unwrap();
         let error = sweep(&pool, &deps(&pool, dir.path())).await.unwrap_err();
         assert!(error.kind().is_retryable(), "{}", error.chain());
         for part in ["1 of 4", "version 1 of course 1", "the index is broken"] {
@@ -306,5 +320,16 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(uploads, 0);
+
+        // A discarded version is gone over until no write for it is under way, and once more.
+        let to_sweep =
+            "select count(*) from content.versions where discarded_at is not null and swept_at is null";
+        let count = async || -> i64 { sqlx::query_scalar(to_sweep).fetch_one(&pool).await.unwrap() };
+        assert_eq!(count().await, 1, "a write was under way");
+        let mut connection = pool.acquire().await.unwrap();
+        late.close(&mut connection).await.unwrap();
+        drop(connection);
+        drop(sweep(&pool, &deps(&pool, dir.path())).await);
+        assert_eq!(count().await, 0);
     }
 }

@@ -7,6 +7,7 @@ use smartcourse_platform::{
     Error, Result,
     error::codes,
     grpc::Actor,
+    open_writes::OpenWrite,
     ports::documents::Documents,
     postgres::{self, Tx},
 };
@@ -44,7 +45,34 @@ pub(crate) fn files_prefix(version: VersionId) -> String {
     format!("courses/{}/v{}", version.course_id, version.version)
 }
 
-/// Begins the transaction under which something of a version is written: until it ends, no discard can begin.
+/// A transaction under which engines are written to. Until it ends, no discard of the version can begin.
+pub(crate) struct Write {
+    pub(crate) tx: Tx,
+    open: OpenWrite,
+}
+
+impl Write {
+    /// Begins one. What an engine does for it may come later than its end, so it is known from before it begins.
+    pub(crate) async fn begin(state: &State, version: VersionId) -> Result<Self> {
+        let open = OpenWrite::open(&state.pool, &scope(version)).await?;
+        let tx = begin_write(state, version).await?;
+        Ok(Self { tx, open })
+    }
+
+    /// Commits; every engine has answered.
+    pub(crate) async fn commit(mut self) -> Result<()> {
+        self.open.close(&mut self.tx).await?;
+        self.tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Scope of the open writes of a version.
+pub(crate) fn scope(version: VersionId) -> String {
+    format!("content/{}/{}", version.course_id, version.version)
+}
+
+/// Begins the transaction under which rows of a version are written: until it ends, no discard can begin.
 pub(crate) async fn begin_write(state: &State, version: VersionId) -> Result<Tx> {
     let mut tx = postgres::begin(&state.pool).await?;
     sqlx::query!(

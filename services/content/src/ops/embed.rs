@@ -24,7 +24,7 @@ use tonic::Status;
 use crate::{
     State,
     model::{Chunk, anchor, count, embedded_text, text_hash},
-    store::{self, LessonRow, READ_BATCH},
+    store::{self, LessonRow, READ_BATCH, Write},
 };
 
 /// The text of a unit and the hash that names its embedding.
@@ -105,7 +105,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
     let with_text: Vec<LessonRow> = all.into_iter().filter(|row| row.chunk_count > 0).collect();
     let mut tasks = Vec::new();
     for batch in with_text.chunks(READ_BATCH) {
-        let mut tx = store::begin_write(state, version).await?;
+        let mut write = Write::begin(state, version).await?;
         let chunks = store::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
         let lessons: Vec<(&LessonRow, Vec<Text>)> = batch
             .iter()
@@ -116,7 +116,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
             .iter()
             .flat_map(|(_, texts)| texts.iter().map(|text| text.hash.clone()))
             .collect();
-        let known = known(&mut *tx, model, &hashes).await?;
+        let known = known(&mut *write.tx, model, &hashes).await?;
         for (row, texts) in &lessons {
             match vectors(texts, &known) {
                 Some(vectors) => {
@@ -133,7 +133,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
             }
         }
         fault::point("content.plan_embedding", "before_commit");
-        tx.commit().await?;
+        write.commit().await?;
         fault::point("content.plan_embedding", "after_commit");
     }
     Ok(LessonPlan { tasks, total_lessons })
@@ -170,10 +170,10 @@ pub(crate) fn lesson(
         }
         let vectors = vectors(&texts, &known)
             .ok_or_else(|| Error::internal("the model answered fewer vectors than texts"))?;
-        let tx = store::begin_write(&state, version).await?;
+        let write = Write::begin(&state, version).await?;
         state.deps.vectors.put_lesson(state.deps.embedder.model(), version, &row.lesson_id, &vectors).await?;
         fault::point("content.embed_lesson", "before_commit");
-        tx.commit().await.map_err(Error::from)?;
+        write.commit().await?;
         fault::point("content.embed_lesson", "after_commit");
     };
     work.map(|item: Result<EmbedProgress>| item.map_err(Status::from))

@@ -13,7 +13,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use crate::{
     State,
     model::{self, Chunk, Skip, Source, lessons},
-    store::{self, AssetRow},
+    store::{self, AssetRow, Write},
 };
 
 pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<ExtractReply> {
@@ -134,7 +134,7 @@ async fn store_text(
     chunks: Vec<Chunk>,
     skip: Option<Skip>,
 ) -> Result<()> {
-    let mut tx = store::begin_write(state, version).await?;
+    let mut write = Write::begin(state, version).await?;
     let chunk_count = model::count(chunks.len());
     if chunks.is_empty() {
         // An earlier text of this lesson must not stay findable when a version is processed again.
@@ -162,10 +162,10 @@ async fn store_text(
         chunk_count,
         source_hash
     )
-    .execute(&mut *tx)
+    .execute(&mut *write.tx)
     .await?;
     fault::point("content.extract_lesson", "before_commit");
-    tx.commit().await?;
+    write.commit().await?;
     fault::point("content.extract_lesson", "after_commit");
     Ok(())
 }

@@ -16,7 +16,7 @@ use smartcourse_proto::{
 use crate::{
     State,
     model::{anchor, count},
-    store::{self, LessonRow, READ_BATCH},
+    store::{self, LessonRow, READ_BATCH, Write},
 };
 
 /// Counts chunks against vectors, and says whether every lesson can be asked about.
@@ -95,9 +95,9 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         title: manifest.course_title.clone(),
         body: titles.join("\n"),
     }];
-    let mut tx = store::begin_write(state, version).await?;
-    postgres::be_patient(&mut tx).await?;
-    let with_text: Vec<LessonRow> = store::lessons(&mut *tx, version)
+    let mut write = Write::begin(state, version).await?;
+    postgres::be_patient(&mut write.tx).await?;
+    let with_text: Vec<LessonRow> = store::lessons(&mut *write.tx, version)
         .await?
         .into_iter()
         .filter(|row| row.chunk_count > 0)
@@ -114,7 +114,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
     }
     state.deps.search.put_version(version, &entries).await?;
     fault::point("content.index_course", "before_commit");
-    tx.commit().await?;
+    write.commit().await?;
     fault::point("content.index_course", "after_commit");
     Ok(IndexReply {
         entries: count(entries.len()),

@@ -11,7 +11,7 @@ use super::upload::hex;
 use crate::{
     State,
     model::{asset_ids, count, lessons, missing},
-    store::{self, AssetRow},
+    store::{self, AssetRow, Write},
 };
 
 /// First key of the advisory lock: "copy". The second is the course.
@@ -51,10 +51,11 @@ pub(crate) async fn copy_all(state: &State, version: VersionId) -> Result<Copied
 }
 
 async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()> {
-    let mut tx = store::begin_write(state, version).await?;
-    postgres::be_patient(&mut tx).await?;
+    let mut write = Write::begin(state, version).await?;
+    let tx = &mut write.tx;
+    postgres::be_patient(tx).await?;
     // A try that was given up may still be at it: one at a time, or it takes away what this one has copied.
-    postgres::lock(&mut tx, COPY, version.course_id.0).await?;
+    postgres::lock(tx, COPY, version.course_id.0).await?;
     let done = sqlx::query_scalar!(
         "select exists (select 1 from content.version_assets
                         where course_id = $1 and version = $2 and asset_id = $3 and sha256 = $4) as \"exists!\"",
@@ -63,13 +64,13 @@ async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()>
         asset.id,
         asset.sha256
     )
-    .fetch_one(&mut *tx)
+    .fetch_one(&mut **tx)
     .await?;
     let files = &state.deps.files;
     let key = format!("{}/{}", store::files_prefix(version), asset.id);
     let size = u64::try_from(asset.size_bytes).unwrap_or_default();
     if done && files.size(&key).await? == Some(size) {
-        return Ok(());
+        return write.commit().await;
     }
     files.copy(&asset.storage_key, &key).await.map_err(|error| {
         // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
@@ -88,10 +89,10 @@ async fn copy(state: &State, version: VersionId, asset: &AssetRow) -> Result<()>
         asset.sha256,
         asset.size_bytes
     )
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     fault::point("content.upload_assets", "before_commit");
-    tx.commit().await?;
+    write.commit().await?;
     fault::point("content.upload_assets", "after_commit");
     Ok(())
 }
