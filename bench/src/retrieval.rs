@@ -150,7 +150,7 @@ async fn fill(pool: &PgPool, version: VersionId, dice: &mut Dice) -> Result<()> 
         .execute(pool)
         .await?;
     }
-    search.put_version(version, &entries).await?;
+    search.put_version(version, "en", &entries).await?;
     // A table that has just grown this much has no statistics; the server would gather them by itself within a minute.
     sqlx::query("analyze platform.search_entries")
         .execute(pool)

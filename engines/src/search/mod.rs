@@ -1,3 +1,4 @@
 //! Adapters of the search port.
 
+mod languages;
 pub mod postgres;

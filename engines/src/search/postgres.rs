@@ -1,16 +1,20 @@
-//! PostgreSQL full text and trigrams.
+//! PostgreSQL full text and trigrams. The words of a version are stemmed in its language, so a query is made in each language
+//! it may meet.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
-    Result,
+    Result, page,
     ports::{
         Unit,
-        search::{Entry, Hit, Scope, Search},
+        search::{Entry, Found, Hit, Scope, Search},
     },
     postgres,
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
 use sqlx::PgPool;
+
+use super::languages;
 
 /// PostgreSQL full text and trigrams.
 pub struct Postgres(PgPool);
@@ -22,9 +26,19 @@ impl Postgres {
     }
 }
 
+/// The place of a hit among all: score, course and lesson.
+#[derive(Serialize, Deserialize)]
+struct Place(f32, i64, String);
+
+impl Place {
+    fn of(hit: &Hit) -> Self {
+        Self(hit.score, hit.version.course_id.0, hit.unit.lesson_id.clone())
+    }
+}
+
 #[async_trait]
 impl Search for Postgres {
-    async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()> {
+    async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
         let mut tx = postgres::begin(&self.0).await?;
         postgres::be_patient(&mut tx).await?;
         sqlx::query!(
@@ -40,15 +54,25 @@ impl Search for Postgres {
                 .map(|entry| pick(entry).to_owned())
                 .collect::<Vec<String>>()
         };
+        let config = languages::config(language);
         sqlx::query!(
-            "insert into platform.search_entries (course_id, version, lesson_id, anchor, title, body)
-             select $1, $2, l, a, t, b from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as x(l, a, t, b)",
+            "insert into platform.search_configs values ($1::text::regconfig) on conflict do nothing",
+            config
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "insert into platform.search_entries (course_id, version, lesson_id, anchor, title, body, config, words)
+             select $1, $2, l, a, t, b, $7::text::regconfig,
+                    setweight(to_tsvector($7::text::regconfig, t), 'A') || setweight(to_tsvector($7::text::regconfig, b), 'B')
+             from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as x(l, a, t, b)",
             version.course_id.0,
             version.version,
             &column(|entry| &entry.unit.lesson_id),
             &column(|entry| &entry.unit.anchor),
             &column(|entry| &entry.title),
-            &column(|entry| &entry.body)
+            &column(|entry| &entry.body),
+            config
         )
         .execute(&mut *tx)
         .await?;
@@ -58,8 +82,9 @@ impl Search for Postgres {
 
     async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>> {
         // Two statements, each with its own index.
-        let words = "select course_id, ts_rank_cd(words, q) as score
-                     from platform.search_entries, websearch_to_tsquery('english', $1) q where words @@ q";
+        let words = "select e.course_id, ts_rank_cd(e.words, q) as score
+                     from platform.search_configs c cross join lateral websearch_to_tsquery(c.config, $1) q
+                     join platform.search_entries e on e.config = c.config and e.words @@ q where true";
         let only_courses = if lesson_text { "" } else { "and lesson_id = ''" };
         let statement = format!(
             r#"select course_id from (
@@ -77,41 +102,41 @@ impl Search for Postgres {
         Ok(ids.into_iter().map(CourseId).collect())
     }
 
-    async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>> {
-        let courses: Vec<i64> = scopes.iter().map(|scope| scope.version.course_id.0).collect();
-        let versions: Vec<i32> = scopes.iter().map(|scope| scope.version.version).collect();
-        let texts: Vec<bool> = scopes.iter().map(|scope| scope.lesson_text).collect();
+    async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found> {
+        let after: Option<Place> = page::decode(cursor)?;
+        let scopes: Vec<String> = scopes.iter().map(|scope| scope.keyword().to_owned()).collect();
         let rows = sqlx::query!(
             r#"with question as (
-                   select websearch_to_tsquery('english', $1) as words
-               ), scope as (
-                   select * from unnest($2::bigint[], $3::int[], $4::bool[]) as s(course_id, version, lesson_text)
+                   select c.config, websearch_to_tsquery(c.config, $1) as words
+                   from (select distinct config from platform.search_entries where scope = any($2)) c
                ), found as (
-                   select e.*, s.lesson_text,
-                          ts_rank_cd(e.words, q.words) + similarity(e.title, $1) as score,
+                   select e.course_id, e.version, e.lesson_id, e.anchor, e.title, e.body, e.config, q.words,
+                          (ts_rank_cd(e.words, q.words) + similarity(e.title, $1))::real as score,
                           row_number() over (partition by e.course_id, e.lesson_id
                                              order by ts_rank_cd(e.words, q.words) desc, e.anchor) as place
-                   from platform.search_entries e join scope s using (course_id, version), question q
-                   where (s.lesson_text or e.lesson_id = '')
+                   from platform.search_entries e join question q using (config)
+                   where e.scope = any($2)
                      -- A similar title forgives a typo; it must not override a phrase or an exclusion.
                      and (e.words @@ q.words or (e.title % $1 and $1 !~ '"|(^|\s)-'))
                )
                select f.course_id as "course_id!", f.version as "version!", f.lesson_id as "lesson_id!", f.anchor as "anchor!",
-                      f.title as "title!", f.score::real as "score!",
-                      ts_headline('english', f.body, q.words,
+                      f.title as "title!", f.score as "score!",
+                      ts_headline(f.config, f.body, f.words,
                                   E'StartSel=\x02, StopSel=\x03, MaxWords=30, MinWords=12') as "snippet!"
-               from found f, question q where f.place = 1
-               order by f.score desc, f.course_id, f.lesson_id offset $5 limit $6"#,
+               from found f
+               where f.place = 1
+                 and ($3::real is null or f.score < $3 or (f.score = $3 and (f.course_id, f.lesson_id) > ($4, $5)))
+               order by f.score desc, f.course_id, f.lesson_id limit $6"#,
             query,
-            &courses,
-            &versions,
-            &texts,
-            offset,
-            limit
+            &scopes,
+            after.as_ref().map(|place| place.0),
+            after.as_ref().map(|place| place.1),
+            after.as_ref().map(|place| place.2.as_str()),
+            limit + 1
         )
         .fetch_all(&self.0)
         .await?;
-        Ok(rows
+        let mut hits: Vec<Hit> = rows
             .into_iter()
             .map(|row| Hit {
                 version: VersionId {
@@ -123,17 +148,20 @@ impl Search for Postgres {
                 snippet: row.snippet,
                 score: row.score,
             })
-            .collect())
+            .collect();
+        let next = page::cut(&mut hits, limit, Place::of);
+        Ok(Found { hits, next })
     }
 
     async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>> {
         // A question is not a search: any of its words counts, and the rank tells how many and how close.
         let rows = sqlx::query!(
             r#"with question as (
-                   select replace(plainto_tsquery('english', $1)::text, '&', '|')::tsquery as words
+                   select c.config, replace(plainto_tsquery(c.config, $1)::text, '&', '|')::tsquery as words
+                   from (select config from platform.search_entries where course_id = $2 and version = $3 limit 1) c
                )
                select lesson_id, anchor as "anchor!", ts_rank_cd(e.words, q.words, 1) as "score!"
-               from platform.search_entries e, question q
+               from platform.search_entries e join question q using (config)
                where course_id = $2 and version = $3 and lesson_id <> '' and e.words @@ q.words
                order by 3 desc, lesson_id, anchor limit $4"#,
             query,

@@ -48,6 +48,7 @@ async fn search_in_postgres() {
     let index = engines::search::postgres::Postgres::new(database().await);
     search::search_contract(&index).await;
     search::rank_contract(&index).await;
+    search::language_contract(&index).await;
 }
 
 #[tokio::test]

@@ -1,8 +1,11 @@
 //! The contract of the search port: finding for readers, ranking for retrieval.
 
-use smartcourse_platform::ports::{
-    Unit,
-    search::{Entry, Hit, Scope, Search},
+use smartcourse_platform::{
+    error::codes,
+    ports::{
+        Unit,
+        search::{Entry, Hit, Scope, Search},
+    },
 };
 use smartcourse_proto::ids::VersionId;
 
@@ -41,19 +44,27 @@ async fn fill(index: &dyn Search) -> (VersionId, VersionId, VersionId) {
         ),
     ];
     index
-        .put_version(one, &[entry("l9", "c0", "Gone", "xylophone")])
+        .put_version(one, "en", &[entry("l9", "c0", "Gone", "xylophone")])
         .await
         .unwrap();
     index
-        .put_version(one, &[std::slice::from_ref(&course), &sagas[..]].concat())
+        .put_version(one, "en", &[std::slice::from_ref(&course), &sagas[..]].concat())
         .await
         .unwrap();
     index
-        .put_version(two, &[course, entry("l1", "c0", "Sagas", "A zeppelin flies.")])
+        .put_version(
+            two,
+            "en",
+            &[course, entry("l1", "c0", "Sagas", "A zeppelin flies.")],
+        )
         .await
         .unwrap();
     index
-        .put_version(other, &[entry("", "", "Bread", "Baking with sourdough queues.")])
+        .put_version(
+            other,
+            "en",
+            &[entry("", "", "Bread", "Baking with sourdough queues.")],
+        )
         .await
         .unwrap();
     (one, two, other)
@@ -62,18 +73,23 @@ async fn fill(index: &dyn Search) -> (VersionId, VersionId, VersionId) {
 async fn find(index: &dyn Search, query: &str, scopes: &[(VersionId, bool)]) -> Vec<Hit> {
     let scopes: Vec<Scope> = scopes
         .iter()
-        .map(|&(version, lesson_text)| Scope { version, lesson_text })
+        .flat_map(|&(version, text)| {
+            let text = text.then(|| Scope::text(version));
+            std::iter::once(Scope::course(version)).chain(text)
+        })
         .collect();
-    let hits = index.find(query, &scopes, 0, 20).await.unwrap();
+    let all = index.find(query, &scopes, "", 20).await.unwrap();
+    let hits = all.hits;
+    assert!(all.next.is_none(), "there is no other page");
     assert!(hits.is_sorted_by(|a, b| a.score >= b.score), "{hits:?}");
-    for (offset, hit) in (0..).zip(&hits) {
-        let page = index.find(query, &scopes, offset, 1).await.unwrap();
-        assert_eq!(
-            page.as_slice(),
-            std::slice::from_ref(hit),
-            "pages are slices of the whole"
-        );
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = index.find(query, &scopes, &cursor, 1).await.unwrap();
+        paged.extend(page.hits);
+        let Some(next) = page.next else { break };
+        cursor = next;
     }
+    assert_eq!(paged, hits, "pages are slices of the whole");
     hits
 }
 
@@ -179,7 +195,7 @@ pub(crate) async fn search_contract(index: &dyn Search) {
     assert_eq!(index.count(two).await.unwrap(), 0);
     assert!(find(index, "zeppelin", &[(two, true)]).await.is_empty());
     assert_eq!(places(&find(index, "queues", &open).await).len(), 3);
-    index.put_version(other, &[]).await.unwrap();
+    index.put_version(other, "en", &[]).await.unwrap();
     assert_eq!(index.count(other).await.unwrap(), 0);
 }
 
@@ -218,4 +234,38 @@ pub(crate) async fn rank_contract(index: &dyn Search) {
         ranked("http://a.example/?x=1&y='2' worker", one, 10).await,
         [place("l2", "c0")]
     );
+}
+
+pub(crate) async fn language_contract(index: &dyn Search) {
+    let (german, english) = (version(5, 1), version(6, 1));
+    let texts = [
+        (german, "de", "Die Häuser der Städte stehen leer."),
+        (english, "en", "The houses of the cities stand empty."),
+    ];
+    for (of, language, body) in texts {
+        let entries = [entry("", "", "A", "x"), entry("l1", "c0", "B", body)];
+        index.put_version(of, language, &entries).await.unwrap();
+    }
+    let both = [(german, true), (english, true)];
+    assert_eq!(places(&find(index, "Haus", &both).await), [(5, 1, "l1")]);
+    assert_eq!(places(&find(index, "city", &both).await), [(6, 1, "l1")]);
+    assert_eq!(
+        index.candidates("Haus", true, 10).await.unwrap(),
+        [german.course_id]
+    );
+    assert!(index.candidates("Haus", false, 10).await.unwrap().is_empty());
+    let ranked = index.rank("Welches Haus steht leer?", german, 10).await.unwrap();
+    assert_eq!(ranked[0].0, Unit::new("l1", "c0"));
+    // Written anew in another language, it is found in that alone.
+    let entries = [entry("l1", "c0", "B", "The houses of the cities stand empty.")];
+    index.put_version(german, "en-GB", &entries).await.unwrap();
+    assert_eq!(
+        places(&find(index, "city", &both).await),
+        [(5, 1, "l1"), (6, 1, "l1")]
+    );
+    let error = index
+        .find("city", &[Scope::text(german)], "garbage!", 5)
+        .await
+        .unwrap_err();
+    assert!(error.is(&codes::VALIDATION_FAILED));
 }

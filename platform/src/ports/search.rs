@@ -17,13 +17,25 @@ pub struct Entry {
     pub body: String,
 }
 
-/// A version to search; without `lesson_text` only titles and the course's own entry are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope {
-    /// The live version.
-    pub version: VersionId,
-    /// Whether the reader may see lesson text.
-    pub lesson_text: bool,
+/// What may be searched, as one keyword that entries carry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Scope(String);
+
+impl Scope {
+    /// A version without its lessons.
+    pub fn course(version: VersionId) -> Self {
+        Self(format!("{}/{}", version.course_id, version.version))
+    }
+
+    /// The text of a version's lessons.
+    pub fn text(version: VersionId) -> Self {
+        Self(format!("{}/{}/text", version.course_id, version.version))
+    }
+
+    /// The keyword.
+    pub fn keyword(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A found text.
@@ -41,17 +53,31 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// A page of hits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The best first.
+    pub hits: Vec<Hit>,
+    /// Where the next page begins, in the engine's own words; `None` at the end.
+    pub next: Option<String>,
+}
+
 /// A search index.
 #[async_trait]
 pub trait Search: Send + Sync {
-    /// Replaces everything of a version.
-    async fn put_version(&self, version: VersionId, entries: &[Entry]) -> Result<()>;
+    /// Makes these the entries of a version, whose text is in this language (BCP 47): writes them as a new generation, then
+    /// removes the older ones. Not atomic: a reader meanwhile may see both; given up half-way, calling it again makes it
+    /// whole. What was answered is seen by every read that begins later.
+    async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()>;
     /// Courses that have the query's words in any version, best first: those a search over all courses goes on with. Without
     /// `lesson_text` only words of the courses themselves count.
     async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>>;
-    /// Best entries of the scopes, one per lesson, best first. `"a phrase"` and `-without` mean what they say; a query
-    /// without them also finds titles spelt alike.
-    async fn find(&self, query: &str, scopes: &[Scope], offset: i64, limit: i64) -> Result<Vec<Hit>>;
+    /// The best entries of the scopes, one per lesson; `cursor` is empty or the [`next`](Found::next) of the page before. `"a phrase"` and `-without` mean what they say; a
+    /// query without them also finds titles spelt alike.
+    ///
+    /// # Errors
+    /// `validation_failed` when the cursor is none of this engine's.
+    async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found>;
     /// Units of a version that share words with a question, best first, for retrieval.
     async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>>;
     /// How many entries a version has.

@@ -8,6 +8,7 @@
 //! alone and leaves a tombstone: earlier writes are seen and removed, later ones are refused.
 
 mod grpc;
+mod language;
 mod model;
 mod ops;
 mod removal;

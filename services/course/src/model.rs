@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use icu_locale_core::LanguageIdentifier;
 use rust_decimal::Decimal;
 use smartcourse_platform::{
     Error, Result,
@@ -48,6 +49,18 @@ pub(crate) fn price(problems: &mut Problems, price: Option<&Money>) -> (Option<D
         "is too large",
     );
     (amount, Some(price.currency.clone()))
+}
+
+/// A language tag in its usual spelling, or a recorded problem.
+pub(crate) fn language(problems: &mut Problems, tag: Option<&str>) -> Option<String> {
+    let read = LanguageIdentifier::try_from_str(tag?);
+    let known = read.ok().filter(|language| !language.language.is_unknown());
+    problems.require(
+        known.is_some(),
+        "language",
+        "must be a language tag (BCP 47), such as \"en\" or \"pt-BR\"",
+    );
+    known.map(|language| language.to_string())
 }
 
 /// Gives ids to what has none, puts everything in order and numbers it from 1.

@@ -47,6 +47,7 @@ pub(crate) struct CourseRow {
     pub(crate) draft_key: String,
     pub(crate) created_at: OffsetDateTime,
     pub(crate) updated_at: OffsetDateTime,
+    pub(crate) language: Option<String>,
 }
 
 /// What decides who may do something with a course.
@@ -143,6 +144,7 @@ impl From<CourseRow> for Course {
             created_at: Some(from_time(row.created_at)),
             updated_at: Some(from_time(row.updated_at)),
             etag,
+            language: row.language,
         }
     }
 }

@@ -14,7 +14,7 @@ use smartcourse_proto::{
 };
 
 use crate::{
-    State,
+    State, language,
     model::{anchor, count},
     store::{self, LessonRow, READ_BATCH, Write},
 };
@@ -112,7 +112,17 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
             })
         }));
     }
-    state.deps.search.put_version(version, &entries).await?;
+    let bodies = entries.iter().map(|entry| entry.body.as_str());
+    let language = match &manifest.language {
+        Some(named) => named.clone(),
+        // The course's own entry is a list of titles.
+        None => language::guess(bodies.skip(1)).to_owned(),
+    };
+    state
+        .deps
+        .search
+        .put_version(version, &language, &entries)
+        .await?;
     fault::point("content.index_course", "before_commit");
     write.commit().await?;
     fault::point("content.index_course", "after_commit");

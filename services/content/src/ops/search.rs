@@ -7,7 +7,7 @@ use smartcourse_platform::{
     ports::search::{Hit, Scope},
 };
 use smartcourse_proto::{
-    content::{Candidates, CandidatesRequest, SearchHit, SearchPage, SearchRequest},
+    content::{Candidates, CandidatesRequest, SearchHit, SearchPage, SearchRequest, SearchScope},
     ids::{CourseId, VersionId},
 };
 
@@ -15,9 +15,6 @@ use crate::State;
 
 /// Longest query in characters.
 const MAX_QUERY: usize = 500;
-/// Results a reader can page to: what ranks lower is not worth the sort.
-const MAX_OFFSET: i64 = 10_000;
-
 /// Courses a search over all of them goes on with: what ranks lower than so many is not looked at.
 const MAX_CANDIDATES: i64 = 500;
 
@@ -39,32 +36,28 @@ pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<Sear
     problems.text("q", &request.q, MAX_QUERY);
     problems.finish()?;
     let limit = page::limit(request.limit)?;
-    let offset = page::decode::<i64>(&request.cursor)?
-        .unwrap_or(0)
-        .clamp(0, MAX_OFFSET);
-    let scopes: Vec<Scope> = request
-        .scopes
-        .iter()
-        .map(|scope| Scope {
-            version: VersionId {
-                course_id: CourseId(scope.course_id),
-                version: scope.version,
-            },
-            lesson_text: scope.lesson_text,
-        })
-        .collect();
+    let scopes: Vec<Scope> = request.scopes.iter().flat_map(keywords).collect();
     // The database takes no NUL, and no word has one.
     let query = request.q.replace('\0', " ");
-    let mut hits = state
+    let found = state
         .deps
         .search
-        .find(query.trim(), &scopes, offset, limit + 1)
+        .find(query.trim(), &scopes, &request.cursor, limit)
         .await?;
-    let next_cursor = page::cut(&mut hits, limit, |_| offset + limit);
     Ok(SearchPage {
-        items: hits.into_iter().map(hit).collect(),
-        next_cursor,
+        items: found.hits.into_iter().map(hit).collect(),
+        next_cursor: found.next,
     })
+}
+
+/// What of a version may be searched.
+fn keywords(scope: &SearchScope) -> impl Iterator<Item = Scope> {
+    let version = VersionId {
+        course_id: CourseId(scope.course_id),
+        version: scope.version,
+    };
+    let text = scope.lesson_text.then(|| Scope::text(version));
+    std::iter::once(Scope::course(version)).chain(text)
 }
 
 fn hit(hit: Hit) -> SearchHit {

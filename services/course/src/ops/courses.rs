@@ -43,6 +43,7 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
         "must be positive",
     );
     let (amount, currency) = model::price(&mut problems, request.price.as_ref());
+    let language = model::language(&mut problems, request.language.as_deref());
     problems.finish()?;
 
     let this = serde_json::to_string(&request)
@@ -63,8 +64,8 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     let row = sqlx::query_as!(
         CourseRow,
         "insert into course.courses (instructor_id, title, description, category, level, price_amount, price_currency,
-                                     max_enrollments, prerequisites, draft_key)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '') returning *",
+                                     max_enrollments, prerequisites, draft_key, language)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10) returning *",
         owner.0,
         request.title.trim(),
         request.description,
@@ -73,7 +74,8 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
         amount,
         currency,
         request.max_enrollments,
-        &request.prerequisites
+        &request.prerequisites,
+        language
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -163,6 +165,10 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         "must be positive",
     );
     let (amount, currency) = model::price(&mut problems, request.price.as_ref());
+    // An empty text takes away what was named.
+    let unnamed = request.language.as_deref() == Some("");
+    let named = request.language.as_deref().filter(|_| !unnamed);
+    let language = model::language(&mut problems, named);
     problems.finish()?;
 
     let mut tx = postgres::begin(&state.pool).await?;
@@ -183,7 +189,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         "update course.courses set title = coalesce($2, title), description = coalesce($3, description),
              category = coalesce($4, category), level = coalesce($5, level), price_amount = coalesce($6, price_amount),
              price_currency = coalesce($7, price_currency), max_enrollments = coalesce($8, max_enrollments),
-             prerequisites = $9, revision = revision + 1, updated_at = now()
+             prerequisites = $9, language = case when $11 then null else coalesce($10, language) end, revision = revision + 1, updated_at = now()
          where id = $1 returning *",
         row.id,
         request.title.as_deref().map(str::trim),
@@ -193,7 +199,9 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         amount,
         currency,
         request.max_enrollments,
-        prerequisites
+        prerequisites,
+        language,
+        unnamed
     )
     .fetch_one(&mut *tx)
     .await?;

@@ -206,5 +206,6 @@ pub(crate) async fn manifest(state: &State, request: ManifestRequest) -> Result<
         instructor_id: row.instructor_id,
         max_enrollments: row.max_enrollments,
         published_version: row.published_version,
+        language: row.language,
     })
 }

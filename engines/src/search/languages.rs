@@ -1,0 +1,56 @@
+//! From the language of a course to the text search configuration of PostgreSQL that stems its words.
+
+/// Primary language subtags (BCP 47) and their configurations.
+const CONFIGS: [(&str, &str); 29] = [
+    ("ar", "arabic"),
+    ("ca", "catalan"),
+    ("da", "danish"),
+    ("de", "german"),
+    ("el", "greek"),
+    ("en", "english"),
+    ("es", "spanish"),
+    ("eu", "basque"),
+    ("fi", "finnish"),
+    ("fr", "french"),
+    ("ga", "irish"),
+    ("hi", "hindi"),
+    ("hu", "hungarian"),
+    ("hy", "armenian"),
+    ("id", "indonesian"),
+    ("it", "italian"),
+    ("lt", "lithuanian"),
+    ("nb", "norwegian"),
+    ("ne", "nepali"),
+    ("nl", "dutch"),
+    ("nn", "norwegian"),
+    ("no", "norwegian"),
+    ("pt", "portuguese"),
+    ("ro", "romanian"),
+    ("ru", "russian"),
+    ("sr", "serbian"),
+    ("sv", "swedish"),
+    ("ta", "tamil"),
+    ("tr", "turkish"),
+];
+
+/// The configuration of a language; of one without, words are taken as they are.
+pub(super) fn config(language: &str) -> &'static str {
+    let primary = language.split('-').next().unwrap_or_default();
+    CONFIGS
+        .iter()
+        .find(|(tag, _)| primary.eq_ignore_ascii_case(tag))
+        .map_or("simple", |(_, config)| config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_primary_subtag_decides() {
+        assert_eq!(config("de-AT"), "german");
+        assert_eq!(config("EN"), "english");
+        assert_eq!(config("ja"), "simple");
+        assert_eq!(config(""), "simple");
+    }
+}
