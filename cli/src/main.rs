@@ -11,6 +11,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::{Config, DEFAULTS},
     lifecycle::Lifecycle,
@@ -170,8 +171,9 @@ async fn grant(config: &Config, email: &str) -> Result<ExitCode> {
 
 async fn rebuild(config: &Config) -> Result<ExitCode> {
     let pool = postgres::pool(&config.postgres.unhurried(), "analytics-rebuild")?;
+    let engines = Engines::open(config)?;
     let begun = std::time::Instant::now();
-    let rebuilt = smartcourse_analytics::rebuild(&pool)
+    let rebuilt = smartcourse_analytics::rebuild(&pool, engines.event_log().as_ref())
         .await
         .context("the numbers could not be counted again; nothing was changed")?;
     let seconds = begun.elapsed().as_secs_f64();

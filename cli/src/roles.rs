@@ -1,6 +1,6 @@
 //! The roles a process can have: services, worker, relay, tasks.
 
-use std::{cell::LazyCell, process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
@@ -10,12 +10,11 @@ use smartcourse_activities::Services;
 use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
-    events::{self, Consumer},
+    events::Consumer,
     grpc::{self, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,
-    waker::Waker,
 };
 use tokio::net::TcpListener;
 
@@ -102,47 +101,37 @@ fn spawn_consumers(
     here: &[Name],
     life: &Lifecycle,
 ) -> Result<()> {
-    let pool = postgres::pool(&config.postgres, "events")?;
-    // Made by the first group: not every service has one.
-    let waker = LazyCell::new(|| events::waker(pool, poll(config), life.clone()));
+    let log = engines.event_log();
+    let spawn = |consumer: Arc<dyn Consumer>| -> Result<()> {
+        let group = consumer.group();
+        let pool = postgres::pool(&config.postgres, group)?;
+        let (log, ended) = (Arc::clone(&log), life.clone());
+        life.spawn(group, async move { log.deliver(pool, consumer, ended).await });
+        Ok(())
+    };
     for name in here {
         match name {
             Name::Course => {
                 let deletions = smartcourse_course::Deletions::new(engines.documents());
-                spawn_consumer(config, deletions, &waker, life)?;
+                spawn(Arc::new(deletions))?;
             }
             Name::Content => {
                 let retention = smartcourse_content::Retention::new(&config.content);
-                spawn_consumer(config, retention, &waker, life)?;
-                spawn_consumer(config, smartcourse_content::Deletions, &waker, life)?;
+                spawn(Arc::new(retention))?;
+                spawn(Arc::new(smartcourse_content::Deletions))?;
             }
             Name::Enrollment => {
                 let state = ways.enrollment("enrollment-commands")?;
-                spawn_consumer(config, smartcourse_enrollment::Commands::new(state), &waker, life)?;
-                spawn_consumer(config, smartcourse_enrollment::Completions, &waker, life)?;
+                spawn(Arc::new(smartcourse_enrollment::Commands::new(state)))?;
+                spawn(Arc::new(smartcourse_enrollment::Completions))?;
             }
-            Name::Progress => spawn_consumer(config, smartcourse_progress::Republished, &waker, life)?,
-            Name::Notification => {
-                spawn_consumer(config, smartcourse_notification::Feed::new(config), &waker, life)?
-            }
-            Name::Analytics => spawn_consumer(config, smartcourse_analytics::Counter, &waker, life)?,
+            Name::Progress => spawn(Arc::new(smartcourse_progress::Republished))?,
+            Name::Notification => spawn(Arc::new(smartcourse_notification::Feed::new(config)))?,
+            Name::Analytics => spawn(Arc::new(smartcourse_analytics::Counter))?,
             _ => {}
         }
     }
     Ok(())
-}
-
-/// Reads the event log for one group until the process stops.
-fn spawn_consumer(config: &Config, consumer: impl Consumer, waker: &Waker, life: &Lifecycle) -> Result<()> {
-    let group = consumer.group();
-    let pool = postgres::pool(&config.postgres, group)?;
-    life.spawn(group, events::consume(pool, consumer, waker.clone()));
-    Ok(())
-}
-
-/// The longest pause of whoever waits for a notification.
-fn poll(config: &Config) -> Duration {
-    Duration::from_secs(config.relay.poll_seconds.max(1))
 }
 
 /// Runs workflows and activities.
@@ -175,11 +164,18 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
 pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     require_token(&config)?;
     let life = crate::life()?;
-    let workflows = Engines::open(&config)?.workflows();
+    let engines = Engines::open(&config)?;
+    let workflows = engines.workflows();
     let pool = postgres::pool(&config.postgres, "relay")?;
     life.spawn(
         "relay",
-        outbox_relay::run(pool, Arc::clone(&workflows), poll(&config), life.clone()),
+        outbox_relay::run(
+            pool,
+            Arc::clone(&workflows),
+            engines.event_log(),
+            config.relay.poll(),
+            life.clone(),
+        ),
     );
     let course = Transport::remote(&config.grpc, &config.grpc.course)?;
     let enrollment = Transport::remote(&config.grpc, &config.grpc.enrollment)?;
@@ -217,7 +213,7 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
         "analytics-tasks",
     )?)));
     let pool = postgres::pool(&config.postgres, "tasks")?;
-    let poll = poll(&config);
+    let poll = config.relay.poll();
     life.spawn(
         "tasks",
         tasks::run(pool, handlers, config.tasks, poll, life.clone()),

@@ -10,6 +10,7 @@
 //! | embeddings | [`embeddings::embedded`] | |
 //! | answers | [`answers::extractive`] | |
 //! | mail | [`mail::folder`] | [`mail::smtp`] |
+//! | event log | [`event_log::postgres`] | |
 //! | workflows | [`workflows::temporal`] | the same, anywhere |
 //! | push messages | | [`push::web_push`] |
 //! | text messages | | [`sms::twilio`] |
@@ -19,6 +20,7 @@
 pub mod answers;
 pub mod documents;
 pub mod embeddings;
+pub mod event_log;
 pub mod files;
 pub mod mail;
 mod outgoing;
@@ -35,8 +37,8 @@ use smartcourse_platform::{
     Result,
     config::Config,
     ports::{
-        answers::Answerer, documents::Documents, embeddings::Embedder, files::Files, mail::Mailer,
-        push::Pusher, search::Search, sms::Texter, vectors::Vectors, workflows::Workflows,
+        answers::Answerer, documents::Documents, embeddings::Embedder, event_log::EventLog, files::Files,
+        mail::Mailer, push::Pusher, search::Search, sms::Texter, vectors::Vectors, workflows::Workflows,
     },
     postgres,
 };
@@ -52,6 +54,7 @@ pub struct Engines {
     /// Engines write while a transaction of their service is open, so they have connections of their own.
     pool: PgPool,
     temporal: Arc<Temporal>,
+    log: Arc<event_log::postgres::Postgres>,
 }
 
 impl Engines {
@@ -61,10 +64,13 @@ impl Engines {
     /// When a setting cannot be used.
     pub fn open(config: &Config) -> Result<Self> {
         mail::sender(&config.mail.from)?;
+        let pool = postgres::pool(&config.postgres, "engines")?;
+        let log = event_log::postgres::Postgres::new(pool.clone(), config.relay.poll());
         Ok(Self {
+            log: Arc::new(log),
             config: config.clone(),
             temporal: Arc::new(Temporal::new(config.temporal.clone())),
-            pool: postgres::pool(&config.postgres, "engines")?,
+            pool,
         })
     }
 
@@ -79,6 +85,11 @@ impl Engines {
     /// `unavailable` when the server does not answer.
     pub async fn temporal_client(&self) -> Result<temporalio_client::Client> {
         self.temporal.client().await.cloned()
+    }
+
+    /// The event log.
+    pub fn event_log(&self) -> Arc<dyn EventLog> {
+        self.log.clone()
     }
 
     /// Documents.

@@ -24,24 +24,24 @@ pub struct Waker {
 
 impl Waker {
     /// Listens on a channel over one connection of this pool until the process stops; `poll` is the longest pause.
-    pub(crate) fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
+    pub fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
         let (sender, heard) = watch::channel(());
         life.spawn("listener", listen(pool, channel, sender, life.clone()));
         Self { heard, poll, life }
     }
 
     /// The process should stop.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.life.token().is_cancelled()
     }
 
     /// Call it before looking for work: what is heard from now on ends the next wait.
-    pub(crate) fn look(&mut self) {
+    pub fn look(&mut self) {
         self.heard.mark_unchanged();
     }
 
     /// Returns when there may be something new, or the process stops.
-    pub(crate) async fn wait(&mut self) {
+    pub async fn wait(&mut self) {
         tokio::select! {
             () = self.life.stopping() => {}
             () = tokio::time::sleep(self.poll) => {}

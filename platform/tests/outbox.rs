@@ -8,13 +8,19 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use serde_json::json;
 use smartcourse_platform::{
-    config, events,
+    config,
     lifecycle::Lifecycle,
     outbox::{self, Start, StartOptions, relay},
     ports::workflows::Workflows,
     postgres,
 };
-use smartcourse_tests::{engines::workflows::temporal::Temporal, wait_for};
+use smartcourse_tests::{
+    engines::{
+        event_log::postgres::{Postgres, place},
+        workflows::temporal::Temporal,
+    },
+    wait_for,
+};
 use sqlx::{PgConnection, PgPool};
 
 const ID: &str = "publish-1-v1";
@@ -242,6 +248,7 @@ async fn without_temporal_the_relay_still_places_events() {
         relay::run(
             pool.clone(),
             unreachable(),
+            Arc::new(Postgres::new(pool.clone(), Duration::from_millis(20))),
             Duration::from_millis(20),
             life.clone(),
         ),
@@ -291,11 +298,11 @@ async fn a_rolled_back_transaction_asks_for_nothing() {
         .unwrap();
     // Not even while it is open.
     assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
-    assert_eq!(events::place(&pool).await.unwrap(), 0);
+    assert_eq!(place(&pool).await.unwrap().count, 0);
     tx.rollback().await.unwrap();
     assert_eq!(rows(&pool).await, (0, 0));
     assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
-    assert_eq!(events::place(&pool).await.unwrap(), 0);
+    assert_eq!(place(&pool).await.unwrap().count, 0);
 }
 
 #[tokio::test]

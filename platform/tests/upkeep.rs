@@ -8,11 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 use smartcourse_platform::{
-    events::{self, Consumer, Event},
+    events::{Consumer, Event},
     outbox, postgres,
     tasks::{self, Task},
     upkeep,
 };
+use smartcourse_tests::engines::event_log::postgres::{deliver_batch, place};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -64,7 +65,7 @@ async fn publish(pool: &PgPool, key: &str) {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    events::place(pool).await.unwrap();
+    place(pool).await.unwrap();
 }
 
 const INBOX: &str = "select count(*) from platform.inbox";
@@ -75,7 +76,7 @@ async fn an_inbox_row_goes_only_when_its_event_cannot_come_again() {
     let pool = database().await;
     publish(&pool, "a").await;
     publish(&pool, "b").await;
-    events::consume_batch(&pool, &Recorder).await.unwrap();
+    deliver_batch(&pool, &Recorder).await.unwrap();
     assert_eq!(count(&pool, INBOX).await, 2);
     assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 0, "they are young");
 
@@ -88,12 +89,12 @@ async fn an_inbox_row_goes_only_when_its_event_cannot_come_again() {
     run(&pool, "update platform.event_groups set position = 1").await;
     assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 1);
     assert_eq!(count(&pool, INBOX).await, 1);
-    events::consume_batch(&pool, &Recorder).await.unwrap();
+    deliver_batch(&pool, &Recorder).await.unwrap();
     assert_eq!(count(&pool, EFFECTS).await, 2, "nothing had its effect twice");
 
     assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 1);
     assert_eq!(count(&pool, INBOX).await, 0);
-    events::consume_batch(&pool, &Recorder).await.unwrap();
+    deliver_batch(&pool, &Recorder).await.unwrap();
     assert_eq!(count(&pool, EFFECTS).await, 2);
     assert_eq!(
         count(&pool, "select count(*) from platform.events").await,

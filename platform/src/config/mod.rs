@@ -168,6 +168,13 @@ pub struct Relay {
     pub reconcile_seconds: u64,
 }
 
+impl Relay {
+    /// The longest pause of whoever waits for a notification.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds.max(1))
+    }
+}
+
 /// `[enrollment]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,39 +1,29 @@
-//! The event log: the outbox table itself, read by consumer groups.
+//! Events: what a consumer group does with one, exactly once.
 //!
-//! A row gets its `position` only after its commit, from one sequencer at a time (advisory lock), so a group that has
-//! read position *p* has seen everything below it. A group reads its events in order; one that its handler refuses is
-//! parked with its reason and retried, later events of the same key wait behind it, other keys go on. The handler's
-//! effect and its inbox row share a transaction: each event has its effect on a group once.
+//! Whatever carries the log ([`EventLog`](crate::ports::event_log::EventLog)), the handler's effect and its inbox row share a
+//! transaction: each event has its effect on a group once. One that its handler refuses is parked with its reason and
+//! retried; later events of the same key wait behind it, other keys go on.
 
 pub mod parked;
-
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
+use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
-    fault,
-    lifecycle::Lifecycle,
     postgres,
-    waker::Waker,
 };
 
-/// The channel that wakes the groups: an event that has no position yet is nothing to them.
-pub(crate) const PLACED: &str = "smartcourse_events";
+/// The channel that wakes the groups: the log has grown, or a parked event is to be tried again.
+pub const CHANNEL: &str = "smartcourse_events";
 
-/// Events that get their position in one transaction.
-pub const PLACE_BATCH: i64 = 500;
-/// Rows of the log a group looks at in one transaction.
-const READ_BATCH: usize = 100;
+/// Events a group takes in one transaction at most.
+pub const READ_BATCH: usize = 100;
 /// Tries of a parked event before it waits for an administrator.
 pub const MAX_TRIES: i32 = 10;
-/// Advisory lock of the sequencer; groups lock their own name's hash.
-const SEQUENCER_LOCK: i64 = 0x5343_5345_5155;
 
 /// A committed event.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +34,7 @@ pub struct Event {
     pub event_type: String,
     /// Id of the aggregate; order is kept per key.
     pub key: String,
-    /// Place in the log, rising from 1.
+    /// Place in the log, rising: for whoever carries it.
     pub position: i64,
     /// JSON of the message in proto/events.
     pub payload: Value,
@@ -79,175 +69,36 @@ pub trait Consumer: Send + Sync + 'static {
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()>;
 }
 
-/// Gives committed events their positions; answers how many.
-pub async fn place(pool: &PgPool) -> Result<i64> {
-    let mut tx = postgres::begin(pool).await?;
-    let owner = sqlx::query_scalar!(
-        "select pg_try_advisory_xact_lock($1) as \"owner!\"",
-        SEQUENCER_LOCK
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    if !owner {
-        return Ok(0);
-    }
-    let placed = sqlx::query!(
-        "with unplaced as (
-             select id, row_number() over (order by seq) as n from platform.events where position is null
-             order by seq limit $1
-         )
-         update platform.events e set position = (select coalesce(max(position), 0) from platform.events) + u.n
-         from unplaced u where e.id = u.id",
-        PLACE_BATCH
-    )
-    .execute(&mut *tx)
-    .await?
-    .rows_affected() as i64;
-    if placed > 0 {
-        fault::point("relay.place", "before_commit");
-        sqlx::query("select pg_notify($1, '')")
-            .bind(PLACED)
-            .execute(&mut *tx)
-            .await?;
-    }
-    tx.commit().await?;
-    Ok(placed)
-}
-
-/// Tells the groups of a process, over one connection of this pool, when the log has grown; `poll` is the longest pause.
-pub fn waker(pool: PgPool, poll: Duration, life: Lifecycle) -> Waker {
-    Waker::new(pool, PLACED, poll, life)
-}
-
-/// Reads the log for one group until the process stops; `waker` is a clone of the process's.
+/// Takes the group for this transaction, waiting for its owner: meanwhile the group takes no event.
 ///
 /// # Errors
-/// Never for a dead database: it is waited for.
-pub async fn consume(pool: PgPool, consumer: impl Consumer, mut waker: Waker) -> Result<()> {
-    while !waker.is_over() {
-        waker.look();
-        match look(&pool, &consumer).await {
-            Ok(look) if look.more => continue,
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(group = consumer.group(), error = %error.chain(), "reading the log again soon");
-            }
-        }
-        waker.wait().await;
-    }
+/// When the database does not answer.
+pub async fn hold_group(tx: &mut PgConnection, group: &str) -> Result<()> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(group)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// Takes the next batch of a group, parked events first; answers how many log rows it moved past.
+/// Takes the group for this transaction unless somebody else has it: whoever delivers to it does so first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn consume_batch(pool: &PgPool, consumer: &impl Consumer) -> Result<i64> {
-    Ok(look(pool, consumer).await?.moved)
-}
-
-/// What one transaction of a group did.
-#[derive(Debug, Default)]
-struct Look {
-    /// Rows of the log it moved past.
-    moved: i64,
-    /// It ended because it was full: the next has something to do at once.
-    more: bool,
-}
-
-async fn look(pool: &PgPool, consumer: &impl Consumer) -> Result<Look> {
-    let group = consumer.group();
-    let mut tx = postgres::begin(pool).await?;
-    let owner = sqlx::query_scalar!(
+pub async fn own_group(tx: &mut PgConnection, group: &str) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
         "select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as \"owner!\"",
         group
     )
-    .fetch_one(&mut *tx)
-    .await?;
-    if !owner {
-        return Ok(Look::default());
-    }
-    sqlx::query!(
-        "insert into platform.event_groups (name) values ($1) on conflict do nothing",
-        group
-    )
-    .execute(&mut *tx)
-    .await?;
-    // Parked events never take all the room: the others go on.
-    let mut room = retry_parked(&mut tx, consumer, consumer.batch()).await?.max(1);
-    let events = sqlx::query_as!(
-        Event,
-        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
-         from platform.events e, platform.event_groups g
-         where g.name = $1 and e.position > g.position order by e.position limit $2",
-        group,
-        READ_BATCH as i64
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let mut taken = false;
-    let mut seen = None;
-    let mut moved = 0;
-    for event in &events {
-        if consumer.wants(&event.event_type) {
-            if room == 0 {
-                break;
-            }
-            take(&mut tx, consumer, event).await?;
-            room -= 1;
-            taken = true;
-        }
-        seen = Some(event.position);
-        moved += 1;
-    }
-    if let Some(position) = seen {
-        sqlx::query!(
-            "update platform.event_groups set position = $2 where name = $1",
-            group,
-            position
-        )
-        .execute(&mut *tx)
-        .await?;
-    }
-    if taken {
-        fault::point(&format!("consumer.{group}"), "before_commit");
-    } else if moved > 0 {
-        // Nothing but the position moved: losing that in a crash costs another look, so it need not wait for the disk.
-        sqlx::query("set local synchronous_commit = off")
-            .execute(&mut *tx)
-            .await?;
-    }
-    tx.commit().await?;
-    if taken {
-        fault::point(&format!("consumer.{group}"), "after_commit");
-    }
-    Ok(Look {
-        moved,
-        more: room == 0 || events.len() == READ_BATCH,
-    })
+    .fetch_one(tx)
+    .await?)
 }
 
-/// Takes the group for this transaction, waiting for its owner, and answers the position it has read up to. Meanwhile
-/// the group reads nothing.
+/// The effect of one event on a group that is owned, or its parking.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hold_group(tx: &mut PgConnection, group: &str) -> Result<i64> {
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(group)
-        .execute(&mut *tx)
-        .await?;
-    let position = sqlx::query_scalar!(
-        "select position from platform.event_groups where name = $1",
-        group
-    )
-    .fetch_optional(tx)
-    .await?;
-    Ok(position.unwrap_or(0))
-}
-
-/// The effect of one event, or its parking.
-async fn take(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) -> Result<()> {
+pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, event: &Event) -> Result<()> {
     let group = consumer.group();
     let behind = sqlx::query_scalar!(
         "select exists (select 1 from platform.parked_events where group_name = $1 and key = $2 and position < $3) as \"behind!\"",
@@ -270,7 +121,7 @@ async fn take(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) ->
 }
 
 /// Inbox row and effect under one savepoint.
-async fn apply(tx: &mut PgConnection, consumer: &impl Consumer, event: &Event) -> Result<()> {
+async fn apply(tx: &mut PgConnection, consumer: &dyn Consumer, event: &Event) -> Result<()> {
     let mut savepoint = postgres::savepoint(tx).await?;
     let first = sqlx::query!(
         "insert into platform.inbox (group_name, event_id) values ($1, $2) on conflict do nothing",
@@ -308,7 +159,10 @@ async fn park(tx: &mut PgConnection, group: &str, event: &Event, reason: &str) -
 
 /// Tries the first parked event of each key that is due; its followers become due when it is done. There is room for so
 /// many; answers what is left of it.
-async fn retry_parked(tx: &mut PgConnection, consumer: &impl Consumer, mut room: usize) -> Result<usize> {
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn retry_parked(tx: &mut PgConnection, consumer: &dyn Consumer, mut room: usize) -> Result<usize> {
     let group = consumer.group();
     while room > 0 {
         let due = sqlx::query_as!(

@@ -3,7 +3,7 @@
 use sqlx::{PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use super::PLACED;
+use super::CHANNEL;
 use crate::{error::Result, postgres};
 
 /// An event that is parked for a group.
@@ -64,7 +64,7 @@ pub async fn replay(pool: &PgPool, event_id: Uuid) -> Result<Vec<String>> {
     .fetch_all(&mut *tx)
     .await?;
     sqlx::query("select pg_notify($1, '')")
-        .bind(PLACED)
+        .bind(CHANNEL)
         .execute(&mut *tx)
         .await?;
     tx.commit().await?;

@@ -12,9 +12,12 @@ use sqlx::PgPool;
 use super::{CHANNEL, Start, StartOptions};
 use crate::{
     error::{Error, Result, codes},
-    events, fault,
+    fault,
     lifecycle::Lifecycle,
-    ports::workflows::Workflows,
+    ports::{
+        event_log::{EventLog, Moved},
+        workflows::Workflows,
+    },
     postgres,
     waker::Waker,
 };
@@ -24,26 +27,38 @@ const BATCH: i64 = 16;
 /// Longest pause before a failed command is tried again, in seconds.
 const MAX_PAUSE_SECONDS: f64 = 30.0;
 
-/// Runs until the process stops: hands over commands and gives committed events their positions.
+/// Runs until the process stops: hands over commands, and committed events to the log.
 ///
 /// The two go their own ways: Temporal being down or slow never holds back an event.
 ///
 /// # Errors
 /// Never for a dead database or Temporal: those are waited for.
-pub async fn run(pool: PgPool, workflows: Arc<dyn Workflows>, poll: Duration, life: Lifecycle) -> Result<()> {
+pub async fn run(
+    pool: PgPool,
+    workflows: Arc<dyn Workflows>,
+    log: Arc<dyn EventLog>,
+    poll: Duration,
+    life: Lifecycle,
+) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
-    let commands = work(waker.clone(), BATCH, || hand_over(&pool, workflows.as_ref()));
-    let events = work(waker, events::PLACE_BATCH, || events::place(&pool));
+    let commands = work(waker.clone(), || async {
+        let count = hand_over(&pool, workflows.as_ref()).await?;
+        Ok(Moved {
+            count,
+            more: count >= BATCH,
+        })
+    });
+    let events = work(waker, || log.publish());
     tokio::join!(commands, events);
     Ok(())
 }
 
 /// Does rounds of work until the process stops; a full round is followed by the next at once.
-async fn work<F: Future<Output = Result<i64>>>(mut waker: Waker, full: i64, round: impl Fn() -> F) {
+async fn work<F: Future<Output = Result<Moved>>>(mut waker: Waker, round: impl Fn() -> F) {
     while !waker.is_over() {
         waker.look();
         match round().await {
-            Ok(count) if count >= full => continue,
+            Ok(moved) if moved.more => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error.chain(), "the relay will try again"),
         }

@@ -7,6 +7,7 @@
 pub mod answers;
 pub mod documents;
 pub mod embeddings;
+pub mod event_log;
 pub mod files;
 pub mod mail;
 pub mod push;

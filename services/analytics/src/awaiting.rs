@@ -1,13 +1,12 @@
 //! Waiting until an event is counted.
 //!
-//! Any number of waiters share one look at the group's position per [`LOOK`], so that a rush of enrollments costs the
-//! database no more than one.
+//! Those who wait at the same time share their looks, so that a rush of enrollments costs the database no more than one.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_platform::{Error, Result, batch::Batch, error::codes};
 use sqlx::PgPool;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::counter::GROUP;
@@ -15,17 +14,17 @@ use crate::counter::GROUP;
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// How far the group has read.
+/// What the group has taken.
 pub(crate) struct Counted {
     pool: PgPool,
-    seen: Mutex<(Instant, i64)>,
+    looks: Batch<Uuid, bool>,
 }
 
 impl Counted {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self {
             pool,
-            seen: Mutex::new((Instant::now(), 0)),
+            looks: Batch::default(),
         }
     }
 
@@ -35,15 +34,9 @@ impl Counted {
             .parse()
             .map_err(|_| Error::new(&codes::VALIDATION_FAILED, "event_id is not an id"))?;
         let deadline = Instant::now() + wait;
-        let mut position = None;
         loop {
-            if position.is_none() {
-                position = self.position_of(id).await?;
-            }
-            if let Some(position) = position
-                && self.reached(position).await?
-            {
-                return self.is_counted(id).await;
+            if let Some(counted) = self.looks.read(id, |ids| self.taken(ids)).await? {
+                return Ok(counted);
             }
             if Instant::now() >= deadline {
                 return Ok(false);
@@ -52,36 +45,18 @@ impl Counted {
         }
     }
 
-    async fn position_of(&self, id: Uuid) -> Result<Option<i64>> {
-        let position = sqlx::query_scalar!("select position from platform.events where id = $1", id)
-            .fetch_optional(&self.pool)
-            .await?;
-        Ok(position.flatten())
-    }
-
-    async fn reached(&self, position: i64) -> Result<bool> {
-        let mut seen = self.seen.lock().await;
-        if seen.1 < position && seen.0.elapsed() >= LOOK {
-            let now = sqlx::query_scalar!(
-                "select position from platform.event_groups where name = $1",
-                GROUP
-            )
-            .fetch_optional(&self.pool)
-            .await?;
-            *seen = (Instant::now(), now.unwrap_or(0));
-        }
-        Ok(seen.1 >= position)
-    }
-
-    /// Whether an event the group has reached is counted: all are but those it had to park.
-    async fn is_counted(&self, id: Uuid) -> Result<bool> {
-        Ok(sqlx::query_scalar!(
-            r#"select not exists (
-                 select from platform.parked_events where group_name = $1 and event_id = $2) as "counted!""#,
+    /// Of these events, those the group was given: true when counted, false when parked.
+    async fn taken(&self, ids: Vec<Uuid>) -> Result<HashMap<Uuid, bool>> {
+        let rows = sqlx::query!(
+            r#"select event_id as "id!", true as "counted!" from platform.inbox
+               where group_name = $1 and event_id = any($2)
+               union all
+               select event_id, false from platform.parked_events where group_name = $1 and event_id = any($2)"#,
             GROUP,
-            id
+            &ids
         )
-        .fetch_one(&self.pool)
-        .await?)
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.id, row.counted)).collect())
     }
 }

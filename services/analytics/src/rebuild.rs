@@ -1,16 +1,9 @@
 //! Everything from the log again, in one transaction, compared with what was there.
 
-use smartcourse_platform::{
-    Result,
-    events::{self, Consumer as _, Event},
-    postgres,
-};
+use smartcourse_platform::{Result, events, ports::event_log::EventLog, postgres};
 use sqlx::{PgConnection, PgPool};
 
 use crate::counter::{Counter, GROUP};
-
-/// Events read at a time.
-const BATCH: i64 = 1000;
 
 /// What a rebuild found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +20,9 @@ pub struct Rebuilt {
 ///
 /// # Errors
 /// When an event cannot be counted; nothing is changed then.
-pub async fn rebuild(pool: &PgPool) -> Result<Rebuilt> {
+pub async fn rebuild(pool: &PgPool, log: &dyn EventLog) -> Result<Rebuilt> {
     let mut tx = postgres::begin(pool).await?;
-    let position = events::hold_group(&mut tx, GROUP).await?;
+    events::hold_group(&mut tx, GROUP).await?;
     let before = digests(&mut tx).await?;
     // Not truncated: readers would wait for the whole rebuild.
     sqlx::query!(
@@ -41,31 +34,7 @@ pub async fn rebuild(pool: &PgPool) -> Result<Rebuilt> {
     )
     .execute(&mut *tx)
     .await?;
-    let counter = Counter;
-    let mut counted = 0;
-    let mut from = 0;
-    loop {
-        let batch = sqlx::query_as!(
-            Event,
-            r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
-               from platform.events e
-               where e.position > $1 and e.position <= $2 and not exists (
-                   select from platform.parked_events p where p.group_name = $3 and p.event_id = e.id)
-               order by e.position limit $4"#,
-            from,
-            position,
-            GROUP,
-            BATCH
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let Some(last) = batch.last() else { break };
-        from = last.position;
-        for event in batch.iter().filter(|event| counter.wants(&event.event_type)) {
-            counter.handle(&mut tx, event).await?;
-            counted += 1;
-        }
-    }
+    let counted = log.replay(&mut tx, &Counter).await?;
     let after = digests(&mut tx).await?;
     tx.commit().await?;
     let differing = before

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use smartcourse_analytics::{Counter, GROUP, migrator, rebuild};
 use smartcourse_platform::{
-    events::{self, Consumer as _, Event},
+    events::{Consumer as _, Event},
     postgres,
 };
 use smartcourse_proto::{
@@ -20,6 +20,7 @@ use smartcourse_proto::{
         UserRoleChanged,
     },
 };
+use smartcourse_tests::engines::event_log::postgres::{Postgres, deliver_batch, place};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -274,11 +275,11 @@ async fn write(pool: &PgPool, events: &[Event]) {
         .unwrap();
     }
     tx.commit().await.unwrap();
-    while events::place(pool).await.unwrap() > 0 {}
+    while place(pool).await.unwrap().more {}
 }
 
 async fn read(pool: &PgPool) {
-    while events::consume_batch(pool, &Counter).await.unwrap() > 0 {}
+    while deliver_batch(pool, &Counter).await.unwrap().more {}
     let parked: i64 = sqlx::query_scalar("select count(*) from platform.parked_events")
         .fetch_one(pool)
         .await
@@ -312,7 +313,8 @@ async fn any_order_across_keys_and_every_event_twice_give_the_same_numbers() {
         sqlx::query(again).bind(GROUP).execute(&pool).await.unwrap();
         read(&pool).await;
         assert_eq!(tables(&pool).await, expected, "seed {seed}, read twice");
-        let rebuilt = rebuild(&pool).await.unwrap();
+        let log = Postgres::new(pool.clone(), std::time::Duration::from_secs(1));
+        let rebuilt = rebuild(&pool, &log).await.unwrap();
         assert_eq!(rebuilt.differing, Vec::<String>::new(), "seed {seed}, rebuilt");
 
         // Past the inbox: the effects themselves bear a repetition.

@@ -15,7 +15,6 @@ use serde_json::Value;
 use smartcourse_platform::{
     Error,
     config::Config,
-    events,
     grpc::{Actor, LocalRouter, Transport},
     outbox, postgres,
 };
@@ -33,6 +32,7 @@ use smartcourse_proto::{
     progress::{progress_service_client::ProgressServiceClient, *},
     user::{GetUserRequest, Role, User},
 };
+use smartcourse_tests::engines::event_log::postgres::{deliver_batch, place};
 use sqlx::PgPool;
 use tonic::{Response, Status, server::Grpc, service::Routes};
 use tonic_prost::ProstCodec;
@@ -259,8 +259,8 @@ impl House {
 
     /// Lets the service hear of everything so far.
     pub(crate) async fn deliver(&self) {
-        events::place(&self.pool).await.expect("are placed");
-        events::consume_batch(&self.pool, &Republished)
+        place(&self.pool).await.expect("are placed");
+        deliver_batch(&self.pool, &Republished)
             .await
             .expect("are consumed");
         let parked: i64 = sqlx::query_scalar("select count(*) from platform.parked_events")

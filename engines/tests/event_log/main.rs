@@ -19,11 +19,14 @@ use std::{
 use anyhow::Result;
 use async_trait::async_trait;
 use serde_json::json;
+use smartcourse_engines::event_log::postgres::{PLACE_BATCH, Postgres, deliver_batch, place};
 use smartcourse_platform::{
     Error,
-    events::{self, Consumer, Event},
+    events::{Consumer, Event},
     lifecycle::Lifecycle,
-    outbox, postgres,
+    outbox,
+    ports::event_log::EventLog as _,
+    postgres,
 };
 use smartcourse_tests::wait_for;
 use sqlx::{PgConnection, PgPool};
@@ -99,12 +102,30 @@ async fn put(tx: &mut PgConnection, event_type: &str, key: &str, n: i64) {
         .unwrap();
 }
 
+/// Gives committed events their places; answers how many.
+async fn placed(pool: &PgPool) -> i64 {
+    place(pool).await.unwrap().count
+}
+
+/// Gives a group its next batch; answers how many events of the log it moved past.
+async fn given(pool: &PgPool, group: &Recorder) -> i64 {
+    deliver_batch(pool, group).await.unwrap().count
+}
+
+/// Gives a group its events until the end of the test.
+fn deliver(log: &Arc<Postgres>, pool: &PgPool, group: Recorder, life: &Lifecycle) {
+    let (log, pool, ended) = (Arc::clone(log), pool.clone(), life.clone());
+    life.spawn("consumer", async move {
+        log.deliver(pool, Arc::new(group), ended).await
+    });
+}
+
 /// Commits an event and places it.
 async fn publish(pool: &PgPool, event_type: &str, key: &str, n: i64) {
     let mut tx = postgres::begin(pool).await.unwrap();
     put(&mut tx, event_type, key, n).await;
     tx.commit().await.unwrap();
-    assert_eq!(events::place(pool).await.unwrap(), 1);
+    assert_eq!(placed(pool).await, 1);
 }
 
 /// What a group did for a key, in the order it did it.
@@ -151,18 +172,18 @@ async fn only_committed_events_get_positions_and_late_commits_are_not_skipped() 
     let group = Recorder::new("late");
     let mut early = postgres::begin(&pool).await.unwrap();
     put(&mut early, "thing", "a", 1).await;
-    assert_eq!(events::place(&pool).await.unwrap(), 0);
+    assert_eq!(placed(&pool).await, 0);
     publish(&pool, "thing", "b", 2).await;
-    assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), 1);
+    assert_eq!(given(&pool, &group).await, 1);
     assert_eq!(effects(&pool, "late", "b").await, [2]);
 
     early.commit().await.unwrap();
-    assert_eq!(events::place(&pool).await.unwrap(), 1);
-    assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), 1);
+    assert_eq!(placed(&pool).await, 1);
+    assert_eq!(given(&pool, &group).await, 1);
     assert_eq!(effects(&pool, "late", "a").await, [1]);
     assert_eq!(position(&pool, "late").await, Some(2));
     // Nothing is left, and what has a position keeps it.
-    assert_eq!(events::place(&pool).await.unwrap(), 0);
+    assert_eq!(placed(&pool).await, 0);
     let places = "select array_agg(position order by seq) = '{2,1}' from platform.events";
     assert!(
         sqlx::query_scalar::<_, bool>(places)
@@ -175,13 +196,13 @@ async fn only_committed_events_get_positions_and_late_commits_are_not_skipped() 
 #[tokio::test]
 async fn a_long_log_is_placed_and_read_in_batches_without_gaps() {
     let pool = database().await;
-    let total = events::PLACE_BATCH + 1;
+    let total = PLACE_BATCH + 1;
     let fill = "insert into platform.events (id, type, key, payload)
          select gen_random_uuid(), case when i % 5 = 0 then 'unwanted' else 'thing' end, 'k', jsonb_build_object('n', i)
          from generate_series(1, $1) i";
     sqlx::query(fill).bind(total).execute(&pool).await.unwrap();
-    assert_eq!(events::place(&pool).await.unwrap(), events::PLACE_BATCH);
-    assert_eq!(events::place(&pool).await.unwrap(), 1);
+    assert_eq!(placed(&pool).await, PLACE_BATCH);
+    assert_eq!(placed(&pool).await, 1);
     assert_eq!(
         count(&pool, "select count(distinct position) from platform.events").await,
         total
@@ -192,17 +213,12 @@ async fn a_long_log_is_placed_and_read_in_batches_without_gaps() {
     );
 
     let group = Recorder::new("batches");
-    while events::consume_batch(&pool, &group).await.unwrap() > 0 {}
+    while given(&pool, &group).await > 0 {}
     let wanted: Vec<i64> = (1..=total).filter(|n| n % 5 != 0).collect();
     assert_eq!(effects(&pool, "batches", "k").await, wanted);
     assert_eq!(position(&pool, "batches").await, Some(total));
     // A new group reads from the start.
-    assert!(
-        events::consume_batch(&pool, &Recorder::new("newcomer"))
-            .await
-            .unwrap()
-            > 0
-    );
+    assert!(given(&pool, &Recorder::new("newcomer")).await > 0);
 }
 
 #[tokio::test]
@@ -215,15 +231,12 @@ async fn two_sequencers_and_two_consumers_give_each_event_once_in_order_per_key(
         let (sequencer, stop) = (pool.clone(), life.clone());
         life.spawn("sequencer", async move {
             while !stop.token().is_cancelled() {
-                events::place(&sequencer).await?;
+                place(&sequencer).await?;
             }
             Ok::<_, Error>(())
         });
-        let waker = events::waker(pool.clone(), Duration::from_millis(5), life.clone());
-        life.spawn(
-            "consumer",
-            events::consume(pool.clone(), Recorder::new("pair"), waker),
-        );
+        let log = Postgres::new(pool.clone(), Duration::from_millis(5));
+        deliver(&Arc::new(log), &pool, Recorder::new("pair"), &life);
     }
     // One writer per key: the lock of the aggregate stands in for that in production.
     let writers = KEYS.map(|key| {
@@ -272,13 +285,13 @@ async fn an_event_read_twice_has_one_effect_per_group() {
     let (first, second) = (Recorder::new("first"), Recorder::new("second"));
     publish(&pool, "thing", "a", 1).await;
     for group in [&first, &second] {
-        assert_eq!(events::consume_batch(&pool, group).await.unwrap(), 1);
+        assert_eq!(given(&pool, group).await, 1);
     }
     sqlx::query("update platform.event_groups set position = 0 where name = 'first'")
         .execute(&pool)
         .await
         .unwrap();
-    assert_eq!(events::consume_batch(&pool, &first).await.unwrap(), 1);
+    assert_eq!(given(&pool, &first).await, 1);
     assert_eq!(effects(&pool, "first", "a").await, [1]);
     assert_eq!(effects(&pool, "second", "a").await, [1]);
     assert_eq!(count(&pool, "select count(*) from platform.inbox").await, 2);
@@ -293,7 +306,7 @@ async fn a_batch_that_cannot_commit_leaves_no_effect_and_no_position() {
     sqlx::query(seed).execute(&pool).await.unwrap();
     publish(&pool, "thing", "a", 1).await;
     publish(&pool, "thing", "a", 2).await;
-    let error = events::consume_batch(&pool, &group).await.unwrap_err();
+    let error = deliver_batch(&pool, &group).await.unwrap_err();
     assert!(error.chain().contains("effects_once"), "{}", error.chain());
     assert_eq!(effects(&pool, "commit", "a").await, [2]);
     assert_eq!(position(&pool, "commit").await.unwrap_or(0), 0);
@@ -304,6 +317,40 @@ async fn a_batch_that_cannot_commit_leaves_no_effect_and_no_position() {
     );
 
     sqlx::query("delete from effects").execute(&pool).await.unwrap();
-    assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), 2);
+    assert_eq!(given(&pool, &group).await, 2);
     assert_eq!(effects(&pool, "commit", "a").await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_group_is_given_again_what_it_took_and_knows_what_it_has_not() {
+    let pool = database().await;
+    let log = Postgres::new(pool.clone(), Duration::from_secs(1));
+    let group = Recorder::new("again");
+    for (event_type, n) in [("thing", 1), ("unwanted", 2), ("poison", 3), ("thing", 4)] {
+        publish(&pool, event_type, &n.to_string(), n).await;
+    }
+    assert_eq!(log.lag("again").await.unwrap(), 4);
+    given(&pool, &group).await;
+    assert_eq!(log.lag("again").await.unwrap(), 0);
+    publish(&pool, "thing", "5", 5).await;
+    assert_eq!(log.lag("again").await.unwrap(), 1);
+
+    let mut tx = postgres::begin(&pool).await.unwrap();
+    smartcourse_platform::events::hold_group(&mut tx, "again")
+        .await
+        .unwrap();
+    sqlx::query("delete from effects")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(given(&pool, &group).await, 0, "the group is held");
+    let count = log.replay(&mut tx, &group).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(
+        count, 2,
+        "neither what it does not want, nor what it has parked, nor what comes after"
+    );
+    assert_eq!(effects(&pool, "again", "4").await, [4]);
+    assert!(effects(&pool, "again", "5").await.is_empty());
+    assert_eq!(given(&pool, &group).await, 1);
 }

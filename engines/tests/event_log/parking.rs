@@ -1,14 +1,14 @@
 //! Events a group cannot take: their key waits, others go on, and nothing is lost or done out of order.
 
-use std::{sync::atomic::Ordering::SeqCst, time::Duration};
-
-use smartcourse_platform::{
-    events::{self, MAX_TRIES},
-    lifecycle::Lifecycle,
+use std::{
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
 };
+
+use smartcourse_platform::{events::MAX_TRIES, lifecycle::Lifecycle};
 use sqlx::PgPool;
 
-use crate::{Recorder, count, database, effects, publish, reached};
+use crate::{Postgres, Recorder, count, database, deliver, effects, given, publish, reached};
 
 /// `(tries, retrying, seconds until the next try, last_error)` of the parked events of a key, in order.
 async fn parked(pool: &PgPool, group: &str, key: &str) -> Vec<(i32, bool, f64, String)> {
@@ -40,7 +40,7 @@ async fn a_poison_event_is_parked_and_only_its_key_waits() {
     ] {
         publish(&pool, event_type, key, n).await;
     }
-    assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), 4);
+    assert_eq!(given(&pool, &group).await, 4);
     assert_eq!(
         effects(&pool, "parking", "a").await,
         [1],
@@ -56,7 +56,7 @@ async fn a_poison_event_is_parked_and_only_its_key_waits() {
     make_due(&pool).await;
     publish(&pool, "thing", "a", 5).await;
     publish(&pool, "thing", "b", 6).await;
-    assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), 2);
+    assert_eq!(given(&pool, &group).await, 2);
     assert_eq!(group.refused.load(SeqCst), 2);
     assert_eq!(effects(&pool, "parking", "a").await, [1]);
     assert_eq!(effects(&pool, "parking", "b").await, [4, 6]);
@@ -64,14 +64,14 @@ async fn a_poison_event_is_parked_and_only_its_key_waits() {
     // The same event is no poison to a group that takes it.
     let healthy = Recorder::new("healthy");
     healthy.mend();
-    events::consume_batch(&pool, &healthy).await.unwrap();
+    given(&pool, &healthy).await;
     assert_eq!(effects(&pool, "healthy", "a").await, [1, 2, 3, 5]);
 
     // Mended: the parked ones are done in order, before what is new in the log.
     group.mend();
     make_due(&pool).await;
     publish(&pool, "thing", "a", 7).await;
-    assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), 1);
+    assert_eq!(given(&pool, &group).await, 1);
     assert_eq!(effects(&pool, "parking", "a").await, [1, 2, 3, 5, 7]);
     assert_eq!(
         count(&pool, "select count(*) from platform.parked_events").await,
@@ -84,8 +84,8 @@ async fn a_running_consumer_goes_on_past_poison_and_catches_up_when_mended() {
     let pool = database().await;
     let group = Recorder::new("running");
     let life = Lifecycle::default();
-    let waker = events::waker(pool.clone(), Duration::from_millis(20), life.clone());
-    life.spawn("consumer", events::consume(pool.clone(), group.clone(), waker));
+    let log = Arc::new(Postgres::new(pool.clone(), Duration::from_millis(20)));
+    deliver(&log, &pool, group.clone(), &life);
     for (event_type, key, n) in [("poison", "a", 1), ("thing", "a", 2), ("thing", "b", 3)] {
         publish(&pool, event_type, key, n).await;
     }
@@ -104,7 +104,7 @@ async fn tries_are_counted_and_end() {
     let group = Recorder::new("tries");
     publish(&pool, "poison", "a", 1).await;
     publish(&pool, "thing", "a", 2).await;
-    events::consume_batch(&pool, &group).await.unwrap();
+    given(&pool, &group).await;
     let mut pause = 0.0;
     for tries in 1..=MAX_TRIES {
         // Not due: not tried.
@@ -113,10 +113,10 @@ async fn tries_are_counted_and_end() {
             .execute(&pool)
             .await
             .unwrap();
-        events::consume_batch(&pool, &group).await.unwrap();
+        given(&pool, &group).await;
         assert_eq!(group.refused.load(SeqCst), refused);
         make_due(&pool).await;
-        events::consume_batch(&pool, &group).await.unwrap();
+        given(&pool, &group).await;
         let rows = parked(&pool, "tries", "a").await;
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].0, rows[0].1), (tries, tries < MAX_TRIES));
@@ -132,7 +132,7 @@ async fn tries_are_counted_and_end() {
     let refused = group.refused.load(SeqCst);
     group.mend();
     make_due(&pool).await;
-    events::consume_batch(&pool, &group).await.unwrap();
+    given(&pool, &group).await;
     assert_eq!(group.refused.load(SeqCst), refused);
     assert!(effects(&pool, "tries", "a").await.is_empty());
     // The administrator's word is enough to go on.
@@ -140,7 +140,7 @@ async fn tries_are_counted_and_end() {
         .execute(&pool)
         .await
         .unwrap();
-    events::consume_batch(&pool, &group).await.unwrap();
+    given(&pool, &group).await;
     assert_eq!(effects(&pool, "tries", "a").await, [1, 2]);
 }
 
@@ -162,14 +162,14 @@ async fn a_group_takes_no_more_at_once_than_it_says() {
     }
     // What it does not want costs nothing: it is moved past together with the next event it takes.
     for (moved, taken) in [(3, 0), (1, 0), (1, 1)] {
-        assert_eq!(events::consume_batch(&pool, &group).await.unwrap(), moved);
+        assert_eq!(given(&pool, &group).await, moved);
         assert_eq!(effects(&pool, "careful", "b").await.len(), taken);
     }
     assert_eq!(parked(&pool, "careful", "a").await.len(), 2);
     group.mend();
     make_due(&pool).await;
     for expected in [&[2][..], &[2, 4]] {
-        events::consume_batch(&pool, &group).await.unwrap();
+        given(&pool, &group).await;
         assert_eq!(effects(&pool, "careful", "a").await, expected);
     }
 }

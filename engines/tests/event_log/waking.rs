@@ -26,10 +26,9 @@ async fn listener(pool: &PgPool, not: Option<i32>) -> i32 {
 async fn the_groups_of_a_process_wake_by_one_connection_and_outlive_it() {
     let pool = database().await;
     let life = Lifecycle::default();
-    let waker = events::waker(pool.clone(), NEVER, life.clone());
+    let log = Arc::new(Postgres::new(pool.clone(), NEVER));
     for group in ["first", "second"] {
-        let consumer = events::consume(pool.clone(), Recorder::new(group), waker.clone());
-        life.spawn("consumer", consumer);
+        deliver(&log, &pool, Recorder::new(group), &life);
     }
     let both_have = async |expected: &[i64]| {
         for group in ["first", "second"] {

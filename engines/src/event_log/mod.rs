@@ -1,0 +1,3 @@
+//! Adapters of the event log port.
+
+pub mod postgres;

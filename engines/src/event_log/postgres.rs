@@ -1,0 +1,224 @@
+//! The event log in PostgreSQL: the outbox table itself.
+//!
+//! A row gets its `position` only after its commit, from one sequencer at a time (advisory lock), so a group that has
+//! read position *p* has seen everything below it.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use smartcourse_platform::{
+    Result,
+    events::{self, CHANNEL, Consumer, Event, READ_BATCH},
+    fault,
+    lifecycle::Lifecycle,
+    ports::event_log::{EventLog, Moved},
+    postgres,
+    waker::Waker,
+};
+use sqlx::{PgConnection, PgPool};
+
+/// Events that get their position in one transaction.
+pub const PLACE_BATCH: i64 = 500;
+/// Events of a replay that are read at once.
+const REPLAY_BATCH: i64 = 1000;
+/// Advisory lock of the sequencer; groups lock their own name's hash.
+const SEQUENCER_LOCK: i64 = 0x5343_5345_5155;
+
+/// The table.
+pub struct Postgres {
+    pool: PgPool,
+    poll: Duration,
+    /// Made by the first group: not every process has one.
+    waker: OnceLock<Waker>,
+}
+
+impl Postgres {
+    /// Over the pool of the engines; `poll` is the longest pause of a group that heard of nothing.
+    pub fn new(pool: PgPool, poll: Duration) -> Self {
+        Self {
+            pool,
+            poll,
+            waker: OnceLock::new(),
+        }
+    }
+}
+
+#[async_trait]
+impl EventLog for Postgres {
+    async fn publish(&self) -> Result<Moved> {
+        place(&self.pool).await
+    }
+
+    async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()> {
+        let mut waker = self
+            .waker
+            .get_or_init(|| Waker::new(self.pool.clone(), CHANNEL, self.poll, life))
+            .clone();
+        while !waker.is_over() {
+            waker.look();
+            match deliver_batch(&pool, consumer.as_ref()).await {
+                Ok(moved) if moved.more => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(group = consumer.group(), error = %error.chain(), "reading the log again soon");
+                }
+            }
+            waker.wait().await;
+        }
+        Ok(())
+    }
+
+    async fn replay(&self, tx: &mut PgConnection, consumer: &dyn Consumer) -> Result<u64> {
+        let group = consumer.group();
+        let (mut count, mut from) = (0, 0);
+        loop {
+            let batch = sqlx::query_as!(
+                Event,
+                r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
+                   from platform.events e, platform.event_groups g
+                   where g.name = $2 and e.position > $1 and e.position <= g.position and not exists (
+                       select from platform.parked_events p where p.group_name = $2 and p.event_id = e.id)
+                   order by e.position limit $3"#,
+                from,
+                group,
+                REPLAY_BATCH
+            )
+            .fetch_all(&mut *tx)
+            .await?;
+            let Some(last) = batch.last() else {
+                return Ok(count);
+            };
+            from = last.position;
+            for event in batch.iter().filter(|event| consumer.wants(&event.event_type)) {
+                consumer.handle(&mut *tx, event).await?;
+                count += 1;
+            }
+        }
+    }
+
+    async fn lag(&self, group: &str) -> Result<i64> {
+        Ok(sqlx::query_scalar!(
+            r#"select coalesce((select max(position) from platform.events), 0)
+                      - coalesce((select position from platform.event_groups where name = $1), 0) as "lag!""#,
+            group
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+}
+
+/// Gives committed events their positions.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn place(pool: &PgPool) -> Result<Moved> {
+    let mut tx = postgres::begin(pool).await?;
+    let owner = sqlx::query_scalar!(
+        "select pg_try_advisory_xact_lock($1) as \"owner!\"",
+        SEQUENCER_LOCK
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    if !owner {
+        return Ok(Moved::default());
+    }
+    let placed = sqlx::query!(
+        "with unplaced as (
+             select id, row_number() over (order by seq) as n from platform.events where position is null
+             order by seq limit $1
+         )
+         update platform.events e set position = (select coalesce(max(position), 0) from platform.events) + u.n
+         from unplaced u where e.id = u.id",
+        PLACE_BATCH
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected() as i64;
+    if placed > 0 {
+        fault::point("relay.place", "before_commit");
+        sqlx::query("select pg_notify($1, '')")
+            .bind(CHANNEL)
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    Ok(Moved {
+        count: placed,
+        more: placed == PLACE_BATCH,
+    })
+}
+
+/// Gives a group its next batch, parked events first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Moved> {
+    let group = consumer.group();
+    let mut tx = postgres::begin(pool).await?;
+    if !events::own_group(&mut tx, group).await? {
+        return Ok(Moved::default());
+    }
+    sqlx::query!(
+        "insert into platform.event_groups (name) values ($1) on conflict do nothing",
+        group
+    )
+    .execute(&mut *tx)
+    .await?;
+    // Parked events never take all the room: the others go on.
+    let mut room = events::retry_parked(&mut tx, consumer, consumer.batch())
+        .await?
+        .max(1);
+    let events = sqlx::query_as!(
+        Event,
+        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
+         from platform.events e, platform.event_groups g
+         where g.name = $1 and e.position > g.position order by e.position limit $2",
+        group,
+        READ_BATCH as i64
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut taken = false;
+    let mut seen = None;
+    let mut moved = 0;
+    for event in &events {
+        if consumer.wants(&event.event_type) {
+            if room == 0 {
+                break;
+            }
+            events::take(&mut tx, consumer, event).await?;
+            room -= 1;
+            taken = true;
+        }
+        seen = Some(event.position);
+        moved += 1;
+    }
+    if let Some(position) = seen {
+        sqlx::query!(
+            "update platform.event_groups set position = $2 where name = $1",
+            group,
+            position
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    if taken {
+        fault::point(&format!("consumer.{group}"), "before_commit");
+    } else if moved > 0 {
+        // Nothing but the position moved: losing that in a crash costs another look, so it need not wait for the disk.
+        sqlx::query("set local synchronous_commit = off")
+            .execute(&mut *tx)
+            .await?;
+    }
+    tx.commit().await?;
+    if taken {
+        fault::point(&format!("consumer.{group}"), "after_commit");
+    }
+    Ok(Moved {
+        count: moved,
+        more: room == 0 || events.len() == READ_BATCH,
+    })
+}

@@ -1,0 +1,39 @@
+//! The event log port: what transactions left in the outbox, carried to consumer groups.
+//!
+//! Order is kept per key. A group may be given an event more than once; the inbox beside its effect
+//! ([`crate::events`]) sees to it that it has that effect once.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{PgConnection, PgPool};
+
+use crate::{error::Result, events::Consumer, lifecycle::Lifecycle};
+
+/// What one round moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Events.
+    pub count: i64,
+    /// The round ended because it was full: the next has something to do at once.
+    pub more: bool,
+}
+
+/// An event log.
+#[async_trait]
+pub trait EventLog: Send + Sync {
+    /// Takes over what committed transactions have left in the outbox. Any number of processes may do this at once; one of
+    /// them is at it.
+    async fn publish(&self) -> Result<Moved>;
+    /// Gives a group its events until the process stops. The group takes them in transactions of this pool, in one process at
+    /// a time.
+    ///
+    /// # Errors
+    /// Never for a server that is away: it is waited for.
+    async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
+    /// Gives a group every event it has taken once more, without those it has parked, in this transaction; answers how many.
+    /// The group has to be [held](crate::events::hold_group) by it.
+    async fn replay(&self, tx: &mut PgConnection, consumer: &dyn Consumer) -> Result<u64>;
+    /// Events of the log a group has not been given yet.
+    async fn lag(&self, group: &str) -> Result<i64>;
+}
