@@ -171,8 +171,11 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
         "relay",
         outbox_relay::run(
             pool,
-            Arc::clone(&workflows),
-            engines.event_log(),
+            outbox_relay::Carriers {
+                workflows: Arc::clone(&workflows),
+                log: engines.event_log(),
+                tasks: engines.task_dispatch(),
+            },
             config.relay.poll(),
             life.clone(),
         ),
@@ -213,10 +216,15 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
         "analytics-tasks",
     )?)));
     let pool = postgres::pool(&config.postgres, "tasks")?;
-    let poll = config.relay.poll();
     life.spawn(
         "tasks",
-        tasks::run(pool, handlers, config.tasks, poll, life.clone()),
+        tasks::run(
+            pool,
+            engines.task_dispatch(),
+            handlers,
+            config.tasks,
+            life.clone(),
+        ),
     );
     Ok(finish(life).await)
 }

@@ -11,6 +11,7 @@
 //! | answers | [`answers::extractive`] | |
 //! | mail | [`mail::folder`] | [`mail::smtp`] |
 //! | event log | [`event_log::postgres`] | |
+//! | task dispatch | [`task_dispatch::postgres`] | |
 //! | workflows | [`workflows::temporal`] | the same, anywhere |
 //! | push messages | | [`push::web_push`] |
 //! | text messages | | [`sms::twilio`] |
@@ -27,6 +28,7 @@ mod outgoing;
 pub mod push;
 pub mod search;
 pub mod sms;
+pub mod task_dispatch;
 pub mod vectors;
 pub mod workflows;
 
@@ -38,7 +40,8 @@ use smartcourse_platform::{
     config::Config,
     ports::{
         answers::Answerer, documents::Documents, embeddings::Embedder, event_log::EventLog, files::Files,
-        mail::Mailer, push::Pusher, search::Search, sms::Texter, vectors::Vectors, workflows::Workflows,
+        mail::Mailer, push::Pusher, search::Search, sms::Texter, task_dispatch::TaskDispatch,
+        vectors::Vectors, workflows::Workflows,
     },
     postgres,
 };
@@ -90,6 +93,12 @@ impl Engines {
     /// The event log.
     pub fn event_log(&self) -> Arc<dyn EventLog> {
         self.log.clone()
+    }
+
+    /// Which background tasks are due.
+    pub fn task_dispatch(&self) -> Arc<dyn TaskDispatch> {
+        let poll = self.config.relay.poll();
+        Arc::new(task_dispatch::postgres::Postgres::new(self.pool.clone(), poll))
     }
 
     /// Documents.

@@ -10,19 +10,24 @@ use serde_json::json;
 use smartcourse_platform::{
     config,
     lifecycle::Lifecycle,
-    outbox::{self, Start, StartOptions, relay},
+    outbox::{
+        self, Start, StartOptions,
+        relay::{self, Carriers},
+    },
     ports::workflows::Workflows,
     postgres,
 };
 use smartcourse_tests::{
     engines::{
         event_log::postgres::{Postgres, place},
+        task_dispatch,
         workflows::temporal::Temporal,
     },
     wait_for,
 };
 use sqlx::{PgConnection, PgPool};
 
+const POLL: Duration = Duration::from_millis(20);
 const ID: &str = "publish-1-v1";
 
 async fn database() -> PgPool {
@@ -247,9 +252,12 @@ async fn without_temporal_the_relay_still_places_events() {
         "relay",
         relay::run(
             pool.clone(),
-            unreachable(),
-            Arc::new(Postgres::new(pool.clone(), Duration::from_millis(20))),
-            Duration::from_millis(20),
+            Carriers {
+                workflows: unreachable(),
+                log: Arc::new(Postgres::new(pool.clone(), POLL)),
+                tasks: Arc::new(task_dispatch::postgres::Postgres::new(pool.clone(), POLL)),
+            },
+            POLL,
             life.clone(),
         ),
     );

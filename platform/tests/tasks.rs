@@ -21,7 +21,7 @@ use smartcourse_platform::{
     postgres,
     tasks::{self, Handler, Outcome, Task, dead},
 };
-use smartcourse_tests::wait_for;
+use smartcourse_tests::{engines::task_dispatch::postgres::Postgres, wait_for};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -113,10 +113,10 @@ fn start(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>) -> Lifecycle {
 
 fn start_with(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>, settings: config::Tasks) -> Lifecycle {
     let life = Lifecycle::default();
-    let poll = Duration::from_millis(20);
+    let dispatch = Arc::new(Postgres::new(pool.clone(), Duration::from_millis(20)));
     life.spawn(
         "tasks",
-        tasks::run(pool.clone(), handlers, settings, poll, life.clone()),
+        tasks::run(pool.clone(), dispatch, handlers, settings, life.clone()),
     );
     life
 }

@@ -16,6 +16,7 @@ use crate::{
     lifecycle::Lifecycle,
     ports::{
         event_log::{EventLog, Moved},
+        task_dispatch::TaskDispatch,
         workflows::Workflows,
     },
     postgres,
@@ -27,29 +28,34 @@ const BATCH: i64 = 16;
 /// Longest pause before a failed command is tried again, in seconds.
 const MAX_PAUSE_SECONDS: f64 = 30.0;
 
-/// Runs until the process stops: hands over commands, and committed events to the log.
+/// What the relay hands committed rows to.
+pub struct Carriers {
+    /// Commands to workflows.
+    pub workflows: Arc<dyn Workflows>,
+    /// Events.
+    pub log: Arc<dyn EventLog>,
+    /// Background tasks.
+    pub tasks: Arc<dyn TaskDispatch>,
+}
+
+/// Runs until the process stops: hands over commands, events and tasks.
 ///
-/// The two go their own ways: Temporal being down or slow never holds back an event.
+/// They go their own ways: Temporal being down or slow never holds back an event.
 ///
 /// # Errors
 /// Never for a dead database or Temporal: those are waited for.
-pub async fn run(
-    pool: PgPool,
-    workflows: Arc<dyn Workflows>,
-    log: Arc<dyn EventLog>,
-    poll: Duration,
-    life: Lifecycle,
-) -> Result<()> {
+pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
     let commands = work(waker.clone(), || async {
-        let count = hand_over(&pool, workflows.as_ref()).await?;
+        let count = hand_over(&pool, carriers.workflows.as_ref()).await?;
         Ok(Moved {
             count,
             more: count >= BATCH,
         })
     });
-    let events = work(waker, || log.publish());
-    tokio::join!(commands, events);
+    let events = work(waker.clone(), || carriers.log.publish());
+    let tasks = work(waker, || carriers.tasks.offer());
+    tokio::join!(commands, events, tasks);
     Ok(())
 }
 

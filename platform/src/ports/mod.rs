@@ -13,6 +13,7 @@ pub mod mail;
 pub mod push;
 pub mod search;
 pub mod sms;
+pub mod task_dispatch;
 pub mod vectors;
 pub mod workflows;
 

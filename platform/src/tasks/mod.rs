@@ -1,7 +1,7 @@
 //! Background tasks: work a transaction wants done once, by another process, with retries.
 //!
-//! A task is put in the transaction of whoever wants it; the row is outbox and queue in one. [`run`] takes tasks that are
-//! due, leases them, lets their [`Handler`] bring the effect about and settles them in a transaction of its own. A task
+//! A task is put in the transaction of whoever wants it. [`run`] is told which are due
+//! ([`TaskDispatch`](crate::ports::task_dispatch::TaskDispatch)), leases them, lets their [`Handler`] bring the effect about and settles them in a transaction of its own. A task
 //! may run more than once: the process may die between effect and settling. So every effect carries the task's id, and
 //! whoever receives it takes that id once. Tasks of one kind wait for places of their own, never for those of another.
 
@@ -21,7 +21,7 @@ pub use store::{put, replay};
 use crate::error::{Error, Result};
 
 /// The channel that wakes whoever runs tasks.
-pub(crate) const CHANNEL: &str = "smartcourse_tasks";
+pub const CHANNEL: &str = "smartcourse_tasks";
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]

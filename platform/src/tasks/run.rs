@@ -1,13 +1,14 @@
-//! Running tasks: take what is due, keep the lease while the handler works, settle.
+//! Running tasks: lease what is due, keep the lease while the handler works, settle.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sqlx::PgPool;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::{
-    CHANNEL, Handler, Outcome,
+    Handler, Outcome,
     store::{self, Leased},
 };
 use crate::{
@@ -16,12 +17,15 @@ use crate::{
     fault,
     http::{accept_trace_id, with_trace_id},
     lifecycle::Lifecycle,
+    ports::task_dispatch::TaskDispatch,
     postgres,
-    waker::Waker,
 };
 
+/// Pause after the dispatch did not answer.
+const RECONNECT: Duration = Duration::from_secs(1);
+
 /// One kind: who handles its tasks, and the places for those that run.
-struct Desk {
+struct Runner {
     handler: Arc<dyn Handler>,
     places: Arc<Semaphore>,
 }
@@ -29,6 +33,7 @@ struct Desk {
 /// What every run needs.
 struct Context {
     pool: PgPool,
+    dispatch: Arc<dyn TaskDispatch>,
     settings: Tasks,
 }
 
@@ -40,30 +45,46 @@ struct Context {
 /// Never for a dead database: it is waited for.
 pub async fn run(
     pool: PgPool,
+    dispatch: Arc<dyn TaskDispatch>,
     handlers: Vec<Arc<dyn Handler>>,
     settings: Tasks,
-    poll: Duration,
     life: Lifecycle,
 ) -> Result<()> {
-    let desks: HashMap<&'static str, Desk> = handlers
+    let runners: HashMap<&'static str, Runner> = handlers
         .into_iter()
         .map(|handler| {
             let places = Arc::new(Semaphore::new(settings.concurrency));
-            (handler.kind(), Desk { handler, places })
+            (handler.kind(), Runner { handler, places })
         })
         .collect();
-    let mut waker = Waker::new(pool.clone(), CHANNEL, poll, life.clone());
-    let context = Arc::new(Context { pool, settings });
+    let context = Arc::new(Context {
+        pool,
+        dispatch,
+        settings,
+    });
     let mut running = JoinSet::new();
     while !life.token().is_cancelled() {
-        waker.look();
-        if let Err(error) = begin(&context, &desks, &mut running).await {
-            tracing::warn!(error = %error.chain(), "looking for tasks again soon");
-        }
-        tokio::select! {
-            () = waker.wait() => {}
+        let free: Vec<(&'static str, usize)> = runners
+            .iter()
+            .map(|(kind, runner)| (*kind, runner.places.available_permits()))
+            .filter(|(_, free)| *free > 0)
+            .collect();
+        let due = tokio::select! {
+            due = context.dispatch.next(&free, &life), if !free.is_empty() => due,
             // A place is free again.
-            Some(ended) = running.join_next() => note(ended),
+            Some(ended) = running.join_next() => {
+                note(ended);
+                continue;
+            }
+        };
+        let begun = match due {
+            Ok(due) if due.is_empty() => continue,
+            Ok(due) => begin(&context, &runners, &due, &mut running).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = begun {
+            tracing::warn!(error = %error.chain(), "looking for tasks again soon");
+            life.sleep(RECONNECT).await;
         }
     }
     while let Some(ended) = running.join_next().await {
@@ -79,32 +100,29 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Begins what is due, of each kind as many as there are free places.
+/// Leases tasks and begins to run them.
 async fn begin(
     context: &Arc<Context>,
-    desks: &HashMap<&'static str, Desk>,
+    runners: &HashMap<&'static str, Runner>,
+    due: &[Uuid],
     running: &mut JoinSet<()>,
 ) -> Result<()> {
-    while let Some(ended) = running.try_join_next() {
-        note(ended);
+    let leased = store::lease(&context.pool, due, context.settings.lease()).await?;
+    for id in due {
+        // Somebody else has it.
+        if !leased.iter().any(|leased| leased.task.id == *id) {
+            context.dispatch.acknowledge(*id).await?;
+        }
     }
-    let free: Vec<(&'static str, usize)> = desks
-        .iter()
-        .map(|(kind, desk)| (*kind, desk.places.available_permits()))
-        .filter(|(_, free)| *free > 0)
-        .collect();
-    if free.is_empty() {
-        return Ok(());
-    }
-    for leased in store::take(&context.pool, &free, context.settings.lease()).await? {
-        // Only this loop takes places, and it took no more tasks of a kind than that had.
-        let Some(desk) = desks.get(leased.task.kind.as_str()) else {
+    for leased in leased {
+        // Only this loop takes places, and it was told of no more tasks of a kind than that had.
+        let Some(runner) = runners.get(leased.task.kind.as_str()) else {
             continue;
         };
-        let Ok(place) = Arc::clone(&desk.places).try_acquire_owned() else {
+        let Ok(place) = Arc::clone(&runner.places).try_acquire_owned() else {
             continue;
         };
-        let (context, handler) = (Arc::clone(context), Arc::clone(&desk.handler));
+        let (context, handler) = (Arc::clone(context), Arc::clone(&runner.handler));
         running.spawn(async move {
             let id = accept_trace_id(Some(&leased.request_id));
             let (kind, task) = (&leased.task.kind, leased.task.id);
@@ -146,7 +164,11 @@ async fn work(context: &Context, handler: &dyn Handler, leased: &Leased) {
             Outcome::Dead(error)
         }
     };
-    if let Err(error) = settle(context, handler, leased, outcome).await {
+    let settled = match settle(context, handler, leased, outcome).await {
+        Ok(()) => context.dispatch.acknowledge(task.id).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = settled {
         tracing::warn!(error = %error.chain(), "a task was not settled; it runs again when its lease is over");
     }
 }

@@ -62,32 +62,20 @@ pub(super) struct Leased {
     pub(super) request_id: String,
 }
 
-/// Takes due tasks, of each kind at most as many as there are places: new ones, failed ones whose pause is over, and
-/// those whose holder let the lease run out.
-pub(super) async fn take(
-    pool: &PgPool,
-    places: &[(&'static str, usize)],
-    life: Duration,
-) -> Result<Vec<Leased>> {
-    let kinds: Vec<String> = places.iter().map(|(kind, _)| (*kind).to_owned()).collect();
-    let free: Vec<i64> = places
-        .iter()
-        .map(|(_, free)| i64::try_from(*free).unwrap_or(i64::MAX))
-        .collect();
+/// Takes those of these tasks that are due and that nobody else takes at this moment.
+pub(super) async fn lease(pool: &PgPool, ids: &[Uuid], life: Duration) -> Result<Vec<Leased>> {
     let lease = Uuid::new_v4();
     let rows = sqlx::query!(
-        r#"with due as (
-             select t.id from unnest($1::text[], $2::bigint[]) as place (kind, free), lateral (
-                 select id from platform.tasks
-                 where kind = place.kind and state in ('queued', 'running') and coalesce(lease_until, next_try_at) <= now()
-                 order by coalesce(lease_until, next_try_at) limit place.free for update skip locked) t
+        "with due as (
+             select id from platform.tasks
+             where id = any($1) and state in ('queued', 'running') and coalesce(lease_until, next_try_at) <= now()
+             for update skip locked
          )
-         update platform.tasks t set state = 'running', tries = tries + 1, lease = $3,
-             lease_until = now() + make_interval(secs => $4)
+         update platform.tasks t set state = 'running', tries = tries + 1, lease = $2,
+             lease_until = now() + make_interval(secs => $3)
          from due where t.id = due.id
-         returning t.id, t.kind, t.payload, t.tries, t.headers"#,
-        &kinds,
-        &free,
+         returning t.id, t.kind, t.payload, t.tries, t.headers",
+        ids,
         lease,
         life.as_secs_f64()
     )

@@ -1,0 +1,3 @@
+//! Adapters of the task dispatch port.
+
+pub mod postgres;

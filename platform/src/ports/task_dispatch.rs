@@ -1,0 +1,22 @@
+//! The task dispatch port: which background tasks are due, told to the processes that run them.
+//!
+//! Only ids are carried. The row of a task keeps its payload, tries and state ([`crate::tasks`]), and its lease decides who
+//! runs it, so an id may come twice, and to several processes.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::event_log::Moved;
+use crate::{error::Result, lifecycle::Lifecycle};
+
+/// Carries the ids of tasks.
+#[async_trait]
+pub trait TaskDispatch: Send + Sync {
+    /// Takes over the ids of tasks that committed transactions want done, or that are due again.
+    async fn offer(&self) -> Result<Moved>;
+    /// Waits for tasks that are due, of each kind at most as many as there are places; none when the process stops. Given up
+    /// half-way, it has taken nothing.
+    async fn next(&self, places: &[(&'static str, usize)], life: &Lifecycle) -> Result<Vec<Uuid>>;
+    /// How a run ended stands in the task's row, or somebody else has the task: its id need not come again.
+    async fn acknowledge(&self, id: Uuid) -> Result<()>;
+}
