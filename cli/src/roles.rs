@@ -63,7 +63,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             notification: ways.to(Name::Notification)?,
             analytics: ways.to(Name::Analytics)?,
         });
-        let app = smartcourse_gateway::router(&config, clients, life.clone());
+        let app = smartcourse_gateway::router(&config, clients, engines.rate_limits(), life.clone());
         let listener = listen(&config.gateway.listen).await?;
         let limits = server::Limits::public(&config.gateway);
         life.spawn("gateway", server::serve(listener, app, limits, life.clone()));

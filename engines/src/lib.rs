@@ -12,6 +12,7 @@
 //! | mail | [`mail::folder`] | [`mail::smtp`] |
 //! | event log | [`event_log::postgres`] | |
 //! | task dispatch | [`task_dispatch::postgres`] | |
+//! | rate limits | [`rate_limits::in_process`] | |
 //! | workflows | [`workflows::temporal`] | the same, anywhere |
 //! | push messages | | [`push::web_push`] |
 //! | text messages | | [`sms::twilio`] |
@@ -26,6 +27,7 @@ pub mod files;
 pub mod mail;
 mod outgoing;
 pub mod push;
+pub mod rate_limits;
 pub mod search;
 pub mod sms;
 pub mod task_dispatch;
@@ -40,8 +42,8 @@ use smartcourse_platform::{
     config::Config,
     ports::{
         answers::Answerer, documents::Documents, embeddings::Embedder, event_log::EventLog, files::Files,
-        mail::Mailer, push::Pusher, search::Search, sms::Texter, task_dispatch::TaskDispatch,
-        vectors::Vectors, workflows::Workflows,
+        mail::Mailer, push::Pusher, rate_limits::RateLimits, search::Search, sms::Texter,
+        task_dispatch::TaskDispatch, vectors::Vectors, workflows::Workflows,
     },
     postgres,
 };
@@ -99,6 +101,11 @@ impl Engines {
     pub fn task_dispatch(&self) -> Arc<dyn TaskDispatch> {
         let poll = self.config.relay.poll();
         Arc::new(task_dispatch::postgres::Postgres::new(self.pool.clone(), poll))
+    }
+
+    /// Rate limits.
+    pub fn rate_limits(&self) -> Arc<dyn RateLimits> {
+        Arc::new(rate_limits::in_process::InProcess::default())
     }
 
     /// Documents.

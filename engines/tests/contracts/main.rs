@@ -7,6 +7,7 @@ mod documents;
 mod files;
 mod mail;
 mod messages;
+mod rate_limits;
 mod search;
 mod vectors;
 
@@ -66,4 +67,9 @@ async fn files_in_a_directory() {
     // A file as the root is refused.
     std::fs::write(dir.path().join("file"), "x").unwrap();
     assert!(Directory::open(&dir.path().join("file")).is_err());
+}
+
+#[tokio::test]
+async fn rate_limits_in_the_process() {
+    rate_limits::rate_limits_contract(&engines::rate_limits::in_process::InProcess::default()).await;
 }

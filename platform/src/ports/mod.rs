@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod files;
 pub mod mail;
 pub mod push;
+pub mod rate_limits;
 pub mod search;
 pub mod sms;
 pub mod task_dispatch;

@@ -20,10 +20,14 @@ mod openapi;
 mod routes;
 mod state;
 
+use std::sync::Arc;
+
 use axum::{Extension, Router, middleware};
 pub use clients::{Clients, Transports};
 use edge::{MaxBytes, SMALL};
-use smartcourse_platform::{config::Config, http::request_id, lifecycle::Lifecycle};
+use smartcourse_platform::{
+    config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
+};
 use state::App;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -35,8 +39,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
 /// address.
-pub fn router(config: &Config, clients: Clients, life: Lifecycle) -> Router {
-    let app = App::new(config, clients, life);
+pub fn router(
+    config: &Config,
+    clients: Clients,
+    rate_limits: Arc<dyn RateLimits>,
+    life: Lifecycle,
+) -> Router {
+    let app = App::new(config, clients, rate_limits, life);
     let gateway = &config.gateway;
     let bounded = |mut routes: OpenApiRouter<App>, bytes| {
         openapi::bound(routes.get_openapi_mut(), gateway, bytes);

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
     batch::Batch, coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle,
+    ports::rate_limits::RateLimits,
 };
 use smartcourse_proto::course::Course;
 
@@ -37,13 +38,18 @@ pub(crate) struct Inner {
 }
 
 impl App {
-    pub(crate) fn new(config: &Config, clients: Clients, life: Lifecycle) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        clients: Clients,
+        rate_limits: Arc<dyn RateLimits>,
+        life: Lifecycle,
+    ) -> Self {
         let verifier = Verifier::new(clients.user.clone());
         let feeds = Arc::new(Feeds::new(config.gateway.user_streams));
         tokio::spawn(Arc::clone(&feeds).run(clients.clone(), life.clone()));
         Self(Arc::new(Inner {
             verifier,
-            limits: Limits::new(&config.gateway),
+            limits: Limits::new(&config.gateway, rate_limits),
             bodies: Bodies::new(&config.gateway),
             courses: Batch::default(),
             publishes: Coalesce::default(),

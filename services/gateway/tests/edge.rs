@@ -16,6 +16,7 @@ use smartcourse_platform::{
     grpc::{LocalRouter, Transport},
     lifecycle::Lifecycle,
 };
+use smartcourse_tests::engines::rate_limits::in_process::InProcess;
 use tower::ServiceExt as _;
 
 type Seen = Arc<Mutex<Vec<HeaderMap>>>;
@@ -43,7 +44,15 @@ fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
         notification: to(),
         analytics: to(),
     });
-    (router(&config, clients, Lifecycle::default()), seen)
+    (
+        router(
+            &config,
+            clients,
+            Arc::new(InProcess::default()),
+            Lifecycle::default(),
+        ),
+        seen,
+    )
 }
 
 fn request(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {

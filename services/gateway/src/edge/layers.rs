@@ -30,8 +30,8 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
         Some(Err(error)) => Err(error),
     };
     let decision = match &caller {
-        Ok(Actor::User { id, .. }) => app.limits.take_user(id.0),
-        _ => app.limits.take_address(address),
+        Ok(Actor::User { id, .. }) => app.limits.take_user(id.0).await,
+        _ => app.limits.take_address(address).await,
     };
     let mut response = match (decision.refusal(), caller) {
         (Some(refusal), _) => refusal.into_response(),

@@ -1,100 +1,69 @@
 //! Rate limits: a bucket per signed-in user, and one per address for everybody else.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use governor::{
-    DefaultKeyedRateLimiter, Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
-    middleware::StateInformationMiddleware,
+use smartcourse_platform::{
+    Error,
+    config::Gateway,
+    error::codes,
+    ports::rate_limits::{Quota, RateLimits, Taken},
+    server::network,
 };
-use smartcourse_platform::{Error, config::Gateway, error::codes, server::network};
-
-/// Buckets that are full again are forgotten after this many requests.
-const SWEEP_EVERY: u32 = 4096;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The limits of one gateway.
+/// The limits of callers.
 pub(crate) struct Limits {
-    users: Buckets<i64>,
-    addresses: Buckets<IpAddr>,
+    buckets: Arc<dyn RateLimits>,
+    user: Quota,
+    address: Quota,
 }
 
 impl Limits {
-    pub(crate) fn new(config: &Gateway) -> Self {
+    pub(crate) fn new(config: &Gateway, buckets: Arc<dyn RateLimits>) -> Self {
+        // The configuration refuses zero.
+        let positive = |value: u32| NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
+        let quota = |rate, burst| Quota {
+            per_second: positive(rate),
+            burst: positive(burst),
+        };
         Self {
-            users: Buckets::new("user", config.user_rate_per_second, config.user_burst),
-            addresses: Buckets::new("address", config.address_rate_per_second, config.address_burst),
+            buckets,
+            user: quota(config.user_rate_per_second, config.user_burst),
+            address: quota(config.address_rate_per_second, config.address_burst),
         }
     }
 
     /// Takes one from a user's bucket.
-    pub(crate) fn take_user(&self, id: i64) -> Decision {
-        self.users.take(id)
+    pub(crate) async fn take_user(&self, id: i64) -> Decision {
+        self.take("user", &format!("user/{id}"), self.user).await
     }
 
     /// Takes one from the bucket of an address and its [`network`].
-    pub(crate) fn take_address(&self, address: IpAddr) -> Decision {
-        self.addresses.take(network(address))
-    }
-}
-
-type Limiter<K> = RateLimiter<
-    K,
-    governor::state::keyed::DefaultKeyedStateStore<K>,
-    DefaultClock,
-    StateInformationMiddleware,
->;
-
-struct Buckets<K: Clone + Eq + std::hash::Hash> {
-    name: &'static str,
-    rate: NonZeroU32,
-    burst: NonZeroU32,
-    limiter: Limiter<K>,
-    until_sweep: AtomicU32,
-}
-
-impl<K: Clone + Eq + std::hash::Hash> Buckets<K> {
-    fn new(name: &'static str, rate: u32, burst: u32) -> Self {
-        // The configuration refuses zero.
-        let positive = |value: u32| NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
-        let (rate, burst) = (positive(rate), positive(burst));
-        let quota = Quota::per_second(rate).allow_burst(burst);
-        let limiter = DefaultKeyedRateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>();
-        Self {
-            name,
-            rate,
-            burst,
-            limiter,
-            until_sweep: AtomicU32::new(0),
-        }
+    pub(crate) async fn take_address(&self, address: IpAddr) -> Decision {
+        let bucket = format!("address/{}", network(address));
+        self.take("address", &bucket, self.address).await
     }
 
-    fn take(&self, key: K) -> Decision {
-        if self.until_sweep.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.limiter.retain_recent();
-        }
-        let (remaining, wait) = match self.limiter.check_key(&key) {
-            Ok(state) => (state.remaining_burst_capacity(), None),
-            Err(not_until) => {
-                let wait = not_until.wait_time_from(DefaultClock::default().now());
-                (0, Some(wait.as_secs() + 1))
+    /// Where nobody can tell, requests go on: limits are there for the service, not the other way round.
+    async fn take(&self, name: &'static str, bucket: &str, quota: Quota) -> Decision {
+        let taken = self.buckets.take(bucket, quota).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %error.chain(), "nobody can tell whether a caller is within its limits");
+            Taken {
+                remaining: quota.burst.get(),
+                retry_after: None,
             }
-        };
-        let refill = (self.burst.get() - remaining.min(self.burst.get())).div_ceil(self.rate.get());
+        });
+        let (rate, burst) = (quota.per_second.get(), quota.burst.get());
         Decision {
-            name: self.name,
-            burst: self.burst.get(),
-            window: self.burst.get().div_ceil(self.rate.get()),
-            remaining,
-            refill,
-            wait,
+            name,
+            burst,
+            window: burst.div_ceil(rate),
+            remaining: taken.remaining,
+            refill: (burst - taken.remaining.min(burst)).div_ceil(rate),
+            wait: taken.retry_after.map(|wait| wait.as_secs() + 1),
         }
     }
 }
@@ -142,43 +111,53 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use smartcourse_platform::config::Config;
+    use smartcourse_tests::engines::rate_limits::in_process::InProcess;
 
     use super::*;
 
     fn limits() -> Limits {
         let defaults = Config::load(None).expect("the defaults are valid").gateway;
-        Limits::new(&Gateway {
+        let config = Gateway {
             user_rate_per_second: 1,
             user_burst: 2,
             address_rate_per_second: 1,
             address_burst: 1,
             ..defaults
-        })
+        };
+        Limits::new(&config, Arc::new(InProcess::default()))
     }
 
-    #[test]
-    fn a_burst_passes_and_then_the_caller_waits() {
+    #[tokio::test]
+    async fn a_burst_passes_and_then_the_caller_waits() {
         let limits = limits();
-        assert!(limits.take_user(7).refusal().is_none());
-        assert!(limits.take_user(7).refusal().is_none());
-        let third = limits.take_user(7);
+        assert!(limits.take_user(7).await.refusal().is_none());
+        assert!(limits.take_user(7).await.refusal().is_none());
+        let third = limits.take_user(7).await;
         let refusal = third.refusal().expect("over the limit");
         assert_eq!(refusal.facts(), [("retry_after".to_owned(), 1.into())]);
         let mut headers = HeaderMap::new();
         third.describe(&mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"user\";q=2;w=2");
         assert_eq!(headers["ratelimit"], "\"user\";r=0;t=1");
-        assert!(limits.take_user(8).refusal().is_none(), "others are not affected");
+        assert!(
+            limits.take_user(8).await.refusal().is_none(),
+            "others are not affected"
+        );
     }
 
-    #[test]
-    fn addresses_of_one_network_share_a_bucket() {
+    #[tokio::test]
+    async fn addresses_of_one_network_share_a_bucket() {
         let limits = limits();
-        let take = |text: &str| limits.take_address(text.parse().expect("an address")).refusal();
-        assert!(take("2001:db8::1").is_none());
-        assert!(take("2001:db8::2").is_some());
-        assert!(take("2001:db8:0:1::1").is_none());
-        assert!(take("192.0.2.1").is_none());
-        assert!(take("::ffff:192.0.2.1").is_some());
+        let take = async |text: &str| {
+            limits
+                .take_address(text.parse().expect("an address"))
+                .await
+                .refusal()
+        };
+        assert!(take("2001:db8::1").await.is_none());
+        assert!(take("2001:db8::2").await.is_some());
+        assert!(take("2001:db8:0:1::1").await.is_none());
+        assert!(take("192.0.2.1").await.is_none());
+        assert!(take("::ffff:192.0.2.1").await.is_some());
     }
 }

@@ -1,0 +1,3 @@
+//! Adapters of the rate limit port.
+
+pub mod in_process;
