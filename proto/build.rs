@@ -35,6 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         prost::Message::encode_to_vec(&descriptors),
     )?;
     fs::write(out.join("wire.rs"), wire_names(&descriptors))?;
+    fs::write(out.join("stubs.rs"), stubs(&descriptors))?;
 
     let mut builder = tonic_prost_build::configure()
         .message_attribute(
@@ -139,6 +140,69 @@ fn wire_names(descriptors: &FileDescriptorSet) -> String {
         }
     }
     code
+}
+
+/// One stub per service: each method takes the stub as it is and answers what the answer holds.
+fn stubs(descriptors: &FileDescriptorSet) -> String {
+    let mut code = String::new();
+    for file in &descriptors.file {
+        let package = rust_path(&format!(".{}", file.package()));
+        for service in &file.service {
+            let name = service.name().trim_end_matches("Service");
+            let client = format!(
+                "{package}::{}_client::{}Client",
+                snake(service.name()),
+                service.name()
+            );
+            let _ = writeln!(
+                code,
+                "/// Calls `{}`.\n#[derive(Debug, Clone)]\npub struct {name}Stub<T>({client}<T>);\n\
+                 impl<T: Channel> {name}Stub<T>\nwhere\n    T::ResponseBody: Body<Data = Bytes> + Send + 'static,\n    \
+                 <T::ResponseBody as Body>::Error: Into<StdError> + Send,\n{{\n    \
+                 /// Over this way to the service.\n    pub fn new(way: T) -> Self {{\n        Self::limited(way, MAX_MESSAGE)\n    }}\n    \
+                 /// The same, with another limit for what is sent, in bytes.\n    \
+                 pub fn limited(way: T, sent: usize) -> Self {{\n        Self({client}::new(way)\
+                 .max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(sent))\n    }}",
+                service.name()
+            );
+            for method in &service.method {
+                let wraps = |streams, message: String| match streams {
+                    true => format!("Streaming<{message}>"),
+                    false => message,
+                };
+                let request = match method.client_streaming() {
+                    true => format!(
+                        "impl IntoStreamingRequest<Message = {}>",
+                        message(method.input_type())
+                    ),
+                    false => format!("impl IntoRequest<{}>", message(method.input_type())),
+                };
+                let _ = writeln!(
+                    code,
+                    "    /// `{service}.{method}`\n    pub async fn {rust}(&self, request: {request}) -> Result<{answer}, Status> {{\n        \
+                     self.0.clone().{rust}(request).await.map(tonic::Response::into_inner)\n    }}",
+                    service = service.name(),
+                    method = method.name(),
+                    rust = snake(method.name()),
+                    answer = wraps(method.server_streaming(), message(method.output_type())),
+                );
+            }
+            code.push_str("}\n");
+        }
+    }
+    code
+}
+
+/// The type of a message; nothing is `()`.
+fn message(type_name: &str) -> String {
+    match type_name {
+        ".google.protobuf.Empty" => "()".to_owned(),
+        other => rust_path(other),
+    }
+}
+
+fn snake(name: &str) -> String {
+    screaming(name).to_lowercase()
 }
 
 fn screaming(name: &str) -> String {

@@ -18,7 +18,7 @@ use smartcourse_platform::{
 };
 use tokio::net::TcpListener;
 
-use crate::services::{Name, Ways};
+use crate::services::{Name, ServiceHost};
 
 /// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
 const TRANSACTIONS_STANDING_STILL: &str = "smartcourse_transactions_standing_still";
@@ -43,27 +43,27 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         .filter(|name| *name != Name::Gateway)
         .collect();
     let engines = Engines::open(&config)?;
-    let ways = Ways::new(&config, &engines, &here);
-    let (router, health) = ways.build().await?;
+    let host = ServiceHost::new(&config, &engines, &here);
+    let (router, health) = host.build().await?;
     watch_database(&config, health, &life)?;
     install_metrics(&config)?;
     for name in &here {
         let listener = listen(name.address(&config)).await?;
         life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
     }
-    spawn_consumers(&config, &engines, &ways, &here, &life)?;
+    spawn_consumers(&config, &engines, &host, &here, &life)?;
     if names.contains(&Name::Gateway) {
-        let clients = smartcourse_gateway::Clients::new(smartcourse_gateway::Transports {
-            user: ways.to(Name::User)?,
-            course: ways.to(Name::Course)?,
-            content: ways.to(Name::Content)?,
-            assistant: ways.to(Name::Assistant)?,
-            enrollment: ways.to(Name::Enrollment)?,
-            progress: ways.to(Name::Progress)?,
-            notification: ways.to(Name::Notification)?,
-            analytics: ways.to(Name::Analytics)?,
+        let stubs = smartcourse_gateway::Stubs::new(smartcourse_gateway::Channels {
+            user: host.channel(Name::User)?,
+            course: host.channel(Name::Course)?,
+            content: host.channel(Name::Content)?,
+            assistant: host.channel(Name::Assistant)?,
+            enrollment: host.channel(Name::Enrollment)?,
+            progress: host.channel(Name::Progress)?,
+            notification: host.channel(Name::Notification)?,
+            analytics: host.channel(Name::Analytics)?,
         });
-        let app = smartcourse_gateway::router(&config, clients, engines.rate_limits(), life.clone());
+        let app = smartcourse_gateway::router(&config, stubs, engines.rate_limits(), life.clone());
         let listener = listen(&config.gateway.listen).await?;
         let limits = server::Limits::public(&config.gateway);
         life.spawn("gateway", server::serve(listener, app, limits, life.clone()));
@@ -97,7 +97,7 @@ fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<(
 fn spawn_consumers(
     config: &Config,
     engines: &Engines,
-    ways: &Ways<'_>,
+    host: &ServiceHost<'_>,
     here: &[Name],
     life: &Lifecycle,
 ) -> Result<()> {
@@ -121,7 +121,7 @@ fn spawn_consumers(
                 spawn(Arc::new(smartcourse_content::Deletions))?;
             }
             Name::Enrollment => {
-                let state = ways.enrollment("enrollment-commands")?;
+                let state = host.enrollment("enrollment-commands")?;
                 spawn(Arc::new(smartcourse_enrollment::Commands::new(state)))?;
                 spawn(Arc::new(smartcourse_enrollment::Completions))?;
             }

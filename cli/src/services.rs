@@ -68,15 +68,15 @@ impl Name {
     }
 }
 
-/// The ways to all services from inside a process that runs some of them.
-pub(crate) struct Ways<'a> {
+/// The host to all services from inside a process that runs some of them.
+pub(crate) struct ServiceHost<'a> {
     config: &'a Config,
     engines: &'a Engines,
     here: &'a [Name],
     local: LocalRouter,
 }
 
-impl<'a> Ways<'a> {
+impl<'a> ServiceHost<'a> {
     /// Services in `here` are called directly, all others over the network.
     pub(crate) fn new(config: &'a Config, engines: &'a Engines, here: &'a [Name]) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl<'a> Ways<'a> {
     }
 
     /// The way to a service.
-    pub(crate) fn to(&self, name: Name) -> Result<Transport> {
+    pub(crate) fn channel(&self, name: Name) -> Result<Transport> {
         if self.here.contains(&name) {
             return Ok(Transport::local(&self.config.grpc, Arc::clone(&self.local)));
         }
@@ -122,7 +122,7 @@ impl<'a> Ways<'a> {
                 pool("course")?,
                 self.engines.documents(),
                 self.engines.workflows(),
-                self.to(Name::Enrollment)?,
+                self.channel(Name::Enrollment)?,
             )?),
             Name::Content => routes.add_service(smartcourse_content::service(
                 config,
@@ -133,8 +133,8 @@ impl<'a> Ways<'a> {
                 pool("assistant")?,
                 self.engines.documents(),
                 self.engines.answerer(),
-                self.to(Name::Course)?,
-                self.to(Name::Content)?,
+                self.channel(Name::Course)?,
+                self.channel(Name::Content)?,
             )?),
             Name::Enrollment => {
                 routes.add_service(smartcourse_enrollment::service(self.enrollment("enrollment")?))
@@ -142,14 +142,14 @@ impl<'a> Ways<'a> {
             Name::Progress => routes.add_service(smartcourse_progress::service(
                 config,
                 pool("progress")?,
-                smartcourse_progress::Deps {
-                    course: self.to(Name::Course)?,
-                    enrollment: self.to(Name::Enrollment)?,
-                    user: self.to(Name::User)?,
+                smartcourse_progress::Dependencies {
+                    course: self.channel(Name::Course)?,
+                    enrollment: self.channel(Name::Enrollment)?,
+                    user: self.channel(Name::User)?,
                 },
             )?),
             Name::Notification => {
-                let enrollment = self.to(Name::Enrollment)?;
+                let enrollment = self.channel(Name::Enrollment)?;
                 routes.add_service(smartcourse_notification::service(
                     config,
                     pool("notification")?,
@@ -160,7 +160,7 @@ impl<'a> Ways<'a> {
             Name::Analytics => routes.add_service(smartcourse_analytics::service(
                 config,
                 pool("analytics")?,
-                self.to(Name::Course)?,
+                self.channel(Name::Course)?,
                 self.engines.workflows(),
             )),
             Name::Gateway => routes,
@@ -172,26 +172,26 @@ impl<'a> Ways<'a> {
         Ok(smartcourse_enrollment::State::new(
             self.config,
             postgres::pool(&self.config.postgres, pool)?,
-            smartcourse_enrollment::Deps {
-                course: self.to(Name::Course)?,
-                user: self.to(Name::User)?,
-                progress: self.to(Name::Progress)?,
+            smartcourse_enrollment::Dependencies {
+                course: self.channel(Name::Course)?,
+                user: self.channel(Name::User)?,
+                progress: self.channel(Name::Progress)?,
             },
         ))
     }
 
     /// The engines of the content service.
-    async fn content_deps(&self) -> Result<smartcourse_content::Deps> {
+    async fn content_deps(&self) -> Result<smartcourse_content::Dependencies> {
         let engines = self.engines;
         let sandbox = sandbox()?;
         say_confinement(&sandbox).await;
-        Ok(smartcourse_content::Deps {
+        Ok(smartcourse_content::Dependencies {
             documents: engines.documents(),
             files: engines.files()?,
             vectors: engines.vectors(),
             search: engines.search(),
             embedder: engines.embedder()?,
-            course: self.to(Name::Course)?,
+            course: self.channel(Name::Course)?,
             sandbox,
         })
     }

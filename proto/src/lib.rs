@@ -9,6 +9,7 @@
 pub mod catalogue;
 pub mod ids;
 pub mod json;
+pub mod stubs;
 
 /// Shapes shared by all services.
 pub mod common {
@@ -50,6 +51,9 @@ pub mod analytics {
 pub mod events {
     tonic::include_proto!("smartcourse.events");
 }
+
+/// Bytes of a message between services at most: a course's content may be several megabytes.
+pub const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 
 /// The compiled descriptors of every `.proto` file, for gRPC server reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -23,7 +23,7 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
     let config = Config::load(None)?;
     let pool = PgPool::connect_lazy("postgres://nowhere/none")?;
     let way = || Transport::local(&config.grpc, LocalRouter::default());
-    let deps = smartcourse_enrollment::Deps {
+    let deps = smartcourse_enrollment::Dependencies {
         course: way(),
         user: way(),
         progress: way(),

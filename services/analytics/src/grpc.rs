@@ -20,8 +20,9 @@ use smartcourse_proto::{
         analytics_service_server::AnalyticsService,
     },
     common::Swept,
-    course::{GetCourseRequest, course_service_client::CourseServiceClient},
+    course::GetCourseRequest,
     ids::UserId,
+    stubs::CourseStub,
 };
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
@@ -31,7 +32,7 @@ use crate::{awaiting::Counted, numbers, operations, report, trends};
 /// The service.
 pub struct Api {
     pool: PgPool,
-    course: CourseServiceClient<Transport>,
+    course: CourseStub<Transport>,
     counted: Arc<Counted>,
     workflows: Arc<dyn Workflows>,
     temporal: config::Temporal,
@@ -41,7 +42,7 @@ pub struct Api {
 impl Api {
     pub(crate) fn new(
         pool: PgPool,
-        course: CourseServiceClient<Transport>,
+        course: CourseStub<Transport>,
         workflows: Arc<dyn Workflows>,
         config: &Config,
     ) -> Self {
@@ -82,10 +83,8 @@ impl AnalyticsService for Api {
         // Asked as the caller: a draft of somebody else's does not exist.
         let course = self
             .course
-            .clone()
             .get_course(actor.request(GetCourseRequest { id }))
-            .await?
-            .into_inner();
+            .await?;
         actor.require_owner(UserId(course.instructor_id), || {
             Error::new(
                 &codes::FORBIDDEN,

@@ -35,7 +35,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     analytics::analytics_service_server::{AnalyticsServiceServer, SERVICE_NAME},
-    course::course_service_client::CourseServiceClient,
+    stubs::CourseStub,
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -54,12 +54,7 @@ pub fn service(
     course: Transport,
     workflows: Arc<dyn Workflows>,
 ) -> AnalyticsServiceServer<Api> {
-    AnalyticsServiceServer::new(Api::new(
-        pool,
-        CourseServiceClient::new(course),
-        workflows,
-        config,
-    ))
-    .max_decoding_message_size(MAX_MESSAGE)
-    .max_encoding_message_size(MAX_MESSAGE)
+    AnalyticsServiceServer::new(Api::new(pool, CourseStub::new(course), workflows, config))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE)
 }

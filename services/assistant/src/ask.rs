@@ -43,10 +43,8 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
     };
     let live = state
         .course
-        .clone()
         .get_live_pointers(Actor::Service.request(pointers))
-        .await?
-        .into_inner();
+        .await?;
     let version = live.items.first().map(|pointer| pointer.version).ok_or_else(|| {
         Error::new(
             &codes::NOT_PUBLISHED,
@@ -60,12 +58,7 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         question: condensed(&conversation, question),
         limit: PASSAGES,
     };
-    let found = state
-        .content
-        .clone()
-        .retrieve(Actor::Service.request(retrieve))
-        .await?
-        .into_inner();
+    let found = state.content.retrieve(Actor::Service.request(retrieve)).await?;
     let asked = Question {
         text: question,
         history: &history(&conversation),

@@ -12,14 +12,12 @@ use std::sync::Arc;
 use smartcourse_platform::{
     Result,
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client,
     ports::{answers::Answerer, documents::Documents},
     postgres,
 };
 use smartcourse_proto::{
     assistant::assistant_service_server::{AssistantServiceServer, SERVICE_NAME},
-    content::content_service_client::ContentServiceClient,
-    course::course_service_client::CourseServiceClient,
+    stubs::{ContentStub, CourseStub},
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -38,8 +36,8 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) answerer: Arc<dyn Answerer>,
-    pub(crate) course: CourseServiceClient<Transport>,
-    pub(crate) content: ContentServiceClient<Transport>,
+    pub(crate) course: CourseStub<Transport>,
+    pub(crate) content: ContentStub<Transport>,
 }
 
 /// The gRPC service over a database, the documents, what answers, and the course and content services.
@@ -59,8 +57,8 @@ pub fn service(
         pool,
         documents,
         answerer,
-        course: CourseServiceClient::new(course),
-        content: grpc_client!(ContentServiceClient<Transport>, content),
+        course: CourseStub::new(course),
+        content: ContentStub::new(content),
     };
     Ok(AssistantServiceServer::new(Api::new(state)).max_decoding_message_size(MAX_MESSAGE))
 }

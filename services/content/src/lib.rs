@@ -22,14 +22,14 @@ use smartcourse_platform::{
     Result,
     config::Config,
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client,
     ports::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
     postgres,
 };
 use smartcourse_proto::{
     content::content_service_server::{ContentServiceServer, SERVICE_NAME},
-    course::{Content, course_service_client::CourseServiceClient},
+    course::Content,
     ids::VersionId,
+    stubs::CourseStub,
 };
 use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
@@ -55,7 +55,7 @@ pub fn migrator() -> Migrator {
 ///
 /// The engines should not share the service's pool: they write while one of its transactions is open.
 #[derive(Clone)]
-pub struct Deps {
+pub struct Dependencies {
     /// Chunks, one document per lesson.
     pub documents: Arc<dyn Documents>,
     /// Uploads and the files of versions.
@@ -75,8 +75,8 @@ pub struct Deps {
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
-    pub(crate) deps: Deps,
-    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) deps: Dependencies,
+    pub(crate) course: CourseStub<Transport>,
     pub(crate) max_upload_bytes: i64,
     pub(crate) chunk_words: usize,
     pub(crate) contents: Cache<VersionId, Arc<Content>>,
@@ -87,10 +87,10 @@ pub(crate) struct State {
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(config: &Config, pool: PgPool, deps: Deps) -> Result<ContentServiceServer<Api>> {
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<ContentServiceServer<Api>> {
     let state = State {
         pool,
-        course: grpc_client!(CourseServiceClient<Transport>, deps.course.clone()),
+        course: CourseStub::new(deps.course.clone()),
         deps,
         max_upload_bytes: config.content.max_upload_bytes,
         chunk_words: config.content.chunk_words,

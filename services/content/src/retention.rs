@@ -17,7 +17,7 @@ use smartcourse_proto::{
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    Deps,
+    Dependencies,
     ops::discard::{ALL, remove},
     store::scope,
 };
@@ -75,7 +75,7 @@ impl Consumer for Retention {
 ///
 /// # Errors
 /// When something could not be removed. Everything else was, and the next sweep tries again.
-pub(crate) async fn sweep(pool: &PgPool, deps: &Deps) -> Result<usize> {
+pub(crate) async fn sweep(pool: &PgPool, deps: &Dependencies) -> Result<usize> {
     let mut tally = Tally::default();
     retire(pool, deps, &mut tally).await?;
     sweep_discarded(pool, deps, &mut tally).await?;
@@ -124,7 +124,7 @@ impl Tally {
 }
 
 /// Superseded versions whose time has come, each once.
-async fn retire(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
+async fn retire(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
     let due = sqlx::query!(
         "select course_id, version from content.versions
          where state = 'open' and retired_at is null and retire_after <= now() order by retire_after"
@@ -143,7 +143,7 @@ async fn retire(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
 }
 
 /// The version's row is held, so that nothing is written for it meanwhile; somebody else's is theirs to retire.
-async fn retire_one(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
+async fn retire_one(pool: &PgPool, deps: &Dependencies, version: VersionId) -> Result<()> {
     let mut tx = postgres::begin(pool).await?;
     postgres::be_patient(&mut tx).await?;
     let ours = sqlx::query!(
@@ -176,7 +176,7 @@ fn named(version: VersionId) -> String {
 }
 
 /// Discarded versions that were not yet gone over in peace: an engine may have finished a write after its caller was gone.
-async fn sweep_discarded(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
+async fn sweep_discarded(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
     let rows = sqlx::query!(
         "select course_id, version from content.versions
          where discarded_at is not null and swept_at is null order by discarded_at limit $1",
@@ -196,7 +196,7 @@ async fn sweep_discarded(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Resul
 }
 
 /// No write begins for a discarded version, so once none is open before everything is removed, nothing comes back.
-async fn remove_all(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()> {
+async fn remove_all(pool: &PgPool, deps: &Dependencies, version: VersionId) -> Result<()> {
     let under_way = open_writes::any(pool, &scope(version)).await?;
     for part in ALL {
         remove(pool, deps, version, part).await?;
@@ -214,7 +214,7 @@ async fn remove_all(pool: &PgPool, deps: &Deps, version: VersionId) -> Result<()
 }
 
 /// Uploads whose process died: no upload takes a day.
-async fn sweep_uploads(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<()> {
+async fn sweep_uploads(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
     let keys = sqlx::query_scalar!(
         "select storage_key from content.uploads where started_at < now() - interval '1 day' order by started_at"
     )
@@ -227,7 +227,7 @@ async fn sweep_uploads(pool: &PgPool, deps: &Deps, tally: &mut Tally) -> Result<
     Ok(())
 }
 
-async fn remove_upload(pool: &PgPool, deps: &Deps, key: &str) -> Result<()> {
+async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
     deps.files.delete(key).await?;
     sqlx::query!("delete from content.uploads where storage_key = $1", key)
         .execute(pool)
@@ -280,9 +280,9 @@ mod tests {
         }
     }
 
-    fn deps(pool: &PgPool, dir: &std::path::Path) -> Deps {
+    fn deps(pool: &PgPool, dir: &std::path::Path) -> Dependencies {
         let grpc = Config::load(None).unwrap().grpc;
-        Deps {
+        Dependencies {
             documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
             files: Arc::new(Directory::open(dir).unwrap()),
             vectors: Arc::new(Broken),

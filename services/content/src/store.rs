@@ -339,7 +339,7 @@ impl State {
     /// A version with what the course service knows of it; version 0 is the draft.
     pub(crate) async fn manifest(&self, course_id: i64, version: i32) -> Result<(Manifest, Content)> {
         let request = Actor::Service.request(ManifestRequest { course_id, version });
-        let mut manifest = self.course.clone().get_manifest(request).await?.into_inner();
+        let mut manifest = self.course.get_manifest(request).await?;
         let content = manifest.content.take().unwrap_or_default();
         Ok((
             manifest,

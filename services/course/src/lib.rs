@@ -24,7 +24,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     course::course_service_server::{CourseServiceServer, SERVICE_NAME},
-    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    stubs::EnrollmentStub,
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -47,7 +47,7 @@ pub(crate) struct State {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) workflows: Arc<dyn Workflows>,
     pub(crate) temporal: config::Temporal,
-    pub(crate) enrollment: EnrollmentServiceClient<Transport>,
+    pub(crate) enrollment: EnrollmentStub<Transport>,
     pub(crate) settings: smartcourse_workflows::policy::Settings,
     pub(crate) runs: ops::status::RunCache,
 }
@@ -72,7 +72,7 @@ pub fn service(
         documents,
         workflows,
         temporal: config.temporal.clone(),
-        enrollment: EnrollmentServiceClient::new(enrollment),
+        enrollment: EnrollmentStub::new(enrollment),
         settings: smartcourse_workflows::policy::Settings {
             deadline_seconds: publish.deadline_seconds,
             lanes: publish.lanes,

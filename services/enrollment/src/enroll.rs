@@ -88,8 +88,8 @@ fn student(actor: Actor, user_id: i64) -> Result<i64> {
 pub(crate) async fn course(state: &State, id: i64) -> Result<Arc<Course>> {
     let read = async {
         let request = Actor::Service.request(GetCourseRequest { id });
-        let course = state.course.clone().get_course(request).await?;
-        Ok(Arc::new(course.into_inner()))
+        let course = state.course.get_course(request).await?;
+        Ok(Arc::new(course))
     };
     state.courses.read(id, read).await
 }

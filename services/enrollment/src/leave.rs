@@ -44,7 +44,7 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: i64)
         enrollment_id,
         epoch: seen.epoch,
     });
-    state.progress.clone().leave(leave).await?;
+    state.progress.leave(leave).await?;
     enroll::lock_seats(&mut tx, seen.course_id).await?;
     let row = model::lock(&mut tx, enrollment_id).await?;
     if !may_leave(&row)? {

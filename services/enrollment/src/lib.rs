@@ -37,10 +37,9 @@ use smartcourse_platform::{
     reader::Reader,
 };
 use smartcourse_proto::{
-    course::{Course, course_service_client::CourseServiceClient},
+    course::Course,
     enrollment::enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME},
-    progress::progress_service_client::ProgressServiceClient,
-    user::user_service_client::UserServiceClient,
+    stubs::{CourseStub, ProgressStub, UserStub},
 };
 use smartcourse_workflows::policy::Settings;
 use sqlx::{PgPool, migrate::Migrator};
@@ -57,7 +56,7 @@ pub fn migrator() -> Migrator {
 const ASK: Duration = Duration::from_secs(5);
 
 /// The ways to the services this one asks.
-pub struct Deps {
+pub struct Dependencies {
     /// What is published.
     pub course: Transport,
     /// Who is a student.
@@ -72,9 +71,9 @@ pub struct State {
     pub(crate) pool: PgPool,
     /// For what is read most.
     pub(crate) reader: Arc<Reader>,
-    pub(crate) course: CourseServiceClient<Transport>,
-    pub(crate) user: UserServiceClient<Transport>,
-    pub(crate) progress: ProgressServiceClient<Transport>,
+    pub(crate) course: CourseStub<Transport>,
+    pub(crate) user: UserStub<Transport>,
+    pub(crate) progress: ProgressStub<Transport>,
     /// A rush on one course reads it once, not once per student.
     pub(crate) courses: Arc<Coalesce<i64, Arc<Course>>>,
     pub(crate) settings: Settings,
@@ -84,14 +83,14 @@ pub struct State {
 
 impl State {
     /// Over a database and the ways to the services this one asks.
-    pub fn new(config: &Config, pool: PgPool, deps: Deps) -> Self {
+    pub fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Self {
         Self {
             reader: Arc::new(Reader::new(pool.clone())),
             pool,
-            course: CourseServiceClient::new(deps.course),
-            user: UserServiceClient::new(deps.user),
+            course: CourseStub::new(deps.course),
+            user: UserStub::new(deps.user),
             // A drop that asks holds a connection.
-            progress: ProgressServiceClient::new(deps.progress.with_deadline(ASK)),
+            progress: ProgressStub::new(deps.progress.with_deadline(ASK)),
             courses: Arc::default(),
             settings: Settings {
                 retry_initial_ms: config.enrollment.retry_initial_ms,

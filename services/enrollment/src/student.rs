@@ -9,7 +9,7 @@ use crate::State;
 /// Refuses a user who is not there, or is no student. Asked before any lock is taken.
 pub(crate) async fn require_student(state: &State, user_id: i64) -> Result<()> {
     let request = Actor::Service.request(GetUserRequest { id: user_id });
-    let user = state.user.clone().get_user(request).await?.into_inner();
+    let user = state.user.get_user(request).await?;
     if user.role() == Role::Student {
         return Ok(());
     }

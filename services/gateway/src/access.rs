@@ -12,7 +12,7 @@ use crate::state::App;
 /// The course, whoever asks: the gateway's own look before it decides.
 pub(crate) async fn course(app: &App, id: i64) -> Result<Course> {
     let request = Actor::Service.request(GetCourseRequest { id });
-    Ok(app.clients.course.clone().get_course(request).await?.into_inner())
+    Ok(app.stubs.course.get_course(request).await?)
 }
 
 /// `Ok` for the course's instructor and administrators.
@@ -47,13 +47,7 @@ pub(crate) async fn require_reader(app: &App, actor: Actor, course_id: i64) -> R
         course_id,
         user_id: user_id.0,
     });
-    let access = app
-        .clients
-        .enrollment
-        .clone()
-        .get_access(request)
-        .await?
-        .into_inner();
+    let access = app.stubs.enrollment.get_access(request).await?;
     match (access.enrolled, course.status()) {
         (true, _) => Ok(()),
         (false, CourseStatus::Published) => Err(Error::new(

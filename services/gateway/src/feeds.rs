@@ -20,7 +20,7 @@ use smartcourse_platform::{
 use smartcourse_proto::course::{GetCourseRequest, PublishMark, PublishMarksRequest, PublishStatus};
 use tokio::sync::{Notify, watch};
 
-use crate::clients::Clients;
+use crate::stubs::Stubs;
 
 /// Pause between two looks at the marks.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -85,7 +85,7 @@ impl Feeds {
     }
 
     /// Reads for all who follow, until the process stops.
-    pub(crate) async fn run(self: Arc<Self>, clients: Clients, life: Lifecycle) {
+    pub(crate) async fn run(self: Arc<Self>, stubs: Stubs, life: Lifecycle) {
         loop {
             let courses = self.courses();
             if courses.is_empty() {
@@ -96,7 +96,7 @@ impl Feeds {
                 continue;
             }
             tokio::select! {
-                () = self.round(&clients, courses) => {}
+                () = self.round(&stubs, courses) => {}
                 () = life.stopping() => return,
             }
             if !life.sleep(PAUSE).await {
@@ -116,18 +116,18 @@ impl Feeds {
         followed.keys().copied().collect()
     }
 
-    async fn round(&self, clients: &Clients, course_ids: Vec<i64>) {
+    async fn round(&self, stubs: &Stubs, course_ids: Vec<i64>) {
         let request = Actor::Service.request(PublishMarksRequest { course_ids });
         // The service comes back; until then the followers wait as they would for the publish.
-        let Ok(marks) = clients.course.clone().list_publish_marks(request).await else {
+        let Ok(marks) = stubs.course.list_publish_marks(request).await else {
             return;
         };
-        let due = self.due(marks.into_inner().items);
+        let due = self.due(marks.items);
         stream::iter(due)
             .for_each_concurrent(SIDE_BY_SIDE, |mark| async move {
                 let request = Actor::Service.request(GetCourseRequest { id: mark.course_id });
-                let status = clients.course.clone().get_publish(request).await;
-                self.show(mark, status.map(tonic::Response::into_inner).map_err(Error::from));
+                let status = stubs.course.get_publish(request).await;
+                self.show(mark, status.map_err(Error::from));
             })
             .await;
     }

@@ -3,7 +3,7 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`clients`] | one client per service |
+//! | [`stubs`] | one client per service |
 //! | [`auth`] | access tokens, sessions, the caller of a request |
 //! | [`edge`] | what wraps every request: limits, deadlines, metrics, panics; extractors and headers |
 //! | [`access`] | who is owner and who is enrolled |
@@ -13,22 +13,22 @@
 
 mod access;
 mod auth;
-mod clients;
 mod edge;
 mod feeds;
 mod openapi;
 mod routes;
 mod state;
+mod stubs;
 
 use std::sync::Arc;
 
 use axum::{Extension, Router, middleware};
-pub use clients::{Clients, Transports};
 use edge::{MaxBytes, SMALL};
 use smartcourse_platform::{
     config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
 };
 use state::App;
+pub use stubs::{Channels, Stubs};
 use utoipa_axum::router::OpenApiRouter;
 
 /// The OpenAPI 3.1 document of everything this gateway serves.
@@ -39,13 +39,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
 /// address.
-pub fn router(
-    config: &Config,
-    clients: Clients,
-    rate_limits: Arc<dyn RateLimits>,
-    life: Lifecycle,
-) -> Router {
-    let app = App::new(config, clients, rate_limits, life);
+pub fn router(config: &Config, stubs: Stubs, rate_limits: Arc<dyn RateLimits>, life: Lifecycle) -> Router {
+    let app = App::new(config, stubs, rate_limits, life);
     let gateway = &config.gateway;
     let bounded = |mut routes: OpenApiRouter<App>, bytes| {
         openapi::bound(routes.get_openapi_mut(), gateway, bytes);

@@ -10,9 +10,9 @@ use smartcourse_proto::course::Course;
 
 use crate::{
     auth::Verifier,
-    clients::Clients,
     edge::{Bodies, Limits, Written},
     feeds::Feeds,
+    stubs::Stubs,
 };
 
 /// Shared by all requests; a clone is a reference.
@@ -21,7 +21,7 @@ pub(crate) struct App(Arc<Inner>);
 
 /// The fields of [`App`].
 pub(crate) struct Inner {
-    pub(crate) clients: Clients,
+    pub(crate) stubs: Stubs,
     pub(crate) verifier: Verifier,
     pub(crate) limits: Limits,
     pub(crate) bodies: Bodies,
@@ -40,13 +40,13 @@ pub(crate) struct Inner {
 impl App {
     pub(crate) fn new(
         config: &Config,
-        clients: Clients,
+        stubs: Stubs,
         rate_limits: Arc<dyn RateLimits>,
         life: Lifecycle,
     ) -> Self {
-        let verifier = Verifier::new(clients.user.clone());
+        let verifier = Verifier::new(stubs.user.clone());
         let feeds = Arc::new(Feeds::new(config.gateway.user_streams));
-        tokio::spawn(Arc::clone(&feeds).run(clients.clone(), life.clone()));
+        tokio::spawn(Arc::clone(&feeds).run(stubs.clone(), life.clone()));
         Self(Arc::new(Inner {
             verifier,
             limits: Limits::new(&config.gateway, rate_limits),
@@ -58,7 +58,7 @@ impl App {
             // A handler may make several calls; the first that is too slow answers before this does, and so does a slow body.
             deadline: config.gateway.body_timeout() + config.grpc_timeout() + Duration::from_secs(5),
             max_upload_bytes: u64::try_from(config.content.max_upload_bytes).unwrap_or(u64::MAX),
-            clients,
+            stubs,
         }))
     }
 }

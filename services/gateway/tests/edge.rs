@@ -10,7 +10,7 @@ use axum::{
 };
 use futures::StreamExt as _;
 use serde_json::Value;
-use smartcourse_gateway::{Clients, Transports, router};
+use smartcourse_gateway::{Channels, Stubs, router};
 use smartcourse_platform::{
     config::Config,
     grpc::{LocalRouter, Transport},
@@ -34,7 +34,7 @@ fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
     let local = LocalRouter::default();
     local.set(services).expect("is empty");
     let to = || Transport::local(&config.grpc, Arc::clone(&local));
-    let clients = Clients::new(Transports {
+    let stubs = Stubs::new(Channels {
         user: to(),
         course: to(),
         content: to(),
@@ -47,7 +47,7 @@ fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
     (
         router(
             &config,
-            clients,
+            stubs,
             Arc::new(InProcess::default()),
             Lifecycle::default(),
         ),

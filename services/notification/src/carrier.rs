@@ -16,9 +16,10 @@ use smartcourse_platform::{
     tasks::{Handler, Outcome, Task},
 };
 use smartcourse_proto::{
-    course::{GetCourseRequest, course_service_client::CourseServiceClient},
+    course::GetCourseRequest,
     notification::Channel,
-    user::{GetUserRequest, User, user_service_client::UserServiceClient},
+    stubs::{CourseStub, UserStub},
+    user::{GetUserRequest, User},
 };
 use sqlx::{PgConnection, PgPool};
 
@@ -32,8 +33,8 @@ use crate::{
 /// What messages of all channels are made from.
 pub(crate) struct Source {
     pub(crate) pool: PgPool,
-    pub(crate) user: UserServiceClient<Transport>,
-    pub(crate) course: CourseServiceClient<Transport>,
+    pub(crate) user: UserStub<Transport>,
+    pub(crate) course: CourseStub<Transport>,
     pub(crate) templates: Templates,
     pub(crate) public_url: String,
 }
@@ -44,16 +45,14 @@ impl Source {
         let id = message.user_id;
         let user = self
             .user
-            .clone()
             .get_user(Actor::Service.request(GetUserRequest { id }))
-            .await?
-            .into_inner();
+            .await?;
         let course_title = match &message.course_title {
             Some(title) => title.clone(),
             None => {
                 let id = message.course_id;
                 let request = Actor::Service.request(GetCourseRequest { id });
-                self.course.clone().get_course(request).await?.into_inner().title
+                self.course.get_course(request).await?.title
             }
         };
         let token = preferences::unsubscribe_token(&self.pool, id).await?;

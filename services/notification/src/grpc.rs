@@ -9,12 +9,13 @@ use smartcourse_platform::{
     ports::push::Pusher,
 };
 use smartcourse_proto::{
-    enrollment::{AccessRequest, enrollment_service_client::EnrollmentServiceClient},
+    enrollment::AccessRequest,
     notification::{
         Delivery, DeliveryPage, DeliveryRef, ListDeliveriesRequest, ListNotificationsRequest, Notification,
         NotificationPage, NotificationRef, Preferences, UnreadCount, UnsubscribeRequest, WelcomeMailRequest,
         notification_service_server::NotificationService,
     },
+    stubs::EnrollmentStub,
 };
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
@@ -30,7 +31,7 @@ pub struct Api {
     pool: PgPool,
     channels: Channels,
     pusher: Option<Arc<dyn Pusher>>,
-    enrollment: EnrollmentServiceClient<Transport>,
+    enrollment: EnrollmentStub<Transport>,
 }
 
 impl Api {
@@ -38,7 +39,7 @@ impl Api {
         pool: PgPool,
         channels: Channels,
         pusher: Option<Arc<dyn Pusher>>,
-        enrollment: EnrollmentServiceClient<Transport>,
+        enrollment: EnrollmentStub<Transport>,
     ) -> Self {
         Self {
             pool,
@@ -121,12 +122,7 @@ impl NotificationService for Api {
             course_id: welcome.course_id,
             user_id: welcome.user_id,
         };
-        let access = self
-            .enrollment
-            .clone()
-            .get_access(Actor::Service.request(who))
-            .await?
-            .into_inner();
+        let access = self.enrollment.get_access(Actor::Service.request(who)).await?;
         // Whoever has left since, or came back as another epoch, is not welcomed for this one.
         if access.enrolled && access.epoch == welcome.epoch {
             message::queue_welcome(&self.pool, self.channels, &welcome).await?;

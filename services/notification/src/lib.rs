@@ -19,15 +19,12 @@ use smartcourse_platform::{
     Result,
     config::Config,
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client,
     ports::{mail::Mailer, push::Pusher, sms::Texter},
     postgres, tasks,
 };
 use smartcourse_proto::{
-    course::course_service_client::CourseServiceClient,
-    enrollment::enrollment_service_client::EnrollmentServiceClient,
     notification::notification_service_server::{NotificationServiceServer, SERVICE_NAME},
-    user::user_service_client::UserServiceClient,
+    stubs::{CourseStub, EnrollmentStub, UserStub},
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -55,7 +52,7 @@ pub fn service(
     pusher: Option<Arc<dyn Pusher>>,
     enrollment: Transport,
 ) -> Result<NotificationServiceServer<Api>> {
-    let enrollment = grpc_client!(EnrollmentServiceClient<Transport>, enrollment);
+    let enrollment = EnrollmentStub::new(enrollment);
     let api = Api::new(pool, Channels::of(config), pusher, enrollment);
     Ok(NotificationServiceServer::new(api)
         .max_decoding_message_size(MAX_MESSAGE)
@@ -88,8 +85,8 @@ pub fn handlers(
     channels.extend(senders.pusher.map(Sender::Push));
     let source = Arc::new(Source {
         pool,
-        user: grpc_client!(UserServiceClient<Transport>, user),
-        course: grpc_client!(CourseServiceClient<Transport>, course),
+        user: UserStub::new(user),
+        course: CourseStub::new(course),
         templates: templates::Templates::new()?,
         public_url: config.public_url(),
     });

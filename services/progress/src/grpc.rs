@@ -56,13 +56,7 @@ impl ProgressService for Api {
             course_id: version.course_id,
             version: version.version,
         };
-        let manifest = self
-            .0
-            .course
-            .clone()
-            .get_manifest(Actor::Service.request(ask))
-            .await?
-            .into_inner();
+        let manifest = self.0.course.get_manifest(Actor::Service.request(ask)).await?;
         let content = manifest
             .content
             .ok_or_else(|| Error::internal("a manifest without content"))?;

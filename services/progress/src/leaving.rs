@@ -71,10 +71,8 @@ pub(crate) async fn has_left(
     };
     let access = state
         .enrollment
-        .clone()
         .settle_access(Actor::Service.request(who))
-        .await?
-        .into_inner();
+        .await?;
     if !access.enrolled || access.epoch != note.epoch {
         return Ok(true);
     }

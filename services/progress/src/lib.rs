@@ -47,13 +47,12 @@ use smartcourse_platform::{
     Result,
     config::Config,
     grpc::{MAX_MESSAGE, Transport},
-    grpc_client, postgres,
+    postgres,
 };
 use smartcourse_proto::{
-    course::{Quiz, course_service_client::CourseServiceClient},
-    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    course::Quiz,
     progress::progress_service_server::{ProgressServiceServer, SERVICE_NAME},
-    user::user_service_client::UserServiceClient,
+    stubs::{CourseStub, EnrollmentStub, UserStub},
 };
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -64,7 +63,7 @@ pub const NAME: &str = SERVICE_NAME;
 const QUIZZES: u64 = 1_000;
 
 /// The ways to the services this one asks.
-pub struct Deps {
+pub struct Dependencies {
     /// What is published, and the quizzes.
     pub course: Transport,
     /// Who is enrolled.
@@ -76,9 +75,9 @@ pub struct Deps {
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
-    pub(crate) course: CourseServiceClient<Transport>,
-    pub(crate) enrollment: EnrollmentServiceClient<Transport>,
-    pub(crate) user: UserServiceClient<Transport>,
+    pub(crate) course: CourseStub<Transport>,
+    pub(crate) enrollment: EnrollmentStub<Transport>,
+    pub(crate) user: UserStub<Transport>,
     /// Quizzes by course, version and lesson: versions never change.
     pub(crate) quizzes: moka::future::Cache<(i64, i32, String), Arc<Quiz>>,
 }
@@ -92,12 +91,12 @@ pub fn migrator() -> Migrator {
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(_config: &Config, pool: PgPool, deps: Deps) -> Result<ProgressServiceServer<Api>> {
+pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<ProgressServiceServer<Api>> {
     let state = State {
         pool,
-        course: grpc_client!(CourseServiceClient<Transport>, deps.course),
-        enrollment: grpc_client!(EnrollmentServiceClient<Transport>, deps.enrollment),
-        user: grpc_client!(UserServiceClient<Transport>, deps.user),
+        course: CourseStub::new(deps.course),
+        enrollment: EnrollmentStub::new(deps.enrollment),
+        user: UserStub::new(deps.user),
         quizzes: moka::future::Cache::new(QUIZZES),
     };
     Ok(ProgressServiceServer::new(Api::new(state))

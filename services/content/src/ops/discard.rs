@@ -8,7 +8,7 @@ use smartcourse_proto::{
 use sqlx::PgPool;
 
 use crate::{
-    Deps, State,
+    Dependencies, State,
     store::{CHUNKS, chunks_prefix, files_prefix},
 };
 
@@ -47,7 +47,7 @@ pub(crate) async fn discard(state: &State, request: DiscardRequest) -> Result<()
 }
 
 /// Removes a part of a version; what is gone already stays gone.
-pub(crate) async fn remove(pool: &PgPool, deps: &Deps, version: VersionId, part: Part) -> Result<()> {
+pub(crate) async fn remove(pool: &PgPool, deps: &Dependencies, version: VersionId, part: Part) -> Result<()> {
     let (course_id, number) = (version.course_id.0, version.version);
     match part {
         Part::Files => {

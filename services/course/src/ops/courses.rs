@@ -216,7 +216,6 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         };
         state
             .enrollment
-            .clone()
             .set_seat_limit(Actor::Service.request(limit))
             .await?;
     }

@@ -7,7 +7,7 @@ use std::{
 
 use jsonwebtoken::DecodingKey;
 use smartcourse_platform::{Error, Result, grpc::Actor, grpc::Transport};
-use smartcourse_proto::user::{JwkSet, user_service_client::UserServiceClient};
+use smartcourse_proto::{stubs::UserStub, user::JwkSet};
 use tokio::sync::RwLock;
 
 /// Shortest time between two fetches: tokens with made-up key ids must not become calls.
@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keys by id, fetched again when a token names one that is not among them.
 pub(crate) struct Keys {
-    users: UserServiceClient<Transport>,
+    users: UserStub<Transport>,
     known: RwLock<Known>,
 }
 
@@ -26,7 +26,7 @@ struct Known {
 }
 
 impl Keys {
-    pub(crate) fn new(users: UserServiceClient<Transport>) -> Self {
+    pub(crate) fn new(users: UserStub<Transport>) -> Self {
         Self {
             users,
             known: RwLock::default(),
@@ -41,12 +41,7 @@ impl Keys {
         let mut known = self.known.write().await;
         let fresh = known.fetched.is_some_and(|fetched| fetched.elapsed() < PAUSE);
         if !fresh && !known.by_id.contains_key(kid) {
-            let set = self
-                .users
-                .clone()
-                .get_jwks(Actor::Service.request(()))
-                .await?
-                .into_inner();
+            let set = self.users.get_jwks(Actor::Service.request(())).await?;
             known.by_id = read(&set)?;
             known.fetched = Some(Instant::now());
         }

@@ -13,10 +13,7 @@ use smartcourse_platform::{
     error::codes,
     grpc::{Actor, Transport},
 };
-use smartcourse_proto::{
-    ids::UserId,
-    user::{EndedSessions, user_service_client::UserServiceClient},
-};
+use smartcourse_proto::{ids::UserId, stubs::UserStub, user::EndedSessions};
 use tokio::sync::{
     mpsc::{self, error::TrySendError},
     watch,
@@ -60,7 +57,7 @@ impl Validity {
 
 impl Sessions {
     /// Asks from now on, until it is dropped.
-    pub(crate) fn new(users: UserServiceClient<Transport>) -> Self {
+    pub(crate) fn new(users: UserStub<Transport>) -> Self {
         let (wishes, wished) = mpsc::channel(1);
         let (answers, latest) = watch::channel(None);
         let valid = Arc::<Validity>::default();
@@ -119,7 +116,7 @@ fn alone() -> Error {
 }
 
 async fn ask(
-    mut users: UserServiceClient<Transport>,
+    users: UserStub<Transport>,
     mut wished: mpsc::Receiver<()>,
     answers: watch::Sender<Option<Answer>>,
     valid: Arc<Validity>,
@@ -135,7 +132,7 @@ async fn ask(
         }
         let asked = Instant::now();
         let ended = match users.list_ended_sessions(Actor::Service.request(())).await {
-            Ok(ended) => Ok(Arc::new(ended.into_inner())),
+            Ok(ended) => Ok(Arc::new(ended)),
             Err(status) => {
                 let error = Error::from(status);
                 tracing::warn!(error = %error.chain(), "the sessions that ended are not known");

@@ -10,11 +10,7 @@ use smartcourse_platform::{
     error::codes,
     grpc::{Actor, Transport},
 };
-use smartcourse_proto::{
-    Wire as _,
-    ids::UserId,
-    user::{Role, user_service_client::UserServiceClient},
-};
+use smartcourse_proto::{Wire as _, ids::UserId, stubs::UserStub, user::Role};
 
 use super::{keys::Keys, sessions::Sessions};
 
@@ -44,7 +40,7 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(users: UserServiceClient<Transport>) -> Self {
+    pub(crate) fn new(users: UserStub<Transport>) -> Self {
         Self {
             keys: Keys::new(users.clone()),
             sessions: Sessions::new(users),

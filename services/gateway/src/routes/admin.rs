@@ -72,13 +72,7 @@ pub(crate) async fn request_report(
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response> {
     let request = actor.request(RequestReportRequest { idempotency_key: key });
-    let report = app
-        .clients
-        .analytics
-        .clone()
-        .request_report(request)
-        .await?
-        .into_inner();
+    let report = app.stubs.analytics.request_report(request).await?;
     let location = format!("/admin/reports/{}", report.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(report)).into_response())
 }
@@ -99,7 +93,7 @@ pub(crate) async fn report(
         "must be csv or json",
     );
     problems.finish()?;
-    let mut analytics = app.clients.analytics.clone();
+    let analytics = &app.stubs.analytics;
     if form.format.as_deref() == Some("csv") {
         let name = format!("attachment; filename=\"report-{id}.csv\"");
         let file = analytics.get_report_file(actor.request(ReportRef { id })).await?;
@@ -107,10 +101,10 @@ pub(crate) async fn report(
             (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
             (header::CONTENT_DISPOSITION, name),
         ];
-        return Ok((headers, file.into_inner().csv).into_response());
+        return Ok((headers, file.csv).into_response());
     }
     let report = analytics.get_report(actor.request(ReportRef { id })).await?;
-    Ok(Json(report.into_inner()).into_response())
+    Ok(Json(report).into_response())
 }
 
 /// Events some consumer could not take
@@ -125,8 +119,8 @@ pub(crate) async fn failed_events(
         limit: page.limit,
         cursor: page.cursor,
     });
-    let answer = app.clients.analytics.clone().list_failed_events(request).await?;
-    Ok(Json(answer.into_inner()))
+    let answer = app.stubs.analytics.list_failed_events(request).await?;
+    Ok(Json(answer))
 }
 
 /// Try such an event again, at once and with all its tries
@@ -138,8 +132,8 @@ pub(crate) async fn replay_event(
     PathOf(id): PathOf<String>,
 ) -> Result<(StatusCode, Json<ReplayedEvent>)> {
     let request = actor.request(ReplayEventRequest { id });
-    let answer = app.clients.analytics.clone().replay_event(request).await?;
-    Ok((StatusCode::ACCEPTED, Json(answer.into_inner())))
+    let answer = app.stubs.analytics.replay_event(request).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// Background tasks that were given up, the latest first
@@ -155,8 +149,8 @@ pub(crate) async fn failed_tasks(
         limit: query.limit,
         cursor: query.cursor,
     });
-    let answer = app.clients.analytics.clone().list_failed_tasks(request).await?;
-    Ok(Json(answer.into_inner()))
+    let answer = app.stubs.analytics.list_failed_tasks(request).await?;
+    Ok(Json(answer))
 }
 
 /// Put such a task back, at once and with all its tries
@@ -168,8 +162,8 @@ pub(crate) async fn replay_task(
     PathOf(id): PathOf<String>,
 ) -> Result<(StatusCode, Json<ReplayedTask>)> {
     let request = actor.request(ReplayTaskRequest { id });
-    let answer = app.clients.analytics.clone().replay_task(request).await?;
-    Ok((StatusCode::ACCEPTED, Json(answer.into_inner())))
+    let answer = app.stubs.analytics.replay_task(request).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 /// Workflows, newest first, as Temporal knows them
@@ -196,6 +190,6 @@ pub(crate) async fn workflows(
         limit: query.limit,
         cursor: query.cursor,
     });
-    let answer = app.clients.analytics.clone().list_workflow_runs(request).await?;
-    Ok(Json(answer.into_inner()))
+    let answer = app.stubs.analytics.list_workflow_runs(request).await?;
+    Ok(Json(answer))
 }

@@ -39,13 +39,7 @@ pub(crate) async fn ask(
     access::require_reader(&app, actor, id.0).await?;
     let mut request: AskRequest = body.json().await?;
     request.course_id = id.0;
-    let mut stream = app
-        .clients
-        .assistant
-        .clone()
-        .ask(actor.request(request))
-        .await?
-        .into_inner();
+    let mut stream = app.stubs.assistant.ask(actor.request(request)).await?;
     if wants_json(&headers) {
         return Ok(Json(whole(&mut stream).await?).into_response());
     }

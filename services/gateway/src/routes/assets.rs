@@ -33,9 +33,9 @@ use tokio::{
 use crate::{
     access,
     auth::SignedIn,
-    clients::UPLOAD_MESSAGE,
     edge::{FORM_HEAD, Head, Id, IdempotencyKey, Json, PathOf},
     state::App,
+    stubs::UPLOAD_MESSAGE,
 };
 
 /// Bytes of one message of the stream.
@@ -115,8 +115,7 @@ async fn send(
         idempotency_key,
     };
     let (sender, parts) = channel(head);
-    let mut uploads = app.clients.uploads.clone();
-    let call = uploads.upload_asset(actor.request(parts));
+    let call = app.stubs.uploads.upload_asset(actor.request(parts));
     let pump = pump(field, sender, app.max_upload_bytes);
     tokio::pin!(call, pump);
     let answer = tokio::select! {
@@ -127,7 +126,7 @@ async fn send(
             call.await
         }
     };
-    Ok(answer?.into_inner())
+    Ok(answer?)
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {
@@ -223,12 +222,9 @@ pub(crate) async fn download(
 ) -> Result<Response> {
     access::require_reader(&app, actor, course_id).await?;
     let request = GetAssetRequest { course_id, asset_id };
-    let mut content = app.clients.content.clone();
-    let asset = content
-        .get_asset(actor.request(request.clone()))
-        .await?
-        .into_inner();
-    let parts = content.read_asset(actor.request(request)).await?.into_inner();
+    let content = &app.stubs.content;
+    let asset = content.get_asset(actor.request(request.clone())).await?;
+    let parts = content.read_asset(actor.request(request)).await?;
     let bytes = parts.map(|part| part.map(|part| Bytes::from(part.data)));
     let mut response = Body::from_stream(bytes).into_response();
     let headers = response.headers_mut();
@@ -253,7 +249,7 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-/// An attachment with its name twice: plain for old clients, encoded for all others (RFC 6266).
+/// An attachment with its name twice: plain for old stubs, encoded for all others (RFC 6266).
 fn disposition(filename: &str) -> String {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = name
@@ -326,7 +322,7 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, service).await });
         let config = Config::load(None).expect("the defaults are valid").grpc;
         let to = || Transport::remote(&config, &address).expect("an address");
-        let clients = crate::Clients::new(crate::Transports {
+        let stubs = crate::Stubs::new(crate::Channels {
             user: to(),
             course: to(),
             content: to(),
@@ -337,8 +333,7 @@ mod tests {
             analytics: to(),
         });
         let (sender, stream) = channel(AssetHeader::default());
-        let mut uploads = clients.uploads.clone();
-        let call = tokio::spawn(async move { uploads.upload_asset(stream).await });
+        let call = tokio::spawn(async move { stubs.uploads.upload_asset(stream).await });
         sender
             .parts
             .send(AssetPart {

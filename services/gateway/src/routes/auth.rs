@@ -24,13 +24,7 @@ const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-s
     responses((status = 201, body = User)))]
 pub(crate) async fn register(State(app): State<App>, mut body: Body) -> Result<(StatusCode, Json<User>)> {
     let request: RegisterRequest = body.json().await?;
-    let user = app
-        .clients
-        .user
-        .clone()
-        .register(Actor::Anonymous.request(request))
-        .await?
-        .into_inner();
+    let user = app.stubs.user.register(Actor::Anonymous.request(request)).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -44,13 +38,7 @@ pub(crate) async fn login(
 ) -> Result<impl IntoResponse> {
     let mut request: LoginRequest = body.json().await?;
     request.address = address.to_string();
-    let pair = app
-        .clients
-        .user
-        .clone()
-        .login(Actor::Anonymous.request(request))
-        .await?
-        .into_inner();
+    let pair = app.stubs.user.login(Actor::Anonymous.request(request)).await?;
     Ok((NO_STORE, Json(pair)))
 }
 
@@ -59,13 +47,7 @@ pub(crate) async fn login(
     responses((status = 200, body = TokenPair)))]
 pub(crate) async fn refresh(State(app): State<App>, mut body: Body) -> Result<impl IntoResponse> {
     let request: RefreshRequest = body.json().await?;
-    let pair = app
-        .clients
-        .user
-        .clone()
-        .refresh(Actor::Anonymous.request(request))
-        .await?
-        .into_inner();
+    let pair = app.stubs.user.refresh(Actor::Anonymous.request(request)).await?;
     Ok((NO_STORE, Json(pair)))
 }
 
@@ -74,11 +56,7 @@ pub(crate) async fn refresh(State(app): State<App>, mut body: Body) -> Result<im
     responses((status = 204)))]
 pub(crate) async fn logout(State(app): State<App>, mut body: Body) -> Result<StatusCode> {
     let request: RefreshRequest = body.json().await?;
-    app.clients
-        .user
-        .clone()
-        .logout(Actor::Anonymous.request(request))
-        .await?;
+    app.stubs.user.logout(Actor::Anonymous.request(request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -88,26 +66,17 @@ pub(crate) async fn logout(State(app): State<App>, mut body: Body) -> Result<Sta
 pub(crate) async fn me(State(app): State<App>, SignedIn(actor): SignedIn) -> Result<Json<User>> {
     let id = actor.user()?.0;
     Ok(Json(
-        app.clients
+        app.stubs
             .user
-            .clone()
             .get_user(actor.request(GetUserRequest { id }))
-            .await?
-            .into_inner(),
+            .await?,
     ))
 }
 
 /// The public keys of access tokens
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "accounts", responses((status = 200, body = JwkSet)))]
 pub(crate) async fn jwks(State(app): State<App>, Caller(actor): Caller) -> Result<Json<JwkSet>> {
-    Ok(Json(
-        app.clients
-            .user
-            .clone()
-            .get_jwks(actor.request(()))
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.user.get_jwks(actor.request(())).await?))
 }
 
 /// Give a user a role; all sessions of the user end
@@ -123,8 +92,8 @@ pub(crate) async fn set_role(
     actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators give roles"))?;
     let mut request: SetRoleRequest = body.json().await?;
     request.id = id.0;
-    let answer = app.clients.user.clone().set_role(actor.request(request)).await;
+    let answer = app.stubs.user.set_role(actor.request(request)).await;
     // Without an answer, too: it may have been done.
     app.verifier.sessions_have_ended();
-    Ok(Json(answer?.into_inner()))
+    Ok(Json(answer?))
 }

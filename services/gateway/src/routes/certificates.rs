@@ -50,14 +50,7 @@ pub(crate) async fn list(
         limit: page.limit,
         cursor: page.cursor,
     });
-    Ok(Json(
-        app.clients
-            .progress
-            .clone()
-            .list_certificates(request)
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.progress.list_certificates(request).await?))
 }
 
 /// Verify a certificate by its code; a page to print with `Accept: application/pdf` or `?format=pdf`
@@ -72,14 +65,14 @@ pub(crate) async fn get(
     Query(query): Query<FormatQuery>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let mut progress = app.clients.progress.clone();
+    let progress = &app.stubs.progress;
     let request = actor.request(CertificateRef { code });
     let vary = [(header::VARY, "accept")];
     if query.format.unwrap_or_else(|| accepted(&headers)) == Format::Json {
-        let certificate = progress.get_certificate(request).await?.into_inner();
+        let certificate = progress.get_certificate(request).await?;
         return Ok((vary, Json(certificate)).into_response());
     }
-    let page = progress.get_certificate_pdf(request).await?.into_inner();
+    let page = progress.get_certificate_pdf(request).await?;
     let file = [
         (header::CONTENT_TYPE, PDF),
         (

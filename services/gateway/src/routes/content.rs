@@ -35,13 +35,7 @@ pub(crate) async fn get(
         course_id: id.0,
         version: query.version,
     };
-    let content = app
-        .clients
-        .course
-        .clone()
-        .get_content(actor.request(request))
-        .await?
-        .into_inner();
+    let content = app.stubs.course.get_content(actor.request(request)).await?;
     Ok(Entity::new(&content.etag.clone(), content))
 }
 
@@ -61,12 +55,6 @@ pub(crate) async fn put(
     let mut request: PutContentRequest = body.json().await?;
     request.course_id = id.0;
     request.if_match = if_match;
-    let content = app
-        .clients
-        .course
-        .clone()
-        .put_content(actor.request(request))
-        .await?
-        .into_inner();
+    let content = app.stubs.course.put_content(actor.request(request)).await?;
     Ok(Entity::new(&content.etag.clone(), content))
 }

@@ -25,14 +25,7 @@ pub(crate) async fn list(
         limit: page.limit,
         cursor: page.cursor,
     });
-    Ok(Json(
-        app.clients
-            .assistant
-            .clone()
-            .list_conversations(request)
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.assistant.list_conversations(request).await?))
 }
 
 /// Read one of my conversations
@@ -44,14 +37,7 @@ pub(crate) async fn get(
     PathOf(id): PathOf<String>,
 ) -> Result<Json<Conversation>> {
     let request = actor.request(ConversationRef { id });
-    Ok(Json(
-        app.clients
-            .assistant
-            .clone()
-            .get_conversation(request)
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.assistant.get_conversation(request).await?))
 }
 
 /// Delete one of my conversations
@@ -62,9 +48,8 @@ pub(crate) async fn delete(
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
 ) -> Result<StatusCode> {
-    app.clients
+    app.stubs
         .assistant
-        .clone()
         .delete_conversation(actor.request(ConversationRef { id }))
         .await?;
     Ok(StatusCode::NO_CONTENT)

@@ -75,13 +75,7 @@ pub(crate) async fn list(
         limit: query.limit,
         cursor: query.cursor,
     };
-    let mut page = app
-        .clients
-        .course
-        .clone()
-        .list_courses(actor.request(request))
-        .await?
-        .into_inner();
+    let mut page = app.stubs.course.list_courses(actor.request(request)).await?;
     seats::fill(&app, &mut page.items).await?;
     Ok(Json(page))
 }
@@ -99,13 +93,7 @@ pub(crate) async fn create(
     actor.require_instructor()?;
     let mut request: CreateCourseRequest = body.json().await?;
     request.idempotency_key = key;
-    let course = app
-        .clients
-        .course
-        .clone()
-        .create_course(actor.request(request))
-        .await?
-        .into_inner();
+    let course = app.stubs.course.create_course(actor.request(request)).await?;
     let location = [(header::LOCATION, format!("/courses/{}", course.id))];
     let course = seats::filled(&app, course).await?;
     Ok((
@@ -131,8 +119,8 @@ pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -
 async fn read(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, (Arc<Course>, Written)>> {
     let courses = async {
         let request = Actor::Service.request(GetCoursesRequest { ids: ids.clone() });
-        let courses = app.clients.course.clone().get_courses(request).await?;
-        Ok(courses.into_inner().items)
+        let courses = app.stubs.course.get_courses(request).await?;
+        Ok(courses.items)
     };
     let (courses, seats) = tokio::try_join!(courses, seats::of(app, ids.clone()))?;
     let written = courses.into_iter().map(|mut course| {
@@ -167,13 +155,7 @@ pub(crate) async fn update(
     request.id = id.0;
     request.if_match = if_match;
     request.set_prerequisites = parse::<Named>(&text)?.prerequisites.is_some();
-    let course = app
-        .clients
-        .course
-        .clone()
-        .update_course(actor.request(request))
-        .await?
-        .into_inner();
+    let course = app.stubs.course.update_course(actor.request(request)).await?;
     let course = seats::filled(&app, course).await?;
     Ok(Entity::new(&course.etag.clone(), course))
 }
@@ -189,9 +171,8 @@ pub(crate) async fn delete(
     id: Id,
     IfMatch(if_match): IfMatch,
 ) -> Result<StatusCode> {
-    app.clients
+    app.stubs
         .course
-        .clone()
         .delete_course(actor.request(DeleteCourseRequest { id: id.0, if_match }))
         .await?;
     Ok(StatusCode::NO_CONTENT)
@@ -221,13 +202,7 @@ pub(crate) async fn set_status(
         return publish::accept(&app, actor, id.0).await;
     }
     request.id = id.0;
-    let course = app
-        .clients
-        .course
-        .clone()
-        .set_status(actor.request(request))
-        .await?
-        .into_inner();
+    let course = app.stubs.course.set_status(actor.request(request)).await?;
     let course = seats::filled(&app, course).await?;
     Ok(Entity::new(&course.etag.clone(), course).into_response())
 }

@@ -49,7 +49,7 @@ pub(crate) async fn enroll(
         user_id: 0,
         idempotency_key,
     });
-    let enrollment = app.clients.enrollment.clone().enroll(request).await?.into_inner();
+    let enrollment = app.stubs.enrollment.enroll(request).await?;
     let location = format!("/enrollments/{}", enrollment.enrollment_id);
     Ok((
         StatusCode::CREATED,
@@ -72,8 +72,8 @@ pub(crate) async fn list(
         limit: query.limit,
         cursor: query.cursor,
     });
-    let answer = app.clients.enrollment.clone().list_enrollments(request).await?;
-    Ok(Json(answer.into_inner()))
+    let answer = app.stubs.enrollment.list_enrollments(request).await?;
+    Ok(Json(answer))
 }
 
 /// Read one of my enrollments, with its onboarding
@@ -85,8 +85,8 @@ pub(crate) async fn get(
     id: Id,
 ) -> Result<Json<Enrollment>> {
     let request = actor.request(EnrollmentRef { enrollment_id: id.0 });
-    let answer = app.clients.enrollment.clone().get_enrollment(request).await?;
-    Ok(Json(answer.into_inner()))
+    let answer = app.stubs.enrollment.get_enrollment(request).await?;
+    Ok(Json(answer))
 }
 
 /// Leave the course; the seat is free at once
@@ -94,6 +94,6 @@ pub(crate) async fn get(
     params(("id" = i64, Path, description = "The enrollment")), responses((status = 204)))]
 pub(crate) async fn delete(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<StatusCode> {
     let request = actor.request(EnrollmentRef { enrollment_id: id.0 });
-    app.clients.enrollment.clone().drop(request).await?;
+    app.stubs.enrollment.drop(request).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -51,8 +51,8 @@ pub(crate) async fn follow(
         .and_then(|text| text.parse().ok());
     let seen: i64 = seen.unwrap_or(0);
     let request = actor.request(GetCourseRequest { id: id.0 });
-    let first = app.clients.course.clone().get_publish(request).await?;
-    let first = Arc::new(first.into_inner());
+    let first = app.stubs.course.get_publish(request).await?;
+    let first = Arc::new(first);
     if has_ended(&first) && event_id(&first) <= seen {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());

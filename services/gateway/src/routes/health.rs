@@ -10,7 +10,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{clients::Probe, edge::Json, state::App};
+use crate::{edge::Json, state::App, stubs::Probe};
 
 /// A service that takes longer to say that it is well is not.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
         return Err(Error::new(&codes::UNAVAILABLE, "stopping").with_fact("down", json!(["gateway"])));
     }
     let probes = app
-        .clients
+        .stubs
         .probes
         .iter()
         .map(|probe| async move { (probe.name, answers(probe).await) });
@@ -46,7 +46,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
         .collect();
     if down.is_empty() {
         // They serve: taking all of them out for one lock would serve nobody.
-        let well = answers(&app.clients.transactions).await;
+        let well = answers(&app.stubs.transactions).await;
         let status = if well { "ok" } else { "degraded" };
         let transactions = if well { "going_on" } else { "standing_still" };
         return Ok(Json(
@@ -61,7 +61,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
 }
 
 async fn answers(probe: &Probe) -> bool {
-    let mut client = HealthClient::new(probe.way.clone());
+    let mut client = HealthClient::new(probe.channel.clone());
     let check = client.check(HealthCheckRequest {
         service: probe.service.to_owned(),
     });

@@ -51,9 +51,7 @@ pub(crate) async fn list(
         limit: query.limit,
         cursor: query.cursor,
     });
-    Ok(Json(
-        app.clients.notification.clone().list(request).await?.into_inner(),
-    ))
+    Ok(Json(app.stubs.notification.list(request).await?))
 }
 
 /// Count my unread notifications
@@ -64,12 +62,7 @@ pub(crate) async fn unread_count(
     SignedIn(actor): SignedIn,
 ) -> Result<Json<UnreadCount>> {
     Ok(Json(
-        app.clients
-            .notification
-            .clone()
-            .count_unread(actor.request(()))
-            .await?
-            .into_inner(),
+        app.stubs.notification.count_unread(actor.request(())).await?,
     ))
 }
 
@@ -82,12 +75,10 @@ pub(crate) async fn read(
     id: Id,
 ) -> Result<Json<Notification>> {
     Ok(Json(
-        app.clients
+        app.stubs
             .notification
-            .clone()
             .mark_read(actor.request(NotificationRef { id: id.0 }))
-            .await?
-            .into_inner(),
+            .await?,
     ))
 }
 
@@ -99,12 +90,7 @@ pub(crate) async fn preferences(
     SignedIn(actor): SignedIn,
 ) -> Result<Json<Preferences>> {
     Ok(Json(
-        app.clients
-            .notification
-            .clone()
-            .get_preferences(actor.request(()))
-            .await?
-            .into_inner(),
+        app.stubs.notification.get_preferences(actor.request(())).await?,
     ))
 }
 
@@ -118,12 +104,10 @@ pub(crate) async fn set_preferences(
 ) -> Result<Json<Preferences>> {
     let request: Preferences = body.json().await?;
     Ok(Json(
-        app.clients
+        app.stubs
             .notification
-            .clone()
             .set_preferences(actor.request(request))
-            .await?
-            .into_inner(),
+            .await?,
     ))
 }
 
@@ -170,9 +154,8 @@ pub(crate) async fn unsubscribe(
     Query(query): Query<TokenQuery>,
 ) -> Result<impl IntoResponse> {
     let request = UnsubscribeRequest { token: query.token };
-    app.clients
+    app.stubs
         .notification
-        .clone()
         .unsubscribe(Actor::Anonymous.request(request))
         .await?;
     Ok(page("<p>You will get no more e-mails from SmartCourse.</p>"))
@@ -220,14 +203,7 @@ pub(crate) async fn deliveries(
         limit: query.limit,
         cursor: query.cursor,
     });
-    Ok(Json(
-        app.clients
-            .notification
-            .clone()
-            .list_deliveries(request)
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.notification.list_deliveries(request).await?))
 }
 
 /// Send a failed delivery again
@@ -239,11 +215,9 @@ pub(crate) async fn replay_delivery(
     PathOf(id): PathOf<String>,
 ) -> Result<(StatusCode, Json<Delivery>)> {
     let delivery = app
-        .clients
+        .stubs
         .notification
-        .clone()
         .replay_delivery(actor.request(DeliveryRef { id }))
-        .await?
-        .into_inner();
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(delivery)))
 }

@@ -33,13 +33,7 @@ pub(crate) async fn add_module(
     request.course_id = id.0;
     request.if_match = if_match;
     request.idempotency_key = idempotency_key;
-    let module = app
-        .clients
-        .course
-        .clone()
-        .add_module(actor.request(request))
-        .await?
-        .into_inner();
+    let module = app.stubs.course.add_module(actor.request(request)).await?;
     Ok((StatusCode::CREATED, Json(module)))
 }
 
@@ -61,12 +55,7 @@ pub(crate) async fn update_module(
     request.module_id = module_id;
     request.if_match = if_match;
     Ok(Json(
-        app.clients
-            .course
-            .clone()
-            .update_module(actor.request(request))
-            .await?
-            .into_inner(),
+        app.stubs.course.update_module(actor.request(request)).await?,
     ))
 }
 
@@ -86,11 +75,7 @@ pub(crate) async fn delete_module(
         part_id,
         if_match,
     };
-    app.clients
-        .course
-        .clone()
-        .delete_module(actor.request(request))
-        .await?;
+    app.stubs.course.delete_module(actor.request(request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -114,13 +99,7 @@ pub(crate) async fn add_lesson(
     request.module_id = module_id;
     request.if_match = if_match;
     request.idempotency_key = idempotency_key;
-    let lesson = app
-        .clients
-        .course
-        .clone()
-        .add_lesson(actor.request(request))
-        .await?
-        .into_inner();
+    let lesson = app.stubs.course.add_lesson(actor.request(request)).await?;
     Ok((StatusCode::CREATED, Json(lesson)))
 }
 
@@ -142,12 +121,7 @@ pub(crate) async fn update_lesson(
     request.lesson_id = lesson_id;
     request.if_match = if_match;
     Ok(Json(
-        app.clients
-            .course
-            .clone()
-            .update_lesson(actor.request(request))
-            .await?
-            .into_inner(),
+        app.stubs.course.update_lesson(actor.request(request)).await?,
     ))
 }
 
@@ -167,10 +141,6 @@ pub(crate) async fn delete_lesson(
         part_id,
         if_match,
     };
-    app.clients
-        .course
-        .clone()
-        .delete_lesson(actor.request(request))
-        .await?;
+    app.stubs.course.delete_lesson(actor.request(request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -28,12 +28,10 @@ fn accepted(course_id: i64, mut answer: PublishAccepted) -> Response {
 /// Asks for a publish, for both ways to say so.
 pub(crate) async fn accept(app: &App, actor: Actor, id: i64) -> Result<Response> {
     let answer = app
-        .clients
+        .stubs
         .course
-        .clone()
         .publish(actor.request(GetCourseRequest { id }))
-        .await?
-        .into_inner();
+        .await?;
     Ok(accepted(id, answer))
 }
 
@@ -50,8 +48,8 @@ pub(crate) async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id:
 pub(crate) async fn status(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Written> {
     let read = async {
         let request = actor.request(GetCourseRequest { id: id.0 });
-        let status = app.clients.course.clone().get_publish(request).await?;
-        Written::new(status.get_ref())
+        let status = app.stubs.course.get_publish(request).await?;
+        Written::new(&status)
     };
     app.publishes.read((id.0, actor), read).await
 }
@@ -67,14 +65,7 @@ pub(crate) async fn cancel(
     let request = actor.request(GetCourseRequest { id: id.0 });
     Ok((
         StatusCode::ACCEPTED,
-        Json(
-            app.clients
-                .course
-                .clone()
-                .cancel_publish(request)
-                .await?
-                .into_inner(),
-        ),
+        Json(app.stubs.course.cancel_publish(request).await?),
     ))
 }
 
@@ -88,14 +79,7 @@ pub(crate) async fn preview(
 ) -> Result<Json<Preview>> {
     access::require_owner(&app, actor, id.0).await?;
     let request = actor.request(PreviewRequest { course_id: id.0 });
-    Ok(Json(
-        app.clients
-            .content
-            .clone()
-            .preview_publish(request)
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.content.preview_publish(request).await?))
 }
 
 /// The saved versions
@@ -107,14 +91,7 @@ pub(crate) async fn versions(
     id: Id,
 ) -> Result<Json<VersionList>> {
     let request = actor.request(GetCourseRequest { id: id.0 });
-    Ok(Json(
-        app.clients
-            .course
-            .clone()
-            .list_versions(request)
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.course.list_versions(request).await?))
 }
 
 /// Publish an earlier version again, as a new one
@@ -127,6 +104,6 @@ pub(crate) async fn restore(
     PathOf((course_id, version)): PathOf<(i64, i32)>,
 ) -> Result<Response> {
     let request = actor.request(RestoreRequest { course_id, version });
-    let answer = app.clients.course.clone().restore(request).await?.into_inner();
+    let answer = app.stubs.course.restore(request).await?;
     Ok(accepted(course_id, answer))
 }

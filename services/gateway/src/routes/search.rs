@@ -58,14 +58,7 @@ pub(crate) async fn search(
         limit: query.limit,
         cursor: query.cursor,
     };
-    Ok(Json(
-        app.clients
-            .content
-            .clone()
-            .search(actor.request(request))
-            .await?
-            .into_inner(),
-    ))
+    Ok(Json(app.stubs.content.search(actor.request(request)).await?))
 }
 
 /// The live versions to search, and of which the caller may see the text: the course that was asked for, or those that have
@@ -74,8 +67,8 @@ async fn scopes(app: &App, actor: Actor, q: &str, course_id: Option<i64>) -> Res
     let readable: HashSet<i64> = match actor {
         Actor::User { id, .. } => {
             let request = Actor::Service.request(AccessibleRequest { user_id: id.0 });
-            let answer = app.clients.enrollment.clone().list_accessible(request).await?;
-            answer.into_inner().course_ids.into_iter().collect()
+            let answer = app.stubs.enrollment.list_accessible(request).await?;
+            answer.course_ids.into_iter().collect()
         }
         _ => HashSet::new(),
     };
@@ -90,8 +83,8 @@ async fn scopes(app: &App, actor: Actor, q: &str, course_id: Option<i64>) -> Res
                 // To administrators every lesson is open.
                 lesson_text: actor.is_privileged(),
             });
-            let found = app.clients.content.clone().list_candidates(request).await?;
-            let found = found.into_inner().course_ids;
+            let found = app.stubs.content.list_candidates(request).await?;
+            let found = found.course_ids;
             LivePointersRequest {
                 course_ids: found.into_iter().chain(readable.iter().copied()).collect(),
                 instructor_id: actor.user().ok().map(|id| id.0),
@@ -99,11 +92,11 @@ async fn scopes(app: &App, actor: Actor, q: &str, course_id: Option<i64>) -> Res
         }
     };
     let request = Actor::Service.request(wanted);
-    let live = app.clients.course.clone().get_live_pointers(request).await?;
+    let live = app.stubs.course.get_live_pointers(request).await?;
     let scope = |course: LivePointer| SearchScope {
         course_id: course.course_id,
         version: course.version,
         lesson_text: actor.owns(UserId(course.instructor_id)) || readable.contains(&course.course_id),
     };
-    Ok(live.into_inner().items.into_iter().map(scope).collect())
+    Ok(live.items.into_iter().map(scope).collect())
 }

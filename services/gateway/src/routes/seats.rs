@@ -32,8 +32,8 @@ pub(crate) async fn filled(app: &App, mut course: Course) -> Result<Course> {
 /// Seats by course; courses nobody prepared are left out.
 pub(super) async fn of(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, Seats>> {
     let request = Actor::Service.request(SeatsOfRequest { course_ids });
-    let seats = app.clients.enrollment.clone().get_seats_of(request).await?;
-    let items = seats.into_inner().items.into_iter();
+    let seats = app.stubs.enrollment.get_seats_of(request).await?;
+    let items = seats.items.into_iter();
     Ok(items
         .map(|item| (item.course_id, item.seats.unwrap_or_default()))
         .collect())

@@ -108,7 +108,7 @@ pub(crate) async fn learner(state: &State, user: UserId, course_id: i64) -> Resu
 /// The course as it is now, whoever asks.
 pub(crate) async fn course(state: &State, id: i64) -> Result<Course> {
     let request = Actor::Service.request(GetCourseRequest { id });
-    Ok(state.course.clone().get_course(request).await?.into_inner())
+    Ok(state.course.get_course(request).await?)
 }
 
 /// Whether a user is enrolled, and as what.
@@ -117,7 +117,7 @@ pub(crate) async fn enrolled(state: &State, course_id: i64, user: UserId) -> Res
         course_id,
         user_id: user.0,
     });
-    Ok(state.enrollment.clone().get_access(request).await?.into_inner())
+    Ok(state.enrollment.get_access(request).await?)
 }
 
 /// The answer for a course this caller may not know of: the same as for one that is not there.

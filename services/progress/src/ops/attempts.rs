@@ -147,7 +147,7 @@ async fn quiz(state: &State, course_id: i64, version: i32, lesson_id: &str) -> R
         course_id,
         version: Some(version),
     });
-    let content = state.course.clone().get_content(request).await?.into_inner();
+    let content = state.course.get_content(request).await?;
     let quiz = content
         .modules
         .into_iter()

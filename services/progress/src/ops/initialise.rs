@@ -28,9 +28,8 @@ pub(crate) async fn initialise(state: &State, request: InitialiseRequest) -> Res
         return Ok(());
     }
     let user = GetUserRequest { id: request.user_id };
-    let mut users = state.user.clone();
     let (course, user) = tokio::try_join!(access::course(state, request.course_id), async {
-        Ok(users.get_user(Actor::Service.request(user)).await?.into_inner())
+        Ok(state.user.get_user(Actor::Service.request(user)).await?)
     })?;
 
     let mut tx = postgres::begin(&state.pool).await?;

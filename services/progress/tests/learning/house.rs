@@ -18,7 +18,7 @@ use smartcourse_platform::{
     grpc::{Actor, LocalRouter, Transport},
     outbox, postgres,
 };
-use smartcourse_progress::{Deps, Republished};
+use smartcourse_progress::{Dependencies, Republished};
 use smartcourse_proto::{
     catalogue::Key,
     common::VersionRef,
@@ -182,7 +182,7 @@ impl House {
             local.set(router).expect("is empty");
             Transport::local(&config.grpc, local)
         };
-        let deps = Deps {
+        let deps = Dependencies {
             course: way(next_door.clone()),
             enrollment: way(next_door.clone()),
             user: way(next_door),

@@ -1,36 +1,25 @@
 //! Internal calls: servers that demand the service token, clients that carry it, and the user a call acts for.
 
-use std::{
-    convert::Infallible,
-    sync::{Arc, OnceLock},
-    task::{Context, Poll},
-    time::Duration,
-};
+mod transport;
+
+use std::sync::Arc;
 
 use axum::{extract::State, middleware::Next, response::IntoResponse};
-use futures::future::BoxFuture;
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
 use tokio::net::TcpListener;
-use tonic::{
-    Request, Status,
-    body::Body,
-    service::Routes,
-    transport::{Channel, Endpoint},
-};
-use tower::Service;
+use tonic::{Request, Status, service::Routes};
 use tracing::Instrument;
 
 use crate::{
-    config::Grpc,
     error::{Error, Result, codes},
-    http::{REQUEST_ID, accept_trace_id, new_trace_id, trace_id, with_trace_id},
+    http::{REQUEST_ID, accept_trace_id, with_trace_id},
     lifecycle::Lifecycle,
     server::{self, Limits},
 };
 
-/// Largest gRPC message: a course's content may be several megabytes.
-pub const MAX_MESSAGE: usize = 32 * 1024 * 1024;
+pub use smartcourse_proto::MAX_MESSAGE;
+pub use transport::{LocalRouter, Transport};
 
 /// Largest header list of an answer.
 const MAX_HEADERS: u32 = 1024 * 1024;
@@ -290,126 +279,4 @@ async fn guard(
     }
     let span = tracing::info_span!("grpc", request_id = %id, path = %request.uri().path());
     with_trace_id(id, next.run(request).instrument(span)).await
-}
-
-/// A way to a service: over the network, or straight into the same process.
-///
-/// Each call gets a deadline; over the network it carries the service token and the request id.
-#[derive(Clone)]
-pub struct Transport {
-    way: Way,
-    token: Arc<SecretString>,
-    timeout: Duration,
-}
-
-/// The services of this process, known once all of them are made: they call each other.
-pub type LocalRouter = Arc<OnceLock<axum::Router>>;
-
-#[derive(Clone)]
-enum Way {
-    Remote(Channel),
-    Local(LocalRouter),
-}
-
-impl Transport {
-    /// A channel that connects when it is first used and again whenever it has to.
-    ///
-    /// # Errors
-    /// When the address cannot be read.
-    pub fn remote(config: &Grpc, address: &str) -> Result<Self> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| Error::internal(format!("`{address}` is not an address")).because(error))?
-            .connect_timeout(Duration::from_secs(2))
-            // Errors travel in headers, with every field that is wrong.
-            .http2_max_header_list_size(MAX_HEADERS)
-            .tcp_nodelay(true);
-        Ok(Self::new(config, Way::Remote(endpoint.connect_lazy())))
-    }
-
-    /// The services of this very process, called without a socket.
-    pub fn local(config: &Grpc, router: LocalRouter) -> Self {
-        Self::new(config, Way::Local(router))
-    }
-
-    /// The same way for calls that may take long and are watched by other means.
-    #[must_use]
-    pub fn with_deadline(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
-    }
-
-    fn new(config: &Grpc, way: Way) -> Self {
-        Self {
-            way,
-            token: Arc::new(config.service_token.clone()),
-            timeout: Duration::from_secs(config.timeout_seconds),
-        }
-    }
-}
-
-impl Service<http::Request<Body>> for Transport {
-    type Response = http::Response<Body>;
-    type Error = tower::BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        match &mut self.way {
-            Way::Remote(channel) => {
-                Service::<http::Request<Body>>::poll_ready(channel, context).map_err(Into::into)
-            }
-            Way::Local(_) => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let timeout = self.timeout;
-        let answer: Self::Future = match &mut self.way {
-            Way::Remote(channel) => {
-                let headers = request.headers_mut();
-                if let Ok(value) = self.token.expose_secret().parse() {
-                    headers.insert(TOKEN, value);
-                }
-                if let Ok(value) = trace_id().parse() {
-                    headers.insert(REQUEST_ID, value);
-                }
-                let call = channel.call(request);
-                Box::pin(async move { call.await.map_err(Into::into) })
-            }
-            Way::Local(router) => {
-                let Some(mut router) = router.get().cloned() else {
-                    return Box::pin(async {
-                        Ok(Status::unavailable("the services are starting").into_http())
-                    });
-                };
-                let call = async move {
-                    let response = router
-                        .call(request)
-                        .await
-                        .map_err(|never: Infallible| match never {})?;
-                    Ok(response.map(Body::new))
-                };
-                match trace_id().is_empty() {
-                    // Nobody's request: background work gets an id of its own.
-                    true => Box::pin(with_trace_id(new_trace_id(), call)),
-                    false => Box::pin(call),
-                }
-            }
-        };
-        // The deadline covers the head of the answer: a stream may go on for longer.
-        Box::pin(async move {
-            match tokio::time::timeout(timeout, answer).await {
-                Ok(answer) => answer,
-                Err(_) => Ok(Status::deadline_exceeded("no answer in time").into_http()),
-            }
-        })
-    }
-}
-
-/// Shorthand for clients with the message limits of this system.
-#[macro_export]
-macro_rules! grpc_client {
-    ($client:ty, $transport:expr) => {
-        <$client>::new($transport)
-            .max_decoding_message_size($crate::grpc::MAX_MESSAGE)
-            .max_encoding_message_size($crate::grpc::MAX_MESSAGE)
-    };
 }
