@@ -118,13 +118,17 @@ impl Contract {
     /// What undoes these steps, in their order, each once.
     pub fn undo(&self, steps: RangeInclusive<u8>) -> Vec<Undo> {
         let within = |activity: &&Declaration| activity.step.is_some_and(|step| steps.contains(&step.number));
-        let undo = self
+        let mut undo = Vec::new();
+        for other in self
             .activities
             .iter()
             .filter(within)
-            .flat_map(|activity| activity.undo);
-        let mut undo: Vec<Undo> = undo.copied().collect();
-        undo.dedup();
+            .flat_map(|activity| activity.undo)
+        {
+            if !undo.contains(other) {
+                undo.push(*other);
+            }
+        }
         undo
     }
 
