@@ -37,7 +37,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fs::write(out.join("wire.rs"), wire_names(&descriptors))?;
     fs::write(out.join("stubs.rs"), stubs(&descriptors))?;
 
+    let grpc = env::var_os("CARGO_FEATURE_GRPC").is_some();
     let mut builder = tonic_prost_build::configure()
+        .build_client(grpc)
+        .build_server(grpc)
         .message_attribute(
             ".smartcourse",
             "#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]",

@@ -1,25 +1,17 @@
-//! Implementations of the activity contract: one struct per service, thin typed calls.
+//! Implementations of the declared activities: each is one typed call, made from its declaration.
 //!
 //! An activity decides nothing: it calls one service once, and the [`perform`](report::Reporter::perform) wrapper does
 //! what all of them need – a heartbeat each second, cancellation, progress reports, and errors with their codes.
 
-mod content;
-mod course;
-mod learning;
-mod onboarding;
+mod calls;
 mod report;
-mod upkeep;
 
 use std::time::Duration;
 
 use smartcourse_platform::{Result, config::Config, grpc::Transport};
 
-pub use content::ContentActs;
-pub use course::CourseActs;
-pub use learning::{EnrollmentActs, ProgressActs};
-pub use onboarding::OnboardingActs;
-pub use report::Reporter;
-pub use upkeep::UpkeepActs;
+pub use calls::Activities;
+use report::Reporter;
 
 /// A call that handles much ends before its activity's limit of half an hour does.
 const LONGEST_CALL: Duration = Duration::from_secs(1790);

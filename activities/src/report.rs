@@ -16,11 +16,19 @@ use smartcourse_platform::{
     http::with_trace_id,
 };
 use smartcourse_proto::{
-    common::Problem,
-    course::{ReportStepRequest, StepState, course_service_client::CourseServiceClient},
-    enrollment::{ReportOnboardingRequest, enrollment_service_client::EnrollmentServiceClient},
+    analytics::{AwaitAnalyticsRequest, RequestReportRequest},
+    common::{EpochRef, Problem, VersionRef},
+    content::LessonRef,
+    course::{
+        BeginAttemptRequest, FinishAttemptRequest, MarkPublishedRequest, ReportStepRequest, StepState,
+        course_service_client::CourseServiceClient,
+    },
+    enrollment::{
+        EnsureRequest, PrepareRequest, ReportOnboardingRequest,
+        enrollment_service_client::EnrollmentServiceClient,
+    },
 };
-use smartcourse_workflows::{contract::StepRef, enrollment_contract::EpochRef};
+use smartcourse_workflows::contract::{Declaration, Step};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tonic::Status;
@@ -39,27 +47,76 @@ const STEPS_UNDER_WAY: u64 = 1000;
 
 /// Tells the course service where the steps of a publish stand, and the enrollment service why an onboarding does not
 /// go on.
-#[derive(Clone)]
-pub struct Reporter {
+pub(crate) struct Reporter {
     course: CourseServiceClient<Transport>,
     enrollment: EnrollmentServiceClient<Transport>,
     recent: Cache<String, ()>,
 }
 
-/// What an activity works on: it decides who hears of its tries.
-pub(crate) enum Subject<'a> {
-    /// A step of a publish; every try is told.
-    Publish(&'a StepRef),
-    /// A step of an onboarding; failed tries are told, and the one that works after them.
-    Onboarding(&'a EpochRef, &'static str),
+/// What an activity works on: with its step, it decides who hears of its tries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// An attempt to publish, with its lessons done and in all; every try is told.
+    Attempt { id: String, done: u32, total: u32 },
+    /// An epoch of an enrollment; failed tries are told, and the one that works after them.
+    Epoch { enrollment_id: i64, epoch: i32 },
     /// Nobody waits for it.
     Nobody,
 }
 
-impl<'a> From<&'a StepRef> for Subject<'a> {
-    fn from(step: &'a StepRef) -> Self {
-        Self::Publish(step)
+impl Subject {
+    /// Without an id, content is processed on its own.
+    fn attempt(id: &str, done: u32, total: u32) -> Self {
+        if id.is_empty() {
+            return Self::Nobody;
+        }
+        let id = id.to_owned();
+        Self::Attempt { id, done, total }
     }
+
+    fn epoch(enrollment_id: i64, epoch: i32) -> Self {
+        Self::Epoch { enrollment_id, epoch }
+    }
+}
+
+/// An input that says what its activity works on.
+pub(crate) trait Concerns {
+    fn subject(&self) -> Subject;
+}
+
+macro_rules! concerns {
+    ($($input:ty: |$it:pat_param| $subject:expr;)*) => {$(
+        impl Concerns for $input {
+            fn subject(&self) -> Subject {
+                let $it = self;
+                $subject
+            }
+        }
+    )*};
+}
+
+concerns! {
+    VersionRef: |it| Subject::attempt(&it.attempt_id, 0, 0);
+    LessonRef: |it| Subject::attempt(&it.attempt_id, it.done, it.total);
+    PrepareRequest: |it| Subject::attempt(&it.attempt_id, 0, 0);
+    MarkPublishedRequest: |it| Subject::attempt(&it.attempt_id, 0, 0);
+    BeginAttemptRequest: |_| Subject::Nobody;
+    FinishAttemptRequest: |_| Subject::Nobody;
+    EpochRef: |it| Subject::epoch(it.enrollment_id, it.epoch);
+    AwaitAnalyticsRequest: |it| Subject::epoch(it.enrollment_id, it.epoch);
+    EnsureRequest: |_| Subject::Nobody;
+    RequestReportRequest: |_| Subject::Nobody;
+    (): |()| Subject::Nobody;
+}
+
+/// One try of an activity.
+pub(crate) struct Work {
+    /// What is declared of it.
+    pub(crate) activity: Declaration,
+    /// What it works on.
+    pub(crate) subject: Subject,
+    /// How far it is.
+    pub(crate) done: Checkpoint,
 }
 
 /// Items an activity has done so far, sent with its heartbeats.
@@ -67,7 +124,7 @@ pub(crate) type Checkpoint = Arc<AtomicU32>;
 
 impl Reporter {
     /// Reports over these ways to the course and the enrollment service.
-    pub fn new(course: Transport, enrollment: Transport) -> Self {
+    pub(crate) fn new(course: Transport, enrollment: Transport) -> Self {
         Self {
             course: CourseServiceClient::new(course),
             enrollment: EnrollmentServiceClient::new(enrollment),
@@ -79,27 +136,13 @@ impl Reporter {
     }
 
     /// Runs one effect: heartbeats while it runs, stops it on cancellation, reports before it and when it fails.
-    pub(crate) async fn perform<'a, T>(
+    pub(crate) async fn perform<T>(
         &self,
         ctx: &ActivityContext,
-        name: &str,
-        subject: impl Into<Subject<'a>>,
+        work: &Work,
         effect: impl Future<Output = Result<T, Status>>,
     ) -> Result<T, ActivityError> {
-        self.perform_with(ctx, name, subject, &Checkpoint::default(), effect)
-            .await
-    }
-
-    /// [`perform`](Self::perform) with a checkpoint the effect moves on.
-    pub(crate) async fn perform_with<'a, T>(
-        &self,
-        ctx: &ActivityContext,
-        name: &str,
-        subject: impl Into<Subject<'a>>,
-        checkpoint: &Checkpoint,
-        effect: impl Future<Output = Result<T, Status>>,
-    ) -> Result<T, ActivityError> {
-        let subject = subject.into();
+        let name = work.activity.name;
         let info = ctx.info();
         let (tries, trace) = (info.attempt, info.workflow_id.clone());
         let trace = trace.unwrap_or_default();
@@ -107,8 +150,8 @@ impl Reporter {
             let point = format!("worker.{name}");
             fault::point(&point, "before_effect");
             // The report of the begin does not hold up the work; the one of a failure comes after it.
-            let begun = self.begun(&subject, tries);
-            let (outcome, ()) = tokio::join!(beating(ctx, checkpoint, effect), begun);
+            let begun = self.begun(work, tries);
+            let (outcome, ()) = tokio::join!(beating(ctx, &work.done, effect), begun);
             let outcome = match fault::refusal(name) {
                 Some(refusal) => Some(Err(refusal.into())),
                 None => outcome,
@@ -117,14 +160,14 @@ impl Reporter {
             match outcome {
                 None => Err(ActivityError::cancelled()),
                 Some(Ok(value)) => {
-                    self.recovered(&subject, tries).await;
+                    self.recovered(work, tries).await;
                     Ok(value)
                 }
                 Some(Err(status)) => {
                     let error = Error::from(status);
                     let retryable = error.kind().is_retryable();
                     tracing::warn!(activity = name, workflow_id = %trace, tries, retryable, error = %error.chain(), "activity failed");
-                    self.failed(&subject, tries, &error).await;
+                    self.failed(work, tries, &error).await;
                     Err(to_activity_error(&error))
                 }
             }
@@ -146,69 +189,65 @@ impl Reporter {
         known
     }
 
-    async fn begun(&self, subject: &Subject<'_>, tries: u32) {
-        if let Subject::Publish(step) = subject
-            && let Some(attempt_id) = &step.attempt_id
-            && !self.is_known(attempt_id, step.step, tries).await
+    async fn begun(&self, work: &Work, tries: u32) {
+        if let (Subject::Attempt { id, .. }, Some(step)) = (&work.subject, work.activity.step)
+            && !self.is_known(id, step.number, tries).await
         {
-            self.report_step(step, StepState::Running, tries, None).await;
+            self.report(work, step, StepState::Running, tries, None).await;
         }
     }
 
-    async fn failed(&self, subject: &Subject<'_>, tries: u32, error: &Error) {
-        match subject {
-            Subject::Publish(step) => {
-                let state = if error.kind().is_retryable() {
-                    StepState::Retrying
-                } else {
-                    StepState::Failed
-                };
-                self.report_step(step, state, tries, Some(error)).await;
-            }
-            Subject::Onboarding(epoch, step) => {
-                self.report_onboarding(epoch, step, tries, Some(error)).await;
-            }
-            Subject::Nobody => {}
+    async fn failed(&self, work: &Work, tries: u32, error: &Error) {
+        let state = if error.kind().is_retryable() {
+            StepState::Retrying
+        } else {
+            StepState::Failed
+        };
+        if let Some(step) = work.activity.step {
+            self.report(work, step, state, tries, Some(error)).await;
         }
     }
 
     /// A step of an onboarding that had failed is told to work; a step of a publish shows it by the next one.
-    async fn recovered(&self, subject: &Subject<'_>, tries: u32) {
-        if let Subject::Onboarding(epoch, step) = subject
+    async fn recovered(&self, work: &Work, tries: u32) {
+        if let (Subject::Epoch { .. }, Some(step)) = (&work.subject, work.activity.step)
             && tries > 1
         {
-            self.report_onboarding(epoch, step, tries, None).await;
+            self.report(work, step, StepState::Completed, tries, None).await;
         }
     }
 
-    async fn report_onboarding(&self, epoch: &EpochRef, step: &str, tries: u32, error: Option<&Error>) {
-        let request = ReportOnboardingRequest {
-            enrollment_id: epoch.enrollment_id,
-            epoch: epoch.epoch,
-            step: step.to_owned(),
-            attempt: i32::try_from(tries).unwrap_or(i32::MAX),
-            error: error.map(problem),
-        };
-        let mut enrollment = self.enrollment.clone();
-        told(enrollment.report_onboarding(Actor::Service.request(request))).await;
-    }
-
-    async fn report_step(&self, step: &StepRef, state: StepState, tries: u32, error: Option<&Error>) {
-        let (Some(attempt_id), 1..) = (&step.attempt_id, step.step) else {
-            return;
-        };
-        let request = ReportStepRequest {
-            attempt_id: attempt_id.clone(),
-            step: i32::from(step.step),
-            state: state.into(),
-            attempt: i32::try_from(tries).unwrap_or(i32::MAX),
-            error: error.map(problem),
-            done: i32::try_from(step.done).unwrap_or(i32::MAX),
-            total: i32::try_from(step.total).unwrap_or(i32::MAX),
-            next_retry_at: None,
-        };
-        let mut course = self.course.clone();
-        told(course.report_step(Actor::Service.request(request))).await;
+    async fn report(&self, work: &Work, step: Step, state: StepState, tries: u32, error: Option<&Error>) {
+        let attempt = i32::try_from(tries).unwrap_or(i32::MAX);
+        let error = error.map(problem);
+        match &work.subject {
+            Subject::Attempt { id, done, total } => {
+                let request = ReportStepRequest {
+                    attempt_id: id.clone(),
+                    step: i32::from(step.number),
+                    state: state.into(),
+                    attempt,
+                    error,
+                    done: i32::try_from(*done).unwrap_or(i32::MAX),
+                    total: i32::try_from(*total).unwrap_or(i32::MAX),
+                    next_retry_at: None,
+                };
+                let mut course = self.course.clone();
+                told(course.report_step(Actor::Service.request(request))).await;
+            }
+            Subject::Epoch { enrollment_id, epoch } => {
+                let request = ReportOnboardingRequest {
+                    enrollment_id: *enrollment_id,
+                    epoch: *epoch,
+                    step: step.name.to_owned(),
+                    attempt,
+                    error,
+                };
+                let mut enrollment = self.enrollment.clone();
+                told(enrollment.report_onboarding(Actor::Service.request(request))).await;
+            }
+            Subject::Nobody => {}
+        }
     }
 }
 

@@ -39,15 +39,6 @@ impl std::fmt::Display for VersionId {
     }
 }
 
-impl From<VersionId> for crate::common::VersionRef {
-    fn from(id: VersionId) -> Self {
-        Self {
-            course_id: id.course_id.0,
-            version: id.version,
-        }
-    }
-}
-
 impl From<&crate::common::VersionRef> for VersionId {
     fn from(value: &crate::common::VersionRef) -> Self {
         Self {

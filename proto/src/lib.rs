@@ -1,55 +1,65 @@
 //! One schema for everything that crosses a process border.
 //!
 //! The `.proto` files under `smartcourse/` describe every service and event. From them follow the gRPC clients and
-//! servers, the JSON of the HTTP contract ([`json`]), the OpenAPI schemas and the payloads of events: no shape is
-//! written twice. [`Wire`] gives enumerations the words used in JSON and in the database, [`ids`] the typed ids.
+//! servers (feature `grpc`), the inputs and outputs of activities, the JSON of the HTTP contract ([`json`]), the OpenAPI
+//! schemas and the payloads of events: no shape is written twice. [`Wire`] gives enumerations the words used in JSON and
+//! in the database, [`ids`] the typed ids.
 
-#![expect(clippy::allow_attributes, reason = "the generated services carry `#[allow]`")]
+#![cfg_attr(
+    feature = "grpc",
+    expect(clippy::allow_attributes, reason = "the generated services carry `#[allow]`")
+)]
 
 pub mod catalogue;
 pub mod ids;
 pub mod json;
 pub mod stubs;
 
+macro_rules! generated {
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $package, ".rs"));
+    };
+}
+
 /// Shapes shared by all services.
 pub mod common {
-    tonic::include_proto!("smartcourse.common");
+    generated!("smartcourse.common");
 }
 /// Accounts, credentials and tokens.
 pub mod user {
-    tonic::include_proto!("smartcourse.user");
+    generated!("smartcourse.user");
 }
 /// Courses, drafts, versions and publishing.
 pub mod course {
-    tonic::include_proto!("smartcourse.course");
+    generated!("smartcourse.course");
 }
 /// Files, chunks, vectors and search.
 pub mod content {
-    tonic::include_proto!("smartcourse.content");
+    generated!("smartcourse.content");
 }
 /// Questions and answers.
 pub mod assistant {
-    tonic::include_proto!("smartcourse.assistant");
+    generated!("smartcourse.assistant");
 }
 /// Seats and access.
 pub mod enrollment {
-    tonic::include_proto!("smartcourse.enrollment");
+    generated!("smartcourse.enrollment");
 }
 /// Learners' progress.
 pub mod progress {
-    tonic::include_proto!("smartcourse.progress");
+    generated!("smartcourse.progress");
 }
 /// Messages to people: feed, channels, deliveries.
 pub mod notification {
-    tonic::include_proto!("smartcourse.notification");
+    generated!("smartcourse.notification");
 }
 /// Numbers made from the event log.
 pub mod analytics {
-    tonic::include_proto!("smartcourse.analytics");
+    generated!("smartcourse.analytics");
 }
 /// Payloads of the events in the outbox log.
 pub mod events {
-    tonic::include_proto!("smartcourse.events");
+    generated!("smartcourse.events");
 }
 
 /// Bytes of a message between services at most: a course's content may be several megabytes.

@@ -2,11 +2,33 @@
 
 use anyhow::{Context as _, Result, ensure};
 use smartcourse_tests::World;
+use smartcourse_workflows::contract::{Declaration, Idempotence};
 
 /// How often each point is tried: `SMARTCOURSE_KILL_REPEATS`, else once.
 pub(crate) fn repeats() -> usize {
     let repeats = std::env::var("SMARTCOURSE_KILL_REPEATS");
     repeats.ok().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// Around a commit of a service.
+pub(crate) const COMMIT: [&str; 2] = ["before_commit", "after_commit"];
+
+/// The points of the worker around an activity.
+pub(crate) fn effects(activity: &str) -> [String; 2] {
+    ["before_effect", "after_effect"].map(|moment| format!("worker.{activity}.{moment}"))
+}
+
+/// The points of the service around the commit of an activity; none for one that only reads.
+pub(crate) fn commits(activity: &Declaration) -> Vec<String> {
+    if activity.idempotence == Idempotence::Reads {
+        return Vec::new();
+    }
+    // One operation discards, whatever part of a version it is.
+    let operation = match activity.name.starts_with("content.discard_") {
+        true => "content.discard",
+        false => activity.name,
+    };
+    COMMIT.map(|moment| format!("{operation}.{moment}")).into()
 }
 
 /// The table of the runs so far.

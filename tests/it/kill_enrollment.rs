@@ -7,11 +7,12 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Learning, PATIENCE, Session, World};
+use smartcourse_workflows::activities::ONBOARDING;
 use tokio::time::Instant;
 
 use crate::{
     LESSONS, executable,
-    kill::{Matrix, repeats},
+    kill::{COMMIT, Matrix, commits, effects, repeats},
 };
 
 /// What the student does.
@@ -31,41 +32,31 @@ fn points() -> Vec<(&'static str, String, Story)> {
             points.push((role, format!("{scope}.{moment}"), story));
         }
     };
-    let commit = ["before_commit", "after_commit"];
-    let effect = ["before_effect", "after_effect"];
     for operation in [
         "enrollment.enroll",
-        "enrollment.ensure_enrollment",
-        "enrollment.finish_onboarding",
-        "progress.initialise_progress",
         "progress.complete_lesson",
-        "notification.queue_welcome_mail",
         "consumer.enrollment.completions",
         "consumer.notification.feed",
         "consumer.analytics.counter",
     ] {
-        add("serve", operation, commit, Story::Completed);
+        add("serve", operation, COMMIT, Story::Completed);
     }
-    add("serve", "progress.leave", commit, Story::Dropped);
-    add("serve", "enrollment.drop", commit, Story::Dropped);
-    add(
-        "relay",
-        "relay.start",
-        ["before_send", "after_send"],
-        Story::Completed,
-    );
-    add("relay", "relay", commit, Story::Completed);
-    for activity in [
-        "enrollment.ensure_enrollment",
-        "progress.initialise_progress",
-        "notification.queue_welcome_mail",
-        "analytics.await_analytics",
-        "enrollment.finish_onboarding",
-    ] {
-        add("worker", &format!("worker.{activity}"), effect, Story::Completed);
-    }
+    add("serve", "progress.leave", COMMIT, Story::Dropped);
+    add("serve", "enrollment.drop", COMMIT, Story::Dropped);
+    let send = ["before_send", "after_send"];
+    add("relay", "relay.start", send, Story::Completed);
+    add("relay", "relay", COMMIT, Story::Completed);
+    let effect = ["before_effect", "after_effect"];
     add("tasks", "tasks.notification.email", effect, Story::Completed);
-    add("tasks", "tasks", commit, Story::Completed);
+    add("tasks", "tasks", COMMIT, Story::Completed);
+    for activity in ONBOARDING.activities.iter().chain(ONBOARDING.apart) {
+        points.extend(effects(activity.name).map(|point| ("worker", point, Story::Completed)));
+        points.extend(
+            commits(activity)
+                .into_iter()
+                .map(|point| ("serve", point, Story::Completed)),
+        );
+    }
     points.push(("relay", "relay.place.before_commit".to_owned(), Story::Completed));
     points
 }

@@ -4,13 +4,19 @@
 //! `SMARTCOURSE_KILL_REPEATS=3` repeats each point, `SMARTCOURSE_KILL_TABLE=docs/KILL-MATRIX.md` writes the table.
 //! `SMARTCOURSE_KILL_CROSS=1` kills at each point every role that does not own it, too, while the owner stands there.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
+use smartcourse_workflows::{
+    activities::{AbortVersion, FinishAttempt, PUBLISHING, PrepareProgress},
+    contract::{Activity as _, Declaration},
+};
 
 use crate::{
-    FORWARD, LESSONS, TRANSCRIPT, executable,
-    kill::{Matrix, repeats},
+    LESSONS, TRANSCRIPT, executable, forward,
+    kill::{COMMIT, Matrix, commits, effects, repeats},
 };
 
 /// What the publish does when nobody is killed.
@@ -23,113 +29,60 @@ enum Outcome {
 }
 
 /// The activity that fails for good in the undone case: the last before the flip.
-const FAILING: &str = "progress.prepare_course";
+const FAILING: &str = PrepareProgress::DECLARATION.name;
 
-const UNDO: [&str; 9] = [
-    "course.abort_version",
-    "progress.discard_course",
-    "enrollment.discard_course",
-    "content.discard_index",
-    "content.discard_vectors",
-    "content.discard_chunks",
-    "content.discard_files",
-    "course.delete_version",
-    "course.finish_attempt",
-];
+/// What undoes a publish that failed before the flip, in its order.
+fn backward() -> Vec<Declaration> {
+    let undo = PUBLISHING.undo_all().into_iter().rev().map(|undo| undo.name);
+    let names = [AbortVersion::DECLARATION.name]
+        .into_iter()
+        .chain(undo)
+        .chain([FinishAttempt::DECLARATION.name]);
+    names
+        .filter_map(|name| PUBLISHING.apart.iter().find(|activity| activity.name == name))
+        .copied()
+        .collect()
+}
 
 /// Every point, with the role that owns it and the outcome it is tried in.
 fn points() -> Vec<(&'static str, String, Outcome)> {
-    let mut points = Vec::new();
-    let mut add = |role, point: String, outcome| points.push((role, point, outcome));
-    for activity in FORWARD.into_iter().chain(["course.mark_published"]) {
-        for moment in ["before_effect", "after_effect"] {
-            add(
-                "worker",
-                format!("worker.{activity}.{moment}"),
-                Outcome::Published,
+    let mut points: Vec<(&'static str, String, Outcome)> = Vec::new();
+    let mut services = Vec::new();
+    for (activities, outcome) in [(forward(), Outcome::Published), (backward(), Outcome::Undone)] {
+        for activity in activities {
+            points.extend(effects(activity.name).map(|point| ("worker", point, outcome)));
+            let service = match activity.name.split_once('.') {
+                Some(("course", _)) => "course",
+                Some(("content", _)) => "content",
+                _ => "serve",
+            };
+            services.extend(
+                commits(&activity)
+                    .into_iter()
+                    .map(|point| (service, point, outcome)),
             );
-        }
-    }
-    for activity in UNDO {
-        for moment in ["before_effect", "after_effect"] {
-            add("worker", format!("worker.{activity}.{moment}"), Outcome::Undone);
         }
     }
     for point in [
-        "relay.start.before_send",
-        "relay.start.after_send",
-        "relay.before_commit",
-        "relay.after_commit",
+        "start.before_send",
+        "start.after_send",
+        "before_commit",
+        "after_commit",
+        "place.before_commit",
     ] {
-        add("relay", point.to_owned(), Outcome::Published);
+        points.push(("relay", format!("relay.{point}"), Outcome::Published));
     }
-    add(
-        "relay",
-        "relay.place.before_commit".to_owned(),
-        Outcome::Published,
-    );
-    for moment in ["before_commit", "after_commit"] {
-        for operation in ["publish", "begin_attempt", "save_content", "mark_published"] {
-            add(
-                "course",
-                format!("course.{operation}.{moment}"),
-                Outcome::Published,
-            );
-        }
-        for operation in ["abort_version", "delete_version", "finish_attempt"] {
-            add("course", format!("course.{operation}.{moment}"), Outcome::Undone);
-        }
-        for operation in CONTENT {
-            add(
-                "content",
-                format!("content.{operation}.{moment}"),
-                Outcome::Published,
-            );
-        }
-        add("content", format!("content.discard.{moment}"), Outcome::Undone);
-        add(
-            "serve",
-            format!("enrollment.discard_course.{moment}"),
-            Outcome::Undone,
-        );
-        add(
-            "serve",
-            format!("progress.discard_course.{moment}"),
-            Outcome::Undone,
-        );
-        add(
-            "serve",
-            format!("enrollment.prepare_course.{moment}"),
-            Outcome::Published,
-        );
-        add(
-            "serve",
-            format!("progress.prepare_course.{moment}"),
-            Outcome::Published,
-        );
+    for moment in COMMIT {
+        points.push(("course", format!("course.publish.{moment}"), Outcome::Published));
     }
-    add(
-        "content",
-        "content.upload_assets.after_copy".to_owned(),
-        Outcome::Published,
-    );
-    add(
-        "content",
-        "content.embed_lesson.after_batch".to_owned(),
-        Outcome::Published,
-    );
+    points.append(&mut services);
+    for point in ["upload_assets.after_copy", "embed_lesson.after_batch"] {
+        points.push(("content", format!("content.{point}"), Outcome::Published));
+    }
+    let mut known = BTreeSet::new();
+    points.retain(|(_, point, _)| known.insert(point.clone()));
     points
 }
-
-const CONTENT: [&str; 7] = [
-    "upload_assets",
-    "plan_extraction",
-    "extract_lesson",
-    "plan_embedding",
-    "embed_lesson",
-    "mark_ai_ready",
-    "index_course",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_role_may_die_at_every_point() -> Result<()> {

@@ -3,6 +3,10 @@
 use anyhow::Result;
 use serde_json::Value;
 use smartcourse_tests::{Session, World, wait_for};
+use smartcourse_workflows::{
+    activities::{BeginAttempt, PUBLISHING},
+    contract::{Activity as _, Declaration},
+};
 
 mod abuse;
 mod analytics;
@@ -68,22 +72,12 @@ pub(crate) const LESSONS: [(&str, &str); 2] = [
 pub(crate) const TRANSCRIPT: &str = "WEBVTT\n\n00:00:01.000 --> 00:00:05.000\nReplay rebuilds the state of a workflow from its history.\n\n\
      00:00:05.000 --> 00:00:09.000\nWorkflow code must therefore be deterministic.\n";
 
-/// The activities of a publish before the flip, in their order.
-pub(crate) const FORWARD: [&str; 13] = [
-    "course.begin_attempt",
-    "course.validate_course",
-    "content.check_assets",
-    "course.save_content",
-    "content.upload_assets",
-    "content.plan_extraction",
-    "content.extract_lesson",
-    "content.plan_embedding",
-    "content.embed_lesson",
-    "content.mark_ai_ready",
-    "content.index_course",
-    "enrollment.prepare_course",
-    "progress.prepare_course",
-];
+/// The activities of a publish, in their order.
+pub(crate) fn forward() -> Vec<Declaration> {
+    let mut forward = vec![BeginAttempt::DECLARATION];
+    forward.extend_from_slice(PUBLISHING.activities);
+    forward
+}
 
 /// A publish that stands at its first step because the content service is dead.
 pub(crate) async fn standing(world: &mut World, instructor: &Session) -> Result<i64> {

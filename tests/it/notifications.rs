@@ -9,8 +9,8 @@ use smartcourse_platform::{
     tasks::{self, Task},
 };
 use smartcourse_proto::{
-    events::CertificateIssued,
-    notification::{WelcomeMailRequest, notification_service_client::NotificationServiceClient},
+    common::EpochRef, events::CertificateIssued,
+    notification::notification_service_client::NotificationServiceClient,
 };
 use smartcourse_tests::{Layout, MailServer, Provider, Session, World, wait_for};
 
@@ -53,7 +53,7 @@ fn mails(world: &World) -> Result<Vec<String>> {
 async fn welcome(world: &World, enrollment_id: i64, course_id: i64, user_id: i64) -> Result<()> {
     let config = Config::load_with(None, &world.settings())?;
     let way = Transport::remote(&config.grpc, &config.grpc.notification)?;
-    let request = WelcomeMailRequest {
+    let request = EpochRef {
         enrollment_id,
         epoch: 1,
         course_id,

@@ -2,12 +2,12 @@
 //! [`crate::record`] records them.
 
 use anyhow::{Context as _, Result, ensure};
+use smartcourse_proto::common::{EpochRef, VersionRef};
 use smartcourse_workflows::{
     CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup,
-    contract::{CourseActivities, StepRef},
+    activities::{InitialiseProgress, SaveContent},
     course_publishing::{PublishInput, PublishResult},
     enrollment::{EnrollInput, EnrollResult},
-    enrollment_contract::{EpochRef, OnboardingActivities},
 };
 use temporalio_client::WorkflowHistory;
 use temporalio_macros::{workflow, workflow_methods};
@@ -60,16 +60,14 @@ impl Reordered {
     #[run(name = "CoursePublishing")]
     pub(crate) async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<PublishResult> {
         let input = ctx.state(|state| state.input.clone());
-        let step = StepRef {
-            attempt_id: input.attempt_id.clone(),
+        let target = VersionRef {
             course_id: input.course_id,
-            ..StepRef::default()
+            ..VersionRef::default()
         };
         let options = input
             .settings
             .quick("saved before it was begun".to_owned(), &ctx.cancellation_token());
-        ctx.execute_activity(CourseActivities::save_content, step, options)
-            .await?;
+        ctx.execute_activity(SaveContent, target, options).await?;
         Ok(PublishResult {
             version: 1,
             ai_ready: true,
@@ -102,8 +100,7 @@ impl ReorderedEnrollment {
             "prepared before it was seated".to_owned(),
             &ctx.cancellation_token(),
         );
-        ctx.execute_activity(OnboardingActivities::initialise_progress, epoch, options)
-            .await?;
+        ctx.execute_activity(InitialiseProgress, epoch, options).await?;
         Ok(EnrollResult {
             enrollment_id: 1,
             epoch: 1,

@@ -5,6 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf, process::Command};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use smartcourse_platform::error::codes;
+use smartcourse_workflows::{
+    activities::{ONBOARDING, PUBLISHING, UPKEEP},
+    contract::{Contract, Idempotence},
+};
 
 /// Which crates of ours each room may use. Nothing else may.
 const MAY_USE: [(&str, &[&str]); 21] = [
@@ -12,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("minilm", &[]),
     ("text", &[]),
     ("launcher", &[]),
-    ("workflows", &[]),
+    ("workflows", &["proto"]),
     ("platform", &["proto"]),
     ("engines", &["proto", "platform", "minilm"]),
     ("user", &["proto", "platform"]),
@@ -128,6 +132,13 @@ fn rooms_use_only_what_they_may() -> Result<()> {
             if room == "workflows" && NOT_IN_WORKFLOWS.contains(&used) {
                 wrong.push(format!("workflows names {used}"));
             }
+            // The default features of the schema are clients and servers.
+            if room == "workflows"
+                && used == "smartcourse-proto"
+                && dependency["uses_default_features"] != false
+            {
+                wrong.push("workflows uses more than the messages of proto".to_owned());
+            }
         }
     }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -218,13 +229,66 @@ fn the_error_page_names_every_code() -> Result<()> {
     for (code, meaning) in codes::WARNINGS {
         page.push_str(&format!("| `{code}` | {meaning} |\n"));
     }
-    let path = crate::root().join("docs/ERRORS.md");
+    recorded("docs/ERRORS.md", page)
+}
+
+/// The tables of docs/ARCHITECTURE.md are written from the declarations. `SMARTCOURSE_RECORD=1` writes them anew.
+#[test]
+fn the_architecture_names_every_activity() -> Result<()> {
+    let (path, end) = ("docs/ARCHITECTURE.md", "\n\n<!-- declared -->");
+    let mut page = std::fs::read_to_string(crate::root().join(path))?;
+    for (name, contract) in [
+        ("publishing", PUBLISHING),
+        ("onboarding", ONBOARDING),
+        ("upkeep", UPKEEP),
+    ] {
+        let begin = format!("<!-- declared: {name} -->\n\n");
+        let (head, rest) = page.split_once(&begin).context(begin.clone())?;
+        let (_, tail) = rest.split_once(end).context("the end of a table")?;
+        page = format!("{head}{begin}{}{end}{tail}", table(&contract));
+    }
+    recorded(path, page)
+}
+
+/// A row for each activity, those of the steps first.
+fn table(contract: &Contract) -> String {
+    let mut rows = vec![
+        "| step | activity | what it does | comes twice | undone by |".to_owned(),
+        "|---|---|---|---|---|".to_owned(),
+    ];
+    let mut entered = 0;
+    for activity in contract.activities.iter().chain(contract.apart) {
+        let step = match activity.step {
+            None => "–".to_owned(),
+            Some(step) if step.number == entered => String::new(),
+            Some(step) => format!("{} {}", step.number, step.label),
+        };
+        entered = activity.step.map_or(0, |step| step.number);
+        let twice = match activity.idempotence {
+            Idempotence::Reads => "reads",
+            Idempotence::NaturalKey => "natural key",
+            Idempotence::AttemptKey => "attempt, epoch or run",
+            Idempotence::Sweep => "sweeps",
+        };
+        let undo = match activity.undo {
+            [undo] => format!("`{}`", undo.name),
+            _ => "–".to_owned(),
+        };
+        let (name, does) = (activity.name, activity.does);
+        rows.push(format!("| {step} | `{name}` | {does} | {twice} | {undo} |"));
+    }
+    rows.join("\n")
+}
+
+/// Whether a page is what the code says it is.
+fn recorded(path: &str, page: String) -> Result<()> {
+    let file = crate::root().join(path);
     if std::env::var_os("SMARTCOURSE_RECORD").is_some() {
-        std::fs::write(&path, &page)?;
+        std::fs::write(&file, &page)?;
     }
     ensure!(
-        std::fs::read_to_string(&path)? == page,
-        "docs/ERRORS.md is not what the code says: run with SMARTCOURSE_RECORD=1"
+        std::fs::read_to_string(&file)? == page,
+        "{path} is not what the code says: run with SMARTCOURSE_RECORD=1"
     );
     Ok(())
 }

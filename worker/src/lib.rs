@@ -7,9 +7,7 @@ mod schedules;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use smartcourse_activities::{
-    ContentActs, CourseActs, EnrollmentActs, OnboardingActs, ProgressActs, Reporter, Services, UpkeepActs,
-};
+use smartcourse_activities::{Activities, Services};
 use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
@@ -39,8 +37,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When two workflows have one name.
-pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
-    let reporter = Reporter::new(services.course.clone(), services.enrollment.clone());
+pub fn options(config: &Config, services: &Services) -> Result<WorkerOptions> {
     // The build id is only shown; naming the version spares hashing the whole executable at each start.
     let deployment =
         WorkerDeploymentOptions::from_build_id(format!("smartcourse-{}", env!("CARGO_PKG_VERSION")));
@@ -62,12 +59,7 @@ pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
         .register_workflow::<Enrollment>()?
         .register_workflow::<NightlyReport>()?
         .register_workflow::<CleanUp>()?
-        .register_activities(OnboardingActs::new(&services, reporter.clone()))
-        .register_activities(UpkeepActs::new(&services, reporter.clone()))
-        .register_activities(CourseActs::new(services.course, reporter.clone()))
-        .register_activities(ContentActs::new(services.content, reporter.clone()))
-        .register_activities(EnrollmentActs::new(services.enrollment, reporter.clone()))
-        .register_activities(ProgressActs::new(services.progress, reporter))
+        .register_activities(Activities::new(services))
         .build())
 }
 
@@ -77,7 +69,7 @@ pub fn options(config: &Config, services: Services) -> Result<WorkerOptions> {
 /// When the worker itself breaks.
 pub async fn run(config: Config, client: Client, services: Services, life: Lifecycle) -> Result<()> {
     life.spawn("sign of life", report(services.course.clone(), life.clone()));
-    let options = options(&config, services)?;
+    let options = options(&config, &services)?;
     // A worker's future cannot move between threads, so it gets one of its own.
     let handle = tokio::runtime::Handle::current();
     let (done, finished) = tokio::sync::oneshot::channel();

@@ -16,6 +16,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use smartcourse_proto::{
+    common::VersionRef,
+    content::{LessonPlan, LessonRef, LessonTask, Readiness},
+};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SignalWorkflowOptions, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
@@ -23,14 +27,15 @@ use temporalio_workflow::{
 
 use crate::{
     Cause, CoursePublishing,
-    contract::{ContentActivities, LessonInput, LessonPlan, PlannedLesson, Readiness, StepRef},
+    activities::{EmbedLesson, ExtractLesson, MarkAiReady, PlanEmbedding, PlanExtraction},
+    contract::Activity,
     policy::Settings,
 };
 
 /// The step of the publish phase 1 reports to.
-pub const EXTRACTING: u8 = 4;
+pub const EXTRACTING: u8 = PlanExtraction::DECLARATION.number();
 /// The step of the publish phase 2 reports to.
-pub const EMBEDDING: u8 = 5;
+pub const EMBEDDING: u8 = PlanEmbedding::DECLARATION.number();
 
 /// The id that names the processing of a version.
 pub fn workflow_id(course_id: i64, version: i32) -> String {
@@ -41,7 +46,7 @@ pub fn workflow_id(course_id: i64, version: i32) -> String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ContentInput {
     /// The version, and the attempt that waits for it.
-    pub target: StepRef,
+    pub target: VersionRef,
     /// The workflow to tell about phase 2.
     #[serde(default)]
     pub parent_workflow_id: Option<String>,
@@ -99,14 +104,13 @@ type Ctx = WorkflowContext<ContentProcessing>;
 async fn process(ctx: &Ctx) -> Result<Readiness, Cause> {
     let input = ctx.state(|state| state.input.clone());
     let token = ctx.cancellation_token();
-    let settings = &input.settings;
+    let (target, settings) = (&input.target, &input.settings);
 
-    let step = input.target.at(EXTRACTING);
     let options = settings.long("Find the lessons that changed".to_owned(), &token);
     let plan = ctx
-        .execute_activity(ContentActivities::plan_extraction, step.clone(), options)
+        .execute_activity(PlanExtraction, target.clone(), options)
         .await?;
-    in_lanes(ctx, settings, &step, plan, Phase::Extract).await?;
+    in_lanes(ctx, &input, plan, Phase::Extract).await?;
 
     if let Some(parent) = input.parent_workflow_id.clone() {
         // Only the parent's query depends on it; a parent that is gone has no readers.
@@ -120,17 +124,14 @@ async fn process(ctx: &Ctx) -> Result<Readiness, Cause> {
             .await;
         drop(told);
     }
-    let step = input.target.at(EMBEDDING);
     let options = settings.long("Find the chunks the model has not seen".to_owned(), &token);
     let plan = ctx
-        .execute_activity(ContentActivities::plan_embedding, step.clone(), options)
+        .execute_activity(PlanEmbedding, target.clone(), options)
         .await?;
-    in_lanes(ctx, settings, &step, plan, Phase::Embed).await?;
+    in_lanes(ctx, &input, plan, Phase::Embed).await?;
 
     let options = settings.quick("Count chunks against vectors".to_owned(), &token);
-    Ok(ctx
-        .execute_activity(ContentActivities::mark_ai_ready, step, options)
-        .await?)
+    Ok(ctx.execute_activity(MarkAiReady, target.clone(), options).await?)
 }
 
 #[derive(Clone, Copy)]
@@ -141,39 +142,23 @@ enum Phase {
 
 /// Works through the lessons with a fixed number of lanes. The combinators of the futures crate wake in a way the
 /// workflow runtime takes for non-determinism; a queue shared by lanes does not.
-async fn in_lanes(
-    ctx: &Ctx,
-    settings: &Settings,
-    step: &StepRef,
-    plan: LessonPlan,
-    phase: Phase,
-) -> Result<(), Cause> {
-    let total = u32::try_from(plan.lessons.len()).unwrap_or(u32::MAX);
-    ctx.state_mut(|state| {
-        state.progress = Progress {
-            step: step.step,
-            done: 0,
-            total,
-        }
-    });
-    let queue = Rc::new(RefCell::new(plan.lessons.into_iter().collect::<VecDeque<_>>()));
+async fn in_lanes(ctx: &Ctx, input: &ContentInput, plan: LessonPlan, phase: Phase) -> Result<(), Cause> {
+    let total = u32::try_from(plan.tasks.len()).unwrap_or(u32::MAX);
+    let step = match phase {
+        Phase::Extract => EXTRACTING,
+        Phase::Embed => EMBEDDING,
+    };
+    ctx.state_mut(|state| state.progress = Progress { step, done: 0, total });
+    let queue = Rc::new(RefCell::new(plan.tasks.into_iter().collect::<VecDeque<_>>()));
     let done = Rc::new(Cell::new(0_u32));
-    let lanes = (0..settings.lanes.max(1)).map(|_| {
-        let (ctx, queue, done, settings) =
-            (ctx.clone(), Rc::clone(&queue), Rc::clone(&done), settings.clone());
-        let step = StepRef {
-            total,
-            ..step.clone()
-        };
+    let lanes = (0..input.settings.lanes.max(1)).map(|_| {
+        let (ctx, queue, done) = (ctx.clone(), Rc::clone(&queue), Rc::clone(&done));
         async move {
             loop {
                 let next = queue.borrow_mut().pop_front();
                 let Some(lesson) = next else { return Ok(()) };
-                let step = StepRef {
-                    done: done.get(),
-                    ..step.clone()
-                };
-                if let Err(cause) = one_lesson(&ctx, &settings, step, lesson, phase).await {
+                let progress = (done.get(), total);
+                if let Err(cause) = one_lesson(&ctx, input, progress, lesson, phase).await {
                     // The other lanes finish what they have begun and take nothing new.
                     queue.borrow_mut().clear();
                     return Err(cause);
@@ -188,26 +173,28 @@ async fn in_lanes(
 
 async fn one_lesson(
     ctx: &Ctx,
-    settings: &Settings,
-    step: StepRef,
-    lesson: PlannedLesson,
+    ContentInput { target, settings, .. }: &ContentInput,
+    (done, total): (u32, u32),
+    lesson: LessonTask,
     phase: Phase,
 ) -> Result<(), Cause> {
     let token = ctx.cancellation_token();
-    let input = LessonInput {
-        step,
+    let input = LessonRef {
+        course_id: target.course_id,
+        version: target.version,
         lesson_id: lesson.lesson_id,
+        attempt_id: target.attempt_id.clone(),
+        done,
+        total,
     };
     match phase {
         Phase::Extract => {
             let options = settings.long(format!("Extract “{}”", lesson.title), &token);
-            ctx.execute_activity(ContentActivities::extract_lesson, input, options)
-                .await?;
+            ctx.execute_activity(ExtractLesson, input, options).await?;
         }
         Phase::Embed => {
             let options = settings.long(format!("Embed “{}”", lesson.title), &token);
-            ctx.execute_activity(ContentActivities::embed_lesson, input, options)
-                .await?;
+            ctx.execute_activity(EmbedLesson, input, options).await?;
         }
     }
     Ok(())

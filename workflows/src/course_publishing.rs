@@ -3,22 +3,21 @@
 //! Trigger: the course service accepts a publish and the relay starts the workflow; any Temporal client may start it
 //! with the course id alone. Id: `publish-{course_id}-v{version}`.
 //!
-//! | step | activities | compensation |
-//! |---|---|---|
-//! | 1 Validating | `validate_course`, `check_assets` | – |
-//! | 2 Saving content | `save_content` | `delete_version` |
-//! | 3 Uploading files | `upload_assets` | `discard_files` |
-//! | 4 Extracting text | child [`ContentProcessing`], phase 1 | `discard_chunks` |
-//! | 5 Generating embeddings | the same child, phase 2 | `discard_vectors` |
-//! | 6 Updating search index | `index_course` | `discard_index` |
-//! | 7 Publishing | `prepare_course` of enrollment and progress, then `mark_published` | `discard_course` of both |
+//! Its steps, with their activities and what undoes them, are [`PUBLISHING`]; steps 4 and 5 are the two phases of the child
+//! [`ContentProcessing`].
 //!
 //! Query `progress`; update `wait_step(n)` resolves when step n is reached or the run ends; signal `reached`.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
+use smartcourse_proto::{
+    common::VersionRef,
+    content::Readiness,
+    course::{Attempt, BeginAttemptRequest, MarkPublishedRequest},
+    enrollment::PrepareRequest,
+};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, ChildWorkflowCancellationType, ChildWorkflowOptions, SyncWorkflowContext,
@@ -27,14 +26,14 @@ use temporalio_workflow::{
 
 use crate::{
     Cause, ContentProcessing,
-    content_processing::{self, ContentInput},
-    contract::{
-        AttemptFacts, BeginInput, ContentActivities, CourseActivities, EnrollmentActivities, PrepareInput,
-        ProgressActivities, PublishFacts, Readiness, StepRef,
+    activities::{
+        BeginAttempt, CheckAssets, IndexCourse, MarkPublished, PUBLISHING, PrepareEnrollment,
+        PrepareProgress, SaveContent, UploadAssets, ValidateCourse,
     },
+    content_processing::{self, ContentInput, EMBEDDING, EXTRACTING},
+    contract::{Activity, Undo},
     policy::Settings,
-    saga::{self, Undo},
-    steps::headline,
+    saga,
 };
 
 /// The id that names one publish of one version.
@@ -96,7 +95,7 @@ impl CoursePublishing {
     #[init]
     fn new(_: &WorkflowContextView, input: PublishInput) -> Self {
         let undo = if input.resumed {
-            saga::ALL.to_vec()
+            PUBLISHING.undo_all()
         } else {
             Vec::new()
         };
@@ -125,7 +124,7 @@ impl CoursePublishing {
     pub fn reached(&mut self, ctx: &mut SyncWorkflowContext<Self>, step: u8) {
         if step > self.progress.step && !self.progress.compensating {
             self.progress.step = step;
-            self.progress.label = headline(step);
+            self.progress.label = PUBLISHING.headline(step);
             ctx.set_current_details(format!("**{}**", self.progress.label));
         }
     }
@@ -169,13 +168,12 @@ async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
         }
         Err(cause) => {
             let cause = cancelled_or(ctx, cause);
-            let step = StepRef {
-                attempt_id: input.attempt_id.clone(),
+            let target = VersionRef {
+                attempt_id: input.attempt_id.unwrap_or_default(),
                 course_id: input.course_id,
                 version: input.version.unwrap_or_default(),
-                ..StepRef::default()
             };
-            return undo(ctx, &input.settings, &step, cause).await;
+            return undo(ctx, &input.settings, &target, cause).await;
         }
     };
     if facts.already_published {
@@ -184,23 +182,22 @@ async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
             ai_ready: true,
         });
     }
-    let step = StepRef {
-        attempt_id: Some(facts.attempt_id),
+    let target = VersionRef {
+        attempt_id: facts.attempt_id,
         course_id: input.course_id,
         version: facts.version,
-        ..StepRef::default()
     };
-    match before_deadline(ctx, &input.settings, &step, facts.max_enrollments).await {
+    match before_deadline(ctx, &input.settings, &target, facts.max_enrollments).await {
         Ok(readiness) => Ok(PublishResult {
-            version: step.version,
+            version: target.version,
             ai_ready: readiness.ai_ready,
         }),
-        Err(cause) => undo(ctx, &input.settings, &step, cause).await,
+        Err(cause) => undo(ctx, &input.settings, &target, cause).await,
     }
 }
 
-async fn begin(ctx: &Ctx, input: &PublishInput) -> Result<AttemptFacts, Cause> {
-    let begin = BeginInput {
+async fn begin(ctx: &Ctx, input: &PublishInput) -> Result<Attempt, Cause> {
+    let begin = BeginAttemptRequest {
         course_id: input.course_id,
         attempt_id: input.attempt_id.clone(),
         workflow_id: ctx.workflow_id().to_owned(),
@@ -209,20 +206,18 @@ async fn begin(ctx: &Ctx, input: &PublishInput) -> Result<AttemptFacts, Cause> {
     let options = input
         .settings
         .quick("Take up the attempt".to_owned(), &ctx.cancellation_token());
-    Ok(ctx
-        .execute_activity(CourseActivities::begin_attempt, begin, options)
-        .await?)
+    Ok(ctx.execute_activity(BeginAttempt, begin, options).await?)
 }
 
 /// Runs the steps against the deadline; when it passes, the step under way is cancelled and waited for.
 async fn before_deadline(
     ctx: &Ctx,
     settings: &Settings,
-    step: &StepRef,
+    target: &VersionRef,
     max_enrollments: Option<i32>,
 ) -> Result<Readiness, Cause> {
     let forward = ctx.cancellation_token().child_token();
-    let mut steps = publish(ctx, settings, step, max_enrollments, &forward)
+    let mut steps = publish(ctx, settings, target, max_enrollments, &forward)
         .boxed_local()
         .fuse();
     let mut deadline = ctx
@@ -261,74 +256,59 @@ fn cancelled_or(ctx: &Ctx, cause: Cause) -> Cause {
 async fn publish(
     ctx: &Ctx,
     settings: &Settings,
-    step: &StepRef,
+    target: &VersionRef,
     max_enrollments: Option<i32>,
     token: &WorkflowCancellationToken,
 ) -> Result<Readiness, Cause> {
-    let summary = |number: u8| headline(number);
-
-    enter(ctx, 1, &[]);
+    let step = enter(ctx, at(ValidateCourse));
     let half = token.child_token();
-    let options = || settings.quick(summary(1), &half);
+    let options = || settings.quick(step.clone(), &half);
     both(
         &half,
-        ctx.execute_activity(CourseActivities::validate_course, step.at(1), options()),
-        ctx.execute_activity(ContentActivities::check_assets, step.at(1), options()),
+        ctx.execute_activity(ValidateCourse, target.clone(), options()),
+        ctx.execute_activity(CheckAssets, target.clone(), options()),
     )
     .await?;
 
-    enter(ctx, 2, &[Undo::Content]);
-    ctx.execute_activity(
-        CourseActivities::save_content,
-        step.at(2),
-        settings.quick(summary(2), token),
-    )
-    .await?;
+    let step = enter(ctx, at(SaveContent));
+    ctx.execute_activity(SaveContent, target.clone(), settings.quick(step, token))
+        .await?;
 
-    enter(ctx, 3, &[Undo::Files]);
-    ctx.execute_activity(
-        ContentActivities::upload_assets,
-        step.at(3),
-        settings.long(summary(3), token),
-    )
-    .await?;
+    let step = enter(ctx, at(UploadAssets));
+    ctx.execute_activity(UploadAssets, target.clone(), settings.long(step, token))
+        .await?;
 
-    enter(ctx, 4, &[Undo::Chunks, Undo::Vectors]);
-    let readiness = process_content(ctx, settings, step, token).await?;
+    enter(ctx, EXTRACTING..=EMBEDDING);
+    let readiness = process_content(ctx, settings, target, token).await?;
 
-    enter(ctx, 6, &[Undo::Index]);
-    ctx.execute_activity(
-        ContentActivities::index_course,
-        step.at(6),
-        settings.long(summary(6), token),
-    )
-    .await?;
+    let step = enter(ctx, at(IndexCourse));
+    ctx.execute_activity(IndexCourse, target.clone(), settings.long(step, token))
+        .await?;
 
-    enter(ctx, 7, &[Undo::Enrollment, Undo::Progress]);
-    let prepare = PrepareInput {
-        step: step.at(7),
+    let step = enter(ctx, at(MarkPublished));
+    let prepare = PrepareRequest {
+        course_id: target.course_id,
+        version: target.version,
         max_enrollments,
+        attempt_id: target.attempt_id.clone(),
     };
     let half = token.child_token();
-    let options = || settings.quick(summary(7), &half);
+    let options = || settings.quick(step.clone(), &half);
     both(
         &half,
-        ctx.execute_activity(EnrollmentActivities::prepare_enrollment, prepare, options()),
-        ctx.execute_activity(ProgressActivities::prepare_progress, step.at(7), options()),
+        ctx.execute_activity(PrepareEnrollment, prepare, options()),
+        ctx.execute_activity(PrepareProgress, target.clone(), options()),
     )
     .await?;
     // The flip is not cancelled half way: the attempt's row decides between it and a cancellation.
-    let facts = PublishFacts {
-        step: step.at(7),
-        readiness: readiness.clone(),
-    };
     let own = WorkflowCancellationToken::new();
-    ctx.execute_activity(
-        CourseActivities::mark_published,
-        facts,
-        settings.quick(summary(7), &own),
-    )
-    .await?;
+    let facts = MarkPublishedRequest {
+        attempt_id: target.attempt_id.clone(),
+        ai_ready: readiness.ai_ready,
+        warnings: readiness.warnings.clone(),
+    };
+    ctx.execute_activity(MarkPublished, facts, settings.quick(step, &own))
+        .await?;
     Ok(readiness)
 }
 
@@ -356,22 +336,22 @@ async fn both(
 async fn process_content(
     ctx: &Ctx,
     settings: &Settings,
-    step: &StepRef,
+    target: &VersionRef,
     token: &WorkflowCancellationToken,
 ) -> Result<Readiness, Cause> {
     let input = ContentInput {
-        target: step.clone(),
+        target: target.clone(),
         parent_workflow_id: Some(ctx.workflow_id().to_owned()),
         settings: settings.clone(),
     };
     let options = ChildWorkflowOptions::builder()
-        .workflow_id(content_processing::workflow_id(step.course_id, step.version))
+        .workflow_id(content_processing::workflow_id(target.course_id, target.version))
         .cancel_type(ChildWorkflowCancellationType::WaitCancellationCompleted)
         .cancellation_token(token.clone())
         .execution_timeout(settings.execution_timeout())
         .static_summary(format!(
             "Text and vectors of course {} version {}",
-            step.course_id, step.version
+            target.course_id, target.version
         ))
         .search_attributes(ctx.search_attributes())
         .build();
@@ -381,23 +361,37 @@ async fn process_content(
     Ok(child.result().await?)
 }
 
-fn enter(ctx: &Ctx, number: u8, undo: &[Undo]) {
+/// The step of an activity.
+fn at<A: Activity>(_: A) -> RangeInclusive<u8> {
+    A::DECLARATION.number()..=A::DECLARATION.number()
+}
+
+/// Enters the first of these steps, and notes what undoes all of them; answers what people read.
+fn enter(ctx: &Ctx, steps: RangeInclusive<u8>) -> String {
+    let number = *steps.start();
+    let headline = PUBLISHING.headline(number);
+    ctx.set_current_details(format!("**{headline}**"));
     ctx.state_mut(|state| {
         state.progress.step = number;
-        state.progress.label = headline(number);
-        state.undo.extend_from_slice(undo);
+        state.progress.label.clone_from(&headline);
+        state.undo.extend(PUBLISHING.undo(steps));
     });
-    ctx.set_current_details(format!("**{}**", headline(number)));
+    headline
 }
 
 /// Undoes what was begun. The publish still completes when the flip turns out to have come first.
-async fn undo(ctx: &Ctx, settings: &Settings, step: &StepRef, cause: Cause) -> Result<PublishResult, Cause> {
+async fn undo(
+    ctx: &Ctx,
+    settings: &Settings,
+    target: &VersionRef,
+    cause: Cause,
+) -> Result<PublishResult, Cause> {
     ctx.state_mut(|state| state.progress.compensating = true);
     ctx.set_current_details(format!("**Undoing**: {}", cause.message));
     let undo = ctx.state(|state| state.undo.clone());
-    if saga::compensate(ctx, settings, step, &undo, &cause).await? {
+    if saga::compensate(ctx, settings, target, &undo, &cause).await? {
         return Ok(PublishResult {
-            version: step.version,
+            version: target.version,
             ai_ready: true,
         });
     }

@@ -4,13 +4,8 @@
 //! any Temporal client starts it with a course and a student, and its first step takes the seat under the same rules.
 //! Id: `enroll-{course_id}-{user_id}`.
 //!
-//! | step | activity | service |
-//! |---|---|---|
-//! | 1 Taking the seat | `ensure_enrollment`, local at first for a seat that is taken | enrollment |
-//! | 2 Preparing progress | `initialise_progress` | progress |
-//! | 3 Sending the welcome | `queue_welcome_mail` | notification |
-//! | 4 Counting | `await_analytics`, bounded; it never fails the run | analytics |
-//! | – | `finish_onboarding`, local at first | enrollment |
+//! Its steps are [`ONBOARDING`]. What takes up a seat that is taken, and `finish_onboarding`, are local activities at first;
+//! step 4 is bounded and never fails the run.
 //!
 //! After the seat nothing is undone: a step is tried until it works, and the enrollment shows why it does not. Every
 //! effect is keyed by (enrollment, epoch, step). Query `progress`.
@@ -18,7 +13,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use temporalio_common::ActivityDefinition;
+use smartcourse_proto::{analytics::AwaitAnalyticsRequest, common::EpochRef, enrollment::EnsureRequest};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowContextView, WorkflowResult,
@@ -26,17 +21,12 @@ use temporalio_workflow::{
 
 use crate::{
     Cause,
-    enrollment_contract::{AwaitInput, EnsureInput, EpochRef, OnboardingActivities},
+    activities::{
+        AwaitAnalytics, EnsureEnrollment, FinishOnboarding, InitialiseProgress, ONBOARDING, QueueWelcomeMail,
+    },
+    contract::Activity,
     policy::Settings,
 };
-
-/// The steps as the API names them, with what people read.
-pub const STEPS: [(&str, &str); 4] = [
-    ("ensure_enrollment", "Taking the seat"),
-    ("initialise_progress", "Preparing progress"),
-    ("queue_welcome_mail", "Sending the welcome"),
-    ("await_analytics", "Counting"),
-];
 
 /// When the server ends a run whatever it does; the reconciler starts another, since the seat stays taken.
 pub const EXECUTION_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
@@ -125,22 +115,24 @@ type Ctx = WorkflowContext<Enrollment>;
 
 async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
     let input = ctx.state(|state| state.input.clone());
-    let options = |number: usize| quick(ctx, &input.settings, number);
+    let options = |number: u8| quick(ctx, &input.settings, number);
     let mut accepted = input.epoch;
     loop {
         enter(ctx, 1);
-        let ensure = EnsureInput {
+        let ensure = EnsureRequest {
             course_id: input.course_id,
             user_id: input.user_id,
             epoch: accepted,
             workflow_id: ctx.workflow_id().to_owned(),
             run_id: ctx.run_id().to_owned(),
         };
-        let take = || OnboardingActivities::ensure_enrollment;
         let facts = match accepted {
             // The seat is taken: this run only takes it up.
-            Some(_) => at_hand(ctx, &input.settings, take, ensure, headline(1)).await?,
-            None => ctx.execute_activity(take(), ensure, options(1)).await?,
+            Some(_) => {
+                let summary = ONBOARDING.headline(1);
+                at_hand(ctx, &input.settings, EnsureEnrollment, ensure, summary).await?
+            }
+            None => ctx.execute_activity(EnsureEnrollment, ensure, options(1)).await?,
         };
         let epoch = EpochRef {
             enrollment_id: facts.enrollment_id,
@@ -153,27 +145,17 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
         }
 
         enter(ctx, 2);
-        ctx.execute_activity(
-            OnboardingActivities::initialise_progress,
-            epoch.clone(),
-            options(2),
-        )
-        .await?;
+        ctx.execute_activity(InitialiseProgress, epoch, options(2))
+            .await?;
 
         enter(ctx, 3);
-        ctx.execute_activity(
-            OnboardingActivities::queue_welcome_mail,
-            epoch.clone(),
-            options(3),
-        )
-        .await?;
+        ctx.execute_activity(QueueWelcomeMail, epoch, options(3)).await?;
 
         enter(ctx, 4);
         let counted = counted(ctx, &input, &epoch, facts.event_id).await?;
 
         let all_set = "Record that all is set".to_owned();
-        let finish = || OnboardingActivities::finish_onboarding;
-        let end = at_hand(ctx, &input.settings, finish, epoch.clone(), all_set).await?;
+        let end = at_hand(ctx, &input.settings, FinishOnboarding, epoch, all_set).await?;
         match end.next_epoch {
             Some(next) => accepted = Some(next),
             None => return Ok(result(&epoch, counted)),
@@ -186,20 +168,20 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
 async fn at_hand<A>(
     ctx: &Ctx,
     settings: &Settings,
-    activity: impl Fn() -> A,
+    activity: A,
     input: A::Input,
     summary: String,
 ) -> Result<A::Output, ActivityExecutionError>
 where
-    A: ActivityDefinition,
+    A: Activity + Copy,
     A::Input: Clone,
 {
     let token = ctx.cancellation_token();
     let local = settings.local(summary.clone(), &token);
-    match ctx.execute_local_activity(activity(), input.clone(), local).await {
+    match ctx.execute_local_activity(activity, input.clone(), local).await {
         Err(ActivityExecutionError::Failed(_)) => {
             let regular = settings.quick(summary, &token);
-            ctx.execute_activity(activity(), input, regular).await
+            ctx.execute_activity(activity, input, regular).await
         }
         outcome => outcome,
     }
@@ -207,24 +189,19 @@ where
 
 /// Step 4; whatever goes wrong there, but for a cancellation, the student is enrolled all the same.
 async fn counted(ctx: &Ctx, input: &EnrollInput, epoch: &EpochRef, event_id: String) -> Result<bool, Cause> {
-    let wait = AwaitInput {
-        epoch: epoch.clone(),
+    let wait = AwaitAnalyticsRequest {
         event_id,
         wait_ms: input.analytics_wait_ms,
+        enrollment_id: epoch.enrollment_id,
+        epoch: epoch.epoch,
     };
     let settings = Settings {
         retry_attempts: AWAIT_TRIES,
         ..input.settings.clone()
     };
-    let outcome = ctx
-        .execute_activity(
-            OnboardingActivities::await_analytics,
-            wait,
-            quick(ctx, &settings, 4),
-        )
-        .await;
-    match outcome {
-        Ok(counted) => Ok(counted),
+    let options = quick(ctx, &settings, 4);
+    match ctx.execute_activity(AwaitAnalytics, wait, options).await {
+        Ok(awaited) => Ok(awaited.counted),
         Err(error @ ActivityExecutionError::Cancelled(_)) => Err(error.into()),
         Err(_) => Ok(false),
     }
@@ -238,22 +215,12 @@ fn result(epoch: &EpochRef, counted: bool) -> EnrollResult {
     }
 }
 
-fn quick(ctx: &Ctx, settings: &Settings, number: usize) -> ActivityOptions {
-    settings.quick(headline(number), &ctx.cancellation_token())
+fn quick(ctx: &Ctx, settings: &Settings, number: u8) -> ActivityOptions {
+    settings.quick(ONBOARDING.headline(number), &ctx.cancellation_token())
 }
 
-/// `Step 2/4: Preparing progress`
-fn headline(number: usize) -> String {
-    format!("Step {number}/{}: {}", STEPS.len(), STEPS[number - 1].1)
-}
-
-fn enter(ctx: &Ctx, number: usize) {
-    let label = headline(number);
+fn enter(ctx: &Ctx, number: u8) {
+    let label = ONBOARDING.headline(number);
     ctx.set_current_details(format!("**{label}**"));
-    ctx.state_mut(|state| {
-        state.progress = OnboardingProgress {
-            step: number as u8,
-            label,
-        };
-    });
+    ctx.state_mut(|state| state.progress = OnboardingProgress { step: number, label });
 }

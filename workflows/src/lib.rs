@@ -1,4 +1,4 @@
-//! Deterministic workflows and the contract of their activities. No I/O: this crate has no client, no clock and no
+//! Deterministic workflows and the declaration of their activities. No I/O: this crate has no client, no clock and no
 //! randomness, so services may use it to start workflows by their types.
 //!
 //! | workflow | type | id |
@@ -9,18 +9,17 @@
 //! | [`enrollment`] | `Enrollment` | `enroll-{course_id}-{user_id}` |
 //! | [`upkeep`] | `NightlyReport`, `CleanUp` | of their schedules |
 //!
-//! To add a step, see docs/add-a-workflow-step.md.
+//! Every activity is declared once, in [`activities`]. To add one, see docs/add-a-workflow-step.md.
 
+pub mod activities;
 pub mod cause;
 pub mod content_processing;
 pub mod contract;
 pub mod course_publishing;
 pub mod enrollment;
-pub mod enrollment_contract;
 pub mod policy;
 pub mod publish_cleanup;
 pub mod saga;
-pub mod steps;
 pub mod upkeep;
 
 pub use cause::Cause;

@@ -4,10 +4,11 @@
 //! It undoes every step, whether begun or not: undoing what never happened does nothing.
 
 use serde::{Deserialize, Serialize};
+use smartcourse_proto::common::VersionRef;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult};
 
-use crate::{Cause, contract::StepRef, policy::Settings, saga};
+use crate::{Cause, activities::PUBLISHING, policy::Settings, saga};
 
 /// The id that names the clean-up of one attempt.
 pub fn workflow_id(attempt_id: &str) -> String {
@@ -18,7 +19,7 @@ pub fn workflow_id(attempt_id: &str) -> String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CleanupInput {
     /// Attempt and version to undo.
-    pub target: StepRef,
+    pub target: VersionRef,
     /// A code of docs/ERRORS.md.
     pub code: String,
     /// For people.
@@ -50,7 +51,8 @@ impl PublishCleanup {
             message: input.message,
             cancelled: input.cancelled,
         };
-        saga::compensate(ctx, &Settings::default(), &input.target, &saga::ALL, &cause).await?;
+        let undo = PUBLISHING.undo_all();
+        saga::compensate(ctx, &Settings::default(), &input.target, &undo, &cause).await?;
         Ok(())
     }
 }

@@ -5,12 +5,16 @@
 //! then ends as failed and names it.
 
 use serde::{Deserialize, Serialize};
-use temporalio_common::ActivityError;
-use temporalio_macros::{activity_definitions, workflow, workflow_methods};
+use smartcourse_proto::{analytics::RequestReportRequest, common};
+use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{ActivityExecutionError, WorkflowContext, WorkflowResult, WorkflowTermination};
 
-pub use self::upkeep_activities::*;
-use crate::{Cause, policy::Settings};
+use crate::{
+    Cause,
+    activities::{RequestReport, SweepContent, SweepSettled, SweepTokens},
+    contract::Activity,
+    policy::Settings,
+};
 
 /// A schedule: its id, the workflow type it starts, and the hours (UTC) at which it does, as a cron expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,33 +57,6 @@ pub struct Swept {
     pub settled: u64,
 }
 
-/// What the services do by the clock.
-pub struct UpkeepActivities;
-
-#[activity_definitions]
-impl UpkeepActivities {
-    /// Asks for the report of this run; answers its id.
-    #[activity(name = "analytics.request_report")]
-    pub fn request_report(_: String) -> Result<String, ActivityError> {
-        unimplemented!()
-    }
-    /// Removes superseded versions whose time has come, late writes of discarded ones, and broken uploads.
-    #[activity(name = "content.sweep")]
-    pub fn sweep_content(_: ()) -> Result<u64, ActivityError> {
-        unimplemented!()
-    }
-    /// Removes refresh tokens that expired.
-    #[activity(name = "user.sweep")]
-    pub fn sweep_tokens(_: ()) -> Result<u64, ActivityError> {
-        unimplemented!()
-    }
-    /// Removes old reports and settled rows of inbox, outbox, tasks and keys.
-    #[activity(name = "analytics.sweep")]
-    pub fn sweep_settled(_: ()) -> Result<u64, ActivityError> {
-        unimplemented!()
-    }
-}
-
 /// Asks for one report a night.
 #[workflow]
 #[derive(Default)]
@@ -92,9 +69,12 @@ impl NightlyReport {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<String> {
         // Nothing waits behind it: it is asked for until the run's own time-out.
         let options = Settings::default().quick("Ask for the report".to_owned(), &ctx.cancellation_token());
-        let key = ctx.workflow_id().to_owned();
-        ctx.execute_activity(UpkeepActivities::request_report, key, options)
-            .await
+        let request = RequestReportRequest {
+            idempotency_key: Some(ctx.workflow_id().to_owned()),
+        };
+        let report = ctx.execute_activity(RequestReport, request, options).await;
+        report
+            .map(|report| report.id)
             .map_err(|error| Cause::from(error).into_termination())
     }
 }
@@ -113,21 +93,15 @@ impl CleanUp {
         let token = ctx.cancellation_token();
         let mut parts = Parts::default();
         let tokens = settings.quick("Remove expired tokens".to_owned(), &token);
-        let tokens = ctx
-            .execute_activity(UpkeepActivities::sweep_tokens, (), tokens)
-            .await;
-        let tokens = parts.note("user.sweep", tokens)?;
+        let tokens = ctx.execute_activity(SweepTokens, (), tokens).await;
+        let tokens = parts.note(SweepTokens, tokens)?;
         let settled = settings.long("Remove old reports and settled rows".to_owned(), &token);
-        let settled = ctx
-            .execute_activity(UpkeepActivities::sweep_settled, (), settled)
-            .await;
-        let settled = parts.note("analytics.sweep", settled)?;
+        let settled = ctx.execute_activity(SweepSettled, (), settled).await;
+        let settled = parts.note(SweepSettled, settled)?;
         // Last: an engine that hangs costs every try its whole time.
         let content = settings.long("Remove old versions and broken uploads".to_owned(), &token);
-        let versions = ctx
-            .execute_activity(UpkeepActivities::sweep_content, (), content)
-            .await;
-        let versions = parts.note("content.sweep", versions)?;
+        let versions = ctx.execute_activity(SweepContent, (), content).await;
+        let versions = parts.note(SweepContent, versions)?;
         parts.finish(Swept {
             versions,
             tokens,
@@ -144,16 +118,16 @@ struct Parts {
 
 impl Parts {
     /// What a part removed; a failure is kept for the end. Only a cancellation ends the run at once.
-    fn note(
+    fn note<A: Activity>(
         &mut self,
-        part: &'static str,
-        outcome: Result<u64, ActivityExecutionError>,
+        _: A,
+        outcome: Result<common::Swept, ActivityExecutionError>,
     ) -> Result<u64, WorkflowTermination> {
         match outcome.map_err(Cause::from) {
-            Ok(removed) => Ok(removed),
+            Ok(swept) => Ok(swept.removed),
             Err(cause) if cause.cancelled => Err(cause.into_termination()),
             Err(cause) => {
-                self.failed.push((part, cause));
+                self.failed.push((A::DECLARATION.name, cause));
                 Ok(0)
             }
         }

@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, time::Duration};
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use smartcourse_proto::course::{PublishState, PublishStatus};
-use smartcourse_workflows::steps::headline;
+use smartcourse_workflows::activities::PUBLISHING;
 
 use super::client::Client;
 
@@ -24,7 +24,7 @@ pub(super) async fn follow(client: &Client, course_id: i64) -> Result<PublishSta
         // A step that was over before we looked is shown all the same.
         while shown < status.step {
             shown += 1;
-            let line = format!("{}…", headline(u8::try_from(shown).unwrap_or(0)));
+            let line = format!("{}…", PUBLISHING.headline(u8::try_from(shown).unwrap_or(0)));
             match &bar {
                 Some(bar) => bar.set_message(line),
                 None => {

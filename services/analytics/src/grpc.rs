@@ -13,11 +13,11 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     analytics::{
-        AwaitEventRequest, AwaitedEvent, CourseNumbers, FailedEventPage, FailedEventsRequest, FailedTaskPage,
-        FailedTasksRequest, InstructorNumbers, PlatformNumbers, Popular, PopularRequest, ReplayEventRequest,
-        ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportFile, ReportRef, RequestReportRequest,
-        StudentNumbers, SubjectRequest, Trends, TrendsRequest, WorkflowRunPage, WorkflowRunsRequest,
-        analytics_service_server::AnalyticsService,
+        AwaitAnalyticsRequest, AwaitedAnalytics, CourseNumbers, FailedEventPage, FailedEventsRequest,
+        FailedTaskPage, FailedTasksRequest, InstructorNumbers, PlatformNumbers, Popular, PopularRequest,
+        ReplayEventRequest, ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportFile, ReportRef,
+        RequestReportRequest, StudentNumbers, SubjectRequest, Trends, TrendsRequest, WorkflowRunPage,
+        WorkflowRunsRequest, analytics_service_server::AnalyticsService,
     },
     common::Swept,
     course::GetCourseRequest,
@@ -211,14 +211,16 @@ impl AnalyticsService for Api {
         ))
     }
 
-    async fn await_event(
+    async fn await_analytics(
         &self,
-        request: Request<AwaitEventRequest>,
-    ) -> Result<Response<AwaitedEvent>, Status> {
+        request: Request<AwaitAnalyticsRequest>,
+    ) -> Result<Response<AwaitedAnalytics>, Status> {
         Actor::of(&request).require_service()?;
-        let AwaitEventRequest { event_id, wait_ms } = request.into_inner();
+        let AwaitAnalyticsRequest {
+            event_id, wait_ms, ..
+        } = request.into_inner();
         let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
         let counted = self.counted.wait_for(&event_id, wait).await?;
-        Ok(Response::new(AwaitedEvent { counted }))
+        Ok(Response::new(AwaitedAnalytics { counted }))
     }
 }

@@ -10,7 +10,14 @@ use smartcourse_proto::{
 };
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{State, ops, retention};
+use crate::{
+    State,
+    ops::{
+        self,
+        discard::{Part, discard},
+    },
+    retention,
+};
 
 /// The gRPC face of the service.
 pub struct Api(Arc<State>);
@@ -88,7 +95,16 @@ impl ContentService for Api {
             removed: count as u64,
         }))
     }
-    async fn discard(&self, request: Request<DiscardRequest>) -> Reply<()> {
-        reply(ops::discard::discard(&self.0, from_workflow(request)?).await)
+    async fn discard_files(&self, request: Request<VersionRef>) -> Reply<()> {
+        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Files).await)
+    }
+    async fn discard_chunks(&self, request: Request<VersionRef>) -> Reply<()> {
+        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Chunks).await)
+    }
+    async fn discard_vectors(&self, request: Request<VersionRef>) -> Reply<()> {
+        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Vectors).await)
+    }
+    async fn discard_index(&self, request: Request<VersionRef>) -> Reply<()> {
+        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Index).await)
     }
 }

@@ -10,7 +10,6 @@ use smartcourse_platform::{
     open_writes, postgres,
 };
 use smartcourse_proto::{
-    content::Part,
     events::CoursePublished,
     ids::{CourseId, VersionId},
 };
@@ -18,7 +17,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     Dependencies,
-    ops::discard::{ALL, remove},
+    ops::discard::{ALL, Part, remove},
     store::scope,
 };
 

@@ -6,7 +6,10 @@ use smartcourse_platform::{
     grpc::{Actor, from_workflow},
     unbroken,
 };
-use smartcourse_proto::course::{course_service_server::CourseService, *};
+use smartcourse_proto::{
+    common::VersionRef,
+    course::{course_service_server::CourseService, *},
+};
 use tonic::{Request, Response, Status};
 
 use crate::{State, ops};
@@ -109,10 +112,10 @@ impl CourseService for Api {
     async fn report_step(&self, request: Request<ReportStepRequest>) -> Reply<()> {
         reply(ops::attempts::report(&self.0, from_workflow(request)?).await)
     }
-    async fn validate_course(&self, request: Request<AttemptRef>) -> Reply<()> {
+    async fn validate_course(&self, request: Request<VersionRef>) -> Reply<()> {
         reply(ops::attempts::validate(&self.0, from_workflow(request)?).await)
     }
-    async fn save_content(&self, request: Request<AttemptRef>) -> Reply<()> {
+    async fn save_content(&self, request: Request<VersionRef>) -> Reply<()> {
         let (state, request) = (Arc::clone(&self.0), from_workflow(request)?);
         // Finished even when the caller is cancelled: a document written half way through would have no transaction.
         reply(unbroken(async move { ops::attempts::save_content(&state, request).await }).await)
@@ -120,10 +123,10 @@ impl CourseService for Api {
     async fn mark_published(&self, request: Request<MarkPublishedRequest>) -> Reply<()> {
         reply(ops::flip::mark_published(&self.0, from_workflow(request)?).await)
     }
-    async fn abort_version(&self, request: Request<AttemptRef>) -> Reply<AbortReply> {
+    async fn abort_version(&self, request: Request<VersionRef>) -> Reply<AbortReply> {
         reply(ops::flip::abort(&self.0, from_workflow(request)?).await)
     }
-    async fn delete_version(&self, request: Request<AttemptRef>) -> Reply<()> {
+    async fn delete_version(&self, request: Request<VersionRef>) -> Reply<()> {
         reply(ops::attempts::delete_version(&self.0, from_workflow(request)?).await)
     }
     async fn finish_attempt(&self, request: Request<FinishAttemptRequest>) -> Reply<()> {

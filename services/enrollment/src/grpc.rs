@@ -7,14 +7,14 @@ use smartcourse_platform::{
     unbroken,
 };
 use smartcourse_proto::{
-    common::VersionRef,
+    common::{EpochRef, VersionRef},
     course::Seats,
     enrollment::{
         Access, AccessRequest, Accessible, AccessibleRequest, EnrollRequest, Enrollment, EnrollmentPage,
-        EnrollmentRef, EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding,
-        ListEnrollmentsRequest, ListOpenOnboardingsRequest, OpenOnboardings, PrepareRequest,
-        ReportOnboardingRequest, RestartOnboardingRequest, SeatsOf, SeatsOfRequest, SeatsRequest,
-        SetSeatLimitRequest, enrollment_service_server::EnrollmentService,
+        EnrollmentRef, EnsureRequest, Ensured, FinishedOnboarding, ListEnrollmentsRequest,
+        ListOpenOnboardingsRequest, OpenOnboardings, PrepareRequest, ReportOnboardingRequest,
+        RestartOnboardingRequest, SeatsOf, SeatsOfRequest, SeatsRequest, SetSeatLimitRequest,
+        enrollment_service_server::EnrollmentService,
     },
     ids::UserId,
 };
@@ -85,7 +85,7 @@ impl EnrollmentService for Api {
 
     async fn finish_onboarding(
         &self,
-        request: Request<FinishOnboardingRequest>,
+        request: Request<EpochRef>,
     ) -> Result<Response<FinishedOnboarding>, Status> {
         let request = from_workflow(request)?;
         Ok(Response::new(onboarding::finish(&self.0, request).await?))

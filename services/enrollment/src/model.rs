@@ -9,7 +9,7 @@ use smartcourse_proto::{
     enrollment::{Enrollment, EnrollmentStatus, Onboarding, OnboardingState, OnboardingStep},
     json::timestamp::from_time,
 };
-use smartcourse_workflows::enrollment::{STEPS, workflow_id};
+use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 use sqlx::{PgConnection, PgExecutor, types::time::OffsetDateTime};
 use uuid::Uuid;
 
@@ -136,7 +136,8 @@ fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
         (_, true) => OnboardingState::Retrying,
         (_, false) => OnboardingState::Running,
     };
-    let steps = (1..).zip(STEPS).map(|(number, (name, label))| {
+    let steps = ONBOARDING.steps.iter().map(|step| {
+        let number = i32::from(step.number);
         let report = failed.iter().find(|step| step.step == number);
         let done = number == 1 || row.is_onboarded() || at.is_some_and(|at| number < at);
         let (state, error) = match report {
@@ -152,8 +153,8 @@ fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
         };
         let tries = report.map_or(0, |report| report.tries);
         OnboardingStep {
-            name: name.to_owned(),
-            label: label.to_owned(),
+            name: step.name.to_owned(),
+            label: step.label.to_owned(),
             state: state.into(),
             attempts: if done { tries + 1 } else { tries },
             error,

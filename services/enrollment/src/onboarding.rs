@@ -1,11 +1,14 @@
 //! What the enrollment workflow and the reconciler call. Each may come twice and has one effect.
 
 use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
-use smartcourse_proto::enrollment::{
-    EnsureRequest, Ensured, FinishOnboardingRequest, FinishedOnboarding, ListOpenOnboardingsRequest,
-    OpenOnboarding, OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
+use smartcourse_proto::{
+    common::EpochRef,
+    enrollment::{
+        EnsureRequest, Ensured, FinishedOnboarding, ListOpenOnboardingsRequest, OpenOnboarding,
+        OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
+    },
 };
-use smartcourse_workflows::enrollment::{STEPS, workflow_id};
+use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 
 use crate::{
     State, enroll,
@@ -89,10 +92,11 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
 
 /// Records why a try of a step failed, or that one worked after others had failed.
 pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> Result<()> {
-    let step = (1..)
-        .zip(STEPS)
-        .find(|(_, (name, _))| *name == request.step)
-        .map(|(number, _)| number)
+    let step = ONBOARDING
+        .steps
+        .iter()
+        .find(|step| step.name == request.step)
+        .map(|step| i32::from(step.number))
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no step {}", request.step)))?;
     let Some(error) = request.error else {
         sqlx::query!(
@@ -127,7 +131,7 @@ pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> R
 }
 
 /// All is set. Names the next epoch when the student dropped the course and came back meanwhile.
-pub(crate) async fn finish(state: &State, request: FinishOnboardingRequest) -> Result<FinishedOnboarding> {
+pub(crate) async fn finish(state: &State, request: EpochRef) -> Result<FinishedOnboarding> {
     let mut tx = postgres::begin(&state.pool).await?;
     let row = model::lock(&mut tx, request.enrollment_id).await?;
     if row.epoch != request.epoch {

@@ -9,10 +9,11 @@ use smartcourse_platform::{
     ports::push::Pusher,
 };
 use smartcourse_proto::{
+    common::EpochRef,
     enrollment::AccessRequest,
     notification::{
         Delivery, DeliveryPage, DeliveryRef, ListDeliveriesRequest, ListNotificationsRequest, Notification,
-        NotificationPage, NotificationRef, Preferences, UnreadCount, UnsubscribeRequest, WelcomeMailRequest,
+        NotificationPage, NotificationRef, Preferences, UnreadCount, UnsubscribeRequest,
         notification_service_server::NotificationService,
     },
     stubs::EnrollmentStub,
@@ -116,7 +117,7 @@ impl NotificationService for Api {
         ))
     }
 
-    async fn queue_welcome_mail(&self, request: Request<WelcomeMailRequest>) -> Result<Response<()>, Status> {
+    async fn queue_welcome_mail(&self, request: Request<EpochRef>) -> Result<Response<()>, Status> {
         let welcome = from_workflow(request)?;
         let who = AccessRequest {
             course_id: welcome.course_id,

@@ -9,7 +9,8 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire as _,
-    notification::{Channel, DeliveryState, WelcomeMailRequest},
+    common::EpochRef,
+    notification::{Channel, DeliveryState},
 };
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
@@ -133,19 +134,15 @@ pub(crate) async fn queue(
 }
 
 /// Queues the welcome of an enrollment; a second call has no effect.
-pub(crate) async fn queue_welcome(
-    pool: &PgPool,
-    configured: Channels,
-    request: &WelcomeMailRequest,
-) -> Result<()> {
+pub(crate) async fn queue_welcome(pool: &PgPool, configured: Channels, epoch: &EpochRef) -> Result<()> {
     let message = Message {
         template: Template::Welcome,
-        user_id: request.user_id,
-        course_id: request.course_id,
+        user_id: epoch.user_id,
+        course_id: epoch.course_id,
         course_title: None,
         certificate: None,
     };
-    let cause = format!("enrollment-{}/{}", request.enrollment_id, request.epoch);
+    let cause = format!("enrollment-{}/{}", epoch.enrollment_id, epoch.epoch);
     let mut tx = postgres::begin(pool).await?;
     queue(&mut tx, configured, &cause, &message).await?;
     fault::point("notification.queue_welcome_mail", "before_commit");

@@ -5,7 +5,7 @@ use smartcourse_platform::{
     grpc::{Actor, from_workflow},
 };
 use smartcourse_proto::{
-    common::VersionRef,
+    common::{EpochRef, VersionRef},
     course::ManifestRequest,
     progress::{progress_service_server::ProgressService, *},
 };
@@ -68,7 +68,7 @@ impl ProgressService for Api {
     async fn leave(&self, request: Request<LeaveRequest>) -> Reply<()> {
         reply(leaving::leave(&self.0.pool, from_workflow(request)?).await)
     }
-    async fn initialise_progress(&self, request: Request<InitialiseRequest>) -> Reply<()> {
+    async fn initialise_progress(&self, request: Request<EpochRef>) -> Reply<()> {
         reply(ops::initialise::initialise(&self.0, from_workflow(request)?).await)
     }
 }

@@ -1,10 +1,7 @@
 //! Undoing a version: a tombstone first, then what was written before it.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, postgres};
-use smartcourse_proto::{
-    content::{DiscardRequest, Part},
-    ids::{CourseId, VersionId},
-};
+use smartcourse_platform::{Result, fault, postgres};
+use smartcourse_proto::ids::VersionId;
 use sqlx::PgPool;
 
 use crate::{
@@ -12,18 +9,19 @@ use crate::{
     store::{CHUNKS, chunks_prefix, files_prefix},
 };
 
+/// What is removed by itself: each step of a publish undoes what it wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Files,
+    Chunks,
+    Vectors,
+    Index,
+}
+
 /// Everything that can be removed.
 pub(crate) const ALL: [Part; 4] = [Part::Index, Part::Vectors, Part::Chunks, Part::Files];
 
-pub(crate) async fn discard(state: &State, request: DiscardRequest) -> Result<()> {
-    let part = request.part();
-    let version = VersionId {
-        course_id: CourseId(request.course_id),
-        version: request.version,
-    };
-    if part == Part::Unspecified {
-        return Err(Error::new(&codes::VALIDATION_FAILED, "part must be given"));
-    }
+pub(crate) async fn discard(state: &State, version: VersionId, part: Part) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     // Waits for every write under way (they hold the row shared), so that all of them are seen below.
     sqlx::query!(
@@ -74,7 +72,6 @@ pub(crate) async fn remove(pool: &PgPool, deps: &Dependencies, version: VersionI
         }
         Part::Vectors => deps.vectors.delete_version(version).await?,
         Part::Index => deps.search.delete_version(version).await?,
-        Part::Unspecified => {}
     }
     Ok(())
 }

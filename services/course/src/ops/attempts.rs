@@ -6,9 +6,9 @@ use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres}
 use smartcourse_proto::{
     Wire,
     catalogue::Key,
+    common::VersionRef,
     course::{
-        Attempt, AttemptRef, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest,
-        StepState,
+        Attempt, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest, StepState,
     },
     events::CoursePublishFailed,
 };
@@ -132,7 +132,7 @@ pub(crate) async fn report(state: &State, request: ReportStepRequest) -> Result<
 }
 
 /// Step 1: the pinned revision has what a publish needs.
-pub(crate) async fn validate(state: &State, request: AttemptRef) -> Result<()> {
+pub(crate) async fn validate(state: &State, request: VersionRef) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     attempt.require_running()?;
@@ -144,7 +144,7 @@ pub(crate) async fn validate(state: &State, request: AttemptRef) -> Result<()> {
 
 /// Step 2: the immutable content of the version. The document is written under the attempt's lock, so an abort either
 /// sees it or comes first.
-pub(crate) async fn save_content(state: &State, request: AttemptRef) -> Result<()> {
+pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     attempt.require_running()?;
@@ -170,7 +170,7 @@ pub(crate) async fn save_content(state: &State, request: AttemptRef) -> Result<(
 }
 
 /// Compensation of step 2. The tombstone stays.
-pub(crate) async fn delete_version(state: &State, request: AttemptRef) -> Result<()> {
+pub(crate) async fn delete_version(state: &State, request: VersionRef) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.aborted {

@@ -3,7 +3,8 @@
 use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
 use smartcourse_proto::{
     catalogue::Key,
-    course::{AbortReply, AttemptRef, MarkPublishedRequest},
+    common::VersionRef,
+    course::{AbortReply, MarkPublishedRequest},
     events::CoursePublished,
 };
 
@@ -76,7 +77,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
 }
 
 /// Decides against the version and leaves a tombstone that refuses late writes.
-pub(crate) async fn abort(state: &State, request: AttemptRef) -> Result<AbortReply> {
+pub(crate) async fn abort(state: &State, request: VersionRef) -> Result<AbortReply> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if attempt.state == "completed" {

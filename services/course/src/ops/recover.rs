@@ -7,11 +7,11 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire,
+    common::VersionRef,
     course::{ListOpenAttemptsRequest, OpenAttempt, OpenAttempts, PublishState, RestartAttemptRequest},
 };
 use smartcourse_workflows::{
     TASK_QUEUE,
-    contract::StepRef,
     publish_cleanup::{self, CleanupInput},
 };
 
@@ -75,11 +75,10 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
         }
         Some(reason) => {
             let input = CleanupInput {
-                target: StepRef {
-                    attempt_id: Some(attempt.id.to_string()),
+                target: VersionRef {
+                    attempt_id: attempt.id.to_string(),
                     course_id: course.id,
                     version: attempt.version,
-                    ..StepRef::default()
                 },
                 code: reason.code,
                 message: reason.message,

@@ -18,7 +18,7 @@ use smartcourse_proto::{
     },
     json::timestamp::from_time,
 };
-use smartcourse_workflows::steps::{STEPS, label};
+use smartcourse_workflows::activities::PUBLISHING;
 use sqlx::types::time::OffsetDateTime;
 
 use crate::{
@@ -167,8 +167,8 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
     let warnings: Vec<Warning> = serde_json::from_value(attempt.warnings.clone())
         .map_err(|error| Error::internal("the warnings of an attempt are broken").because(error))?;
     let current = rows.iter().find(|row| row.step == attempt.step);
-    let steps = (1_i32..).zip(STEPS).map(|(number, step)| {
-        let row = rows.iter().find(|row| row.step == number);
+    let steps = PUBLISHING.steps.iter().map(|step| {
+        let row = rows.iter().find(|row| row.step == i32::from(step.number));
         let step_state = row
             .and_then(|row| StepState::from_text(&row.state))
             .unwrap_or(StepState::Pending);
@@ -189,8 +189,10 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
         version: attempt.version,
         state: publish_state.into(),
         step: attempt.step,
-        total_steps: STEPS.len() as i32,
-        label: label(u8::try_from(attempt.step).unwrap_or(0)).to_owned(),
+        total_steps: PUBLISHING.steps.len() as i32,
+        label: PUBLISHING
+            .label(u8::try_from(attempt.step).unwrap_or(0))
+            .to_owned(),
         percent: percent(publish_state, attempt.step, current),
         attempt: current.map_or(0, |row| row.tries),
         waiting_for: None,
@@ -226,7 +228,7 @@ fn percent(state: PublishState, step: i32, row: Option<&StepRow>) -> i32 {
     let within = row
         .filter(|row| row.total > 0)
         .map_or(0, |row| 100 * row.done.min(row.total) / row.total);
-    let steps = STEPS.len() as i32;
+    let steps = PUBLISHING.steps.len() as i32;
     (((step - 1).max(0) * 100 + within) / steps).min(99)
 }
 

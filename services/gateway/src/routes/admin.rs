@@ -16,6 +16,7 @@ use smartcourse_proto::{
     },
 };
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::PageQuery;
 use crate::{
@@ -23,6 +24,18 @@ use crate::{
     edge::{IdempotencyKey, Json, PathOf, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(request_report))
+        .routes(routes!(report))
+        .routes(routes!(failed_events))
+        .routes(routes!(replay_event))
+        .routes(routes!(failed_tasks))
+        .routes(routes!(replay_task))
+        .routes(routes!(workflows))
+}
 
 /// In which form a report is wanted.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -11,12 +11,24 @@ use smartcourse_proto::{
     },
 };
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::{Caller, SignedIn},
     edge::{Id, Json, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(platform))
+        .routes(routes!(course))
+        .routes(routes!(popular))
+        .routes(routes!(instructor))
+        .routes(routes!(student))
+        .routes(routes!(trends))
+}
 
 /// The range of a trend.
 #[derive(Debug, Deserialize, IntoParams)]

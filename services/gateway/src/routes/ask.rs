@@ -15,6 +15,7 @@ use serde_json::json;
 use smartcourse_platform::{Error, Result};
 use smartcourse_proto::assistant::{Answer, AskEvent, AskEventKind, AskRequest};
 use tonic::Streaming;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::events::problem;
 use crate::{
@@ -23,6 +24,11 @@ use crate::{
     edge::{Body, Id, Json},
     state::App,
 };
+
+/// Routes that take as long as the file or the answer they carry.
+pub(crate) fn slow() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(ask))
+}
 
 /// Ask about a course; events `meta`, `citation`, `token`, `done` and `error`, or one object with `Accept: application/json`
 #[utoipa::path(post, path = "/courses/{id}/ask", tag = "assistant", security(("bearer" = [])),

@@ -29,6 +29,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
@@ -37,6 +38,16 @@ use crate::{
     state::App,
     stubs::UPLOAD_MESSAGE,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(download))
+}
+
+/// Routes that take as long as the file or the answer they carry.
+pub(crate) fn slow() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(upload))
+}
 
 /// Bytes of one message of the stream.
 const PIECE: usize = 256 * 1024;

@@ -9,12 +9,30 @@ use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
 use smartcourse_proto::user::{
     GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest, TokenPair, User,
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::{Caller, SignedIn},
     edge::{Body, Id, Json, Peer},
     state::App,
 };
+
+/// Routes with a body that need no account.
+pub(crate) fn open() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(register))
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+}
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(me))
+        .routes(routes!(jwks))
+        .routes(routes!(set_role))
+}
 
 /// Tokens must not stay in anybody's cache.
 const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use smartcourse_platform::Result;
 use smartcourse_proto::progress::{Certificate, CertificatePage, CertificateRef, ListCertificatesRequest};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::PageQuery;
 use crate::{
@@ -16,6 +17,11 @@ use crate::{
     edge::{Json, PathOf, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
 
 const PDF: &str = "application/pdf";
 

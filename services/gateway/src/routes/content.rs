@@ -5,6 +5,7 @@ use serde::Deserialize;
 use smartcourse_platform::Result;
 use smartcourse_proto::course::{Content, GetContentRequest, PutContentRequest};
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
@@ -12,6 +13,11 @@ use crate::{
     edge::{Body, Entity, Id, IfMatch, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once, and whose body may be as large as a whole course.
+pub(crate) fn large() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(get, put))
+}
 
 /// Which version.
 #[derive(Debug, Deserialize, IntoParams)]

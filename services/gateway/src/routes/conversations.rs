@@ -5,6 +5,7 @@ use smartcourse_platform::Result;
 use smartcourse_proto::assistant::{
     Conversation, ConversationPage, ConversationRef, ListConversationsRequest,
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::PageQuery;
 use crate::{
@@ -12,6 +13,13 @@ use crate::{
     edge::{Json, PathOf, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get, delete))
+}
 
 /// List my conversations, without their turns
 #[utoipa::path(get, path = "/conversations", tag = "assistant", security(("bearer" = [])), params(PageQuery),

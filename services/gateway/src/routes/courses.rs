@@ -17,6 +17,7 @@ use smartcourse_proto::{
     },
 };
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{publish, seats};
 use crate::{
@@ -25,6 +26,14 @@ use crate::{
     edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query, Written, parse, tagged},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, update, delete))
+        .routes(routes!(set_status))
+}
 
 /// Filters of the list of courses.
 #[derive(Debug, Deserialize, IntoParams)]

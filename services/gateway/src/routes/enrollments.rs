@@ -11,12 +11,21 @@ use smartcourse_proto::enrollment::{
     EnrollRequest, Enrollment, EnrollmentPage, EnrollmentRef, ListEnrollmentsRequest,
 };
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::SignedIn,
     edge::{Id, IdempotencyKey, Json, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(enroll))
+        .routes(routes!(list))
+        .routes(routes!(get, delete))
+}
 
 /// Whose enrollments, and which page of them.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -14,6 +14,7 @@ use futures::Stream;
 use smartcourse_platform::{Error, Result, places::Place};
 use smartcourse_proto::course::{GetCourseRequest, PublishState, PublishStatus};
 use tokio::time::Instant;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
@@ -21,6 +22,11 @@ use crate::{
     edge::{Id, bearer},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(follow))
+}
 
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How often it is looked at whether the reader still may.

@@ -9,8 +9,16 @@ use smartcourse_platform::{Error, Result, error::codes};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{edge::Json, state::App, stubs::Probe};
+
+/// Routes for whoever runs the gateway.
+pub(crate) fn operations() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(livez))
+        .routes(routes!(readyz))
+}
 
 /// A service that takes longer to say that it is well is not.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -21,7 +21,7 @@ mod seats;
 
 use serde::Deserialize;
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::App;
 
@@ -40,89 +40,40 @@ pub(crate) struct PageQuery {
 
 /// Routes with a body that need no account.
 pub(crate) fn open() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(auth::register))
-        .routes(routes!(auth::login))
-        .routes(routes!(auth::refresh))
-        .routes(routes!(auth::logout))
+    auth::open()
 }
 
 /// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(auth::me))
-        .routes(routes!(auth::jwks))
-        .routes(routes!(auth::set_role))
-        .routes(routes!(courses::list, courses::create))
-        .routes(routes!(courses::get, courses::update, courses::delete))
-        .routes(routes!(courses::set_status))
-        .routes(routes!(parts::add_module))
-        .routes(routes!(parts::update_module, parts::delete_module))
-        .routes(routes!(assets::download))
-        .routes(routes!(publish::start, publish::status, publish::cancel))
-        .routes(routes!(publish::preview))
-        .routes(routes!(publish::versions))
-        .routes(routes!(publish::restore))
-        .routes(routes!(events::follow))
-        .routes(routes!(conversations::list))
-        .routes(routes!(conversations::get, conversations::delete))
-        .routes(routes!(search::search))
-        .routes(routes!(enrollments::enroll))
-        .routes(routes!(enrollments::list))
-        .routes(routes!(enrollments::get, enrollments::delete))
-        .routes(routes!(analytics::platform))
-        .routes(routes!(analytics::course))
-        .routes(routes!(analytics::popular))
-        .routes(routes!(analytics::instructor))
-        .routes(routes!(analytics::student))
-        .routes(routes!(analytics::trends))
-        .routes(routes!(admin::request_report))
-        .routes(routes!(admin::report))
-        .routes(routes!(admin::failed_events))
-        .routes(routes!(admin::replay_event))
-        .routes(routes!(admin::failed_tasks))
-        .routes(routes!(admin::replay_task))
-        .routes(routes!(admin::workflows))
-        .routes(routes!(notifications::list))
-        .routes(routes!(notifications::unread_count))
-        .routes(routes!(notifications::read))
-        .routes(routes!(
-            notifications::preferences,
-            notifications::set_preferences
-        ))
-        .routes(routes!(
-            notifications::unsubscribe_page,
-            notifications::unsubscribe
-        ))
-        .routes(routes!(notifications::deliveries))
-        .routes(routes!(notifications::replay_delivery))
-        .routes(routes!(progress::complete))
-        .routes(routes!(progress::attempt))
-        .routes(routes!(progress::get))
-        .routes(routes!(certificates::list))
-        .routes(routes!(certificates::get))
+    auth::quick()
+        .merge(courses::quick())
+        .merge(parts::quick())
+        .merge(assets::quick())
+        .merge(publish::quick())
+        .merge(events::quick())
+        .merge(conversations::quick())
+        .merge(search::quick())
+        .merge(enrollments::quick())
+        .merge(analytics::quick())
+        .merge(admin::quick())
+        .merge(notifications::quick())
+        .merge(progress::quick())
+        .merge(certificates::quick())
 }
 
 /// Routes whose answer comes at once, and whose body may be as large as a whole course.
 pub(crate) fn large() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(content::get, content::put))
-        .routes(routes!(parts::add_lesson))
-        .routes(routes!(parts::update_lesson, parts::delete_lesson))
+    content::large().merge(parts::large())
 }
 
 /// Routes that take as long as the file or the answer they carry.
 pub(crate) fn slow() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(assets::upload))
-        .routes(routes!(ask::ask))
+    assets::slow().merge(ask::slow())
 }
 
 /// Routes for whoever runs the gateway.
 pub(crate) fn operations() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(health::livez))
-        .routes(routes!(health::readyz))
+    health::operations()
 }
 
 /// All of them, for the document.

@@ -15,12 +15,25 @@ use smartcourse_proto::{
     },
 };
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::SignedIn,
     edge::{Body, Id, Json, PathOf, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(unread_count))
+        .routes(routes!(read))
+        .routes(routes!(preferences, set_preferences))
+        .routes(routes!(unsubscribe_page, unsubscribe))
+        .routes(routes!(deliveries))
+        .routes(routes!(replay_delivery))
+}
 
 /// Filters of the feed.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -6,6 +6,7 @@ use smartcourse_proto::course::{
     AddLessonRequest, AddModuleRequest, DeletePartRequest, Lesson, Module, UpdateLessonRequest,
     UpdateModuleRequest,
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
@@ -13,6 +14,20 @@ use crate::{
     edge::{Body, Id, IdempotencyKey, IfMatch, Json, PathOf},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(add_module))
+        .routes(routes!(update_module, delete_module))
+}
+
+/// Routes whose answer comes at once, and whose body may be as large as a whole course.
+pub(crate) fn large() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(add_lesson))
+        .routes(routes!(update_lesson, delete_lesson))
+}
 
 /// Add a module
 #[utoipa::path(post, path = "/courses/{id}/modules", tag = "content", security(("bearer" = [])),

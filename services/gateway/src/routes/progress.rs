@@ -10,12 +10,21 @@ use smartcourse_proto::progress::{
     SubmitAttemptRequest,
 };
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::SignedIn,
     edge::{Body, Id, IdempotencyKey, Json, PathOf, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(complete))
+        .routes(routes!(attempt))
+        .routes(routes!(get))
+}
 
 /// The course a lesson is completed in.
 #[derive(Debug, Deserialize, ToSchema)]

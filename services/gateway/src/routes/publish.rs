@@ -10,6 +10,7 @@ use smartcourse_proto::{
     content::{Preview, PreviewRequest},
     course::{GetCourseRequest, PublishAccepted, PublishStatus, RestoreRequest, VersionList},
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
@@ -17,6 +18,15 @@ use crate::{
     edge::{Id, Json, PathOf, Written},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(start, status, cancel))
+        .routes(routes!(preview))
+        .routes(routes!(versions))
+        .routes(routes!(restore))
+}
 
 /// 202 with the place where the publish can be followed.
 fn accepted(course_id: i64, mut answer: PublishAccepted) -> Response {

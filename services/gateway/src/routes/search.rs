@@ -12,12 +12,18 @@ use smartcourse_proto::{
     ids::UserId,
 };
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::Caller,
     edge::{Json, Query},
     state::App,
 };
+
+/// Routes whose answer comes at once.
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(search))
+}
 
 /// What to find, and where.
 #[derive(Debug, Deserialize, IntoParams)]

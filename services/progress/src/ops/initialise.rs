@@ -5,12 +5,12 @@
 //! new epoch too. An epoch that is not newer than the row's, or was left meanwhile, changes nothing.
 
 use smartcourse_platform::{Error, Result, fault, grpc::Actor, postgres};
-use smartcourse_proto::{enrollment::AccessRequest, progress::InitialiseRequest, user::GetUserRequest};
+use smartcourse_proto::{common::EpochRef, enrollment::AccessRequest, user::GetUserRequest};
 
 use super::access;
 use crate::{State, completion, enrollments, leaving, standing::Standing};
 
-pub(crate) async fn initialise(state: &State, request: InitialiseRequest) -> Result<()> {
+pub(crate) async fn initialise(state: &State, request: EpochRef) -> Result<()> {
     let current = sqlx::query_scalar!(
         "select epoch from progress.enrollments where enrollment_id = $1",
         request.enrollment_id

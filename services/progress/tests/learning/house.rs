@@ -21,7 +21,7 @@ use smartcourse_platform::{
 use smartcourse_progress::{Dependencies, Republished};
 use smartcourse_proto::{
     catalogue::Key,
-    common::VersionRef,
+    common::{EpochRef, VersionRef},
     course::{
         Content, Course, CourseStatus, GetContentRequest, GetCourseRequest, Lesson, LessonContent,
         LessonType, Manifest, ManifestRequest, Module, Quiz,
@@ -227,6 +227,7 @@ impl House {
         let version_ref = VersionRef {
             course_id: COURSE,
             version,
+            ..VersionRef::default()
         };
         self.client
             .clone()
@@ -271,7 +272,7 @@ impl House {
     }
 
     /// Takes a seat; the enrollment has the number of the user and 1,000.
-    pub(crate) fn seat(&self, user: i64, epoch: i32) -> InitialiseRequest {
+    pub(crate) fn seat(&self, user: i64, epoch: i32) -> EpochRef {
         let enrollment_id = user + 1_000;
         let access = Access {
             enrolled: true,
@@ -279,7 +280,7 @@ impl House {
             epoch,
         };
         self.neighbours().access.insert(user, access);
-        InitialiseRequest {
+        EpochRef {
             enrollment_id,
             epoch,
             course_id: COURSE,
@@ -287,7 +288,7 @@ impl House {
         }
     }
 
-    pub(crate) async fn initialise(&self, request: InitialiseRequest) {
+    pub(crate) async fn initialise(&self, request: EpochRef) {
         self.client
             .clone()
             .initialise_progress(Actor::Service.request(request))

@@ -1,0 +1,202 @@
+//! The call of each activity, made from its declaration: its input goes to the RPC of its name, the answer is its output.
+
+use std::{
+    future::Future,
+    marker::PhantomData,
+    sync::{Arc, atomic::Ordering},
+};
+
+use futures::{FutureExt as _, future::BoxFuture};
+use smartcourse_platform::{
+    Error,
+    grpc::{Actor, Transport},
+};
+use smartcourse_proto::{
+    analytics::analytics_service_client::AnalyticsServiceClient,
+    content::{EmbedProgress, content_service_client::ContentServiceClient},
+    course::course_service_client::CourseServiceClient,
+    enrollment::enrollment_service_client::EnrollmentServiceClient,
+    notification::notification_service_client::NotificationServiceClient,
+    progress::progress_service_client::ProgressServiceClient,
+    user::user_service_client::UserServiceClient,
+};
+use smartcourse_workflows::{
+    activities,
+    contract::{Activity, Idempotence},
+    for_each_activity,
+};
+use temporalio_common::ActivityDefinition;
+use temporalio_sdk::activities::{
+    ActivityContext, ActivityDefinitions, ActivityError, ActivityImplementer, ExecutableActivity,
+};
+use tonic::{Response, Status, Streaming};
+
+use crate::{
+    LONGEST_CALL, Reporter, Services,
+    report::{Checkpoint, Concerns, Work},
+};
+
+/// A client of each service.
+struct Clients {
+    course: CourseServiceClient<Transport>,
+    content: ContentServiceClient<Transport>,
+    enrollment: EnrollmentServiceClient<Transport>,
+    progress: ProgressServiceClient<Transport>,
+    notification: NotificationServiceClient<Transport>,
+    analytics: AnalyticsServiceClient<Transport>,
+    user: UserServiceClient<Transport>,
+}
+
+impl Clients {
+    fn over(services: &Services, way: impl Fn(&Transport) -> Transport) -> Self {
+        Self {
+            course: CourseServiceClient::new(way(&services.course)),
+            content: ContentServiceClient::new(way(&services.content)),
+            enrollment: EnrollmentServiceClient::new(way(&services.enrollment)),
+            progress: ProgressServiceClient::new(way(&services.progress)),
+            notification: NotificationServiceClient::new(way(&services.notification)),
+            analytics: AnalyticsServiceClient::new(way(&services.analytics)),
+            user: UserServiceClient::new(way(&services.user)),
+        }
+    }
+}
+
+/// Every activity.
+pub struct Activities {
+    clients: Clients,
+    sweepers: Clients,
+    reporter: Reporter,
+}
+
+impl Activities {
+    /// Over these ways.
+    pub fn new(services: &Services) -> Self {
+        Self {
+            clients: Clients::over(services, Transport::clone),
+            // A sweep takes as long as there is something to remove.
+            sweepers: Clients::over(services, |way| way.clone().with_deadline(LONGEST_CALL)),
+            reporter: Reporter::new(services.course.clone(), services.enrollment.clone()),
+        }
+    }
+
+    async fn perform<A: Call>(
+        &self,
+        ctx: &ActivityContext,
+        input: A::Input,
+    ) -> Result<A::Output, ActivityError> {
+        let clients = match A::DECLARATION.idempotence {
+            Idempotence::Sweep => &self.sweepers,
+            _ => &self.clients,
+        };
+        let work = Work {
+            activity: A::DECLARATION,
+            subject: input.subject(),
+            done: Checkpoint::default(),
+        };
+        let effect = A::call(clients, input, &work.done);
+        self.reporter.perform(ctx, &work, effect).await
+    }
+}
+
+/// The one call of an activity.
+trait Call:
+    Activity + ActivityDefinition<Input: Concerns + Send + Sync, Output: Send + Sync> + Send + Sync + 'static
+{
+    fn call(
+        clients: &Clients,
+        input: Self::Input,
+        done: &Checkpoint,
+    ) -> impl Future<Output = Result<Self::Output, Status>> + Send;
+}
+
+/// An activity as the SDK runs it: its definition belongs to another crate.
+struct Runnable<A>(PhantomData<A>);
+
+impl<A: Call> ActivityDefinition for Runnable<A> {
+    type Input = A::Input;
+    type Output = A::Output;
+
+    fn name(&self) -> &str {
+        A::DECLARATION.name
+    }
+}
+
+impl<A: Call> ExecutableActivity for Runnable<A> {
+    type Implementer = Activities;
+    const REQUIRES_INSTANCE: bool = true;
+
+    fn definition() -> Self {
+        Self(PhantomData)
+    }
+
+    fn execute(
+        receiver: Option<Arc<Activities>>,
+        ctx: ActivityContext,
+        input: A::Input,
+    ) -> BoxFuture<'static, Result<A::Output, ActivityError>> {
+        async move {
+            let activities = receiver.ok_or_else(|| Error::internal("the activities are not registered"))?;
+            activities.perform::<A>(&ctx, input).await
+        }
+        .boxed()
+    }
+}
+
+/// The answer of an RPC that has one.
+async fn rpc<T>(answer: Response<T>, _: &Checkpoint) -> Result<T, Status> {
+    Ok(answer.into_inner())
+}
+
+/// The last word of an RPC that tells how far it is.
+async fn stream(
+    answer: Response<Streaming<EmbedProgress>>,
+    done: &Checkpoint,
+) -> Result<EmbedProgress, Status> {
+    let (mut progress, mut last) = (answer.into_inner(), EmbedProgress::default());
+    while let Some(batch) = progress.message().await? {
+        done.store(u32::try_from(batch.done).unwrap_or(0), Ordering::Relaxed);
+        last = batch;
+    }
+    Ok(last)
+}
+
+macro_rules! implement {
+    ($(
+        $(#[$about:meta])*
+        $contract:ident {
+            apart { $($apart:tt)* }
+            $($number:literal $step:ident $label:literal { $($rows:tt)* })*
+        }
+    )*) => {
+        calls! { $($($apart)* $($($rows)*)*)* }
+    };
+}
+
+macro_rules! calls {
+    ($(
+        $(#[$does:meta])+
+        $activity:ident {
+            $kind:ident $service:ident.$rpc:ident($input:ty) -> $output:ty, $idempotence:ident
+            $(, undone by $undo:ident)?
+        }
+    )*) => {
+        $(impl Call for activities::$activity {
+            async fn call(
+                clients: &Clients,
+                input: Self::Input,
+                done: &Checkpoint,
+            ) -> Result<Self::Output, Status> {
+                let mut client = clients.$service.clone();
+                $kind(client.$rpc(Actor::Service.request(input)).await?, done).await
+            }
+        })*
+
+        impl ActivityImplementer for Activities {
+            fn register_all(self: Arc<Self>, definitions: &mut ActivityDefinitions) {
+                $(definitions.register_activity::<Runnable<activities::$activity>>(Arc::clone(&self));)*
+            }
+        }
+    };
+}
+
+for_each_activity!(implement);
