@@ -23,10 +23,13 @@ pub(crate) fn commits(activity: &Declaration) -> Vec<String> {
     if activity.idempotence == Idempotence::Reads {
         return Vec::new();
     }
-    // One operation discards, whatever part of a version it is.
-    let operation = match activity.name.starts_with("content.discard_") {
-        true => "content.discard",
-        false => activity.name,
+    let operation = match activity.name {
+        // One operation discards each of these parts.
+        "content.discard_files"
+        | "content.discard_chunks"
+        | "content.discard_vectors"
+        | "content.discard_index" => "content.discard",
+        other => other,
     };
     COMMIT.map(|moment| format!("{operation}.{moment}")).into()
 }
