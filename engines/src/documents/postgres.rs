@@ -6,6 +6,7 @@ use smartcourse_platform::{
     Error, Result,
     error::codes,
     ports::documents::{Documents, MAX_BYTES},
+    postgres,
 };
 use sqlx::PgPool;
 
@@ -33,17 +34,7 @@ fn require_size(key: &str, body: &Value) -> Result<()> {
 
 /// A `like` pattern that matches a literal prefix.
 fn pattern(prefix: &str) -> String {
-    let escaped: String = prefix
-        .chars()
-        .flat_map(|c| {
-            if "%_\\".contains(c) {
-                vec!['\\', c]
-            } else {
-                vec![c]
-            }
-        })
-        .collect();
-    format!("{escaped}%")
+    format!("{}%", postgres::literal(prefix))
 }
 
 #[async_trait]

@@ -74,6 +74,18 @@ pub fn migrator() -> Migrator {
     in_schema("platform", sqlx::migrate!("./migrations"))
 }
 
+/// A text in which `like` finds no wildcard: it matches itself alone.
+pub fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 /// Waits for a lock that the transaction holds until its end. `what` tells locks of one kind from those of another; the id
 /// has 32 bits of it: two that share them wait for each other, nothing worse.
 ///

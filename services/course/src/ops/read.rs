@@ -4,7 +4,7 @@ use smartcourse_platform::{
     Error, Result,
     error::{Problems, codes},
     grpc::Actor,
-    page,
+    page, postgres,
 };
 use smartcourse_proto::{
     Wire,
@@ -65,17 +65,7 @@ pub(crate) async fn list(state: &State, request: ListCoursesRequest) -> Result<C
         format!("must have at most {MAX_QUERY} characters"),
     );
     problems.finish()?;
-    let escaped: String = request
-        .q
-        .chars()
-        .flat_map(|c| {
-            if "%_\\".contains(c) {
-                vec!['\\', c]
-            } else {
-                vec![c]
-            }
-        })
-        .collect();
+    let escaped = postgres::literal(&request.q);
     let level = request.level.map(|_| request.level().as_text());
     let mut rows = if escaped.is_empty() {
         sqlx::query_as!(
