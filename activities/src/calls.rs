@@ -12,13 +12,10 @@ use smartcourse_platform::{
     grpc::{Actor, Transport},
 };
 use smartcourse_proto::{
-    analytics::analytics_service_client::AnalyticsServiceClient,
-    content::{EmbedProgress, content_service_client::ContentServiceClient},
-    course::course_service_client::CourseServiceClient,
-    enrollment::enrollment_service_client::EnrollmentServiceClient,
-    notification::notification_service_client::NotificationServiceClient,
-    progress::progress_service_client::ProgressServiceClient,
-    user::user_service_client::UserServiceClient,
+    content::EmbedProgress,
+    stubs::{
+        AnalyticsStub, ContentStub, CourseStub, EnrollmentStub, NotificationStub, ProgressStub, UserStub,
+    },
 };
 use smartcourse_workflows::{
     activities,
@@ -29,52 +26,52 @@ use temporalio_common::ActivityDefinition;
 use temporalio_sdk::activities::{
     ActivityContext, ActivityDefinitions, ActivityError, ActivityImplementer, ExecutableActivity,
 };
-use tonic::{Response, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use crate::{
     LONGEST_CALL, Reporter, Services,
     report::{Checkpoint, Concerns, Work},
 };
 
-/// A client of each service.
-struct Clients {
-    course: CourseServiceClient<Transport>,
-    content: ContentServiceClient<Transport>,
-    enrollment: EnrollmentServiceClient<Transport>,
-    progress: ProgressServiceClient<Transport>,
-    notification: NotificationServiceClient<Transport>,
-    analytics: AnalyticsServiceClient<Transport>,
-    user: UserServiceClient<Transport>,
+/// A stub of each service.
+struct Stubs {
+    course: CourseStub<Transport>,
+    content: ContentStub<Transport>,
+    enrollment: EnrollmentStub<Transport>,
+    progress: ProgressStub<Transport>,
+    notification: NotificationStub<Transport>,
+    analytics: AnalyticsStub<Transport>,
+    user: UserStub<Transport>,
 }
 
-impl Clients {
-    fn over(services: &Services, way: impl Fn(&Transport) -> Transport) -> Self {
+impl Stubs {
+    fn over(services: &Services, channel: impl Fn(&Transport) -> Transport) -> Self {
         Self {
-            course: CourseServiceClient::new(way(&services.course)),
-            content: ContentServiceClient::new(way(&services.content)),
-            enrollment: EnrollmentServiceClient::new(way(&services.enrollment)),
-            progress: ProgressServiceClient::new(way(&services.progress)),
-            notification: NotificationServiceClient::new(way(&services.notification)),
-            analytics: AnalyticsServiceClient::new(way(&services.analytics)),
-            user: UserServiceClient::new(way(&services.user)),
+            course: CourseStub::new(channel(&services.course)),
+            content: ContentStub::new(channel(&services.content)),
+            enrollment: EnrollmentStub::new(channel(&services.enrollment)),
+            progress: ProgressStub::new(channel(&services.progress)),
+            notification: NotificationStub::new(channel(&services.notification)),
+            analytics: AnalyticsStub::new(channel(&services.analytics)),
+            user: UserStub::new(channel(&services.user)),
         }
     }
 }
 
 /// Every activity.
 pub struct Activities {
-    clients: Clients,
-    sweepers: Clients,
+    stubs: Stubs,
+    sweepers: Stubs,
     reporter: Reporter,
 }
 
 impl Activities {
-    /// Over these ways.
+    /// Over these channels.
     pub fn new(services: &Services) -> Self {
         Self {
-            clients: Clients::over(services, Transport::clone),
+            stubs: Stubs::over(services, Transport::clone),
             // A sweep takes as long as there is something to remove.
-            sweepers: Clients::over(services, |way| way.clone().with_deadline(LONGEST_CALL)),
+            sweepers: Stubs::over(services, |channel| channel.clone().with_deadline(LONGEST_CALL)),
             reporter: Reporter::new(services.course.clone(), services.enrollment.clone()),
         }
     }
@@ -84,16 +81,16 @@ impl Activities {
         ctx: &ActivityContext,
         input: A::Input,
     ) -> Result<A::Output, ActivityError> {
-        let clients = match A::DECLARATION.idempotence {
+        let stubs = match A::DECLARATION.idempotence {
             Idempotence::Sweep => &self.sweepers,
-            _ => &self.clients,
+            _ => &self.stubs,
         };
         let work = Work {
             activity: A::DECLARATION,
             subject: input.subject(),
             done: Checkpoint::default(),
         };
-        let effect = A::call(clients, input, &work.done);
+        let effect = A::call(stubs, input, &work.done);
         self.reporter.perform(ctx, &work, effect).await
     }
 }
@@ -103,7 +100,7 @@ trait Call:
     Activity + ActivityDefinition<Input: Concerns + Send + Sync, Output: Send + Sync> + Send + Sync + 'static
 {
     fn call(
-        clients: &Clients,
+        stubs: &Stubs,
         input: Self::Input,
         done: &Checkpoint,
     ) -> impl Future<Output = Result<Self::Output, Status>> + Send;
@@ -143,17 +140,14 @@ impl<A: Call> ExecutableActivity for Runnable<A> {
 }
 
 /// The answer of an RPC that has one.
-async fn rpc<T>(answer: Response<T>, _: &Checkpoint) -> Result<T, Status> {
-    Ok(answer.into_inner())
+async fn rpc<T>(answer: T, _: &Checkpoint) -> Result<T, Status> {
+    Ok(answer)
 }
 
 /// The last word of an RPC that tells how far it is.
-async fn stream(
-    answer: Response<Streaming<EmbedProgress>>,
-    done: &Checkpoint,
-) -> Result<EmbedProgress, Status> {
-    let (mut progress, mut last) = (answer.into_inner(), EmbedProgress::default());
-    while let Some(batch) = progress.message().await? {
+async fn stream(mut answer: Streaming<EmbedProgress>, done: &Checkpoint) -> Result<EmbedProgress, Status> {
+    let mut last = EmbedProgress::default();
+    while let Some(batch) = answer.message().await? {
         done.store(u32::try_from(batch.done).unwrap_or(0), Ordering::Relaxed);
         last = batch;
     }
@@ -182,12 +176,11 @@ macro_rules! calls {
     )*) => {
         $(impl Call for activities::$activity {
             async fn call(
-                clients: &Clients,
+                stubs: &Stubs,
                 input: Self::Input,
                 done: &Checkpoint,
             ) -> Result<Self::Output, Status> {
-                let mut client = clients.$service.clone();
-                $kind(client.$rpc(Actor::Service.request(input)).await?, done).await
+                $kind(stubs.$service.$rpc(Actor::Service.request(input)).await?, done).await
             }
         })*
 

@@ -16,7 +16,7 @@ use report::Reporter;
 /// A call that handles much ends before its activity's limit of half an hour does.
 const LONGEST_CALL: Duration = Duration::from_secs(1790);
 
-/// The ways to the services the activities call.
+/// The channels to the services the activities call.
 #[derive(Clone)]
 pub struct Services {
     /// Course service.

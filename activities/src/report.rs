@@ -19,14 +19,9 @@ use smartcourse_proto::{
     analytics::{AwaitAnalyticsRequest, RequestReportRequest},
     common::{EpochRef, Problem, VersionRef},
     content::LessonRef,
-    course::{
-        BeginAttemptRequest, FinishAttemptRequest, MarkPublishedRequest, ReportStepRequest, StepState,
-        course_service_client::CourseServiceClient,
-    },
-    enrollment::{
-        EnsureRequest, PrepareRequest, ReportOnboardingRequest,
-        enrollment_service_client::EnrollmentServiceClient,
-    },
+    course::{BeginAttemptRequest, FinishAttemptRequest, MarkPublishedRequest, ReportStepRequest, StepState},
+    enrollment::{EnsureRequest, PrepareRequest, ReportOnboardingRequest},
+    stubs::{CourseStub, EnrollmentStub},
 };
 use smartcourse_workflows::contract::{Declaration, Step};
 use temporalio_common::error::ApplicationFailure;
@@ -48,8 +43,8 @@ const STEPS_UNDER_WAY: u64 = 1000;
 /// Tells the course service where the steps of a publish stand, and the enrollment service why an onboarding does not
 /// go on.
 pub(crate) struct Reporter {
-    course: CourseServiceClient<Transport>,
-    enrollment: EnrollmentServiceClient<Transport>,
+    course: CourseStub<Transport>,
+    enrollment: EnrollmentStub<Transport>,
     recent: Cache<String, ()>,
 }
 
@@ -123,11 +118,11 @@ pub(crate) struct Work {
 pub(crate) type Checkpoint = Arc<AtomicU32>;
 
 impl Reporter {
-    /// Reports over these ways to the course and the enrollment service.
+    /// Reports over these channels to the course and the enrollment service.
     pub(crate) fn new(course: Transport, enrollment: Transport) -> Self {
         Self {
-            course: CourseServiceClient::new(course),
-            enrollment: EnrollmentServiceClient::new(enrollment),
+            course: CourseStub::new(course),
+            enrollment: EnrollmentStub::new(enrollment),
             recent: Cache::builder()
                 .max_capacity(STEPS_UNDER_WAY)
                 .time_to_live(REPORT_PAUSE)
@@ -232,8 +227,7 @@ impl Reporter {
                     total: i32::try_from(*total).unwrap_or(i32::MAX),
                     next_retry_at: None,
                 };
-                let mut course = self.course.clone();
-                told(course.report_step(Actor::Service.request(request))).await;
+                told(self.course.report_step(Actor::Service.request(request))).await;
             }
             Subject::Epoch { enrollment_id, epoch } => {
                 let request = ReportOnboardingRequest {
@@ -243,8 +237,7 @@ impl Reporter {
                     attempt,
                     error,
                 };
-                let mut enrollment = self.enrollment.clone();
-                told(enrollment.report_onboarding(Actor::Service.request(request))).await;
+                told(self.enrollment.report_onboarding(Actor::Service.request(request))).await;
             }
             Subject::Nobody => {}
         }

@@ -68,7 +68,7 @@ impl Name {
     }
 }
 
-/// The host to all services from inside a process that runs some of them.
+/// What runs some of the services in this process, and knows the channels to all of them.
 pub(crate) struct ServiceHost<'a> {
     config: &'a Config,
     engines: &'a Engines,
@@ -87,7 +87,7 @@ impl<'a> ServiceHost<'a> {
         }
     }
 
-    /// The way to a service.
+    /// The channel to a service.
     pub(crate) fn channel(&self, name: Name) -> Result<Transport> {
         if self.here.contains(&name) {
             return Ok(Transport::local(&self.config.grpc, Arc::clone(&self.local)));

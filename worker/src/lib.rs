@@ -13,7 +13,7 @@ use smartcourse_platform::{
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
 };
-use smartcourse_proto::course::{ReportWorkerRequest, course_service_client::CourseServiceClient};
+use smartcourse_proto::{course::ReportWorkerRequest, stubs::CourseStub};
 use smartcourse_workflows::{
     CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup, TASK_QUEUE,
 };
@@ -84,7 +84,7 @@ pub async fn run(config: Config, client: Client, services: Services, life: Lifec
 
 /// Tells the course service that a worker lives, for the status of waiting publishes.
 async fn report(course: Transport, life: Lifecycle) -> Result<()> {
-    let mut course = CourseServiceClient::new(course);
+    let course = CourseStub::new(course);
     let identity = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
     loop {
         let request = Actor::Service.request(ReportWorkerRequest {

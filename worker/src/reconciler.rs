@@ -12,14 +12,9 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     common::Problem,
-    course::{
-        ListOpenAttemptsRequest, OpenAttempt, PublishState, RestartAttemptRequest,
-        course_service_client::CourseServiceClient,
-    },
-    enrollment::{
-        ListOpenOnboardingsRequest, OpenOnboarding, OpenOnboardings, RestartOnboardingRequest,
-        enrollment_service_client::EnrollmentServiceClient,
-    },
+    course::{ListOpenAttemptsRequest, OpenAttempt, PublishState, RestartAttemptRequest},
+    enrollment::{ListOpenOnboardingsRequest, OpenOnboarding, OpenOnboardings, RestartOnboardingRequest},
+    stubs::{CourseStub, EnrollmentStub},
 };
 use smartcourse_workflows::publish_cleanup;
 
@@ -39,15 +34,18 @@ pub async fn reconcile(
     interval: Duration,
     life: Lifecycle,
 ) -> Result<()> {
-    let course = CourseServiceClient::new(course);
-    let enrollment = EnrollmentServiceClient::new(enrollment);
+    let course = CourseStub::new(course);
+    let enrollment = EnrollmentStub::new(enrollment);
     loop {
         let looks = [
             ("schedules", schedules::ensure(workflows.as_ref()).await),
-            ("publishes", look(course.clone(), workflows.as_ref()).await),
+            (
+                "publishes",
+                reconcile_publishes(&course, workflows.as_ref()).await,
+            ),
             (
                 "onboardings",
-                look_at_onboardings(enrollment.clone(), workflows.as_ref(), &life).await,
+                reconcile_onboardings(&enrollment, workflows.as_ref(), &life).await,
             ),
         ];
         for (what, outcome) in looks {
@@ -62,26 +60,22 @@ pub async fn reconcile(
 }
 
 /// An onboarding is only ever started again: nothing of it is undone.
-async fn look_at_onboardings(
-    enrollment: EnrollmentServiceClient<Transport>,
+async fn reconcile_onboardings(
+    enrollment: &EnrollmentStub<Transport>,
     workflows: &dyn Workflows,
     life: &Lifecycle,
 ) -> Result<()> {
-    let page = |after_enrollment_id| {
-        let mut enrollment = enrollment.clone();
-        async move {
-            let request = ListOpenOnboardingsRequest {
-                older_than_seconds: MINIMUM_AGE_SECONDS,
-                after_enrollment_id,
-            };
-            let open = enrollment
-                .list_open_onboardings(Actor::Service.request(request))
-                .await?;
-            Ok(open.into_inner())
-        }
+    let page = |after_enrollment_id| async move {
+        let request = ListOpenOnboardingsRequest {
+            older_than_seconds: MINIMUM_AGE_SECONDS,
+            after_enrollment_id,
+        };
+        Ok(enrollment
+            .list_open_onboardings(Actor::Service.request(request))
+            .await?)
     };
     over_all(page, life, |onboarding| {
-        start_again(enrollment.clone(), workflows, onboarding)
+        start_again(enrollment, workflows, onboarding)
     })
     .await
 }
@@ -122,7 +116,7 @@ where
 }
 
 async fn start_again(
-    mut enrollment: EnrollmentServiceClient<Transport>,
+    enrollment: &EnrollmentStub<Transport>,
     workflows: &dyn Workflows,
     onboarding: OpenOnboarding,
 ) -> Result<()> {
@@ -141,17 +135,14 @@ async fn start_again(
     Ok(())
 }
 
-async fn look(mut course: CourseServiceClient<Transport>, workflows: &dyn Workflows) -> Result<()> {
+async fn reconcile_publishes(course: &CourseStub<Transport>, workflows: &dyn Workflows) -> Result<()> {
     let request = ListOpenAttemptsRequest {
         older_than_seconds: MINIMUM_AGE_SECONDS,
     };
-    let open = course
-        .list_open_attempts(Actor::Service.request(request))
-        .await?
-        .into_inner();
+    let open = course.list_open_attempts(Actor::Service.request(request)).await?;
     for attempt in open.items {
         // An attempt that cannot be healed now does not keep the others waiting.
-        if let Err(error) = heal(&mut course, workflows, &attempt).await {
+        if let Err(error) = heal(course, workflows, &attempt).await {
             tracing::warn!(attempt_id = %attempt.attempt_id, error = %error.chain(), "an attempt will be compared again");
         }
     }
@@ -159,7 +150,7 @@ async fn look(mut course: CourseServiceClient<Transport>, workflows: &dyn Workfl
 }
 
 async fn heal(
-    course: &mut CourseServiceClient<Transport>,
+    course: &CourseStub<Transport>,
     workflows: &dyn Workflows,
     attempt: &OpenAttempt,
 ) -> Result<()> {
