@@ -3,7 +3,7 @@
 //! PostgreSQL interrupts every connection that listens at each notification of the database, whatever the channel. However
 //! many wait in a process, it therefore listens over one connection.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::OnceLock, time::Duration};
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ pub struct Waker {
 
 impl Waker {
     /// Listens on a channel over one connection of this pool until the process stops; `poll` is the longest pause.
-    pub fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
+    pub(crate) fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
         let (sender, heard) = watch::channel(());
         life.spawn("listener", listen(pool, channel, sender, life.clone()));
         Self { heard, poll, life }
@@ -48,6 +48,33 @@ impl Waker {
             // Nobody listens any more only when the process stops.
             Ok(()) = self.heard.changed() => {}
         }
+    }
+}
+
+/// The waker of a process for a channel, made by whoever waits first: not every process does.
+#[derive(Debug)]
+pub struct SharedWaker {
+    pool: PgPool,
+    channel: &'static str,
+    poll: Duration,
+    made: OnceLock<Waker>,
+}
+
+impl SharedWaker {
+    /// Over a connection of this pool; `poll` is the longest pause of whoever hears of nothing.
+    pub fn new(pool: PgPool, channel: &'static str, poll: Duration) -> Self {
+        Self {
+            pool,
+            channel,
+            poll,
+            made: OnceLock::new(),
+        }
+    }
+
+    /// A waker of one's own, until the process stops.
+    pub fn get(&self, life: &Lifecycle) -> Waker {
+        let make = || Waker::new(self.pool.clone(), self.channel, self.poll, life.clone());
+        self.made.get_or_init(make).clone()
     }
 }
 

@@ -3,10 +3,7 @@
 //! A row gets its `position` only after its commit, from one sequencer at a time (advisory lock), so a group that has
 //! read position *p* has seen everything below it.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use smartcourse_platform::{
@@ -16,7 +13,7 @@ use smartcourse_platform::{
     lifecycle::Lifecycle,
     ports::event_log::{EventLog, Moved},
     postgres,
-    waker::Waker,
+    waker::SharedWaker,
 };
 use sqlx::{PgConnection, PgPool};
 
@@ -30,18 +27,15 @@ const SEQUENCER_LOCK: i64 = 0x5343_5345_5155;
 /// The table.
 pub struct Postgres {
     pool: PgPool,
-    poll: Duration,
-    /// Made by the first group: not every process has one.
-    waker: OnceLock<Waker>,
+    waker: SharedWaker,
 }
 
 impl Postgres {
     /// Over the pool of the engines; `poll` is the longest pause of a group that heard of nothing.
     pub fn new(pool: PgPool, poll: Duration) -> Self {
         Self {
+            waker: SharedWaker::new(pool.clone(), CHANNEL, poll),
             pool,
-            poll,
-            waker: OnceLock::new(),
         }
     }
 }
@@ -53,10 +47,7 @@ impl EventLog for Postgres {
     }
 
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()> {
-        let mut waker = self
-            .waker
-            .get_or_init(|| Waker::new(self.pool.clone(), CHANNEL, self.poll, life))
-            .clone();
+        let mut waker = self.waker.get(&life);
         while !waker.is_over() {
             waker.look();
             match deliver_batch(&pool, consumer.as_ref()).await {

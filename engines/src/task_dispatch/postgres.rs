@@ -1,6 +1,6 @@
 //! Task dispatch in PostgreSQL: the rows are asked which of them are due.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use smartcourse_platform::{
@@ -8,7 +8,7 @@ use smartcourse_platform::{
     lifecycle::Lifecycle,
     ports::{event_log::Moved, task_dispatch::TaskDispatch},
     tasks::CHANNEL,
-    waker::Waker,
+    waker::SharedWaker,
 };
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -16,18 +16,15 @@ use uuid::Uuid;
 /// The rows of tasks.
 pub struct Postgres {
     pool: PgPool,
-    poll: Duration,
-    /// Made by whoever waits first: not every process does.
-    waker: OnceLock<Waker>,
+    waker: SharedWaker,
 }
 
 impl Postgres {
     /// Over the pool of the engines; `poll` is the longest pause of whoever waits and hears of nothing.
     pub fn new(pool: PgPool, poll: Duration) -> Self {
         Self {
+            waker: SharedWaker::new(pool.clone(), CHANNEL, poll),
             pool,
-            poll,
-            waker: OnceLock::new(),
         }
     }
 
@@ -60,10 +57,7 @@ impl TaskDispatch for Postgres {
     }
 
     async fn next(&self, places: &[(&'static str, usize)], life: &Lifecycle) -> Result<Vec<Uuid>> {
-        let mut waker = self
-            .waker
-            .get_or_init(|| Waker::new(self.pool.clone(), CHANNEL, self.poll, life.clone()))
-            .clone();
+        let mut waker = self.waker.get(life);
         while !waker.is_over() {
             waker.look();
             let ids = self.due(places).await?;
