@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use serde_json::Value;
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
-    ports::documents::{Documents, MAX_BYTES},
+    Result,
+    ports::documents::{Documents, to_json},
     postgres,
 };
-use sqlx::PgPool;
+use sqlx::{PgPool, types::Json};
 
 /// JSONB rows in PostgreSQL.
 pub struct Postgres(PgPool);
@@ -18,18 +17,6 @@ impl Postgres {
     pub fn new(pool: PgPool) -> Self {
         Self(pool)
     }
-}
-
-/// Refuses a document other engines would not take.
-fn require_size(key: &str, body: &Value) -> Result<()> {
-    let bytes = serde_json::to_vec(body)
-        .map_err(|error| Error::internal("a document is JSON").because(error))?
-        .len();
-    if bytes > MAX_BYTES {
-        let detail = format!("the document {key} has {bytes} bytes, at most {MAX_BYTES} are kept");
-        return Err(Error::new(&codes::DOCUMENT_TOO_LARGE, detail));
-    }
-    Ok(())
 }
 
 /// A `like` pattern that matches a literal prefix.
@@ -45,13 +32,13 @@ impl Documents for Postgres {
     }
 
     async fn put(&self, collection: &str, key: &str, body: &Value) -> Result<()> {
-        require_size(key, body)?;
+        let body = to_json(key, body)?;
         sqlx::query!(
             "insert into platform.documents (collection, key, body) values ($1, $2, $3)
              on conflict (collection, key) do update set body = excluded.body, updated_at = now()",
             collection,
             key,
-            body
+            Json(body) as _
         )
         .execute(&self.0)
         .await?;

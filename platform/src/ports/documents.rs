@@ -3,9 +3,12 @@
 //! Keys are hierarchical (`12/v3/lesson`), so that everything of a version has one prefix.
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
-use crate::error::Result;
+use crate::error::{Error, Result, codes};
 
 /// Bytes of a document's JSON text at most, on every engine: the smallest limit among them, that of a BSON document
 /// (16 MiB), less its headroom.
@@ -34,4 +37,18 @@ pub trait Documents: Send + Sync {
     /// end a version's prefix with a slash. Not atomic: given up half-way, some are gone, and calling it again removes the
     /// rest.
     async fn delete_prefix(&self, collection: &str, prefix: &str) -> Result<u64>;
+}
+
+/// The JSON text of a document.
+///
+/// # Errors
+/// `document_too_large` above [`MAX_BYTES`], whatever this engine would take.
+pub fn to_json(key: &str, body: &Value) -> Result<Box<RawValue>> {
+    let text = to_raw_value(body).map_err(|error| Error::internal("a document is JSON").because(error))?;
+    let bytes = text.get().len();
+    if bytes > MAX_BYTES {
+        let detail = format!("the document {key} has {bytes} bytes, at most {MAX_BYTES} are kept");
+        return Err(Error::new(&codes::DOCUMENT_TOO_LARGE, detail));
+    }
+    Ok(text)
 }
