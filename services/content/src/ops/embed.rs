@@ -97,9 +97,7 @@ fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vect
 /// Writes the vectors of lessons the model knows all of; lists the others.
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
     store::require_open(&state.pool, version).await?;
-    let embedder = &state.deps.embedder;
-    let model = embedder.model();
-    state.deps.vectors.prepare(model, embedder.dimensions()).await?;
+    let model = state.deps.embedder.model();
     let all = store::lessons(&state.pool, version).await?;
     let total_lessons = count(all.len());
     let with_text: Vec<LessonRow> = all.into_iter().filter(|row| row.chunk_count > 0).collect();

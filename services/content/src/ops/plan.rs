@@ -26,6 +26,13 @@ struct Start {
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
     let content = state.content(version).await?;
     let placed = lessons(&content);
+    // A lesson that lost its text is written to the vectors before any is embedded.
+    let embedder = &state.deps.embedder;
+    state
+        .deps
+        .vectors
+        .prepare(embedder.model(), embedder.dimensions())
+        .await?;
     let mut tx = store::begin_write(state, version).await?;
     let assets = store::assets_of(&mut *tx, &content).await?;
     let hashes: Vec<String> = placed
