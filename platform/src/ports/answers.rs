@@ -11,7 +11,7 @@ pub struct Question<'a> {
     /// The question.
     pub text: &'a str,
     /// What was asked and answered before it, the earliest first.
-    pub history: &'a [Exchange],
+    pub history: &'a [Exchange<'a>],
     /// The passages.
     pub passages: &'a [Passage],
     /// Cosine of a sentence below which it does not answer the question: the calibration of the model that embedded both.
@@ -19,12 +19,12 @@ pub struct Question<'a> {
 }
 
 /// An earlier question and its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exchange {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exchange<'a> {
     /// The question.
-    pub question: String,
+    pub question: &'a str,
     /// What was answered.
-    pub answer: String,
+    pub answer: &'a str,
 }
 
 /// A part of an answer, and what it rests on.

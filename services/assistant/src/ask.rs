@@ -117,16 +117,14 @@ fn condensed(conversation: &Conversation, question: &str) -> String {
 }
 
 /// What was asked and answered before.
-fn history(conversation: &Conversation) -> Vec<Exchange> {
-    let exchange = |turn: &Turn| Exchange {
-        question: turn.question.clone(),
-        answer: turn
-            .answer
-            .as_ref()
-            .map(|answer| answer.answer.clone())
-            .unwrap_or_default(),
-    };
-    conversation.turns.iter().map(exchange).collect()
+fn history(conversation: &Conversation) -> Vec<Exchange<'_>> {
+    let turns = conversation.turns.iter();
+    turns
+        .map(|turn| Exchange {
+            question: &turn.question,
+            answer: turn.answer.as_ref().map_or("", |answer| &answer.answer),
+        })
+        .collect()
 }
 
 /// A statement with the numbers of its citations, which are added to the others. A citation whose quote does not stand in
