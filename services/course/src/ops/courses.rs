@@ -165,10 +165,11 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         "must be positive",
     );
     let (amount, currency) = model::price(&mut problems, request.price.as_ref());
-    // An empty text takes away what was named.
-    let unnamed = request.language.as_deref() == Some("");
-    let named = request.language.as_deref().filter(|_| !unnamed);
-    let language = model::language(&mut problems, named);
+    let language = match request.language.as_deref() {
+        // Takes away what was named.
+        Some("") => Some(String::new()),
+        tag => model::language(&mut problems, tag),
+    };
     problems.finish()?;
 
     let mut tx = postgres::begin(&state.pool).await?;
@@ -189,7 +190,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         "update course.courses set title = coalesce($2, title), description = coalesce($3, description),
              category = coalesce($4, category), level = coalesce($5, level), price_amount = coalesce($6, price_amount),
              price_currency = coalesce($7, price_currency), max_enrollments = coalesce($8, max_enrollments),
-             prerequisites = $9, language = case when $11 then null else coalesce($10, language) end, revision = revision + 1, updated_at = now()
+             prerequisites = $9, language = nullif(coalesce($10, language), ''), revision = revision + 1, updated_at = now()
          where id = $1 returning *",
         row.id,
         request.title.as_deref().map(str::trim),
@@ -200,8 +201,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
         currency,
         request.max_enrollments,
         prerequisites,
-        language,
-        unnamed
+        language
     )
     .fetch_one(&mut *tx)
     .await?;
