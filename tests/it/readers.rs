@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::Method;
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Session, World};
 
@@ -98,5 +99,35 @@ fn same_edition<'a>(version: &Value, titles: impl Iterator<Item = &'a Value>) ->
             "version {version} shows “{title}”"
         );
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_course_is_found_in_its_language() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let new = |language: &str| json!({"title": "Kurs", "description": "Über Städte.", "language": language});
+    for wrong in ["german please", "und", "d", "!"] {
+        let refused = instructor.post("/courses", &new(wrong)).await?.expect(422)?;
+        ensure!(refused["errors"][0]["field"] == "language", "{wrong}: {refused}");
+    }
+    let course = instructor.post("/courses", &new("DE-at")).await?.expect(201)?;
+    ensure!(course["language"] == "de-AT", "{course}");
+    let id = course["id"].as_i64().context("id")?;
+    let lesson = json!({"id": "l1", "title": "Eins", "type": "text", "content": {"markdown": "# Eins\n\nDie Häuser stehen leer."}});
+    instructor.put_lessons(id, &[lesson]).await?.expect(200)?;
+    ensure!(instructor.publish(id).await?["state"] == "completed");
+    let found = instructor.get("/search?q=Haus").await?.expect(200)?;
+    ensure!(found["items"][0]["lesson_id"] == "l1", "{found}");
+
+    let path = format!("/courses/{id}");
+    let change = async |change: Value| {
+        let request = instructor.request(Method::PATCH, &path).json(&change);
+        instructor.send(request).await
+    };
+    ensure!(change(json!({"language": "!"})).await?.code() == "validation_failed");
+    ensure!(change(json!({"title": "Stadt"})).await?.expect(200)?["language"] == "de-AT");
+    ensure!(change(json!({"language": "fr"})).await?.expect(200)?["language"] == "fr");
+    ensure!(change(json!({"language": ""})).await?.expect(200)?["language"].is_null());
     Ok(())
 }
