@@ -139,7 +139,12 @@ fn wire_names(descriptors: &FileDescriptorSet) -> String {
             for (variant, word) in &words {
                 let _ = writeln!(code, "            \"{word}\" => Some(Self::{variant}),");
             }
-            code.push_str("            _ => None,\n        }\n    }\n}\n");
+            let _ = writeln!(
+                code,
+                "            _ => None,\n        }}\n    }}\n}}\n/// A word of a database column; one nobody knows is unspecified.\n\
+                 impl From<String> for {rust} {{\n    fn from(word: String) -> Self {{\n        \
+                 <Self as crate::Wire>::from_text(&word).unwrap_or_default()\n    }}\n}}"
+            );
         }
     }
     code
@@ -191,6 +196,16 @@ fn stubs(descriptors: &FileDescriptorSet) -> String {
                 );
             }
             code.push_str("}\n");
+            let server = client.replace("_client::", "_server::").replace(
+                &format!("{}Client", service.name()),
+                &format!("{}Server", service.name()),
+            );
+            let _ = writeln!(
+                code,
+                "impl<A> {server}<A> {{\n    /// A server that takes and sends what the stub does.\n    \
+                 pub fn limited(api: A) -> Self {{\n        Self::new(api)\
+                 .max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)\n    }}\n}}"
+            );
         }
     }
     code

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use smartcourse_proto::ids::VersionId;
 use smartcourse_tests::{Layout, World};
 use smartcourse_workflows::{content_processing, course_publishing};
 use temporalio_client::{
@@ -185,9 +186,13 @@ async fn of_publish(
 ) -> Result<Run> {
     let before = clocks();
     let total = publish().await?;
+    let version = VersionId {
+        course_id: course.into(),
+        version: 1,
+    };
     let (outer, inner) = (
-        course_publishing::workflow_id(course, 1),
-        content_processing::workflow_id(course, 1),
+        course_publishing::workflow_id(version),
+        content_processing::workflow_id(version),
     );
     let events = closed(client, &outer).await?;
     let busy = since(before);

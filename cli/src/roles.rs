@@ -121,8 +121,9 @@ fn spawn_consumers(
                 spawn(Arc::new(smartcourse_content::Deletions))?;
             }
             Name::Enrollment => {
-                let state = host.enrollment("enrollment-commands")?;
-                spawn(Arc::new(smartcourse_enrollment::Commands::new(state)))?;
+                let pool = postgres::pool(&config.postgres, "enrollment-commands")?;
+                let commands = smartcourse_enrollment::Commands::new(config, pool, host.enrollment()?);
+                spawn(Arc::new(commands))?;
                 spawn(Arc::new(smartcourse_enrollment::Completions))?;
             }
             Name::Progress => spawn(Arc::new(smartcourse_progress::Republished))?,

@@ -116,45 +116,53 @@ impl<'a> ServiceHost<'a> {
         let config = self.config;
         let pool = |service: &str| postgres::pool(&config.postgres, service);
         Ok(match name {
-            Name::User => routes.add_service(smartcourse_user::service(config, pool("user")?).await?),
-            Name::Course => routes.add_service(smartcourse_course::service(
-                config,
-                pool("course")?,
-                self.engines.documents(),
-                self.engines.workflows(),
-                self.channel(Name::Enrollment)?,
-            )?),
-            Name::Content => routes.add_service(smartcourse_content::service(
-                config,
-                pool("content")?,
-                self.content_deps().await?,
-            )?),
-            Name::Assistant => routes.add_service(smartcourse_assistant::service(
-                pool("assistant")?,
-                self.engines.documents(),
-                self.engines.answerer(),
-                self.channel(Name::Course)?,
-                self.channel(Name::Content)?,
-            )?),
-            Name::Enrollment => {
-                routes.add_service(smartcourse_enrollment::service(self.enrollment("enrollment")?))
+            Name::User => routes.add_service(smartcourse_user::service(config, pool("user")?)?),
+            Name::Course => {
+                let deps = smartcourse_course::Dependencies {
+                    documents: self.engines.documents(),
+                    workflows: self.engines.workflows(),
+                    enrollment: self.channel(Name::Enrollment)?,
+                };
+                routes.add_service(smartcourse_course::service(config, pool("course")?, deps)?)
             }
-            Name::Progress => routes.add_service(smartcourse_progress::service(
-                config,
-                pool("progress")?,
-                smartcourse_progress::Dependencies {
+            Name::Content => {
+                let deps = self.content().await?;
+                routes.add_service(smartcourse_content::service(config, pool("content")?, deps)?)
+            }
+            Name::Assistant => {
+                let deps = smartcourse_assistant::Dependencies {
+                    documents: self.engines.documents(),
+                    answerer: self.engines.answerer(),
+                    course: self.channel(Name::Course)?,
+                    content: self.channel(Name::Content)?,
+                };
+                routes.add_service(smartcourse_assistant::service(config, pool("assistant")?, deps)?)
+            }
+            Name::Enrollment => {
+                let deps = self.enrollment()?;
+                routes.add_service(smartcourse_enrollment::service(
+                    config,
+                    pool("enrollment")?,
+                    deps,
+                )?)
+            }
+            Name::Progress => {
+                let deps = smartcourse_progress::Dependencies {
                     course: self.channel(Name::Course)?,
                     enrollment: self.channel(Name::Enrollment)?,
                     user: self.channel(Name::User)?,
-                },
-            )?),
+                };
+                routes.add_service(smartcourse_progress::service(config, pool("progress")?, deps)?)
+            }
             Name::Notification => {
-                let enrollment = self.channel(Name::Enrollment)?;
+                let deps = smartcourse_notification::Dependencies {
+                    pusher: self.engines.pusher()?,
+                    enrollment: self.channel(Name::Enrollment)?,
+                };
                 routes.add_service(smartcourse_notification::service(
                     config,
                     pool("notification")?,
-                    self.engines.pusher()?,
-                    enrollment,
+                    deps,
                 )?)
             }
             Name::Analytics => routes.add_service(smartcourse_analytics::service(
@@ -167,21 +175,17 @@ impl<'a> ServiceHost<'a> {
         })
     }
 
-    /// What the enrollment service and its consumers work with, over a pool of this name.
-    pub(crate) fn enrollment(&self, pool: &str) -> Result<smartcourse_enrollment::State> {
-        Ok(smartcourse_enrollment::State::new(
-            self.config,
-            postgres::pool(&self.config.postgres, pool)?,
-            smartcourse_enrollment::Dependencies {
-                course: self.channel(Name::Course)?,
-                user: self.channel(Name::User)?,
-                progress: self.channel(Name::Progress)?,
-            },
-        ))
+    /// What the enrollment service and its consumers stand on.
+    pub(crate) fn enrollment(&self) -> Result<smartcourse_enrollment::Dependencies> {
+        Ok(smartcourse_enrollment::Dependencies {
+            course: self.channel(Name::Course)?,
+            user: self.channel(Name::User)?,
+            progress: self.channel(Name::Progress)?,
+        })
     }
 
-    /// The engines of the content service.
-    async fn content_deps(&self) -> Result<smartcourse_content::Dependencies> {
+    /// What the content service stands on.
+    async fn content(&self) -> Result<smartcourse_content::Dependencies> {
         let engines = self.engines;
         let sandbox = sandbox()?;
         say_confinement(&sandbox).await;

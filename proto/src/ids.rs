@@ -14,6 +14,12 @@ macro_rules! ids {
                 self.0.fmt(f)
             }
         }
+
+        impl From<i64> for $name {
+            fn from(id: i64) -> Self {
+                Self(id)
+            }
+        }
     )*};
 }
 
@@ -22,6 +28,8 @@ ids! {
     UserId,
     /// A course.
     CourseId,
+    /// A student's enrollment in a course; its epochs share it.
+    EnrollmentId,
 }
 
 /// One version of one course; the first version is 1.
@@ -45,5 +53,11 @@ impl From<&crate::common::VersionRef> for VersionId {
             course_id: CourseId(value.course_id),
             version: value.version,
         }
+    }
+}
+
+impl From<crate::common::VersionRef> for VersionId {
+    fn from(value: crate::common::VersionRef) -> Self {
+        Self::from(&value)
     }
 }

@@ -29,12 +29,11 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
         progress: way(),
     };
     let documents = Arc::new(documents::postgres::Postgres::new(pool.clone()));
-    let enrollment = smartcourse_enrollment::State::new(&config, pool, deps);
     Ok(vec![
         Box::new(smartcourse_course::Deletions::new(documents)),
         Box::new(smartcourse_content::Retention::new(&config.content)),
         Box::new(smartcourse_content::Deletions),
-        Box::new(smartcourse_enrollment::Commands::new(enrollment)),
+        Box::new(smartcourse_enrollment::Commands::new(&config, pool, deps)),
         Box::new(smartcourse_enrollment::Completions),
         Box::new(smartcourse_progress::Republished),
         Box::new(smartcourse_notification::Feed::new(&config)),

@@ -115,10 +115,15 @@ async fn enrollment() -> Result<()> {
 
     let student = world.sign_up("student").await?;
     enroll(&student, course).await?;
-    keep(&world, &workflow_id(course, student.id), "enrollment-happy.json").await?;
+    keep(
+        &world,
+        &workflow_id(course.into(), student.id.into()),
+        "enrollment-happy.json",
+    )
+    .await?;
 
     let draft = instructor.course(&LESSONS).await?;
-    let raw = workflow_id(draft, student.id);
+    let raw = workflow_id(draft.into(), student.id.into());
     world.start_enrollment(draft, student.id)?;
     keep(&world, &raw, "enrollment-refused.json").await?;
 
@@ -126,7 +131,7 @@ async fn enrollment() -> Result<()> {
     world.restart("worker", &[]).await?;
     keep(
         &world,
-        &workflow_id(course, student.id),
+        &workflow_id(course.into(), student.id.into()),
         "enrollment-retried.json",
     )
     .await?;
@@ -138,7 +143,7 @@ async fn enrollment() -> Result<()> {
     world.restart("worker", &[]).await?;
     keep(
         &world,
-        &workflow_id(course, student.id),
+        &workflow_id(course.into(), student.id.into()),
         "enrollment-returned.json",
     )
     .await

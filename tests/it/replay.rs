@@ -61,7 +61,7 @@ impl Reordered {
     pub(crate) async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<PublishResult> {
         let input = ctx.state(|state| state.input.clone());
         let target = VersionRef {
-            course_id: input.course_id,
+            course_id: input.course_id.0,
             ..VersionRef::default()
         };
         let options = input
@@ -92,8 +92,8 @@ impl ReorderedEnrollment {
     pub(crate) async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<EnrollResult> {
         let input = ctx.state(|state| state.input.clone());
         let epoch = EpochRef {
-            course_id: input.course_id,
-            user_id: input.user_id,
+            course_id: input.course_id.0,
+            user_id: input.user_id.0,
             ..EpochRef::default()
         };
         let options = input.settings.quick(

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use smartcourse_proto::{
     common::VersionRef,
     content::{LessonPlan, LessonRef, LessonTask, Readiness},
+    ids::VersionId,
 };
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -38,8 +39,8 @@ pub const EXTRACTING: u8 = PlanExtraction::DECLARATION.number();
 pub const EMBEDDING: u8 = PlanEmbedding::DECLARATION.number();
 
 /// The id that names the processing of a version.
-pub fn workflow_id(course_id: i64, version: i32) -> String {
-    format!("content-{course_id}-v{version}")
+pub fn workflow_id(version: VersionId) -> String {
+    format!("content-{version}")
 }
 
 /// Input of the workflow.

@@ -17,6 +17,7 @@ use smartcourse_proto::{
     content::Readiness,
     course::{Attempt, BeginAttemptRequest, MarkPublishedRequest},
     enrollment::PrepareRequest,
+    ids::{CourseId, VersionId},
 };
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -37,15 +38,15 @@ use crate::{
 };
 
 /// The id that names one publish of one version.
-pub fn workflow_id(course_id: i64, version: i32) -> String {
-    format!("publish-{course_id}-v{version}")
+pub fn workflow_id(version: VersionId) -> String {
+    format!("publish-{version}")
 }
 
 /// Input of the workflow. A raw start needs only the course.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PublishInput {
     /// The course.
-    pub course_id: i64,
+    pub course_id: CourseId,
     /// The accepted attempt; absent for a raw start.
     #[serde(default)]
     pub attempt_id: Option<String>,
@@ -170,7 +171,7 @@ async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
             let cause = cancelled_or(ctx, cause);
             let target = VersionRef {
                 attempt_id: input.attempt_id.unwrap_or_default(),
-                course_id: input.course_id,
+                course_id: input.course_id.0,
                 version: input.version.unwrap_or_default(),
             };
             return undo(ctx, &input.settings, &target, cause).await;
@@ -184,7 +185,7 @@ async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
     }
     let target = VersionRef {
         attempt_id: facts.attempt_id,
-        course_id: input.course_id,
+        course_id: input.course_id.0,
         version: facts.version,
     };
     match before_deadline(ctx, &input.settings, &target, facts.max_enrollments).await {
@@ -198,7 +199,7 @@ async fn attempt(ctx: &Ctx) -> Result<PublishResult, Cause> {
 
 async fn begin(ctx: &Ctx, input: &PublishInput) -> Result<Attempt, Cause> {
     let begin = BeginAttemptRequest {
-        course_id: input.course_id,
+        course_id: input.course_id.0,
         attempt_id: input.attempt_id.clone(),
         workflow_id: ctx.workflow_id().to_owned(),
         run_id: ctx.run_id().to_owned(),
@@ -345,7 +346,7 @@ async fn process_content(
         settings: settings.clone(),
     };
     let options = ChildWorkflowOptions::builder()
-        .workflow_id(content_processing::workflow_id(target.course_id, target.version))
+        .workflow_id(content_processing::workflow_id(target.into()))
         .cancel_type(ChildWorkflowCancellationType::WaitCancellationCompleted)
         .cancellation_token(token.clone())
         .execution_timeout(settings.execution_timeout())

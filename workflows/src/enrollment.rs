@@ -13,7 +13,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use smartcourse_proto::{analytics::AwaitAnalyticsRequest, common::EpochRef, enrollment::EnsureRequest};
+use smartcourse_proto::{
+    analytics::AwaitAnalyticsRequest,
+    common::EpochRef,
+    enrollment::EnsureRequest,
+    ids::{CourseId, UserId},
+};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowContextView, WorkflowResult,
@@ -35,7 +40,7 @@ pub const EXECUTION_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 const AWAIT_TRIES: u32 = 2;
 
 /// The id that names the onboarding of one student in one course.
-pub fn workflow_id(course_id: i64, user_id: i64) -> String {
+pub fn workflow_id(course_id: CourseId, user_id: UserId) -> String {
     format!("enroll-{course_id}-{user_id}")
 }
 
@@ -43,9 +48,9 @@ pub fn workflow_id(course_id: i64, user_id: i64) -> String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EnrollInput {
     /// The course.
-    pub course_id: i64,
+    pub course_id: CourseId,
     /// The student.
-    pub user_id: i64,
+    pub user_id: UserId,
     /// The accepted epoch; absent for a raw start.
     #[serde(default)]
     pub epoch: Option<i32>,
@@ -120,8 +125,8 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
     loop {
         enter(ctx, 1);
         let ensure = EnsureRequest {
-            course_id: input.course_id,
-            user_id: input.user_id,
+            course_id: input.course_id.0,
+            user_id: input.user_id.0,
             epoch: accepted,
             workflow_id: ctx.workflow_id().to_owned(),
             run_id: ctx.run_id().to_owned(),
@@ -137,8 +142,8 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
         let epoch = EpochRef {
             enrollment_id: facts.enrollment_id,
             epoch: facts.epoch,
-            course_id: input.course_id,
-            user_id: input.user_id,
+            course_id: input.course_id.0,
+            user_id: input.user_id.0,
         };
         if facts.nothing_to_do {
             return Ok(result(&epoch, true));

@@ -8,7 +8,7 @@ use axum::{extract::State, middleware::Next, response::IntoResponse};
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
 use tokio::net::TcpListener;
-use tonic::{Request, Status, service::Routes};
+use tonic::{Request, Response, Status, service::Routes};
 use tracing::Instrument;
 
 use crate::{
@@ -168,6 +168,17 @@ impl Actor {
 pub fn from_workflow<T>(request: Request<T>) -> Result<T> {
     Actor::of(&request).require_service()?;
     Ok(request.into_inner())
+}
+
+/// What an RPC answers.
+pub type Reply<T> = Result<Response<T>, Status>;
+
+/// The outcome of an operation as the answer of its RPC.
+///
+/// # Errors
+/// The operation's, as a status.
+pub fn reply<T>(outcome: Result<T>) -> Reply<T> {
+    outcome.map(Response::new).map_err(Status::from)
 }
 
 /// Serves until the process stops, then finishes what is in flight.

@@ -3,20 +3,17 @@
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt as _};
-use smartcourse_platform::{grpc::Actor, unbroken};
+use smartcourse_platform::{
+    grpc::{Actor, Reply, reply},
+    unbroken,
+};
 use smartcourse_proto::assistant::{assistant_service_server::AssistantService, *};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Status};
 
-use crate::{State, ask, conversations};
+use crate::{State, ops};
 
 /// The gRPC face of the service.
-pub struct Api(Arc<State>);
-
-impl Api {
-    pub(crate) fn new(state: State) -> Self {
-        Self(Arc::new(state))
-    }
-}
+pub struct Api(pub(crate) Arc<State>);
 
 /// The events of an answer: what it is about, its sources, its words, the whole.
 fn events(answer: Answer) -> Vec<AskEvent> {
@@ -57,38 +54,23 @@ fn events(answer: Answer) -> Vec<AskEvent> {
 impl AssistantService for Api {
     type AskStream = BoxStream<'static, Result<AskEvent, Status>>;
 
-    async fn ask(&self, request: Request<AskRequest>) -> Result<Response<Self::AskStream>, Status> {
+    async fn ask(&self, request: Request<AskRequest>) -> Reply<Self::AskStream> {
         // The turn is kept before the first word is sent: a reader who drops off finds it in the conversation.
-        let answer = ask::ask(&self.0, Actor::of(&request), request.into_inner()).await?;
-        Ok(Response::new(
-            stream::iter(events(answer).into_iter().map(Ok)).boxed(),
-        ))
+        let answer = ops::ask::ask(&self.0, Actor::of(&request), request.into_inner()).await;
+        reply(answer.map(|answer| stream::iter(events(answer).into_iter().map(Ok)).boxed()))
     }
-
     async fn list_conversations(
         &self,
         request: Request<ListConversationsRequest>,
-    ) -> Result<Response<ConversationPage>, Status> {
-        let actor = Actor::of(&request);
-        Ok(Response::new(
-            conversations::list(&self.0, actor, request.into_inner()).await?,
-        ))
+    ) -> Reply<ConversationPage> {
+        reply(ops::conversations::list(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-
-    async fn get_conversation(
-        &self,
-        request: Request<ConversationRef>,
-    ) -> Result<Response<Conversation>, Status> {
-        let actor = Actor::of(&request);
-        Ok(Response::new(
-            conversations::get(&self.0, actor, &request.into_inner().id).await?,
-        ))
+    async fn get_conversation(&self, request: Request<ConversationRef>) -> Reply<Conversation> {
+        reply(ops::conversations::get(&self.0, Actor::of(&request), &request.into_inner().id).await)
     }
-
-    async fn delete_conversation(&self, request: Request<ConversationRef>) -> Result<Response<()>, Status> {
-        let actor = Actor::of(&request);
-        let (state, id) = (Arc::clone(&self.0), request.into_inner().id);
-        unbroken(async move { conversations::delete(&state, actor, &id).await }).await?;
-        Ok(Response::new(()))
+    async fn delete_conversation(&self, request: Request<ConversationRef>) -> Reply<()> {
+        let (state, actor) = (Arc::clone(&self.0), Actor::of(&request));
+        let id = request.into_inner().id;
+        reply(unbroken(async move { ops::conversations::delete(&state, actor, &id).await }).await)
     }
 }

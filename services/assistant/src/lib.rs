@@ -3,15 +3,15 @@
 //! Owns schema `assistant` and the documents of collection `assistant.conversations`. Serves
 //! `smartcourse.assistant.AssistantService`. Emits `assistant.answered`. Who may ask is decided by the gateway.
 
-mod ask;
-mod conversations;
 mod grpc;
+mod ops;
 
 use std::sync::Arc;
 
 use smartcourse_platform::{
     Result,
-    grpc::{MAX_MESSAGE, Transport},
+    config::Config,
+    grpc::Transport,
     ports::{answers::Answerer, documents::Documents},
     postgres,
 };
@@ -40,25 +40,31 @@ pub(crate) struct State {
     pub(crate) content: ContentStub<Transport>,
 }
 
-/// The gRPC service over a database, the documents, what answers, and the course and content services.
+/// What the service stands on.
 ///
-/// `documents` should not share `pool`: a document is written while a transaction is open.
+/// `documents` should not share the service's pool: a document is written while a transaction is open.
+pub struct Dependencies {
+    /// Conversations.
+    pub documents: Arc<dyn Documents>,
+    /// What answers.
+    pub answerer: Arc<dyn Answerer>,
+    /// What is published.
+    pub course: Transport,
+    /// Passages.
+    pub content: Transport,
+}
+
+/// The gRPC server of this service.
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(
-    pool: PgPool,
-    documents: Arc<dyn Documents>,
-    answerer: Arc<dyn Answerer>,
-    course: Transport,
-    content: Transport,
-) -> Result<AssistantServiceServer<Api>> {
+pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<AssistantServiceServer<Api>> {
     let state = State {
         pool,
-        documents,
-        answerer,
-        course: CourseStub::new(course),
-        content: ContentStub::new(content),
+        documents: deps.documents,
+        answerer: deps.answerer,
+        course: CourseStub::new(deps.course),
+        content: ContentStub::new(deps.content),
     };
-    Ok(AssistantServiceServer::new(Api::new(state)).max_decoding_message_size(MAX_MESSAGE))
+    Ok(AssistantServiceServer::limited(Api(Arc::new(state))))
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
-use smartcourse_platform::grpc::{Actor, from_workflow};
+use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
 use smartcourse_proto::{
     common::{Swept, VersionRef},
     content::{content_service_server::ContentService, *},
 };
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 use crate::{
     State,
@@ -16,23 +16,10 @@ use crate::{
         self,
         discard::{Part, discard},
     },
-    retention,
 };
 
 /// The gRPC face of the service.
-pub struct Api(Arc<State>);
-
-impl Api {
-    pub(crate) fn new(state: State) -> Self {
-        Self(Arc::new(state))
-    }
-}
-
-type Reply<T> = Result<Response<T>, Status>;
-
-fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
-    result.map(Response::new).map_err(Status::from)
-}
+pub struct Api(pub(crate) Arc<State>);
 
 #[tonic::async_trait]
 impl ContentService for Api {
@@ -49,7 +36,14 @@ impl ContentService for Api {
         reply(ops::assets::read(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn preview_publish(&self, request: Request<PreviewRequest>) -> Reply<Preview> {
-        reply(ops::preview::preview(&self.0, Actor::of(&request), request.into_inner().course_id).await)
+        reply(
+            ops::preview::preview(
+                &self.0,
+                Actor::of(&request),
+                request.into_inner().course_id.into(),
+            )
+            .await,
+        )
     }
     async fn search(&self, request: Request<SearchRequest>) -> Reply<SearchPage> {
         reply(ops::search::search(&self.0, request.into_inner()).await)
@@ -62,49 +56,44 @@ impl ContentService for Api {
     }
 
     async fn check_assets(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::stage::check(&self.0, (&from_workflow(request)?).into()).await)
+        reply(ops::stage::check(&self.0, from_workflow(request)?.into()).await)
     }
     async fn upload_assets(&self, request: Request<VersionRef>) -> Reply<CopiedAssets> {
-        reply(ops::stage::copy_all(&self.0, (&from_workflow(request)?).into()).await)
+        reply(ops::stage::copy_all(&self.0, from_workflow(request)?.into()).await)
     }
     async fn plan_extraction(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
-        reply(ops::plan::plan(&self.0, (&from_workflow(request)?).into()).await)
+        reply(ops::plan::plan(&self.0, from_workflow(request)?.into()).await)
     }
     async fn extract_lesson(&self, request: Request<LessonRef>) -> Reply<ExtractReply> {
         reply(ops::extract::extract(&self.0, from_workflow(request)?).await)
     }
     async fn plan_embedding(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
-        reply(ops::embed::plan(&self.0, (&from_workflow(request)?).into()).await)
+        reply(ops::embed::plan(&self.0, from_workflow(request)?.into()).await)
     }
     async fn embed_lesson(&self, request: Request<LessonRef>) -> Reply<Self::EmbedLessonStream> {
-        Ok(Response::new(ops::embed::lesson(
-            Arc::clone(&self.0),
-            from_workflow(request)?,
-        )))
+        let lesson = from_workflow(request)?;
+        reply(Ok(ops::embed::lesson(Arc::clone(&self.0), lesson)))
     }
     async fn mark_ai_ready(&self, request: Request<VersionRef>) -> Reply<Readiness> {
-        reply(ops::ready::mark(&self.0, (&from_workflow(request)?).into()).await)
+        reply(ops::ready::mark(&self.0, from_workflow(request)?.into()).await)
     }
     async fn index_course(&self, request: Request<VersionRef>) -> Reply<IndexReply> {
-        reply(ops::ready::index(&self.0, (&from_workflow(request)?).into()).await)
+        reply(ops::ready::index(&self.0, from_workflow(request)?.into()).await)
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
         from_workflow(request)?;
-        let removed = retention::sweep(&self.0.pool, &self.0.deps).await;
-        reply(removed.map(|count| Swept {
-            removed: count as u64,
-        }))
+        reply(ops::sweep::sweep(&self.0).await)
     }
     async fn discard_files(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Files).await)
+        reply(discard(&self.0, from_workflow(request)?.into(), Part::Files).await)
     }
     async fn discard_chunks(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Chunks).await)
+        reply(discard(&self.0, from_workflow(request)?.into(), Part::Chunks).await)
     }
     async fn discard_vectors(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Vectors).await)
+        reply(discard(&self.0, from_workflow(request)?.into(), Part::Vectors).await)
     }
     async fn discard_index(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, (&from_workflow(request)?).into(), Part::Index).await)
+        reply(discard(&self.0, from_workflow(request)?.into(), Part::Index).await)
     }
 }

@@ -7,13 +7,18 @@
 //! Everything of a version is written under a share lock on its row in `content.versions`. A discard takes the row
 //! alone and leaves a tombstone: earlier writes are seen and removed, later ones are refused.
 
+mod chunk;
+mod consumers;
+mod course;
+mod documents;
 mod grpc;
 mod language;
-mod model;
+mod lesson;
 mod ops;
-mod removal;
-mod retention;
+mod source;
 mod store;
+mod tasks;
+mod write;
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +26,7 @@ use moka::future::Cache;
 use smartcourse_platform::{
     Result,
     config::Config,
-    grpc::{MAX_MESSAGE, Transport},
+    grpc::Transport,
     ports::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
     postgres,
 };
@@ -34,9 +39,9 @@ use smartcourse_proto::{
 use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
 
+pub use consumers::{Deletions, Retention};
 pub use grpc::Api;
-pub use removal::{Deletions, FileRemoval};
-pub use retention::Retention;
+pub use tasks::FileRemoval;
 
 /// Name of the gRPC service, for health checks.
 pub const NAME: &str = SERVICE_NAME;
@@ -100,7 +105,5 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cont
             .build(),
         sentences: Cache::builder().max_capacity(SENTENCES).build(),
     };
-    Ok(ContentServiceServer::new(Api::new(state))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+    Ok(ContentServiceServer::limited(Api(Arc::new(state))))
 }

@@ -3,31 +3,19 @@
 use std::sync::Arc;
 
 use smartcourse_platform::{
-    grpc::{Actor, from_workflow},
+    grpc::{Actor, Reply, from_workflow, reply},
     unbroken,
 };
 use smartcourse_proto::{
     common::VersionRef,
     course::{course_service_server::CourseService, *},
 };
-use tonic::{Request, Response, Status};
+use tonic::Request;
 
 use crate::{State, ops};
 
 /// The gRPC face of the service.
-pub struct Api(Arc<State>);
-
-impl Api {
-    pub(crate) fn new(state: State) -> Self {
-        Self(Arc::new(state))
-    }
-}
-
-type Reply<T> = Result<Response<T>, Status>;
-
-fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
-    result.map(Response::new).map_err(Status::from)
-}
+pub struct Api(pub(crate) Arc<State>);
 
 #[tonic::async_trait]
 impl CourseService for Api {
@@ -35,7 +23,7 @@ impl CourseService for Api {
         reply(ops::courses::create(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn get_course(&self, request: Request<GetCourseRequest>) -> Reply<Course> {
-        reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id).await)
+        reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_courses(&self, request: Request<GetCoursesRequest>) -> Reply<CourseList> {
         reply(ops::read::get_many(&self.0, &from_workflow(request)?.ids).await)
@@ -80,24 +68,22 @@ impl CourseService for Api {
         reply(ops::drafts::delete_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishAccepted> {
-        reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner().id).await)
+        reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
-        reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id).await)
+        reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn list_publish_marks(&self, request: Request<PublishMarksRequest>) -> Reply<PublishMarks> {
         reply(ops::status::marks(&self.0, &from_workflow(request)?.course_ids).await)
     }
     async fn cancel_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
-        reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id).await)
+        reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn list_versions(&self, request: Request<GetCourseRequest>) -> Reply<VersionList> {
-        reply(ops::versions::list(&self.0, Actor::of(&request), request.into_inner().id).await)
+        reply(ops::versions::list(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn restore(&self, request: Request<RestoreRequest>) -> Reply<PublishAccepted> {
-        let actor = Actor::of(&request);
-        let RestoreRequest { course_id, version } = request.into_inner();
-        reply(ops::publish::restore(&self.0, actor, course_id, version).await)
+        reply(ops::publish::restore(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn get_live_pointers(&self, request: Request<LivePointersRequest>) -> Reply<LivePointers> {
         reply(ops::read::live_pointers(&self.0, request.into_inner()).await)

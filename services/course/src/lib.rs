@@ -5,8 +5,15 @@
 //!
 //! Drafts are immutable documents: an edit writes a new one and moves the course's `draft_key`. A publish attempt pins
 //! the key it found, so later edits belong to the next publish.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`ops`] | one file per use case |
+//! | [`consumers`] | the events this service acts on |
+//! | [`store`] | the rows and documents |
+//! | [`model`] | what a draft may be |
 
-mod deletions;
+mod consumers;
 mod grpc;
 mod model;
 mod ops;
@@ -17,7 +24,7 @@ use std::sync::Arc;
 use smartcourse_platform::{
     Result,
     config::{self, Config},
-    grpc::{MAX_MESSAGE, Transport},
+    grpc::Transport,
     ports::{documents::Documents, workflows::Workflows},
     postgres,
     reader::Reader,
@@ -28,7 +35,7 @@ use smartcourse_proto::{
 };
 use sqlx::{PgPool, migrate::Migrator};
 
-pub use deletions::Deletions;
+pub use consumers::Deletions;
 pub use grpc::Api;
 
 /// Name of the gRPC service, for health checks.
@@ -52,27 +59,31 @@ pub(crate) struct State {
     pub(crate) runs: ops::status::RunCache,
 }
 
-/// The gRPC service over a database, the documents, the workflows and the enrollment service.
+/// What the service stands on.
 ///
-/// `documents` should not share `pool`: a document is written while a transaction is open.
+/// `documents` should not share the service's pool: a document is written while a transaction is open.
+pub struct Dependencies {
+    /// Drafts and versions.
+    pub documents: Arc<dyn Documents>,
+    /// Asked only for what a status can show.
+    pub workflows: Arc<dyn Workflows>,
+    /// Who keeps the limits of seats.
+    pub enrollment: Transport,
+}
+
+/// The gRPC server of this service.
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(
-    config: &Config,
-    pool: PgPool,
-    documents: Arc<dyn Documents>,
-    workflows: Arc<dyn Workflows>,
-    enrollment: Transport,
-) -> Result<CourseServiceServer<Api>> {
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<CourseServiceServer<Api>> {
     let publish = &config.publish;
     let state = State {
         reader: Reader::new(pool.clone()),
         pool,
-        documents,
-        workflows,
+        documents: deps.documents,
+        workflows: deps.workflows,
         temporal: config.temporal.clone(),
-        enrollment: EnrollmentStub::new(enrollment),
+        enrollment: EnrollmentStub::new(deps.enrollment),
         settings: smartcourse_workflows::policy::Settings {
             deadline_seconds: publish.deadline_seconds,
             lanes: publish.lanes,
@@ -82,7 +93,5 @@ pub fn service(
         },
         runs: ops::status::run_cache(),
     };
-    Ok(CourseServiceServer::new(Api::new(state))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+    Ok(CourseServiceServer::limited(Api(Arc::new(state))))
 }

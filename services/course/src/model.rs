@@ -11,6 +11,7 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     common::Money,
     course::{Content, Lesson, LessonType, Module, QuestionKind, Quiz},
+    ids::CourseId,
 };
 
 /// Characters of a title at most.
@@ -111,7 +112,7 @@ pub(crate) fn new_id(prefix: &str) -> String {
 
 /// The id of a module or lesson that a caller may ask for twice under one key: the same key gives the same id, so the
 /// draft itself remembers that it was made.
-pub(crate) fn id_for_key(prefix: &str, course_id: i64, key: &str) -> String {
+pub(crate) fn id_for_key(prefix: &str, course_id: CourseId, key: &str) -> String {
     let name = format!("{prefix}:{course_id}:{key}");
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes());
     format!("{prefix}-{}", &id.simple().to_string()[..12])

@@ -5,8 +5,8 @@ use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
 use smartcourse_proto::{
     Wire,
     common::Money,
-    course::{Content, Course, CourseStatus, Level, Seats},
-    ids::UserId,
+    course::{Content, Course, CourseStatus, Level, PublishState, Seats},
+    ids::{CourseId, UserId, VersionId},
     json::timestamp::from_time,
 };
 use sqlx::{PgConnection, types::time::OffsetDateTime};
@@ -17,20 +17,20 @@ use crate::State;
 pub(crate) const CONTENT: &str = "course.content";
 
 /// Key of a new draft of a course.
-pub(crate) fn draft_key(course_id: i64) -> String {
+pub(crate) fn draft_key(course_id: CourseId) -> String {
     format!("{course_id}/d-{}", uuid::Uuid::now_v7().simple())
 }
 
 /// Key of a saved version.
-pub(crate) fn version_key(course_id: i64, version: i32) -> String {
-    format!("{course_id}/v{version}")
+pub(crate) fn version_key(version: VersionId) -> String {
+    format!("{}/v{}", version.course_id, version.version)
 }
 
 /// A row of `course.courses`.
 #[derive(Debug, Clone)]
 pub(crate) struct CourseRow {
-    pub(crate) id: i64,
-    pub(crate) instructor_id: i64,
+    pub(crate) id: CourseId,
+    pub(crate) instructor_id: UserId,
     pub(crate) title: String,
     pub(crate) description: String,
     pub(crate) category: Option<String>,
@@ -53,8 +53,8 @@ pub(crate) struct CourseRow {
 /// What decides who may do something with a course.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner {
-    pub(crate) course_id: i64,
-    pub(crate) instructor_id: i64,
+    pub(crate) course_id: CourseId,
+    pub(crate) instructor_id: UserId,
     /// Whether everybody may see it.
     pub(crate) is_live: bool,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Owner {
 impl Owner {
     /// Refuses everybody but the owner and administrators; a course they may not read does not exist for them.
     pub(crate) fn require(self, actor: Actor) -> Result<()> {
-        actor.require_owner(UserId(self.instructor_id), || {
+        actor.require_owner(self.instructor_id, || {
             if self.is_live {
                 Error::new(&codes::FORBIDDEN, "this course belongs to another instructor")
             } else {
@@ -119,7 +119,7 @@ impl From<CourseRow> for Course {
             (false, None) => CourseStatus::Draft,
         };
         Self {
-            id: row.id,
+            id: row.id.0,
             title: row.title,
             description: row.description,
             category: row.category,
@@ -140,7 +140,7 @@ impl From<CourseRow> for Course {
                 max: row.max_enrollments,
                 taken: 0,
             }),
-            instructor_id: row.instructor_id,
+            instructor_id: row.instructor_id.0,
             created_at: Some(from_time(row.created_at)),
             updated_at: Some(from_time(row.updated_at)),
             etag,
@@ -149,24 +149,24 @@ impl From<CourseRow> for Course {
     }
 }
 
-fn missing(id: i64) -> Error {
+pub(crate) fn missing(id: CourseId) -> Error {
     Error::new(&codes::NOT_FOUND, format!("there is no course {id}"))
 }
 
 /// Reads a course.
-pub(crate) async fn course(connection: impl sqlx::PgExecutor<'_>, id: i64) -> Result<CourseRow> {
-    sqlx::query_as!(CourseRow, "select * from course.courses where id = $1", id)
+pub(crate) async fn course(connection: impl sqlx::PgExecutor<'_>, id: CourseId) -> Result<CourseRow> {
+    sqlx::query_as!(CourseRow, "select * from course.courses where id = $1", id.0)
         .fetch_optional(connection)
         .await?
         .ok_or_else(|| missing(id))
 }
 
 /// Reads and locks a course: the first lock of every transaction that touches its attempts.
-pub(crate) async fn lock_course(connection: &mut PgConnection, id: i64) -> Result<CourseRow> {
+pub(crate) async fn lock_course(connection: &mut PgConnection, id: CourseId) -> Result<CourseRow> {
     sqlx::query_as!(
         CourseRow,
         "select * from course.courses where id = $1 for update",
-        id
+        id.0
     )
     .fetch_optional(connection)
     .await?
@@ -177,12 +177,12 @@ pub(crate) async fn lock_course(connection: &mut PgConnection, id: i64) -> Resul
 #[derive(Debug, Clone)]
 pub(crate) struct AttemptRow {
     pub(crate) id: uuid::Uuid,
-    pub(crate) course_id: i64,
+    pub(crate) course_id: CourseId,
     pub(crate) version: i32,
     pub(crate) draft_key: String,
     pub(crate) workflow_id: String,
     pub(crate) run_id: Option<String>,
-    pub(crate) state: String,
+    pub(crate) state: PublishState,
     pub(crate) aborted: bool,
     pub(crate) step: i32,
     pub(crate) warnings: serde_json::Value,
@@ -195,23 +195,36 @@ pub(crate) struct AttemptRow {
 }
 
 impl AttemptRow {
+    /// The version it is to publish.
+    pub(crate) fn version(&self) -> VersionId {
+        VersionId {
+            course_id: self.course_id,
+            version: self.version,
+        }
+    }
+
     /// Whether it may still be published.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(self.state.as_str(), "accepted" | "running" | "cancelling")
+        matches!(
+            self.state,
+            PublishState::Accepted | PublishState::Running | PublishState::Cancelling
+        )
     }
 
     /// Refuses work for an attempt that is not running: the first thing each forward step does.
     pub(crate) fn require_running(&self) -> Result<()> {
-        match self.state.as_str() {
+        match self.state {
             _ if self.aborted => Err(Error::new(
                 &codes::VERSION_DISCARDED,
                 "this version was decided against",
             )),
-            "running" => Ok(()),
-            "cancelling" => Err(Error::new(&codes::PUBLISH_CANCELLED, "the publish was cancelled")),
+            PublishState::Running => Ok(()),
+            PublishState::Cancelling => {
+                Err(Error::new(&codes::PUBLISH_CANCELLED, "the publish was cancelled"))
+            }
             state => Err(Error::new(
                 &codes::ATTEMPT_CLOSED,
-                format!("the attempt is {state}"),
+                format!("the attempt is {}", state.as_text()),
             )),
         }
     }
@@ -230,7 +243,7 @@ pub(crate) async fn lock_attempt(connection: &mut PgConnection, id: &str) -> Res
         .fetch_optional(&mut *connection)
         .await?
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no attempt {id}")))?;
-    let course = lock_course(connection, course_id).await?;
+    let course = lock_course(connection, course_id.into()).await?;
     let attempt = sqlx::query_as!(
         AttemptRow,
         "select * from course.publish_attempts where id = $1",
@@ -244,12 +257,12 @@ pub(crate) async fn lock_attempt(connection: &mut PgConnection, id: &str) -> Res
 /// The latest attempt of a course.
 pub(crate) async fn latest_attempt(
     connection: impl sqlx::PgExecutor<'_>,
-    course_id: i64,
+    course_id: CourseId,
 ) -> Result<Option<AttemptRow>> {
     let row = sqlx::query_as!(
         AttemptRow,
         "select * from course.publish_attempts where course_id = $1 order by version desc limit 1",
-        course_id
+        course_id.0
     )
     .fetch_optional(connection)
     .await?;

@@ -3,27 +3,29 @@
 use async_trait::async_trait;
 use smartcourse_platform::{
     Error, Result,
+    config::Config,
     events::{Consumer, Event},
     outbox,
 };
 use smartcourse_proto::events::{CourseCompleted, EnrollmentRefused, EnrollmentRequested};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
 
-use crate::{State, enroll, student::require_student};
+use crate::{Dependencies, State, ops::enroll, student::require_student};
 
 /// `enrollment.requested`: a door for whoever may write to the log. A refusal is answered by `enrollment.refused`.
 pub struct Commands(State);
 
 impl Commands {
-    /// Enrolls by the rules of this service.
-    pub fn new(state: State) -> Self {
-        Self(state)
+    /// Enrolls by the rules of this service, over a pool of its own.
+    pub fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Self {
+        Self(State::new(config, pool, deps))
     }
 
     async fn enroll(&self, tx: &mut PgConnection, request: &EnrollmentRequested) -> Result<()> {
-        require_student(&self.0, request.user_id).await?;
-        let course = enroll::course(&self.0, request.course_id).await?;
-        enroll::accept(&self.0, tx, &course, request.user_id, None)
+        let user_id = request.user_id.into();
+        require_student(&self.0, user_id).await?;
+        let course = enroll::course(&self.0, request.course_id.into()).await?;
+        enroll::accept(&self.0, tx, &course, user_id, None)
             .await
             .map(drop)
     }

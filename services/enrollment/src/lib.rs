@@ -3,26 +3,17 @@
 //! Owns schema `enrollment`. Serves `smartcourse.enrollment.EnrollmentService`. Emits `enrollment.created`,
 //! `enrollment.dropped` and `enrollment.refused`; consumes `enrollment.requested` and `course.completed`.
 //!
-//! | room | holds |
+//! | file | holds |
 //! |---|---|
-//! | [`enroll`] | the rules, and taking a seat under the lock of the course's row |
-//! | [`student`] | who may hold one |
-//! | [`leave`] | dropping a course |
-//! | [`onboarding`] | what the workflow and the reconciler call |
+//! | [`ops`] | one file per use case: the rules, and taking a seat under the lock of the course's row |
 //! | [`consumers`] | enrollments asked for by an event; completions |
-//! | [`read`], [`access`], [`seats`] | answers |
-//! | [`prepare`] | the publish step of this service and its undoing |
+//! | [`student`] | who may hold a seat |
+//! | [`model`] | the rows, and what they look like outside |
 
-mod access;
 mod consumers;
-mod enroll;
 mod grpc;
-mod leave;
 mod model;
-mod onboarding;
-mod prepare;
-mod read;
-mod seats;
+mod ops;
 mod student;
 
 use std::{sync::Arc, time::Duration};
@@ -30,15 +21,17 @@ use std::{sync::Arc, time::Duration};
 pub use consumers::{Commands, Completions};
 pub use grpc::Api;
 use smartcourse_platform::{
+    Result,
     coalesce::Coalesce,
     config::{self, Config},
-    grpc::{MAX_MESSAGE, Transport},
+    grpc::Transport,
     postgres,
     reader::Reader,
 };
 use smartcourse_proto::{
     course::Course,
     enrollment::enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME},
+    ids::CourseId,
     stubs::{CourseStub, ProgressStub, UserStub},
 };
 use smartcourse_workflows::policy::Settings;
@@ -66,46 +59,46 @@ pub struct Dependencies {
 }
 
 /// What the operations work with.
-#[derive(Clone)]
-pub struct State {
+pub(crate) struct State {
     pub(crate) pool: PgPool,
     /// For what is read most.
-    pub(crate) reader: Arc<Reader>,
+    pub(crate) reader: Reader,
     pub(crate) course: CourseStub<Transport>,
     pub(crate) user: UserStub<Transport>,
     pub(crate) progress: ProgressStub<Transport>,
     /// A rush on one course reads it once, not once per student.
-    pub(crate) courses: Arc<Coalesce<i64, Arc<Course>>>,
+    pub(crate) courses: Coalesce<CourseId, Arc<Course>>,
     pub(crate) settings: Settings,
     pub(crate) analytics_wait_ms: i32,
-    pub(crate) temporal: Arc<config::Temporal>,
+    pub(crate) temporal: config::Temporal,
 }
 
 impl State {
-    /// Over a database and the ways to the services this one asks.
-    pub fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Self {
+    fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Self {
         Self {
-            reader: Arc::new(Reader::new(pool.clone())),
+            reader: Reader::new(pool.clone()),
             pool,
             course: CourseStub::new(deps.course),
             user: UserStub::new(deps.user),
             // A drop that asks holds a connection.
             progress: ProgressStub::new(deps.progress.with_deadline(ASK)),
-            courses: Arc::default(),
+            courses: Coalesce::default(),
             settings: Settings {
                 retry_initial_ms: config.enrollment.retry_initial_ms,
                 retry_max_seconds: config.enrollment.retry_max_seconds,
                 ..Settings::default()
             },
             analytics_wait_ms: config.enrollment.analytics_wait_ms,
-            temporal: Arc::new(config.temporal.clone()),
+            temporal: config.temporal.clone(),
         }
     }
 }
 
 /// The gRPC server of this service.
-pub fn service(state: State) -> EnrollmentServiceServer<Api> {
-    EnrollmentServiceServer::new(Api::new(state))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE)
+///
+/// # Errors
+/// None today; the signature is that of all services.
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<EnrollmentServiceServer<Api>> {
+    let state = State::new(config, pool, deps);
+    Ok(EnrollmentServiceServer::limited(Api(Arc::new(state))))
 }

@@ -2,11 +2,11 @@
 
 use smartcourse_platform::{Error, Result, config, error::codes};
 use smartcourse_proto::{
-    Wire as _,
     catalogue::Key,
     common::Problem,
     course::StepState,
     enrollment::{Enrollment, EnrollmentStatus, Onboarding, OnboardingState, OnboardingStep},
+    ids::{CourseId, EnrollmentId, UserId},
     json::timestamp::from_time,
 };
 use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
@@ -16,35 +16,35 @@ use uuid::Uuid;
 /// A row of `enrollment.enrollments`.
 #[derive(Debug, Clone)]
 pub(crate) struct EnrollmentRow {
-    pub(crate) id: i64,
-    pub(crate) course_id: i64,
-    pub(crate) user_id: i64,
-    pub(crate) status: String,
+    pub(crate) id: EnrollmentId,
+    pub(crate) course_id: CourseId,
+    pub(crate) user_id: UserId,
+    pub(crate) status: EnrollmentStatus,
     pub(crate) enrolled_at: OffsetDateTime,
     pub(crate) epoch: i32,
     pub(crate) completed_at: Option<OffsetDateTime>,
     pub(crate) dropped_at: Option<OffsetDateTime>,
-    pub(crate) onboarding: String,
+    pub(crate) onboarding: OnboardingState,
     pub(crate) run_id: Option<String>,
     pub(crate) event_id: Option<Uuid>,
-    pub(crate) instructor_id: i64,
+    pub(crate) instructor_id: UserId,
 }
 
 impl EnrollmentRow {
     /// Holds a seat.
     pub(crate) fn is_seated(&self) -> bool {
-        self.status != "dropped"
+        self.status != EnrollmentStatus::Dropped
     }
 
     pub(crate) fn is_onboarded(&self) -> bool {
-        self.onboarding == "completed"
+        self.onboarding == OnboardingState::Completed
     }
 }
 
 /// A step of the onboarding that failed at least once.
 #[derive(Debug, Clone)]
 pub(crate) struct FailedStep {
-    pub(crate) enrollment_id: i64,
+    pub(crate) enrollment_id: EnrollmentId,
     pub(crate) epoch: i32,
     pub(crate) step: i32,
     pub(crate) tries: i32,
@@ -55,20 +55,20 @@ pub(crate) struct FailedStep {
 }
 
 /// The aggregate's key in the event log.
-pub(crate) fn event_key(enrollment_id: i64) -> String {
-    Key::Enrollment.of(enrollment_id)
+pub(crate) fn event_key(enrollment_id: EnrollmentId) -> String {
+    Key::Enrollment.of(enrollment_id.0)
 }
 
-fn missing(id: i64) -> Error {
+pub(crate) fn missing(id: EnrollmentId) -> Error {
     Error::new(&codes::NOT_FOUND, format!("there is no enrollment {id}"))
 }
 
 /// Reads an enrollment.
-pub(crate) async fn by_id(connection: impl PgExecutor<'_>, id: i64) -> Result<EnrollmentRow> {
+pub(crate) async fn by_id(connection: impl PgExecutor<'_>, id: EnrollmentId) -> Result<EnrollmentRow> {
     sqlx::query_as!(
         EnrollmentRow,
         "select * from enrollment.enrollments where id = $1",
-        id
+        id.0
     )
     .fetch_optional(connection)
     .await?
@@ -76,11 +76,11 @@ pub(crate) async fn by_id(connection: impl PgExecutor<'_>, id: i64) -> Result<En
 }
 
 /// Reads and locks an enrollment.
-pub(crate) async fn lock(connection: &mut PgConnection, id: i64) -> Result<EnrollmentRow> {
+pub(crate) async fn lock(connection: &mut PgConnection, id: EnrollmentId) -> Result<EnrollmentRow> {
     sqlx::query_as!(
         EnrollmentRow,
         "select * from enrollment.enrollments where id = $1 for update",
-        id
+        id.0
     )
     .fetch_optional(connection)
     .await?
@@ -88,12 +88,15 @@ pub(crate) async fn lock(connection: &mut PgConnection, id: i64) -> Result<Enrol
 }
 
 /// The steps of these enrollments that failed, whatever their epoch.
-pub(crate) async fn failed_steps(connection: impl PgExecutor<'_>, ids: &[i64]) -> Result<Vec<FailedStep>> {
+pub(crate) async fn failed_steps(
+    connection: impl PgExecutor<'_>,
+    ids: &[EnrollmentId],
+) -> Result<Vec<FailedStep>> {
     Ok(sqlx::query_as!(
         FailedStep,
         "select enrollment_id, epoch, step, tries, error_code, error_message, done from enrollment.onboarding_steps
          where enrollment_id = any($1)",
-        ids
+        &ids.iter().map(|id| id.0).collect::<Vec<_>>()
     )
     .fetch_all(connection)
     .await?)
@@ -102,12 +105,11 @@ pub(crate) async fn failed_steps(connection: impl PgExecutor<'_>, ids: &[i64]) -
 /// What the API answers.
 pub(crate) fn outside(row: EnrollmentRow, failed: &[FailedStep], temporal: &config::Temporal) -> Enrollment {
     let workflow_id = workflow_id(row.course_id, row.user_id);
-    let status = EnrollmentStatus::from_text(&row.status).unwrap_or(EnrollmentStatus::Unspecified);
     Enrollment {
-        enrollment_id: row.id,
-        course_id: row.course_id,
-        user_id: row.user_id,
-        status: status.into(),
+        enrollment_id: row.id.0,
+        course_id: row.course_id.0,
+        user_id: row.user_id.0,
+        status: row.status.into(),
         enrolled_at: Some(from_time(row.enrolled_at)),
         completed_at: row.completed_at.map(from_time),
         dropped_at: row.dropped_at.map(from_time),
@@ -130,9 +132,9 @@ fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
         .map(|step| if step.done { step.step + 1 } else { step.step })
         .max();
     let retrying = failed.iter().any(|step| !step.done && Some(step.step) == at);
-    let state = match (row.onboarding.as_str(), retrying) {
-        ("completed", _) => OnboardingState::Completed,
-        ("accepted", _) => OnboardingState::Accepted,
+    let state = match (row.onboarding, retrying) {
+        (OnboardingState::Completed, _) => OnboardingState::Completed,
+        (OnboardingState::Accepted, _) => OnboardingState::Accepted,
         (_, true) => OnboardingState::Retrying,
         (_, false) => OnboardingState::Running,
     };
@@ -170,26 +172,26 @@ fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
 mod tests {
     use super::*;
 
-    fn row(onboarding: &str) -> EnrollmentRow {
+    fn row(onboarding: OnboardingState) -> EnrollmentRow {
         EnrollmentRow {
-            id: 1,
-            course_id: 2,
-            user_id: 3,
-            status: "active".to_owned(),
+            id: EnrollmentId(1),
+            course_id: CourseId(2),
+            user_id: UserId(3),
+            status: EnrollmentStatus::Active,
             enrolled_at: OffsetDateTime::UNIX_EPOCH,
             epoch: 2,
             completed_at: None,
             dropped_at: None,
-            onboarding: onboarding.to_owned(),
+            onboarding,
             run_id: None,
             event_id: None,
-            instructor_id: 4,
+            instructor_id: UserId(4),
         }
     }
 
     fn failed(epoch: i32, step: i32) -> FailedStep {
         FailedStep {
-            enrollment_id: 1,
+            enrollment_id: EnrollmentId(1),
             epoch,
             step,
             tries: 3,
@@ -201,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_failing_step_is_shown_with_its_cause() {
-        let shown = onboarding(&row("running"), &[failed(2, 2), failed(1, 4)]);
+        let shown = onboarding(&row(OnboardingState::Running), &[failed(2, 2), failed(1, 4)]);
         assert_eq!(shown.state(), OnboardingState::Retrying);
         assert_eq!(shown.steps[0].state(), StepState::Completed);
         assert_eq!(shown.steps[1].state(), StepState::Retrying);
@@ -216,19 +218,19 @@ mod tests {
             done: true,
             ..failed(2, 2)
         };
-        let shown = onboarding(&row("running"), std::slice::from_ref(&recovered));
+        let shown = onboarding(&row(OnboardingState::Running), std::slice::from_ref(&recovered));
         assert_eq!(shown.state(), OnboardingState::Running);
         assert_eq!(shown.steps[1].state(), StepState::Completed);
         assert_eq!((shown.steps[1].attempts, &shown.steps[1].error), (4, &None));
         assert_eq!(shown.steps[2].state(), StepState::Pending);
-        let shown = onboarding(&row("running"), &[recovered, failed(2, 3)]);
+        let shown = onboarding(&row(OnboardingState::Running), &[recovered, failed(2, 3)]);
         assert_eq!(shown.state(), OnboardingState::Retrying);
         assert_eq!(shown.steps[2].state(), StepState::Retrying);
     }
 
     #[test]
     fn an_end_is_an_end() {
-        let shown = onboarding(&row("completed"), &[failed(2, 2)]);
+        let shown = onboarding(&row(OnboardingState::Completed), &[failed(2, 2)]);
         assert_eq!(shown.state(), OnboardingState::Completed);
         assert!(
             shown
@@ -237,7 +239,7 @@ mod tests {
                 .all(|step| step.state() == StepState::Completed && step.error.is_none())
         );
         assert_eq!(
-            onboarding(&row("accepted"), &[]).state(),
+            onboarding(&row(OnboardingState::Accepted), &[]).state(),
             OnboardingState::Accepted
         );
     }

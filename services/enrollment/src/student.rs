@@ -2,13 +2,16 @@
 //! the user service about.
 
 use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
-use smartcourse_proto::user::{GetUserRequest, Role};
+use smartcourse_proto::{
+    ids::UserId,
+    user::{GetUserRequest, Role},
+};
 
 use crate::State;
 
 /// Refuses a user who is not there, or is no student. Asked before any lock is taken.
-pub(crate) async fn require_student(state: &State, user_id: i64) -> Result<()> {
-    let request = Actor::Service.request(GetUserRequest { id: user_id });
+pub(crate) async fn require_student(state: &State, user_id: UserId) -> Result<()> {
+    let request = Actor::Service.request(GetUserRequest { id: user_id.0 });
     let user = state.user.get_user(request).await?;
     if user.role() == Role::Student {
         return Ok(());

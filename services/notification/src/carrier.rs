@@ -24,9 +24,8 @@ use smartcourse_proto::{
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    deliveries,
     message::{self, Message},
-    preferences,
+    ops::{deliveries, preferences},
     templates::{Facts, Form, Templates},
 };
 
@@ -42,7 +41,7 @@ pub(crate) struct Source {
 impl Source {
     /// Looks up who is written to, and what the message names.
     async fn facts(&self, message: &Message) -> Result<(User, Facts)> {
-        let id = message.user_id;
+        let id = message.user_id.0;
         let user = self
             .user
             .get_user(Actor::Service.request(GetUserRequest { id }))
@@ -50,12 +49,12 @@ impl Source {
         let course_title = match &message.course_title {
             Some(title) => title.clone(),
             None => {
-                let id = message.course_id;
+                let id = message.course_id.0;
                 let request = Actor::Service.request(GetCourseRequest { id });
                 self.course.get_course(request).await?.title
             }
         };
-        let token = preferences::unsubscribe_token(&self.pool, id).await?;
+        let token = preferences::unsubscribe_token(&self.pool, message.user_id).await?;
         let base = &self.public_url;
         let facts = Facts {
             name: user.full_name.clone(),

@@ -38,8 +38,8 @@ impl Feed {
     ) -> Result<()> {
         let message = Message {
             template: Template::Certificate,
-            user_id: issued.user_id,
-            course_id: issued.course_id,
+            user_id: issued.user_id.into(),
+            course_id: issued.course_id.into(),
             course_title: Some(issued.course_title),
             certificate: Some(issued.code),
         };

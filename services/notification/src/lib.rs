@@ -5,12 +5,10 @@
 //! [`message`] queues them in the transaction of their cause, [`carrier`] brings them to their channel.
 
 mod carrier;
-mod deliveries;
 mod feed;
 mod grpc;
 mod message;
-mod notifications;
-mod preferences;
+mod ops;
 mod templates;
 
 use std::sync::Arc;
@@ -18,7 +16,7 @@ use std::sync::Arc;
 use smartcourse_platform::{
     Result,
     config::Config,
-    grpc::{MAX_MESSAGE, Transport},
+    grpc::Transport,
     ports::{mail::Mailer, push::Pusher, sms::Texter},
     postgres, tasks,
 };
@@ -42,21 +40,34 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("notification", sqlx::migrate!("./migrations"))
 }
 
-/// The gRPC service over a database, push messages, and the way to whoever knows who is enrolled.
+/// What the service stands on.
+pub struct Dependencies {
+    /// Push messages, where they are set up.
+    pub pusher: Option<Arc<dyn Pusher>>,
+    /// Who is enrolled.
+    pub enrollment: Transport,
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) channels: Channels,
+    pub(crate) pusher: Option<Arc<dyn Pusher>>,
+    pub(crate) enrollment: EnrollmentStub<Transport>,
+}
+
+/// The gRPC server of this service.
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(
-    config: &Config,
-    pool: PgPool,
-    pusher: Option<Arc<dyn Pusher>>,
-    enrollment: Transport,
-) -> Result<NotificationServiceServer<Api>> {
-    let enrollment = EnrollmentStub::new(enrollment);
-    let api = Api::new(pool, Channels::of(config), pusher, enrollment);
-    Ok(NotificationServiceServer::new(api)
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<NotificationServiceServer<Api>> {
+    let state = State {
+        pool,
+        channels: Channels::of(config),
+        pusher: deps.pusher,
+        enrollment: EnrollmentStub::new(deps.enrollment),
+    };
+    Ok(NotificationServiceServer::limited(Api(Arc::new(state))))
 }
 
 /// What messages leave by; a channel that is off has none.

@@ -4,18 +4,17 @@ use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
     Result,
     config::Config,
-    fault, postgres,
     tasks::{self, Task},
 };
 use smartcourse_proto::{
     Wire as _,
-    common::EpochRef,
+    ids::{CourseId, UserId},
     notification::{Channel, DeliveryState},
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::preferences;
+use crate::ops::preferences;
 
 /// The ids of deliveries are made from their cause in this namespace.
 const IDS: Uuid = Uuid::from_u128(0x6f1c_1f0b_7d4e_4c53_9a58_2b7c_90d3_e1a6);
@@ -52,8 +51,8 @@ impl Template {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Message {
     pub(crate) template: Template,
-    pub(crate) user_id: i64,
-    pub(crate) course_id: i64,
+    pub(crate) user_id: UserId,
+    pub(crate) course_id: CourseId,
     /// When the cause did not name it, it is looked up.
     #[serde(default)]
     pub(crate) course_title: Option<String>,
@@ -118,7 +117,7 @@ pub(crate) async fn queue(
             "insert into notification.deliveries (id, user_id, channel, template, state, finished_at)
              values ($1, $2, $3, $4, $5, case when $5 = 'suppressed' then now() end) on conflict (id) do nothing",
             id,
-            message.user_id,
+            message.user_id.0,
             channel.as_text(),
             template,
             state.as_text()
@@ -130,23 +129,5 @@ pub(crate) async fn queue(
             tasks::put(tx, &Task::new(id, kind(*channel), message)?).await?;
         }
     }
-    Ok(())
-}
-
-/// Queues the welcome of an enrollment; a second call has no effect.
-pub(crate) async fn queue_welcome(pool: &PgPool, configured: Channels, epoch: &EpochRef) -> Result<()> {
-    let message = Message {
-        template: Template::Welcome,
-        user_id: epoch.user_id,
-        course_id: epoch.course_id,
-        course_title: None,
-        certificate: None,
-    };
-    let cause = format!("enrollment-{}/{}", epoch.enrollment_id, epoch.epoch);
-    let mut tx = postgres::begin(pool).await?;
-    queue(&mut tx, configured, &cause, &message).await?;
-    fault::point("notification.queue_welcome_mail", "before_commit");
-    tx.commit().await?;
-    fault::point("notification.queue_welcome_mail", "after_commit");
     Ok(())
 }

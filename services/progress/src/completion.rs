@@ -4,6 +4,7 @@
 use smartcourse_platform::{Result, outbox};
 use smartcourse_proto::{
     events::{CertificateIssued, CourseCompleted, ProgressUpdated},
+    ids::CourseId,
     progress::CourseProgress,
 };
 use sqlx::PgConnection;
@@ -14,13 +15,13 @@ use crate::{code, enrollments::Enrollment, standing::Standing};
 ///
 /// Read under the enrollment's lock. A republish stores its version before it takes that lock, so either it sees the
 /// fact that is being written, or this sees its version: the last lesson is never missed between the two.
-pub(crate) async fn newest(tx: &mut PgConnection, course_id: i64, told: i32) -> Result<i32> {
+pub(crate) async fn newest(tx: &mut PgConnection, course_id: CourseId, told: i32) -> Result<i32> {
     if told == 0 {
         return Ok(0);
     }
     let heard = sqlx::query_scalar!(
         "select version from progress.published where course_id = $1",
-        course_id
+        course_id.0
     )
     .fetch_optional(tx)
     .await?;
@@ -33,7 +34,7 @@ pub(crate) async fn is_done(tx: &mut PgConnection, enrollment: &Enrollment, less
         r#"select exists (
                select from progress.progress where enrollment_id = $1 and lesson_id = $2
            ) as "done!""#,
-        enrollment.enrollment_id,
+        enrollment.enrollment_id.0,
         lesson_id
     )
     .fetch_one(tx)
@@ -50,7 +51,7 @@ pub(crate) async fn finish_lesson(
 ) -> Result<CourseProgress> {
     let new = sqlx::query!(
         "insert into progress.progress (enrollment_id, lesson_id, epoch) values ($1, $2, $3) on conflict do nothing",
-        enrollment.enrollment_id,
+        enrollment.enrollment_id.0,
         lesson_id,
         enrollment.epoch
     )
@@ -62,10 +63,10 @@ pub(crate) async fn finish_lesson(
     let standing = Standing::read(tx, enrollment, version).await?;
     if new {
         let updated = ProgressUpdated {
-            enrollment_id: enrollment.enrollment_id,
+            enrollment_id: enrollment.enrollment_id.0,
             epoch: enrollment.epoch,
-            course_id: enrollment.course_id,
-            user_id: enrollment.user_id,
+            course_id: enrollment.course_id.0,
+            user_id: enrollment.user_id.0,
             lesson_id: lesson_id.to_owned(),
             version,
             completed_lessons: standing.completed(),
@@ -95,9 +96,9 @@ pub(crate) async fn settle(
         "insert into progress.certificates (code, enrollment_id, course_id, user_id, version, course_title, full_name)
          values ($1, $2, $3, $4, $5, $6, $7)",
         code,
-        enrollment.enrollment_id,
-        enrollment.course_id,
-        enrollment.user_id,
+        enrollment.enrollment_id.0,
+        enrollment.course_id.0,
+        enrollment.user_id.0,
         version,
         course_title,
         enrollment.full_name
@@ -107,7 +108,7 @@ pub(crate) async fn settle(
     enrollment.completed_at = sqlx::query_scalar!(
         "update progress.enrollments set completed_at = now(), completed_version = $2 where enrollment_id = $1
          returning completed_at",
-        enrollment.enrollment_id,
+        enrollment.enrollment_id.0,
         version
     )
     .fetch_one(&mut *tx)
@@ -115,9 +116,9 @@ pub(crate) async fn settle(
     announce(tx, enrollment, version).await?;
     let issued = CertificateIssued {
         code,
-        enrollment_id: enrollment.enrollment_id,
-        course_id: enrollment.course_id,
-        user_id: enrollment.user_id,
+        enrollment_id: enrollment.enrollment_id.0,
+        course_id: enrollment.course_id.0,
+        user_id: enrollment.user_id.0,
         version,
         course_title: course_title.to_owned(),
     };
@@ -128,10 +129,10 @@ pub(crate) async fn settle(
 /// `course.completed` for the enrollment's epoch.
 pub(crate) async fn announce(tx: &mut PgConnection, enrollment: &Enrollment, version: i32) -> Result<()> {
     let completed = CourseCompleted {
-        enrollment_id: enrollment.enrollment_id,
+        enrollment_id: enrollment.enrollment_id.0,
         epoch: enrollment.epoch,
-        course_id: enrollment.course_id,
-        user_id: enrollment.user_id,
+        course_id: enrollment.course_id.0,
+        user_id: enrollment.user_id.0,
         version,
     };
     outbox::put_event(tx, "course.completed", &enrollment.key(), &completed).await?;

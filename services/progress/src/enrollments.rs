@@ -2,18 +2,19 @@
 //! the completion and the certificate change only while it is held.
 
 use smartcourse_platform::Result;
-use smartcourse_proto::catalogue::Key;
+use smartcourse_proto::{
+    catalogue::Key,
+    ids::{CourseId, EnrollmentId, UserId},
+};
 use sqlx::{PgConnection, types::time::OffsetDateTime};
-
-use crate::leaving;
 
 /// A learner of a course, under lock.
 #[derive(Debug, Clone)]
 pub(crate) struct Enrollment {
-    pub(crate) enrollment_id: i64,
+    pub(crate) enrollment_id: EnrollmentId,
     pub(crate) epoch: i32,
-    pub(crate) course_id: i64,
-    pub(crate) user_id: i64,
+    pub(crate) course_id: CourseId,
+    pub(crate) user_id: UserId,
     pub(crate) full_name: String,
     pub(crate) completed_at: Option<OffsetDateTime>,
     /// This epoch is known to be dropped.
@@ -23,17 +24,17 @@ pub(crate) struct Enrollment {
 impl Enrollment {
     /// The key of its events.
     pub(crate) fn key(&self) -> String {
-        Key::Enrollment.of(self.enrollment_id)
+        Key::Enrollment.of(self.enrollment_id.0)
     }
 }
 
 /// Locks an enrollment until the transaction ends.
-pub(crate) async fn lock(tx: &mut PgConnection, enrollment_id: i64) -> Result<Option<Enrollment>> {
+pub(crate) async fn lock(tx: &mut PgConnection, enrollment_id: EnrollmentId) -> Result<Option<Enrollment>> {
     let locked = sqlx::query_as!(
         Enrollment,
         r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at, false as "dropped!"
            from progress.enrollments where enrollment_id = $1 for update"#,
-        enrollment_id
+        enrollment_id.0
     )
     .fetch_optional(&mut *tx)
     .await?;
@@ -41,20 +42,35 @@ pub(crate) async fn lock(tx: &mut PgConnection, enrollment_id: i64) -> Result<Op
         return Ok(None);
     };
     // A statement of its own: what was written down while the lock was waited for has to be seen.
-    enrollment.dropped = leaving::is_noted(tx, enrollment_id, enrollment.epoch).await?;
+    enrollment.dropped = is_left(tx, enrollment_id, enrollment.epoch).await?;
     Ok(Some(enrollment))
 }
 
+/// Whether an epoch was left, or is being left.
+async fn is_left(tx: &mut PgConnection, enrollment_id: EnrollmentId, epoch: i32) -> Result<bool> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select from progress.drops where enrollment_id = $1 and epoch >= $2) as "noted!""#,
+        enrollment_id.0,
+        epoch
+    )
+    .fetch_one(tx)
+    .await?)
+}
+
 /// An enrollment without its lock, for reading.
-pub(crate) async fn find(tx: &mut PgConnection, course_id: i64, user_id: i64) -> Result<Option<Enrollment>> {
+pub(crate) async fn find(
+    tx: &mut PgConnection,
+    course_id: CourseId,
+    user_id: UserId,
+) -> Result<Option<Enrollment>> {
     Ok(sqlx::query_as!(
         Enrollment,
         r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at,
                exists (select from progress.drops d
                        where d.enrollment_id = e.enrollment_id and d.epoch >= e.epoch) as "dropped!"
            from progress.enrollments e where course_id = $1 and user_id = $2"#,
-        course_id,
-        user_id
+        course_id.0,
+        user_id.0
     )
     .fetch_optional(tx)
     .await?)

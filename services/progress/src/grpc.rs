@@ -1,32 +1,18 @@
 //! `smartcourse.progress.ProgressService`: decode, operate, encode.
 
-use smartcourse_platform::{
-    Error,
-    grpc::{Actor, from_workflow},
-};
+use std::sync::Arc;
+
+use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
 use smartcourse_proto::{
     common::{EpochRef, VersionRef},
-    course::ManifestRequest,
     progress::{progress_service_server::ProgressService, *},
 };
-use tonic::{Request, Response, Status};
+use tonic::Request;
 
-use crate::{State, leaving, ops, prepare};
+use crate::{State, ops};
 
-/// The service.
-pub struct Api(State);
-
-impl Api {
-    pub(crate) fn new(state: State) -> Self {
-        Self(state)
-    }
-}
-
-type Reply<T> = Result<Response<T>, Status>;
-
-fn reply<T>(result: smartcourse_platform::Result<T>) -> Reply<T> {
-    result.map(Response::new).map_err(Status::from)
-}
+/// The gRPC face of the service.
+pub struct Api(pub(crate) Arc<State>);
 
 #[tonic::async_trait]
 impl ProgressService for Api {
@@ -40,35 +26,25 @@ impl ProgressService for Api {
         reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn list_certificates(&self, request: Request<ListCertificatesRequest>) -> Reply<CertificatePage> {
-        let actor = Actor::of(&request);
-        reply(ops::certificates::list(&self.0.pool, actor, request.into_inner()).await)
+        reply(ops::certificates::list(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn get_certificate(&self, request: Request<CertificateRef>) -> Reply<Certificate> {
-        reply(ops::certificates::get(&self.0.pool, &request.get_ref().code).await)
+        reply(ops::certificates::get(&self.0, &request.into_inner().code).await)
     }
     async fn get_certificate_pdf(&self, request: Request<CertificateRef>) -> Reply<CertificatePdf> {
-        reply(ops::certificates::pdf(&self.0.pool, &request.get_ref().code).await)
+        reply(ops::certificates::pdf(&self.0, &request.into_inner().code).await)
     }
 
     async fn prepare_course(&self, request: Request<VersionRef>) -> Reply<()> {
-        let version = from_workflow(request)?;
-        let ask = ManifestRequest {
-            course_id: version.course_id,
-            version: version.version,
-        };
-        let manifest = self.0.course.get_manifest(Actor::Service.request(ask)).await?;
-        let content = manifest
-            .content
-            .ok_or_else(|| Error::internal("a manifest without content"))?;
-        reply(prepare::prepare(&self.0.pool, &version, &content).await)
+        reply(ops::prepare::prepare(&self.0, from_workflow(request)?.into()).await)
     }
     async fn discard_course(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(prepare::discard(&self.0.pool, &from_workflow(request)?).await)
-    }
-    async fn leave(&self, request: Request<LeaveRequest>) -> Reply<()> {
-        reply(leaving::leave(&self.0.pool, from_workflow(request)?).await)
+        reply(ops::prepare::discard(&self.0, from_workflow(request)?.into()).await)
     }
     async fn initialise_progress(&self, request: Request<EpochRef>) -> Reply<()> {
         reply(ops::initialise::initialise(&self.0, from_workflow(request)?).await)
+    }
+    async fn leave(&self, request: Request<LeaveRequest>) -> Reply<()> {
+        reply(ops::leave::leave(&self.0, from_workflow(request)?).await)
     }
 }

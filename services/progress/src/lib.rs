@@ -17,40 +17,34 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`prepare`] | the publish step: the lessons of a version, and its undoing |
+//! | [`ops`] | one file per use case |
+//! | [`consumers`] | what a republish and a drop mean |
+//! | [`learner`] | who learns here |
 //! | [`enrollments`] | the row that is the lock of everything about a learner |
-//! | [`leaving`] | what a drop asks first |
 //! | [`completion`] | from a finished lesson to a completed course and its certificate |
 //! | [`grading`] | quizzes |
 //! | [`code`], [`pdf`] | certificates as a code and as a page |
-//! | [`ops`] | one file per use case |
-//! | [`republished`] | what a republish and a drop mean |
 
 mod code;
 mod completion;
+mod consumers;
 mod enrollments;
 mod grading;
 mod grpc;
-mod leaving;
+mod learner;
 mod numbers;
 mod ops;
 mod pdf;
-mod prepare;
-mod republished;
 mod standing;
 
 use std::sync::Arc;
 
+pub use consumers::Republished;
 pub use grpc::Api;
-pub use republished::Republished;
-use smartcourse_platform::{
-    Result,
-    config::Config,
-    grpc::{MAX_MESSAGE, Transport},
-    postgres,
-};
+use smartcourse_platform::{Result, config::Config, grpc::Transport, postgres};
 use smartcourse_proto::{
     course::Quiz,
+    ids::VersionId,
     progress::progress_service_server::{ProgressServiceServer, SERVICE_NAME},
     stubs::{CourseStub, EnrollmentStub, UserStub},
 };
@@ -79,7 +73,7 @@ pub(crate) struct State {
     pub(crate) enrollment: EnrollmentStub<Transport>,
     pub(crate) user: UserStub<Transport>,
     /// Quizzes by course, version and lesson: versions never change.
-    pub(crate) quizzes: moka::future::Cache<(i64, i32, String), Arc<Quiz>>,
+    pub(crate) quizzes: moka::future::Cache<(VersionId, String), Arc<Quiz>>,
 }
 
 /// The migrations of this service's schema.
@@ -99,7 +93,5 @@ pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<Pro
         user: UserStub::new(deps.user),
         quizzes: moka::future::Cache::new(QUIZZES),
     };
-    Ok(ProgressServiceServer::new(Api::new(state))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+    Ok(ProgressServiceServer::limited(Api(Arc::new(state))))
 }

@@ -6,6 +6,7 @@ use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{
     Wire as _,
     course::LessonType,
+    ids::VersionId,
     json::timestamp::from_time,
     progress::{CourseProgress, LessonProgress, LessonStatus},
 };
@@ -44,8 +45,8 @@ impl Standing {
              left join (select lesson_id, max(score) as best_score from progress.quiz_attempts
                         where enrollment_id = $1 group by lesson_id) q on q.lesson_id = l.lesson_id
              where l.course_id = $2 and l.version = $3 order by l.position",
-            enrollment.enrollment_id,
-            enrollment.course_id,
+            enrollment.enrollment_id.0,
+            enrollment.course_id.0,
             version
         )
         .fetch_all(connection)
@@ -73,9 +74,9 @@ impl Standing {
     pub(crate) fn into_progress(self, enrollment: &Enrollment) -> CourseProgress {
         let (completed, total) = (self.completed(), self.total());
         CourseProgress {
-            course_id: enrollment.course_id,
-            user_id: enrollment.user_id,
-            enrollment_id: enrollment.enrollment_id,
+            course_id: enrollment.course_id.0,
+            user_id: enrollment.user_id.0,
+            enrollment_id: enrollment.enrollment_id.0,
             version: self.version,
             completed_lessons: completed,
             total_lessons: total,
@@ -105,14 +106,13 @@ impl From<Lesson> for LessonProgress {
 /// The type of a lesson of a version, if the version has it.
 pub(crate) async fn lesson_type(
     connection: &mut PgConnection,
-    course_id: i64,
-    version: i32,
+    version: VersionId,
     lesson_id: &str,
 ) -> Result<Option<LessonType>> {
     let word = sqlx::query_scalar!(
         "select type from progress.course_lessons where course_id = $1 and version = $2 and lesson_id = $3",
-        course_id,
-        version,
+        version.course_id.0,
+        version.version,
         lesson_id
     )
     .fetch_optional(connection)

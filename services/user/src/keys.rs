@@ -6,7 +6,7 @@ use jsonwebtoken::{
 };
 use rand::RngCore as _;
 use smartcourse_platform::{Error, Result};
-use smartcourse_proto::user::Jwk;
+use smartcourse_proto::user::{Jwk, JwkSet};
 use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
@@ -56,6 +56,14 @@ impl Key {
 pub(crate) struct Keys(OnceCell<Key>);
 
 impl Keys {
+    /// What verifies our tokens.
+    pub(crate) async fn published(&self, pool: &PgPool) -> Result<JwkSet> {
+        let key = self.current(pool).await?;
+        Ok(JwkSet {
+            keys: vec![key.public.clone()],
+        })
+    }
+
     /// The key.
     pub(crate) async fn current(&self, pool: &PgPool) -> Result<&Key> {
         self.0.get_or_try_init(|| load(pool)).await

@@ -1,30 +1,34 @@
 //! The user service: accounts, credentials, roles and tokens.
 //!
-//! | room | holds |
+//! Owns schema `user`. Serves `smartcourse.user.UserService`. Emits `user.registered` and `user.role_changed`.
+//!
+//! | file | holds |
 //! |---|---|
-//! | [`grpc`] | the RPCs: decode, call, encode |
-//! | [`register`], [`sign_in`], [`refresh`], [`role`], [`store`] | one operation each, and the rows |
+//! | [`ops`] | one file per use case |
+//! | [`store`] | the rows of accounts |
 //! | [`password`] | argon2id, bounded |
 //! | [`throttle`] | how many wrong passwords there may be |
-//! | [`keys`], [`token`], [`sessions`] | the signing key, the access token, and what ends one early |
+//! | [`keys`], [`token`] | the signing key, and the access token |
 
 mod grpc;
 mod keys;
+mod ops;
 mod password;
-mod refresh;
-mod register;
-mod role;
-mod sessions;
-mod sign_in;
 mod store;
 mod throttle;
 mod token;
 
+use std::sync::Arc;
+
 pub use grpc::Api;
-pub use role::grant_admin;
-use smartcourse_platform::{Result, config::Config, grpc::MAX_MESSAGE, postgres};
+pub use ops::role::grant_admin;
+use smartcourse_platform::{Result, config::Config, postgres};
 use smartcourse_proto::user::user_service_server::{SERVICE_NAME, UserServiceServer};
 use sqlx::{PgPool, migrate::Migrator};
+
+use keys::Keys;
+use password::Passwords;
+use throttle::Throttle;
 
 /// The protobuf name of this service.
 pub const NAME: &str = SERVICE_NAME;
@@ -34,13 +38,30 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("\"user\"", sqlx::migrate!("./migrations"))
 }
 
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) passwords: Passwords,
+    pub(crate) throttle: Throttle,
+    pub(crate) keys: Keys,
+    /// Life of an access token in seconds.
+    pub(crate) access_seconds: i64,
+    /// Life of a refresh token in seconds.
+    pub(crate) refresh_seconds: i64,
+}
+
 /// The gRPC server of this service.
 ///
 /// # Errors
 /// When the argon2 settings cannot be used.
-pub async fn service(config: &Config, pool: PgPool) -> Result<UserServiceServer<Api>> {
-    let api = Api::new(config, pool).await?;
-    Ok(UserServiceServer::new(api)
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+pub fn service(config: &Config, pool: PgPool) -> Result<UserServiceServer<Api>> {
+    let state = State {
+        pool,
+        passwords: Passwords::new(&config.user)?,
+        throttle: Throttle::new(&config.user),
+        keys: Keys::default(),
+        access_seconds: config.user.access_token_seconds,
+        refresh_seconds: config.user.refresh_token_seconds,
+    };
+    Ok(UserServiceServer::limited(Api(Arc::new(state))))
 }

@@ -1,18 +1,22 @@
 //! The rows of accounts.
 
-use smartcourse_platform::{Error, Result, error::codes};
-use smartcourse_proto::{Wire, json::timestamp, user::Role, user::User};
-use sqlx::PgExecutor;
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::{
+    ids::UserId,
+    json::timestamp,
+    user::{Role, User},
+};
+use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 
 /// A row of `"user".users`.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
-    pub(crate) id: i64,
+    pub(crate) id: UserId,
     pub(crate) email: String,
     pub(crate) password_hash: String,
     pub(crate) full_name: String,
-    pub(crate) role: String,
+    pub(crate) role: Role,
     pub(crate) generation: i32,
     pub(crate) created_at: OffsetDateTime,
 }
@@ -20,26 +24,34 @@ pub(crate) struct Account {
 impl From<Account> for User {
     fn from(account: Account) -> Self {
         Self {
-            id: account.id,
+            id: account.id.0,
             email: account.email,
             full_name: account.full_name,
-            role: Role::from_text(&account.role).unwrap_or_default().into(),
+            role: account.role.into(),
             created_at: Some(timestamp::from_time(account.created_at)),
         }
     }
 }
 
 /// What callers are told about an id they may not know of, and about one that does not exist.
-pub(crate) fn no_such_user() -> Error {
+fn no_such_user() -> Error {
     Error::new(&codes::NOT_FOUND, "no such user")
 }
 
+/// The user with this id, for themselves and for administrators.
+pub(crate) async fn get(pool: &PgPool, actor: Actor, id: UserId) -> Result<User> {
+    if !actor.is_self(id) {
+        return Err(no_such_user());
+    }
+    Ok(by_id(pool, id).await?.into())
+}
+
 /// The account with this id.
-pub(crate) async fn by_id(db: impl PgExecutor<'_>, id: i64) -> Result<Account> {
+pub(crate) async fn by_id(db: impl PgExecutor<'_>, id: UserId) -> Result<Account> {
     let account = sqlx::query_as!(
         Account,
         r#"select id, email, password_hash, full_name, role, generation, created_at from "user".users where id = $1"#,
-        id
+        id.0
     )
     .fetch_optional(db)
     .await?;

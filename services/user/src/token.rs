@@ -3,6 +3,7 @@
 use jsonwebtoken::{Algorithm, Header};
 use serde::Serialize;
 use smartcourse_platform::{Error, Result};
+use smartcourse_proto::{Wire as _, user::TokenPair};
 use time::OffsetDateTime;
 
 use crate::{keys::Key, store::Account};
@@ -11,23 +12,33 @@ use crate::{keys::Key, store::Account};
 const ISSUER: &str = "smartcourse";
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct Claims {
     iss: &'static str,
     sub: String,
-    role: &'a str,
+    role: &'static str,
     #[serde(rename = "gen")]
     generation: i32,
     iat: i64,
     exp: i64,
 }
 
+/// What the client gets. Nothing is waited for between the commit that counts a refresh token and this.
+pub(crate) fn pair(key: &Key, account: &Account, refresh_token: String, seconds: i64) -> Result<TokenPair> {
+    Ok(TokenPair {
+        access_token: access_token(key, account, seconds)?,
+        refresh_token,
+        token_type: "Bearer".to_owned(),
+        expires_in: seconds,
+    })
+}
+
 /// Signs an access token for an account.
-pub(crate) fn access_token(key: &Key, account: &Account, seconds: i64) -> Result<String> {
+fn access_token(key: &Key, account: &Account, seconds: i64) -> Result<String> {
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let claims = Claims {
         iss: ISSUER,
         sub: account.id.to_string(),
-        role: &account.role,
+        role: account.role.as_text(),
         generation: account.generation,
         iat: now,
         exp: now + seconds,
@@ -42,17 +53,19 @@ pub(crate) fn access_token(key: &Key, account: &Account, seconds: i64) -> Result
 mod tests {
     use jsonwebtoken::{DecodingKey, Validation, decode};
 
+    use smartcourse_proto::{ids::UserId, user::Role};
+
     use super::*;
 
     #[test]
     fn the_published_key_verifies_the_token() {
         let (key, _) = Key::generate().expect("a key");
         let account = Account {
-            id: 7,
+            id: UserId(7),
             email: "a@example.com".to_owned(),
             password_hash: String::new(),
             full_name: "A".to_owned(),
-            role: "student".to_owned(),
+            role: Role::Student,
             generation: 3,
             created_at: OffsetDateTime::UNIX_EPOCH,
         };

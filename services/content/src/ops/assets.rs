@@ -27,7 +27,7 @@ pub(crate) async fn read(
     let row = readable(state, actor, &request).await?;
     let mut bytes = state.deps.files.read(&row.storage_key).await?;
     let header = AssetHeader {
-        course_id: row.course_id,
+        course_id: row.course_id.0,
         filename: row.filename,
         content_type: Some(row.content_type),
         declared_size: Some(row.size_bytes),
@@ -54,7 +54,7 @@ async fn readable(state: &State, actor: Actor, request: &GetAssetRequest) -> Res
     };
     let mut rows = store::assets(
         &state.pool,
-        request.course_id,
+        request.course_id.into(),
         std::slice::from_ref(&request.asset_id),
     )
     .await?;
@@ -69,7 +69,7 @@ async fn readable(state: &State, actor: Actor, request: &GetAssetRequest) -> Res
     .fetch_one(&state.pool)
     .await?;
     if !in_version {
-        match state.owned_draft(actor, request.course_id).await {
+        match state.owned_draft(actor, request.course_id.into()).await {
             Err(error) if error.kind().is_retryable() => return Err(error),
             Err(_) => return Err(unknown()),
             Ok(_) => {}

@@ -6,7 +6,8 @@ use sqlx::PgPool;
 
 use crate::{
     Dependencies, State,
-    store::{CHUNKS, chunks_prefix, files_prefix},
+    documents::{CHUNKS, chunks_prefix},
+    store::files_prefix,
 };
 
 /// What is removed by itself: each step of a publish undoes what it wrote.

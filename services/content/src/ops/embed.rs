@@ -23,8 +23,11 @@ use tonic::Status;
 
 use crate::{
     State,
-    model::{Chunk, anchor, count, embedded_text, text_hash},
-    store::{self, LessonRow, READ_BATCH, Write},
+    chunk::{Chunk, anchor, embedded_text, text_hash},
+    documents::{self, READ_BATCH},
+    lesson::count,
+    store::{self, LessonRow},
+    write::{self, Write},
 };
 
 /// The text of a unit and the hash that names its embedding.
@@ -96,7 +99,7 @@ fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vect
 
 /// Writes the vectors of lessons the model knows all of; lists the others.
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
-    store::require_open(&state.pool, version).await?;
+    write::require_open(&state.pool, version).await?;
     let model = state.deps.embedder.model();
     let all = store::lessons(&state.pool, version).await?;
     let total_lessons = count(all.len());
@@ -104,7 +107,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
     let mut tasks = Vec::new();
     for batch in with_text.chunks(READ_BATCH) {
         let mut write = Write::begin(state, version).await?;
-        let chunks = store::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
+        let chunks = documents::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
         let lessons: Vec<(&LessonRow, Vec<Text>)> = batch
             .iter()
             .zip(&chunks)
@@ -144,11 +147,11 @@ pub(crate) fn lesson(
 ) -> BoxStream<'static, Result<EmbedProgress, Status>> {
     let work = try_stream! {
         let version = VersionId { course_id: CourseId(request.course_id), version: request.version };
-        store::require_open(&state.pool, version).await?;
+        write::require_open(&state.pool, version).await?;
         let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
         let mut chunks = Vec::new();
         if row.chunk_count > 0 {
-            let found = store::chunks_of(state.deps.documents.as_ref(), version, std::slice::from_ref(&row)).await?;
+            let found = documents::chunks_of(state.deps.documents.as_ref(), version, std::slice::from_ref(&row)).await?;
             chunks = found.into_iter().flatten().collect();
         }
         let texts = texts(&row.title, &chunks);

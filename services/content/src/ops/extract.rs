@@ -12,8 +12,12 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use crate::{
     State,
-    model::{self, Chunk, Skip, Source, lessons},
-    store::{self, AssetRow, Write},
+    chunk::{self, Chunk},
+    documents,
+    lesson::{self, Skip, lessons},
+    source::{self, Source},
+    store::{self, AssetRow, LessonState},
+    write::{self, Write},
 };
 
 pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<ExtractReply> {
@@ -21,7 +25,7 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
         course_id: CourseId(request.course_id),
         version: request.version,
     };
-    store::require_open(&state.pool, version).await?;
+    write::require_open(&state.pool, version).await?;
     let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
     if row.is_done() {
         return Ok(ExtractReply {
@@ -55,9 +59,9 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
 
 /// The passages of a lesson, or why it has none. An error is a fault of the surroundings and worth another try.
 async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Vec<Chunk>, Skip>> {
-    let ids: Vec<String> = model::asset_ids(lesson).map(str::to_owned).collect();
-    let assets = store::assets(&state.pool, version.course_id.0, &ids).await?;
-    let extracted = match model::source(lesson, &assets)? {
+    let ids: Vec<String> = lesson::asset_ids(lesson).map(str::to_owned).collect();
+    let assets = store::assets(&state.pool, version.course_id, &ids).await?;
+    let extracted = match source::source(lesson, &assets)? {
         Source::Markdown(text) => {
             let mut read = Err(ExtractError::Crashed);
             let sandbox = &state.deps.sandbox;
@@ -73,7 +77,7 @@ async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<R
         Source::Quiz => return Err(Error::internal("a quiz has no text to extract")),
     };
     match extracted {
-        Ok(passages) => Ok(Ok(model::chunks(passages))),
+        Ok(passages) => Ok(Ok(chunk::chunks(passages))),
         Err(error) if error.is_retryable() => Err(unreadable(error)),
         Err(error) => Ok(Err(Skip {
             code: error.code().to_owned(),
@@ -135,7 +139,7 @@ async fn store_text(
     skip: Option<Skip>,
 ) -> Result<()> {
     let mut write = Write::begin(state, version).await?;
-    let chunk_count = model::count(chunks.len());
+    let chunk_count = lesson::count(chunks.len());
     if chunks.is_empty() {
         // An earlier text of this lesson must not stay findable when a version is processed again.
         let model = state.deps.embedder.model();
@@ -146,9 +150,13 @@ async fn store_text(
             .await?;
     } else {
         let documents = state.deps.documents.as_ref();
-        store::put_chunks(documents, version, &lesson.id, chunks).await?;
+        documents::put_chunks(documents, version, &lesson.id, chunks).await?;
     }
-    let state_word = if skip.is_some() { "skipped" } else { "extracted" };
+    let end = if skip.is_some() {
+        LessonState::Skipped
+    } else {
+        LessonState::Extracted
+    };
     let (code, message) = skip.map(|skip| (skip.code, skip.message)).unzip();
     sqlx::query!(
         "update content.lessons set state = $4, warning_code = $5, warning_message = $6, chunk_count = $7
@@ -156,7 +164,7 @@ async fn store_text(
         version.course_id.0,
         version.version,
         lesson.id,
-        state_word,
+        end.as_text(),
         code,
         message,
         chunk_count,

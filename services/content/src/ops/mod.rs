@@ -10,4 +10,5 @@ pub(crate) mod ready;
 pub(crate) mod retrieve;
 pub(crate) mod search;
 pub(crate) mod stage;
+pub(crate) mod sweep;
 pub(crate) mod upload;

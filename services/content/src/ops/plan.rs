@@ -12,13 +12,16 @@ use smartcourse_text::EXTRACTOR_VERSION;
 
 use crate::{
     State,
-    model::{Placed, Skip, count, lesson_hash, lessons},
-    store::{self, READ_BATCH, chunks_key},
+    documents::{self, READ_BATCH, chunks_key},
+    lesson::{Placed, Skip, count, lessons},
+    source::lesson_hash,
+    store::{self, LessonRow, LessonState},
+    write,
 };
 
 /// What a lesson starts with in this version.
 struct Start {
-    state: &'static str,
+    state: LessonState,
     skip: Option<Skip>,
     chunk_count: i32,
 }
@@ -33,14 +36,14 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
         .vectors
         .prepare(embedder.model(), embedder.dimensions())
         .await?;
-    let mut tx = store::begin_write(state, version).await?;
+    let mut tx = write::begin_write(state, version).await?;
     let assets = store::assets_of(&mut *tx, &content).await?;
     let hashes: Vec<String> = placed
         .iter()
         .map(|placed| lesson_hash(placed.lesson, &assets, state.chunk_words))
         .collect();
     let mut tasks = Vec::new();
-    let current: HashMap<String, store::LessonRow> = store::lessons(&mut *tx, version)
+    let current: HashMap<String, LessonRow> = store::lessons(&mut *tx, version)
         .await?
         .into_iter()
         .map(|row| (row.lesson_id.clone(), row))
@@ -59,18 +62,13 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
         let id = &placed.lesson.id;
         let start = if placed.lesson.r#type() == LessonType::Quiz {
             Start {
-                state: "quiz",
+                state: LessonState::Quiz,
                 skip: None,
                 chunk_count: 0,
             }
         } else if let Some(row) = reused.get(id) {
-            let state = if row.state == "skipped" {
-                "skipped"
-            } else {
-                "extracted"
-            };
             Start {
-                state,
+                state: row.state,
                 skip: row.skip(),
                 chunk_count: row.chunk_count,
             }
@@ -80,7 +78,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
                 title: placed.lesson.title.clone(),
             });
             Start {
-                state: "pending",
+                state: LessonState::Pending,
                 skip: None,
                 chunk_count: 0,
             }
@@ -115,7 +113,7 @@ async fn put(
 ) -> Result<()> {
     let renew = start.is_some();
     let start = start.unwrap_or(Start {
-        state: "pending",
+        state: LessonState::Pending,
         skip: None,
         chunk_count: 0,
     });
@@ -138,7 +136,7 @@ async fn put(
         placed.position,
         hash,
         EXTRACTOR_VERSION,
-        start.state,
+        start.state.as_text(),
         code,
         message,
         start.chunk_count,
@@ -155,7 +153,7 @@ async fn take_over(
     tx: &mut Tx,
     version: VersionId,
     fresh: &[(&Placed<'_>, &String)],
-) -> Result<HashMap<String, store::LessonRow>> {
+) -> Result<HashMap<String, LessonRow>> {
     let ids: Vec<String> = fresh.iter().map(|(placed, _)| placed.lesson.id.clone()).collect();
     let hashes: Vec<String> = fresh.iter().map(|(_, hash)| (*hash).clone()).collect();
     let found = sqlx::query!(
@@ -188,23 +186,23 @@ async fn take_over(
             .iter()
             .map(|row| chunks_key(from(row.version), &row.lesson_id))
             .collect();
-        let mut chunks = store::chunks_by_key(documents, &keys).await?;
+        let mut chunks = documents::chunks_by_key(documents, &keys).await?;
         for (row, key) in batch.iter().zip(&keys) {
             if row.state == "extracted" {
                 // A document that is gone is no reason to fail: the lesson is extracted again.
                 let Some(chunks) = chunks.remove(key) else {
                     continue;
                 };
-                store::put_chunks(documents, version, &row.lesson_id, chunks).await?;
+                documents::put_chunks(documents, version, &row.lesson_id, chunks).await?;
             }
             reused.insert(
                 row.lesson_id.clone(),
-                store::LessonRow {
+                LessonRow {
                     lesson_id: row.lesson_id.clone(),
                     title: row.title.clone(),
                     module_title: row.module_title.clone(),
                     source_hash: row.source_hash.clone(),
-                    state: row.state.clone(),
+                    state: row.state.clone().into(),
                     warning_code: row.warning_code.clone(),
                     warning_message: row.warning_message.clone(),
                     chunk_count: row.chunk_count,

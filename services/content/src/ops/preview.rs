@@ -13,23 +13,16 @@ use smartcourse_text::{Chunk, ExtractError, SourceKind};
 use super::{embed::count_unknown, extract::unreadable};
 use crate::{
     State,
-    model::{self, Source, embedded_text, lesson_hash, lessons, text_hash},
+    chunk::{self, embedded_text, text_hash},
+    lesson::{self, lessons},
+    source::{self, Source, lesson_hash},
     store::{self, LessonRow},
 };
 
-pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Result<Preview> {
+pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) -> Result<Preview> {
     let (manifest, draft) = state.owned_draft(actor, course_id).await?;
     let published = match manifest.published_version {
-        Some(version) => {
-            store::lessons(
-                &state.pool,
-                VersionId {
-                    course_id: CourseId(course_id),
-                    version,
-                },
-            )
-            .await?
-        }
+        Some(version) => store::lessons(&state.pool, VersionId { course_id, version }).await?,
         None => Vec::new(),
     };
     let before: HashMap<&str, &LessonRow> = published
@@ -67,10 +60,10 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Resu
             message,
         };
         if lesson.r#type() != LessonType::Quiz {
-            let lost = model::asset_ids(lesson).filter(|id| !assets.contains_key(*id));
+            let lost = lesson::asset_ids(lesson).filter(|id| !assets.contains_key(*id));
             warnings.extend(lost.map(|id| warn("asset_missing", format!("the file {id} is not there"))));
         }
-        match model::source(lesson, &assets) {
+        match source::source(lesson, &assets) {
             Ok(Source::Markdown(text)) if change != Change::Unchanged => texts.push((lesson, text)),
             Ok(Source::File(..)) if change != Change::Unchanged => {
                 from_files += old.map_or(0, |row| row.chunk_count)
@@ -92,7 +85,7 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: i64) -> Resu
     warnings.extend(unread);
     let chunks_to_embed = count_unknown(state, &hashes).await?.saturating_add(from_files);
     Ok(Preview {
-        course_id,
+        course_id: course_id.0,
         lessons: changes,
         chunks_to_embed,
         warnings,
@@ -108,7 +101,7 @@ async fn read(state: &State, texts: &[(&Lesson, &str)]) -> Result<(Vec<String>, 
         let (lesson, _) = texts[place];
         match outcome {
             Ok(passages) => hashes.extend(
-                model::chunks(passages)
+                chunk::chunks(passages)
                     .iter()
                     .map(|chunk| text_hash(&embedded_text(&lesson.title, chunk))),
             ),

@@ -14,15 +14,19 @@ use smartcourse_proto::{
 };
 
 use crate::{
-    State, language,
-    model::{anchor, count},
-    store::{self, LessonRow, READ_BATCH, Write},
+    State,
+    chunk::anchor,
+    documents::{self, READ_BATCH},
+    language,
+    lesson::count,
+    store::{self, LessonRow},
+    write::{self, Write},
 };
 
 /// Counts chunks against vectors, and says whether every lesson can be asked about.
 pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness> {
     let model = state.deps.embedder.model();
-    let mut tx = store::begin_write(state, version).await?;
+    let mut tx = write::begin_write(state, version).await?;
     let rows = store::lessons(&mut *tx, version).await?;
     if let Some(open) = rows.iter().find(|row| !row.is_done()) {
         return Err(Error::internal(format!(
@@ -80,8 +84,8 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
 
 /// Writes the search entries of a version: the course itself and every chunk.
 pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexReply> {
-    store::require_open(&state.pool, version).await?;
-    let (manifest, content) = state.manifest(version.course_id.0, version.version).await?;
+    write::require_open(&state.pool, version).await?;
+    let (manifest, content) = state.manifest(version.course_id, version.version).await?;
     let titles: Vec<&str> = content
         .modules
         .iter()
@@ -103,7 +107,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         .filter(|row| row.chunk_count > 0)
         .collect();
     for batch in with_text.chunks(READ_BATCH) {
-        let chunks = store::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
+        let chunks = documents::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
         entries.extend(batch.iter().zip(chunks).flat_map(|(row, chunks)| {
             chunks.into_iter().map(|chunk| Entry {
                 unit: Unit::new(&row.lesson_id, anchor(chunk.ordinal)),

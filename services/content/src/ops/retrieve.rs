@@ -20,8 +20,9 @@ use smartcourse_proto::{
 
 use crate::{
     State,
-    model::{anchor, text_hash},
-    store::{self, LessonRow, chunks_key},
+    chunk::{anchor, text_hash},
+    documents::{self, chunks_key},
+    store::LessonRow,
 };
 
 /// Longest question in characters.
@@ -126,7 +127,7 @@ fn fuse(rankings: &[(f64, &[Unit])]) -> Vec<(Unit, f64)> {
 async fn load(state: &State, version: VersionId, best: Vec<(Unit, f64)>) -> Result<Vec<Passage>> {
     let ids: BTreeSet<&str> = best.iter().map(|(unit, _)| unit.lesson_id.as_str()).collect();
     let keys: Vec<String> = ids.iter().map(|id| chunks_key(version, id)).collect();
-    let chunks = store::chunks_by_key(state.deps.documents.as_ref(), &keys).await?;
+    let chunks = documents::chunks_by_key(state.deps.documents.as_ref(), &keys).await?;
     let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
     let rows = sqlx::query_as!(
         LessonRow,

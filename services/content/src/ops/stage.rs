@@ -10,8 +10,10 @@ use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
 use super::upload::hex;
 use crate::{
     State,
-    model::{asset_ids, count, lessons, missing},
-    store::{self, AssetRow, Write},
+    lesson::{asset_ids, count, lessons},
+    source::missing,
+    store::{self, AssetRow},
+    write::{self, Write},
 };
 
 /// First key of the advisory lock: "copy". The second is the course.
@@ -40,7 +42,7 @@ async fn named(state: &State, version: VersionId) -> Result<Vec<AssetRow>> {
 
 /// Copies what is not there yet; a file counts once its bytes were read back and found right.
 pub(crate) async fn copy_all(state: &State, version: VersionId) -> Result<CopiedAssets> {
-    store::require_open(&state.pool, version).await?;
+    write::require_open(&state.pool, version).await?;
     let assets = named(state, version).await?;
     for asset in &assets {
         copy(state, version, asset).await?;

@@ -10,17 +10,19 @@ use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
 use smartcourse_text::{Detected, sniff, source_hash};
 use tonic::Streaming;
 
-use crate::{State, model::clean_filename, store};
+use crate::{State, store};
 
 /// Bytes that tell the type of a file.
 const HEAD_BYTES: usize = 4096;
+/// Longest file name in characters.
+const MAX_FILENAME: usize = 255;
 
 pub(crate) async fn upload(state: &State, actor: Actor, mut parts: Streaming<AssetPart>) -> Result<Asset> {
     let first = parts.message().await?.unwrap_or_default();
     let header = first
         .header
         .ok_or_else(|| Error::new(&codes::MALFORMED_REQUEST, "the first part has no header"))?;
-    state.owned_draft(actor, header.course_id).await?;
+    state.owned_draft(actor, header.course_id.into()).await?;
     let filename = clean_filename(&header.filename)?;
     if header
         .declared_size
@@ -153,6 +155,26 @@ async fn forget(state: &State, key: &str) {
     }
 }
 
+/// A name without directories and control characters.
+fn clean_filename(name: &str) -> Result<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let clean: String = last.chars().filter(|c| !c.is_control()).collect();
+    let clean = clean.trim();
+    if clean.is_empty() || clean == "." || clean == ".." {
+        return Err(Error::new(
+            &codes::VALIDATION_FAILED,
+            "filename must not be empty",
+        ));
+    }
+    if clean.chars().count() > MAX_FILENAME {
+        return Err(Error::new(
+            &codes::VALIDATION_FAILED,
+            format!("filename must have at most {MAX_FILENAME} characters"),
+        ));
+    }
+    Ok(clean.to_owned())
+}
+
 struct New {
     id: String,
     storage_key: String,
@@ -205,7 +227,7 @@ async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Resul
 }
 
 async fn asset(connection: &mut sqlx::PgConnection, course_id: i64, id: &str) -> Result<Asset> {
-    let mut rows = store::assets(connection, course_id, &[id.to_owned()]).await?;
+    let mut rows = store::assets(connection, course_id.into(), &[id.to_owned()]).await?;
     rows.remove(id)
         .map(Into::into)
         .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no file {id}")))
@@ -238,5 +260,25 @@ async fn earlier(
     match key.earlier::<String>(connection).await? {
         None => Ok(None),
         Some(id) => asset(connection, course_id, &id).await.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_directories_and_control_characters() {
+        assert_eq!(clean_filename("C:\\papers\\one.pdf").expect("a name"), "one.pdf");
+        assert_eq!(
+            clean_filename("../../etc/pass\u{0}wd\n").expect("a name"),
+            "passwd"
+        );
+        assert!(
+            clean_filename("..").is_err()
+                && clean_filename("a/").is_err()
+                && clean_filename("\u{7}").is_err()
+        );
+        assert!(clean_filename(&"x".repeat(256)).is_err() && clean_filename(&"ä".repeat(255)).is_ok());
     }
 }

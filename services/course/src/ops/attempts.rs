@@ -22,9 +22,9 @@ use crate::{
 fn facts(course: &CourseRow, attempt: &AttemptRow, already_published: bool) -> Attempt {
     Attempt {
         attempt_id: attempt.id.to_string(),
-        course_id: course.id,
+        course_id: course.id.0,
         version: attempt.version,
-        instructor_id: course.instructor_id,
+        instructor_id: course.instructor_id.0,
         already_published,
         max_enrollments: course.max_enrollments,
     }
@@ -38,9 +38,9 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, id).await?;
     let same_run = attempt.run_id.as_deref() == Some(request.run_id.as_str());
-    match attempt.state.as_str() {
-        "completed" => return Ok(facts(&course, &attempt, true)),
-        "accepted" | "cancelling" if attempt.run_id.is_none() => {
+    match attempt.state {
+        PublishState::Completed => return Ok(facts(&course, &attempt, true)),
+        PublishState::Accepted | PublishState::Cancelling if attempt.run_id.is_none() => {
             sqlx::query!(
                 "update course.publish_attempts set run_id = $2, started_at = coalesce(started_at, now()),
                      state = case when state = 'accepted' then 'running' else state end, revision = revision + 1
@@ -52,11 +52,11 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
             .await?;
         }
         // The same run asks again: its first answer was lost.
-        "running" | "cancelling" if same_run => {}
+        PublishState::Running | PublishState::Cancelling if same_run => {}
         other => {
             return Err(Error::new(
                 &codes::ATTEMPT_CLOSED,
-                format!("the attempt is {other}"),
+                format!("the attempt is {}", other.as_text()),
             ));
         }
     }
@@ -69,10 +69,10 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
 /// A workflow started without the service makes its own attempt, under the same rules.
 async fn begin_raw(state: &State, request: &BeginAttemptRequest) -> Result<Attempt> {
     let mut tx = postgres::begin(&state.pool).await?;
-    let course = store::lock_course(&mut tx, request.course_id).await?;
+    let course = store::lock_course(&mut tx, request.course_id.into()).await?;
     if let Some(latest) = store::latest_attempt(&mut *tx, course.id).await? {
         if latest.run_id.as_deref() == Some(request.run_id.as_str()) {
-            return Ok(facts(&course, &latest, latest.state == "completed"));
+            return Ok(facts(&course, &latest, latest.state == PublishState::Completed));
         }
         if latest.is_open() {
             return Err(Error::new(
@@ -149,14 +149,14 @@ pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<(
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     attempt.require_running()?;
     let mut content = state.content(&attempt.draft_key).await?;
-    content.course_id = course.id;
+    content.course_id = course.id.0;
     content.version = attempt.version;
-    let key = store::version_key(course.id, attempt.version);
+    let key = store::version_key(attempt.version());
     state.put_content(&key, &content).await?;
     sqlx::query!(
         "insert into course.versions (course_id, version, attempt_id, document_key, state) values ($1, $2, $3, $4, 'saved')
          on conflict (course_id, version) do nothing",
-        course.id,
+        course.id.0,
         attempt.version,
         attempt.id,
         key
@@ -172,13 +172,13 @@ pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<(
 /// Compensation of step 2. The tombstone stays.
 pub(crate) async fn delete_version(state: &State, request: VersionRef) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
-    let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
+    let (_, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.aborted {
         return Err(Error::internal("a version is deleted only after it was aborted"));
     }
     state
         .documents
-        .delete(store::CONTENT, &store::version_key(course.id, attempt.version))
+        .delete(store::CONTENT, &store::version_key(attempt.version()))
         .await?;
     fault::point("course.delete_version", "before_commit");
     tx.commit().await?;
@@ -194,7 +194,7 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
         return Ok(());
     }
     // An attempt a user asked to cancel ends cancelled, whatever failed meanwhile.
-    let cancelled = request.state() == PublishState::Cancelled || attempt.state == "cancelling";
+    let cancelled = request.state() == PublishState::Cancelled || attempt.state == PublishState::Cancelling;
     let (end, step_state) = if cancelled {
         (PublishState::Cancelled, StepState::Cancelled)
     } else {
@@ -230,15 +230,15 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
     .await?;
     if !cancelled {
         let event = CoursePublishFailed {
-            course_id: course.id,
+            course_id: course.id.0,
             version: attempt.version,
-            instructor_id: course.instructor_id,
+            instructor_id: course.instructor_id.0,
             code,
         };
         outbox::put_event(
             &mut tx,
             "course.publish_failed",
-            &Key::Course.of(course.id),
+            &Key::Course.of(course.id.0),
             &event,
         )
         .await?;

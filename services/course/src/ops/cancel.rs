@@ -1,11 +1,15 @@
 //! Cancelling a publish: before its start it ends here, before the flip it is compensated, after it nothing happens.
 
 use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, postgres};
-use smartcourse_proto::course::PublishStatus;
+use smartcourse_proto::{
+    Wire as _,
+    course::{PublishState, PublishStatus},
+    ids::CourseId,
+};
 
 use crate::{State, ops::status, store};
 
-pub(crate) async fn cancel(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
+pub(crate) async fn cancel(state: &State, actor: Actor, course_id: CourseId) -> Result<PublishStatus> {
     let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, course_id).await?;
     course.require_owner(actor)?;
@@ -15,15 +19,15 @@ pub(crate) async fn cancel(state: &State, actor: Actor, course_id: i64) -> Resul
             "no publish of this course was ever started",
         )
     })?;
-    match attempt.state.as_str() {
-        "completed" => {
+    match attempt.state {
+        PublishState::Completed => {
             return Err(Error::new(
                 &codes::ALREADY_PUBLISHED,
                 "the version is live; there is nothing to cancel",
             ));
         }
         // A run that began once, before the server lost it, has left something to undo.
-        "accepted"
+        PublishState::Accepted
             if attempt.started_at.is_none()
                 && outbox::withdraw_start(&mut tx, &attempt.workflow_id).await? =>
         {
@@ -37,7 +41,7 @@ pub(crate) async fn cancel(state: &State, actor: Actor, course_id: i64) -> Resul
             .execute(&mut *tx)
             .await?;
         }
-        "accepted" | "running" => {
+        PublishState::Accepted | PublishState::Running => {
             sqlx::query!(
                 "update course.publish_attempts set state = 'cancelling', revision = revision + 1 where id = $1",
                 attempt.id
@@ -46,11 +50,11 @@ pub(crate) async fn cancel(state: &State, actor: Actor, course_id: i64) -> Resul
             .await?;
             outbox::put_cancel(&mut tx, &attempt.workflow_id).await?;
         }
-        "cancelling" => {}
+        PublishState::Cancelling => {}
         other => {
             return Err(Error::new(
                 &codes::ATTEMPT_CLOSED,
-                format!("the publish is already {other}"),
+                format!("the publish is already {}", other.as_text()),
             ));
         }
     }

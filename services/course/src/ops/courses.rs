@@ -16,6 +16,7 @@ use smartcourse_proto::{
     },
     enrollment::SetSeatLimitRequest,
     events::{CourseArchived, CourseDeleted},
+    ids::CourseId,
 };
 use sqlx::PgConnection;
 
@@ -55,7 +56,7 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     let mut tx = postgres::begin(&state.pool).await?;
     if let Some(key) = &idempotency {
         key.lock(&mut tx).await?;
-        if let Some(id) = key.earlier(&mut tx).await? {
+        if let Some(id) = key.earlier::<CourseId>(&mut tx).await? {
             return Ok(store::course(&mut *tx, id).await?.into());
         }
     }
@@ -84,14 +85,14 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
         .put_content(
             &key,
             &Content {
-                course_id: row.id,
+                course_id: row.id.0,
                 ..Content::default()
             },
         )
         .await?;
     sqlx::query!(
         "update course.courses set draft_key = $2 where id = $1",
-        row.id,
+        row.id.0,
         key
     )
     .execute(&mut *tx)
@@ -106,7 +107,7 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
 /// Every prerequisite exists, and none leads back to the course.
 async fn check_prerequisites(
     tx: &mut PgConnection,
-    course: Option<i64>,
+    course: Option<CourseId>,
     prerequisites: &[i64],
 ) -> Result<()> {
     if prerequisites.is_empty() {
@@ -135,7 +136,7 @@ async fn check_prerequisites(
              select p from needed n join course.courses c on c.id = n.id cross join unnest(c.prerequisites) as p
          ) select exists (select 1 from needed where id = $2) as \"cycle!\"",
         prerequisites,
-        course
+        course.0
     )
     .fetch_one(tx)
     .await?;
@@ -173,7 +174,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     problems.finish()?;
 
     let mut tx = postgres::begin(&state.pool).await?;
-    let row = store::lock_course(&mut tx, request.id).await?;
+    let row = store::lock_course(&mut tx, request.id.into()).await?;
     row.require_owner(actor)?;
     row.require_match(request.if_match.as_deref())?;
     let prerequisites = if request.set_prerequisites {
@@ -192,7 +193,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
              price_currency = coalesce($7, price_currency), max_enrollments = coalesce($8, max_enrollments),
              prerequisites = $9, language = nullif(coalesce($10, language), ''), revision = revision + 1, updated_at = now()
          where id = $1 returning *",
-        row.id,
+        row.id.0,
         request.title.as_deref().map(str::trim),
         request.description,
         request.category,
@@ -211,7 +212,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     if request.max_enrollments.is_some() && (publishing || row.published_version.is_some()) {
         // Enrollment owns the seats. Setting the limit twice is setting it once, so it goes before our own commit.
         let limit = SetSeatLimitRequest {
-            course_id: row.id,
+            course_id: row.id.0,
             max: request.max_enrollments,
         };
         state
@@ -225,7 +226,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
 
 pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseRequest) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
-    let row = store::lock_course(&mut tx, request.id).await?;
+    let row = store::lock_course(&mut tx, request.id.into()).await?;
     row.require_owner(actor)?;
     row.require_match(request.if_match.as_deref())?;
     let open = store::latest_attempt(&mut *tx, row.id)
@@ -233,7 +234,7 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
         .is_some_and(|attempt| attempt.is_open());
     let ever = sqlx::query_scalar!(
         "select exists (select 1 from course.versions where course_id = $1 and state = 'published') as \"ever!\"",
-        row.id
+        row.id.0
     )
     .fetch_one(&mut *tx)
     .await?;
@@ -243,14 +244,14 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
             "only drafts that were never published can be deleted; archive the course instead",
         ));
     }
-    sqlx::query!("delete from course.courses where id = $1", row.id)
+    sqlx::query!("delete from course.courses where id = $1", row.id.0)
         .execute(&mut *tx)
         .await?;
     outbox::put_event(
         &mut tx,
         "course.deleted",
-        &Key::Course.of(row.id),
-        &CourseDeleted { course_id: row.id },
+        &Key::Course.of(row.id.0),
+        &CourseDeleted { course_id: row.id.0 },
     )
     .await?;
     tx.commit().await?;
@@ -259,7 +260,7 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
 
 pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRequest) -> Result<Course> {
     let mut tx = postgres::begin(&state.pool).await?;
-    let row = store::lock_course(&mut tx, request.id).await?;
+    let row = store::lock_course(&mut tx, request.id.into()).await?;
     row.require_owner(actor)?;
     if store::latest_attempt(&mut *tx, row.id)
         .await?
@@ -276,15 +277,15 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
                 outbox::put_event(
                     &mut tx,
                     "course.archived",
-                    &Key::Course.of(row.id),
-                    &CourseArchived { course_id: row.id },
+                    &Key::Course.of(row.id.0),
+                    &CourseArchived { course_id: row.id.0 },
                 )
                 .await?;
             }
             sqlx::query_as!(
                 CourseRow,
                 "update course.courses set archived = true, revision = revision + 1, updated_at = now() where id = $1 returning *",
-                row.id
+                row.id.0
             )
             .fetch_one(&mut *tx)
             .await?
@@ -296,8 +297,8 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
                 outbox::put_event(
                     &mut tx,
                     "course.archived",
-                    &Key::Course.of(row.id),
-                    &CourseArchived { course_id: row.id },
+                    &Key::Course.of(row.id.0),
+                    &CourseArchived { course_id: row.id.0 },
                 )
                 .await?;
             }
@@ -305,7 +306,7 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
                 CourseRow,
                 "update course.courses set archived = false, published_version = null, ai_ready = false,
                  revision = revision + 1, updated_at = now() where id = $1 returning *",
-                row.id
+                row.id.0
             )
             .fetch_one(&mut *tx)
             .await?

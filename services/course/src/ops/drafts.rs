@@ -2,9 +2,12 @@
 //! is held while a document is written and concurrent edits of different parts both apply.
 
 use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
-use smartcourse_proto::course::{
-    AddLessonRequest, AddModuleRequest, Content, DeletePartRequest, Lesson, Module, PutContentRequest,
-    UpdateLessonRequest, UpdateModuleRequest,
+use smartcourse_proto::{
+    course::{
+        AddLessonRequest, AddModuleRequest, Content, DeletePartRequest, Lesson, Module, PutContentRequest,
+        UpdateLessonRequest, UpdateModuleRequest,
+    },
+    ids::CourseId,
 };
 
 use crate::{State, model, store};
@@ -16,7 +19,7 @@ const MAX_RACES: u32 = 20;
 async fn edit<T>(
     state: &State,
     actor: Actor,
-    course_id: i64,
+    course_id: CourseId,
     if_match: Option<&str>,
     apply: impl Fn(&mut Content) -> Result<T>,
 ) -> Result<(Content, T)> {
@@ -27,7 +30,7 @@ async fn edit<T>(
         let mut content = state.content(&row.draft_key).await?;
         let result = apply(&mut content)?;
         model::normalise(&mut content.modules)?;
-        content.course_id = course_id;
+        content.course_id = course_id.0;
         content.version = 0;
         content.etag = String::new();
         let key = store::draft_key(course_id);
@@ -35,7 +38,7 @@ async fn edit<T>(
         let moved = sqlx::query_scalar!(
             "update course.courses set draft_key = $3, revision = revision + 1, updated_at = now()
              where id = $1 and revision = $2 returning revision",
-            course_id,
+            course_id.0,
             row.revision,
             key
         )
@@ -59,7 +62,7 @@ pub(crate) async fn put(state: &State, actor: Actor, request: PutContentRequest)
     let (content, ()) = edit(
         state,
         actor,
-        request.course_id,
+        request.course_id.into(),
         request.if_match.as_deref(),
         |content| {
             content.modules.clone_from(&modules);
@@ -72,7 +75,7 @@ pub(crate) async fn put(state: &State, actor: Actor, request: PutContentRequest)
 
 /// A module or lesson to add: to which draft, and under which key when the caller may ask twice.
 struct NewPart<'a> {
-    course_id: i64,
+    course_id: CourseId,
     prefix: &'a str,
     key: Option<&'a str>,
     if_match: Option<&'a str>,
@@ -116,7 +119,7 @@ fn has_part(content: &Content, id: &str) -> bool {
 
 pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRequest) -> Result<Module> {
     let part = NewPart {
-        course_id: request.course_id,
+        course_id: request.course_id.into(),
         prefix: "m",
         key: request.idempotency_key.as_deref(),
         if_match: request.if_match.as_deref(),
@@ -145,7 +148,7 @@ pub(crate) async fn update_module(
     let (content, ()) = edit(
         state,
         actor,
-        request.course_id,
+        request.course_id.into(),
         request.if_match.as_deref(),
         |content| {
             let index = content
@@ -172,7 +175,7 @@ pub(crate) async fn delete_module(state: &State, actor: Actor, request: DeletePa
     edit(
         state,
         actor,
-        request.course_id,
+        request.course_id.into(),
         request.if_match.as_deref(),
         |content| {
             let before = content.modules.len();
@@ -190,7 +193,7 @@ pub(crate) async fn delete_module(state: &State, actor: Actor, request: DeletePa
 
 pub(crate) async fn add_lesson(state: &State, actor: Actor, request: AddLessonRequest) -> Result<Lesson> {
     let part = NewPart {
-        course_id: request.course_id,
+        course_id: request.course_id.into(),
         prefix: "l",
         key: request.idempotency_key.as_deref(),
         if_match: request.if_match.as_deref(),
@@ -226,7 +229,7 @@ pub(crate) async fn update_lesson(
     let (content, ()) = edit(
         state,
         actor,
-        request.course_id,
+        request.course_id.into(),
         request.if_match.as_deref(),
         |content| {
             let lessons = content
@@ -262,7 +265,7 @@ pub(crate) async fn delete_lesson(state: &State, actor: Actor, request: DeletePa
     edit(
         state,
         actor,
-        request.course_id,
+        request.course_id.into(),
         request.if_match.as_deref(),
         |content| {
             let mut found = false;

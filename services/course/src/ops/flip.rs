@@ -4,7 +4,7 @@ use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres}
 use smartcourse_proto::{
     catalogue::Key,
     common::VersionRef,
-    course::{AbortReply, MarkPublishedRequest},
+    course::{AbortReply, MarkPublishedRequest, PublishState},
     events::CoursePublished,
 };
 
@@ -14,7 +14,7 @@ use crate::{State, store};
 pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
-    if attempt.state == "completed" {
+    if attempt.state == PublishState::Completed {
         return Ok(());
     }
     attempt.require_running()?;
@@ -32,7 +32,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     }
     sqlx::query!(
         "update course.courses set published_version = $2, ai_ready = $3, revision = revision + 1, updated_at = now() where id = $1",
-        course.id,
+        course.id.0,
         attempt.version,
         request.ai_ready
     )
@@ -40,7 +40,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     .await?;
     sqlx::query!(
         "update course.versions set state = 'published', published_at = now() where course_id = $1 and version = $2",
-        course.id,
+        course.id.0,
         attempt.version
     )
     .execute(&mut *tx)
@@ -63,13 +63,13 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     .execute(&mut *tx)
     .await?;
     let event = CoursePublished {
-        course_id: course.id,
+        course_id: course.id.0,
         version: attempt.version,
-        instructor_id: course.instructor_id,
+        instructor_id: course.instructor_id.0,
         title: course.title,
         ai_ready: request.ai_ready,
     };
-    outbox::put_event(&mut tx, "course.published", &Key::Course.of(course.id), &event).await?;
+    outbox::put_event(&mut tx, "course.published", &Key::Course.of(course.id.0), &event).await?;
     fault::point("course.mark_published", "before_commit");
     tx.commit().await?;
     fault::point("course.mark_published", "after_commit");
@@ -80,7 +80,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
 pub(crate) async fn abort(state: &State, request: VersionRef) -> Result<AbortReply> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
-    if attempt.state == "completed" {
+    if attempt.state == PublishState::Completed {
         return Ok(AbortReply {
             already_published: true,
         });
@@ -94,10 +94,10 @@ pub(crate) async fn abort(state: &State, request: VersionRef) -> Result<AbortRep
     sqlx::query!(
         "insert into course.versions (course_id, version, attempt_id, document_key, state) values ($1, $2, $3, $4, 'aborted')
          on conflict (course_id, version) do update set state = 'aborted'",
-        course.id,
+        course.id.0,
         attempt.version,
         attempt.id,
-        store::version_key(course.id, attempt.version)
+        store::version_key(attempt.version())
     )
     .execute(&mut *tx)
     .await?;

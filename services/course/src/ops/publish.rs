@@ -10,7 +10,10 @@ use smartcourse_platform::{
     outbox::{self, Start, StartOptions},
     postgres::{self, OnConstraint},
 };
-use smartcourse_proto::course::PublishAccepted;
+use smartcourse_proto::{
+    course::{PublishAccepted, RestoreRequest},
+    ids::{CourseId, VersionId},
+};
 use smartcourse_workflows::{
     TASK_QUEUE,
     course_publishing::{self, PublishInput},
@@ -26,7 +29,7 @@ use crate::{
 pub(crate) const WORKFLOW_TYPE: &str = "CoursePublishing";
 
 /// Publishes the draft as it is now; while a publish is under way, answers that one.
-pub(crate) async fn publish(state: &State, actor: Actor, course_id: i64) -> Result<PublishAccepted> {
+pub(crate) async fn publish(state: &State, actor: Actor, course_id: CourseId) -> Result<PublishAccepted> {
     accept(state, actor, course_id, |course| Ok(course.draft_key.clone())).await
 }
 
@@ -34,8 +37,7 @@ pub(crate) async fn publish(state: &State, actor: Actor, course_id: i64) -> Resu
 pub(crate) async fn restore(
     state: &State,
     actor: Actor,
-    course_id: i64,
-    version: i32,
+    RestoreRequest { course_id, version }: RestoreRequest,
 ) -> Result<PublishAccepted> {
     let key = sqlx::query_scalar!(
         "select document_key from course.versions where course_id = $1 and version = $2 and state = 'published'",
@@ -44,7 +46,7 @@ pub(crate) async fn restore(
     )
     .fetch_optional(&state.pool)
     .await?;
-    accept(state, actor, course_id, |_| {
+    accept(state, actor, course_id.into(), |_| {
         key.clone().ok_or_else(|| {
             Error::new(
                 &codes::NOT_FOUND,
@@ -58,7 +60,7 @@ pub(crate) async fn restore(
 async fn accept(
     state: &State,
     actor: Actor,
-    course_id: i64,
+    course_id: CourseId,
     pinned: impl FnOnce(&CourseRow) -> Result<String>,
 ) -> Result<PublishAccepted> {
     let mut tx = postgres::begin(&state.pool).await?;
@@ -78,7 +80,7 @@ async fn accept(
     }
     let draft_key = pinned(&course)?;
     let version = course.last_version + 1;
-    let workflow_id = course_publishing::workflow_id(course_id, version);
+    let workflow_id = course_publishing::workflow_id(VersionId { course_id, version });
     let attempt = insert_attempt(&mut tx, &course, &draft_key, &workflow_id, None).await?;
     outbox::put_start(&mut tx, &start(state, &course, &attempt)?).await?;
     fault::point("course.publish", "before_commit");
@@ -117,8 +119,8 @@ pub(crate) fn start(state: &State, course: &CourseRow, attempt: &AttemptRow) -> 
                 .execution_timeout()
                 .max(Duration::from_secs(60))
                 .as_secs(),
-            course_id: course.id,
-            instructor_id: course.instructor_id,
+            course_id: course.id.0,
+            instructor_id: course.instructor_id.0,
             summary: format!(
                 "Publish “{}”, version {}",
                 shorten(&course.title),
@@ -145,7 +147,7 @@ pub(crate) async fn insert_attempt(
     let version = course.last_version + 1;
     sqlx::query!(
         "update course.courses set last_version = $2 where id = $1",
-        course.id,
+        course.id.0,
         version
     )
     .execute(&mut *tx)
@@ -156,7 +158,7 @@ pub(crate) async fn insert_attempt(
          values ($1, $2, $3, $4, $5, $6::text, case when $6::text is null then 'accepted' else 'running' end,
                  case when $6::text is null then null else now() end) returning *",
         uuid::Uuid::now_v7(),
-        course.id,
+        course.id.0,
         version,
         draft_key,
         workflow_id,

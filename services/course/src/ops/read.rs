@@ -12,7 +12,7 @@ use smartcourse_proto::{
         Content, Course, CourseList, CoursePage, GetContentRequest, ListCoursesRequest, LivePointer,
         LivePointers, LivePointersRequest, Manifest, ManifestRequest,
     },
-    ids::UserId,
+    ids::CourseId,
 };
 
 use crate::{
@@ -23,13 +23,13 @@ use crate::{
 /// Characters of the words in a list of courses, at most.
 const MAX_QUERY: usize = 200;
 
-pub(crate) async fn get(state: &State, actor: Actor, id: i64) -> Result<Course> {
+pub(crate) async fn get(state: &State, actor: Actor, id: CourseId) -> Result<Course> {
     let mut connection = state.reader.connection().await?;
     let row = store::course(&mut *connection, id).await?;
     connection.done();
-    if !row.is_live() && !actor.owns(UserId(row.instructor_id)) {
+    if !row.is_live() && !actor.owns(row.instructor_id) {
         // A draft does not exist for anybody else.
-        return Err(Error::new(&codes::NOT_FOUND, format!("there is no course {id}")));
+        return Err(store::missing(id));
     }
     Ok(row.into())
 }
@@ -105,7 +105,7 @@ pub(crate) async fn list(state: &State, request: ListCoursesRequest) -> Result<C
         .fetch_all(&state.pool)
         .await?
     };
-    let next_cursor = page::cut(&mut rows, limit, |row| row.id);
+    let next_cursor = page::cut(&mut rows, limit, |row| row.id.0);
     Ok(CoursePage {
         items: rows.into_iter().map(Into::into).collect(),
         next_cursor,
@@ -114,8 +114,8 @@ pub(crate) async fn list(state: &State, request: ListCoursesRequest) -> Result<C
 
 /// The draft for the owner; the published version, without quiz keys, for everybody the gateway lets through.
 pub(crate) async fn content(state: &State, actor: Actor, request: GetContentRequest) -> Result<Content> {
-    let row = store::course(&state.pool, request.course_id).await?;
-    let owner = actor.owns(UserId(row.instructor_id));
+    let row = store::course(&state.pool, request.course_id.into()).await?;
+    let owner = actor.owns(row.instructor_id);
     match (owner, request.version) {
         (true, None) => {
             let mut content = state.content(&row.draft_key).await?;
@@ -133,10 +133,10 @@ pub(crate) async fn content(state: &State, actor: Actor, request: GetContentRequ
     }
 }
 
-async fn version_content(state: &State, course_id: i64, version: i32) -> Result<Content> {
+async fn version_content(state: &State, course_id: CourseId, version: i32) -> Result<Content> {
     let key = sqlx::query_scalar!(
         "select document_key from course.versions where course_id = $1 and version = $2 and state <> 'aborted'",
-        course_id,
+        course_id.0,
         version
     )
     .fetch_optional(&state.pool)
@@ -170,7 +170,7 @@ pub(crate) async fn live_pointers(state: &State, request: LivePointersRequest) -
 
 /// A version with what its services need to know: a saved one, or the pinned revision of the attempt that will save it.
 pub(crate) async fn manifest(state: &State, request: ManifestRequest) -> Result<Manifest> {
-    let row = store::course(&state.pool, request.course_id).await?;
+    let row = store::course(&state.pool, request.course_id.into()).await?;
     let key = if request.version == 0 {
         row.draft_key.clone()
     } else {
@@ -179,7 +179,7 @@ pub(crate) async fn manifest(state: &State, request: ManifestRequest) -> Result<
              union all
              select draft_key from course.publish_attempts where course_id = $1 and version = $2 and not aborted
              limit 1",
-            row.id,
+            row.id.0,
             request.version
         )
         .fetch_optional(&state.pool)
@@ -188,12 +188,12 @@ pub(crate) async fn manifest(state: &State, request: ManifestRequest) -> Result<
         .ok_or_else(|| Error::new(&codes::VERSION_DISCARDED, format!("version {} was discarded", request.version)))?
     };
     let mut content = state.content(&key).await?;
-    content.course_id = row.id;
+    content.course_id = row.id.0;
     content.version = request.version;
     Ok(Manifest {
         content: Some(content),
         course_title: row.title,
-        instructor_id: row.instructor_id,
+        instructor_id: row.instructor_id.0,
         max_enrollments: row.max_enrollments,
         published_version: row.published_version,
         language: row.language,

@@ -6,7 +6,6 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    Wire,
     common::VersionRef,
     course::{ListOpenAttemptsRequest, OpenAttempt, OpenAttempts, PublishState, RestartAttemptRequest},
 };
@@ -40,9 +39,7 @@ pub(crate) async fn open_attempts(state: &State, request: ListOpenAttemptsReques
                 version: row.version,
                 workflow_id: row.workflow_id,
                 run_id: row.run_id,
-                state: PublishState::from_text(&row.state)
-                    .unwrap_or(PublishState::Unspecified)
-                    .into(),
+                state: PublishState::from(row.state).into(),
             });
         }
     }
@@ -77,12 +74,12 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
             let input = CleanupInput {
                 target: VersionRef {
                     attempt_id: attempt.id.to_string(),
-                    course_id: course.id,
+                    course_id: course.id.0,
                     version: attempt.version,
                 },
                 code: reason.code,
                 message: reason.message,
-                cancelled: attempt.state == "cancelling",
+                cancelled: attempt.state == PublishState::Cancelling,
             };
             Start {
                 workflow_id: publish_cleanup::workflow_id(&attempt.id.to_string()),
@@ -92,8 +89,8 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
                     .map_err(|error| Error::internal("an input is JSON").because(error))?,
                 options: StartOptions {
                     execution_timeout_seconds: state.settings.execution_timeout().as_secs(),
-                    course_id: course.id,
-                    instructor_id: course.instructor_id,
+                    course_id: course.id.0,
+                    instructor_id: course.instructor_id.0,
                     summary: format!(
                         "Undo the publish of course {} version {}",
                         course.id, attempt.version

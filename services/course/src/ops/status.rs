@@ -11,11 +11,11 @@ use smartcourse_platform::{
     ports::workflows::{RunInfo, RunState},
 };
 use smartcourse_proto::{
-    Wire,
     common::Problem,
     course::{
         PublishMark, PublishMarks, PublishState, PublishStatus, PublishStep, StepState, WaitingFor, Warning,
     },
+    ids::CourseId,
     json::timestamp::from_time,
 };
 use smartcourse_workflows::activities::PUBLISHING;
@@ -27,7 +27,7 @@ use crate::{
     store::{self, AttemptRow, Owner},
 };
 
-/// How long an answer of Temporal is shown again: many readers of one status cost the server one look.
+/// How long an answer of Temporal is shown again: many readers of one status cost the server one call.
 const RUN_CACHE: Duration = Duration::from_millis(700);
 /// Tries of a start after which its cause is shown.
 const TRIES_BEFORE_TELLING: i32 = 3;
@@ -48,7 +48,7 @@ pub(crate) fn run_cache() -> RunCache {
 
 struct StepRow {
     step: i32,
-    state: String,
+    state: StepState,
     tries: i32,
     done: i32,
     total: i32,
@@ -59,7 +59,7 @@ struct StepRow {
     reported_at: OffsetDateTime,
 }
 
-pub(crate) async fn get(state: &State, actor: Actor, course_id: i64) -> Result<PublishStatus> {
+pub(crate) async fn get(state: &State, actor: Actor, course_id: CourseId) -> Result<PublishStatus> {
     let Some((owner, attempt, rows)) = latest(state, course_id).await? else {
         let course = store::course(&state.pool, course_id).await?;
         course.require_owner(actor)?;
@@ -94,7 +94,7 @@ pub(crate) async fn marks(state: &State, course_ids: &[i64]) -> Result<PublishMa
 }
 
 /// The latest attempt, whose it is, and its steps: one query, since readers ask again and again.
-async fn latest(state: &State, course_id: i64) -> Result<Option<(Owner, AttemptRow, Vec<StepRow>)>> {
+async fn latest(state: &State, course_id: CourseId) -> Result<Option<(Owner, AttemptRow, Vec<StepRow>)>> {
     let mut connection = state.reader.connection().await?;
     let rows = sqlx::query!(
         r#"select c.instructor_id, c.published_version is not null and not c.archived as "is_live!",
@@ -108,7 +108,7 @@ async fn latest(state: &State, course_id: i64) -> Result<Option<(Owner, AttemptR
            left join course.publish_steps s on s.attempt_id = a.id
            where a.id = (select id from course.publish_attempts where course_id = $1 order by version desc limit 1)
            order by s.step"#,
-        course_id
+        course_id.0
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -117,18 +117,18 @@ async fn latest(state: &State, course_id: i64) -> Result<Option<(Owner, AttemptR
     for row in rows {
         let (_, _, steps) = found.get_or_insert_with(|| {
             let owner = Owner {
-                course_id: row.course_id,
-                instructor_id: row.instructor_id,
+                course_id: row.course_id.into(),
+                instructor_id: row.instructor_id.into(),
                 is_live: row.is_live,
             };
             let attempt = AttemptRow {
                 id: row.id,
-                course_id: row.course_id,
+                course_id: row.course_id.into(),
                 version: row.version,
                 draft_key: row.draft_key,
                 workflow_id: row.workflow_id,
                 run_id: row.run_id,
-                state: row.state,
+                state: row.state.into(),
                 aborted: row.aborted,
                 step: row.step,
                 warnings: row.warnings,
@@ -149,7 +149,7 @@ async fn latest(state: &State, course_id: i64) -> Result<Option<(Owner, AttemptR
         };
         steps.push(StepRow {
             step,
-            state,
+            state: state.into(),
             tries: row.s_tries.unwrap_or_default(),
             done: row.s_done.unwrap_or_default(),
             total: row.s_total.unwrap_or_default(),
@@ -169,31 +169,27 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
     let current = rows.iter().find(|row| row.step == attempt.step);
     let steps = PUBLISHING.steps.iter().map(|step| {
         let row = rows.iter().find(|row| row.step == i32::from(step.number));
-        let step_state = row
-            .and_then(|row| StepState::from_text(&row.state))
-            .unwrap_or(StepState::Pending);
         PublishStep {
             name: step.name.to_owned(),
             label: step.label.to_owned(),
-            state: step_state.into(),
+            state: row.map_or(StepState::Pending, |row| row.state).into(),
             attempts: row.map_or(0, |row| row.tries),
             started_at: row.map(|row| from_time(row.started_at)),
             finished_at: row.and_then(|row| row.finished_at).map(from_time),
             error: row.and_then(|row| problem(row.error_code.as_ref(), row.error_message.as_ref())),
         }
     });
-    let publish_state = PublishState::from_text(&attempt.state).unwrap_or(PublishState::Unspecified);
     Ok(PublishStatus {
         workflow_id: attempt.workflow_id.clone(),
         run_id: attempt.run_id.clone(),
         version: attempt.version,
-        state: publish_state.into(),
+        state: attempt.state.into(),
         step: attempt.step,
         total_steps: PUBLISHING.steps.len() as i32,
         label: PUBLISHING
             .label(u8::try_from(attempt.step).unwrap_or(0))
             .to_owned(),
-        percent: percent(publish_state, attempt.step, current),
+        percent: percent(attempt.state, attempt.step, current),
         attempt: current.map_or(0, |row| row.tries),
         waiting_for: None,
         next_retry_at: None,
@@ -206,7 +202,7 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
         temporal_url: state
             .temporal
             .workflow_link(&attempt.workflow_id, attempt.run_id.as_deref()),
-        course_id: attempt.course_id,
+        course_id: attempt.course_id.0,
         attempt_id: attempt.id.to_string(),
         accepted_at: Some(from_time(attempt.accepted_at)),
         revision: attempt.revision,

@@ -3,18 +3,19 @@
 use smartcourse_platform::{Result, grpc::Actor};
 use smartcourse_proto::{
     course::{Version, VersionList},
+    ids::CourseId,
     json::timestamp::from_time,
 };
 
 use crate::{State, store};
 
-pub(crate) async fn list(state: &State, actor: Actor, course_id: i64) -> Result<VersionList> {
+pub(crate) async fn list(state: &State, actor: Actor, course_id: CourseId) -> Result<VersionList> {
     let course = store::course(&state.pool, course_id).await?;
     course.require_owner(actor)?;
     let rows = sqlx::query!(
         "select version, created_at, published_at from course.versions
          where course_id = $1 and state = 'published' order by version desc",
-        course_id
+        course_id.0
     )
     .fetch_all(&state.pool)
     .await?;

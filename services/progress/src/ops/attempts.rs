@@ -14,15 +14,16 @@ use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, idempotency::IdempotencyKey};
 use smartcourse_proto::{
     course::{GetContentRequest, LessonType, Quiz},
+    ids::{EnrollmentId, VersionId},
     progress::{AttemptResult, QuestionAnswer, QuestionResult, SubmitAttemptRequest},
 };
 use sqlx::{PgConnection, types::Json};
 
-use super::access::{self, Learner};
 use crate::{
     State, completion,
     enrollments::Enrollment,
     grading::{self, Grade},
+    learner::{self, Learner},
     numbers,
     standing::Standing,
 };
@@ -35,7 +36,7 @@ pub(crate) async fn submit(
     actor: Actor,
     request: SubmitAttemptRequest,
 ) -> Result<AttemptResult> {
-    let learner = access::learner(state, actor.user()?, request.course_id).await?;
+    let learner = learner::learner(state, actor.user()?, request.course_id.into()).await?;
     let lesson_id = request.lesson_id.as_str();
     let key = request
         .idempotency_key
@@ -54,7 +55,7 @@ pub(crate) async fn submit(
     if kind != LessonType::Quiz {
         return Err(not_a_quiz());
     }
-    let quiz = quiz(state, learner.course_id, learner.version, lesson_id).await?;
+    let quiz = quiz(state, learner.version(), lesson_id).await?;
     let answers = grading::read(&quiz, request.answers)?;
 
     let (mut tx, mut enrollment) = learner.begin(state).await?;
@@ -79,7 +80,7 @@ pub(crate) async fn submit(
         "insert into progress.quiz_attempts
              (enrollment_id, lesson_id, attempt, epoch, version, answers, results, score, pass_percent, passed)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        enrollment.enrollment_id,
+        enrollment.enrollment_id.0,
         lesson_id,
         attempt,
         enrollment.epoch,
@@ -129,7 +130,15 @@ async fn again(state: &State, learner: &Learner, lesson_id: &str, attempt: i32) 
     let newest = completion::newest(&mut tx, learner.course_id, learner.version).await?;
     let standing = Standing::read(&mut tx, &enrollment, newest).await?;
     tx.rollback().await?;
-    let quiz = quiz(state, learner.course_id, version, lesson_id).await?;
+    let quiz = quiz(
+        state,
+        VersionId {
+            version,
+            ..learner.version()
+        },
+        lesson_id,
+    )
+    .await?;
     Ok(AttemptResult {
         attempts_left: left(&quiz, used, done),
         progress: Some(standing.into_progress(&enrollment)),
@@ -138,14 +147,14 @@ async fn again(state: &State, learner: &Learner, lesson_id: &str, attempt: i32) 
 }
 
 /// The quiz of a lesson, with its key. A version never changes, so it is fetched once.
-async fn quiz(state: &State, course_id: i64, version: i32, lesson_id: &str) -> Result<Arc<Quiz>> {
-    let place = (course_id, version, lesson_id.to_owned());
+async fn quiz(state: &State, version: VersionId, lesson_id: &str) -> Result<Arc<Quiz>> {
+    let place = (version, lesson_id.to_owned());
     if let Some(quiz) = state.quizzes.get(&place).await {
         return Ok(quiz);
     }
     let request = Actor::Service.request(GetContentRequest {
-        course_id,
-        version: Some(version),
+        course_id: version.course_id.0,
+        version: Some(version.version),
     });
     let content = state.course.get_content(request).await?;
     let quiz = content
@@ -175,7 +184,7 @@ async fn used(tx: &mut PgConnection, enrollment: &Enrollment, lesson_id: &str) -
     Ok(sqlx::query_scalar!(
         r#"select coalesce(max(attempt), 0) as "used!" from progress.quiz_attempts
            where enrollment_id = $1 and lesson_id = $2"#,
-        enrollment.enrollment_id,
+        enrollment.enrollment_id.0,
         lesson_id
     )
     .fetch_one(tx)
@@ -205,7 +214,7 @@ async fn recorded(
     let row = sqlx::query!(
         r#"select version, score, passed, pass_percent, results as "questions: Json<Results>"
            from progress.quiz_attempts where enrollment_id = $1 and lesson_id = $2 and attempt = $3"#,
-        enrollment.enrollment_id,
+        enrollment.enrollment_id.0,
         lesson_id,
         attempt
     )
@@ -221,7 +230,7 @@ async fn recorded(
 
 /// The same key and answers are the same attempt. The enrollment's lock orders requests that share one.
 fn idempotency(
-    enrollment_id: i64,
+    enrollment_id: EnrollmentId,
     lesson_id: &str,
     key: String,
     answers: &[QuestionAnswer],

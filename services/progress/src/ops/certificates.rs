@@ -5,9 +5,9 @@ use smartcourse_proto::{
     json::timestamp::from_time,
     progress::{Certificate, CertificatePage, CertificatePdf, ListCertificatesRequest},
 };
-use sqlx::{PgPool, types::time::OffsetDateTime};
+use sqlx::types::time::OffsetDateTime;
 
-use crate::{code, pdf};
+use crate::{State, code, pdf};
 
 struct Row {
     code: String,
@@ -33,7 +33,7 @@ impl From<Row> for Certificate {
 
 /// The caller's certificates, the latest first.
 pub(crate) async fn list(
-    pool: &PgPool,
+    state: &State,
     actor: Actor,
     request: ListCertificatesRequest,
 ) -> Result<CertificatePage> {
@@ -50,7 +50,7 @@ pub(crate) async fn list(
         before,
         limit + 1
     )
-    .fetch_all(pool)
+    .fetch_all(&state.pool)
     .await?;
     let next_cursor = page::cut(&mut rows, limit, |row| row.code.clone());
     Ok(CertificatePage {
@@ -60,7 +60,7 @@ pub(crate) async fn list(
 }
 
 /// The certificate of a code, for anybody who has the code.
-pub(crate) async fn get(pool: &PgPool, typed: &str) -> Result<Certificate> {
+pub(crate) async fn get(state: &State, typed: &str) -> Result<Certificate> {
     let unknown = || Error::new(&codes::NOT_FOUND, "there is no certificate with this code");
     let code = code::read(typed).ok_or_else(unknown)?;
     let row = sqlx::query_as!(
@@ -68,14 +68,14 @@ pub(crate) async fn get(pool: &PgPool, typed: &str) -> Result<Certificate> {
         "select code, course_id, course_title, full_name, issued_at, version from progress.certificates where code = $1",
         code
     )
-    .fetch_optional(pool)
+    .fetch_optional(&state.pool)
     .await?;
     row.map(Into::into).ok_or_else(unknown)
 }
 
 /// The same as a page to print.
-pub(crate) async fn pdf(pool: &PgPool, typed: &str) -> Result<CertificatePdf> {
-    let certificate = get(pool, typed).await?;
+pub(crate) async fn pdf(state: &State, typed: &str) -> Result<CertificatePdf> {
+    let certificate = get(state, typed).await?;
     Ok(CertificatePdf {
         pdf: pdf::page(&certificate)?,
     })

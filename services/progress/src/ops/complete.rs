@@ -6,15 +6,14 @@ use smartcourse_proto::{
     progress::{CompleteLessonRequest, CourseProgress},
 };
 
-use super::access;
-use crate::{State, completion};
+use crate::{State, completion, learner};
 
 pub(crate) async fn complete(
     state: &State,
     actor: Actor,
     request: CompleteLessonRequest,
 ) -> Result<CourseProgress> {
-    let learner = access::learner(state, actor.user()?, request.course_id).await?;
+    let learner = learner::learner(state, actor.user()?, request.course_id.into()).await?;
     let kind = learner
         .lesson(&mut *state.pool.acquire().await?, &request.lesson_id)
         .await?;

@@ -7,8 +7,7 @@
 use smartcourse_platform::{Error, Result, fault, grpc::Actor, postgres};
 use smartcourse_proto::{common::EpochRef, enrollment::AccessRequest, user::GetUserRequest};
 
-use super::access;
-use crate::{State, completion, enrollments, leaving, standing::Standing};
+use crate::{State, completion, enrollments, learner, standing::Standing};
 
 pub(crate) async fn initialise(state: &State, request: EpochRef) -> Result<()> {
     let current = sqlx::query_scalar!(
@@ -24,11 +23,11 @@ pub(crate) async fn initialise(state: &State, request: EpochRef) -> Result<()> {
         course_id: request.course_id,
         user_id: request.user_id,
     };
-    if leaving::has_left(state, request.enrollment_id, request.epoch, who).await? {
+    if learner::has_left(state, request.enrollment_id.into(), request.epoch, who).await? {
         return Ok(());
     }
     let user = GetUserRequest { id: request.user_id };
-    let (course, user) = tokio::try_join!(access::course(state, request.course_id), async {
+    let (course, user) = tokio::try_join!(learner::course(state, request.course_id.into()), async {
         Ok(state.user.get_user(Actor::Service.request(user)).await?)
     })?;
 
@@ -51,7 +50,7 @@ pub(crate) async fn initialise(state: &State, request: EpochRef) -> Result<()> {
     let Some(completed_version) = raised else {
         return Ok(());
     };
-    let mut enrollment = enrollments::lock(&mut tx, request.enrollment_id)
+    let mut enrollment = enrollments::lock(&mut tx, request.enrollment_id.into())
         .await?
         .ok_or_else(|| Error::internal("an enrollment that was just written is not there"))?;
     match completed_version {

@@ -1,0 +1,230 @@
+//! One question: condense, retrieve, answer, check every citation, keep the turn.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, codes},
+    grpc::Actor,
+    ports::answers::{Exchange, Question, Statement},
+    unbroken,
+};
+use smartcourse_proto::{
+    assistant::{Answer, AskRequest, Citation, Conversation, Turn},
+    content::{Passages, RetrieveRequest},
+    course::LivePointersRequest,
+    events::AssistantAnswered,
+};
+
+use crate::{State, ops::conversations};
+
+/// Characters of a question at most.
+const MAX_QUESTION: usize = 2_000;
+/// Passages an answer may draw from.
+const PASSAGES: i32 = 6;
+/// A question with fewer words than this leans on the one before it.
+const FOLLOW_UP_WORDS: usize = 4;
+/// What is said when the course does not answer.
+const REFUSAL: &str = "The course material does not answer this question.";
+
+pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
+    let user = actor.user()?;
+    let mut problems = Problems::default();
+    problems.text("question", &request.question, MAX_QUESTION);
+    problems.finish()?;
+    let question = request.question.trim();
+    let known = request.conversation_id.as_deref();
+    let conversation = conversations::open(state, user, request.course_id.into(), known).await?;
+
+    let pointers = LivePointersRequest {
+        course_ids: vec![request.course_id],
+        instructor_id: None,
+    };
+    let live = state
+        .course
+        .get_live_pointers(Actor::Service.request(pointers))
+        .await?;
+    let version = live.items.first().map(|pointer| pointer.version).ok_or_else(|| {
+        Error::new(
+            &codes::NOT_PUBLISHED,
+            "the course has no published version to answer from",
+        )
+    })?;
+
+    let retrieve = RetrieveRequest {
+        course_id: request.course_id,
+        version,
+        question: condensed(&conversation, question),
+        limit: PASSAGES,
+    };
+    let found = state.content.retrieve(Actor::Service.request(retrieve)).await?;
+    let asked = Question {
+        text: question,
+        history: &history(&conversation),
+        passages: &found.items,
+        refuse_below: found.refuse_below,
+    };
+    let (mut text, mut citations) = (Vec::new(), Vec::new());
+    let mut statements = state.answerer.answer(asked);
+    while let Some(statement) = statements.try_next().await? {
+        text.extend(checked(statement, &found, version, &mut citations));
+    }
+    drop(statements);
+    let answer = Answer {
+        conversation_id: conversation.id.clone(),
+        refused: citations.is_empty(),
+        answer: if citations.is_empty() {
+            REFUSAL.to_owned()
+        } else {
+            text.join("\n")
+        },
+        citations,
+        version,
+    };
+    let turn = Turn {
+        question: question.to_owned(),
+        answer: Some(answer.clone()),
+        asked_at: Some(conversations::now()),
+    };
+    let event = AssistantAnswered {
+        course_id: conversation.course_id,
+        user_id: user.0,
+        version: answer.version,
+        conversation_id: conversation.id.clone(),
+        refused: answer.refused,
+    };
+    unbroken(conversations::keep(
+        Arc::clone(state),
+        user,
+        conversation,
+        known.is_none(),
+        turn,
+        event,
+    ))
+    .await?;
+    Ok(answer)
+}
+
+/// A fragment such as "and why?" finds nothing by itself: it is asked together with the question before it.
+fn condensed(conversation: &Conversation, question: &str) -> String {
+    match conversation.turns.last() {
+        Some(turn) if question.split_whitespace().count() < FOLLOW_UP_WORDS => {
+            format!("{} {question}", turn.question)
+        }
+        _ => question.to_owned(),
+    }
+}
+
+/// What was asked and answered before.
+fn history(conversation: &Conversation) -> Vec<Exchange<'_>> {
+    let turns = conversation.turns.iter();
+    turns
+        .map(|turn| Exchange {
+            question: &turn.question,
+            answer: turn.answer.as_ref().map_or("", |answer| &answer.answer),
+        })
+        .collect()
+}
+
+/// A statement with the numbers of its citations, which are added to the others. A citation whose quote does not stand in
+/// its passage is dropped, and so is a statement without any: an answer never lies about its source.
+fn checked(
+    statement: Statement,
+    found: &Passages,
+    version: i32,
+    citations: &mut Vec<Citation>,
+) -> Option<String> {
+    let before = citations.len();
+    let mut text = statement.text;
+    for cited in statement.citations {
+        let Some(passage) = found.items.get(cited.passage) else {
+            tracing::error!(
+                passage = cited.passage,
+                "a citation named no passage and was dropped"
+            );
+            continue;
+        };
+        if passage.version != version || cited.quote.is_empty() || !passage.text.contains(&cited.quote) {
+            tracing::error!(lesson_id = %passage.lesson_id, "a citation did not stand in its passage and was dropped");
+            continue;
+        }
+        let n = i32::try_from(citations.len() + 1).unwrap_or(i32::MAX);
+        text.push_str(&format!(" [{n}]"));
+        citations.push(Citation {
+            n,
+            lesson_id: passage.lesson_id.clone(),
+            lesson_title: passage.lesson_title.clone(),
+            module_title: passage.module_title.clone(),
+            version: passage.version,
+            page: passage.page,
+            start_seconds: passage.start_seconds,
+            quote: cited.quote,
+            score: cited.score,
+        });
+    }
+    (citations.len() > before).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcourse_platform::ports::answers as ports;
+    use smartcourse_proto::content::Passage;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_stands_on_what_is_there() {
+        let passage = |version: i32, text: &str| Passage {
+            version,
+            text: text.to_owned(),
+            ..Passage::default()
+        };
+        let found = Passages {
+            items: vec![passage(2, "Bread rises."), passage(1, "Bread fell.")],
+            ..Passages::default()
+        };
+        let statement = |spans: &[(usize, &str)]| Statement {
+            text: "It rises.".to_owned(),
+            citations: spans
+                .iter()
+                .map(|(passage, quote)| ports::Citation {
+                    passage: *passage,
+                    quote: (*quote).to_owned(),
+                    score: 0.5,
+                })
+                .collect(),
+        };
+        let mut citations = Vec::new();
+        let mut check = |spans: &[(usize, &str)]| checked(statement(spans), &found, 2, &mut citations);
+        assert_eq!(check(&[(0, "Bread rises.")]).as_deref(), Some("It rises. [1]"));
+        assert_eq!(check(&[]), None, "nothing supports it");
+        assert_eq!(
+            check(&[(0, "Bread fell."), (1, "Bread fell."), (0, ""), (7, "x")]),
+            None
+        );
+        assert_eq!(
+            check(&[(0, "rises"), (0, "falls")]).as_deref(),
+            Some("It rises. [2]")
+        );
+        assert_eq!(citations.len(), 2);
+    }
+
+    #[test]
+    fn a_fragment_is_asked_with_the_question_before_it() {
+        let turn = Turn {
+            question: "What is a saga?".to_owned(),
+            ..Turn::default()
+        };
+        let conversation = Conversation {
+            turns: vec![turn],
+            ..Conversation::default()
+        };
+        assert_eq!(condensed(&conversation, "and why?"), "What is a saga? and why?");
+        assert_eq!(
+            condensed(&conversation, "How does a heartbeat work?"),
+            "How does a heartbeat work?"
+        );
+        assert_eq!(condensed(&Conversation::default(), "and why?"), "and why?");
+    }
+}

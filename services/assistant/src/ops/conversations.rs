@@ -1,0 +1,277 @@
+//! Conversations: a row for listing, a document for the turns. Each belongs to one user.
+//!
+//! A turn is committed to the row first, with the event that announces it, and then copied to the document: whoever dies or
+//! hangs up in between leaves a turn that waits in the row, and the next reader brings it over.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, page, postgres, unbroken};
+use smartcourse_proto::{
+    assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn},
+    catalogue::Key,
+    events::AssistantAnswered,
+    ids::{CourseId, UserId},
+    json::timestamp::from_time,
+};
+use sqlx::{
+    PgConnection,
+    types::{Json, time::OffsetDateTime},
+};
+
+use crate::State;
+
+const COLLECTION: &str = "assistant.conversations";
+
+/// Characters of the title a list shows.
+const MAX_TITLE: usize = 80;
+
+/// Turns of a conversation at most: its document must not outgrow what a document store takes.
+const MAX_TURNS: usize = 200;
+
+/// A turn in the row of its conversation, and what the document of a new one begins with.
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    course_id: CourseId,
+    turn: Turn,
+}
+
+fn key(user: UserId, id: &str) -> String {
+    format!("{user}/{id}")
+}
+
+fn unknown(id: &str) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("you have no conversation `{id}`"))
+}
+
+/// This instant.
+pub(crate) fn now() -> prost_types::Timestamp {
+    from_time(OffsetDateTime::now_utc())
+}
+
+/// The conversation to add to: the user's own, about this course, or a new one.
+pub(crate) async fn open(
+    state: &Arc<State>,
+    user: UserId,
+    course_id: CourseId,
+    id: Option<&str>,
+) -> Result<Conversation> {
+    let Some(id) = id else {
+        return Ok(Conversation {
+            id: format!("c-{}", uuid::Uuid::now_v7().simple()),
+            course_id: course_id.0,
+            ..Conversation::default()
+        });
+    };
+    let found = read(state, user, id)
+        .await?
+        .filter(|found| found.course_id == course_id.0)
+        .ok_or_else(|| unknown(id))?;
+    if found.turns.len() >= MAX_TURNS {
+        let detail = format!("a conversation has at most {MAX_TURNS} turns");
+        return Err(Error::new(&codes::CONVERSATION_FULL, detail));
+    }
+    Ok(found)
+}
+
+/// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on
+/// the turn stands: [`settle`] brings it to the document, now or before it is read. To be run unbroken.
+///
+/// # Errors
+/// `not_found` when the conversation was deleted meanwhile.
+pub(crate) async fn keep(
+    state: Arc<State>,
+    user: UserId,
+    conversation: Conversation,
+    is_new: bool,
+    turn: Turn,
+    event: AssistantAnswered,
+) -> Result<()> {
+    let state = &state;
+    let mut tx = postgres::begin(&state.pool).await?;
+    if is_new {
+        sqlx::query!(
+            "insert into assistant.conversations (id, user_id, course_id) values ($1, $2, $3)",
+            conversation.id,
+            user.0,
+            conversation.course_id
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    // Turns of one conversation wait for each other, so that none is lost.
+    if !copy_pending(state, &mut tx, user, &conversation.id).await? {
+        return Err(unknown(&conversation.id));
+    }
+    let pending = Pending {
+        course_id: conversation.course_id.into(),
+        turn,
+    };
+    sqlx::query!(
+        "update assistant.conversations set pending = $2, updated_at = now() where id = $1",
+        conversation.id,
+        Json(&pending) as _
+    )
+    .execute(&mut *tx)
+    .await?;
+    outbox::put_event(
+        &mut tx,
+        "assistant.answered",
+        &Key::Course.of(conversation.course_id),
+        &event,
+    )
+    .await?;
+    tx.commit().await?;
+    if let Err(error) = settle(state, user, &conversation.id).await {
+        tracing::warn!(error = %error.chain(), "a turn waits in its row until it is read");
+    }
+    Ok(())
+}
+
+/// Brings the turn that waits in the row, if there is one, to the document. Unbroken: a document that is still being written
+/// when the lock of its row is gone could take a later turn's place.
+async fn settle(state: &Arc<State>, user: UserId, id: &str) -> Result<()> {
+    let (state, id) = (Arc::clone(state), id.to_owned());
+    unbroken(async move { bring_over(&state, user, &id).await }).await
+}
+
+async fn bring_over(state: &State, user: UserId, id: &str) -> Result<()> {
+    let mut tx = postgres::begin(&state.pool).await?;
+    if copy_pending(state, &mut tx, user, id).await? {
+        sqlx::query!(
+            "update assistant.conversations set pending = null where id = $1",
+            id
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Locks the row and writes its turn to the document, where it may stand already; false when there is no such row.
+async fn copy_pending(state: &State, tx: &mut PgConnection, user: UserId, id: &str) -> Result<bool> {
+    let row = sqlx::query_scalar!(
+        r#"select pending as "pending: Json<Pending>" from assistant.conversations
+           where id = $1 and user_id = $2 for update"#,
+        id,
+        user.0
+    )
+    .fetch_optional(tx)
+    .await?;
+    let Some(pending) = row else {
+        return Ok(false);
+    };
+    if let Some(Json(Pending { course_id, turn })) = pending {
+        let mut conversation = document(state, user, id)
+            .await?
+            .unwrap_or_else(|| begun(id, course_id, &turn));
+        if conversation.turns.last() != Some(&turn) {
+            conversation.updated_at = turn.asked_at;
+            conversation.turns.push(turn);
+            let body = serde_json::to_value(&conversation)
+                .map_err(|error| Error::internal("a conversation is JSON").because(error))?;
+            state.documents.put(COLLECTION, &key(user, id), &body).await?;
+        }
+    }
+    Ok(true)
+}
+
+/// A conversation that begins with this turn.
+fn begun(id: &str, course_id: CourseId, turn: &Turn) -> Conversation {
+    Conversation {
+        id: id.to_owned(),
+        course_id: course_id.0,
+        title: turn.question.chars().take(MAX_TITLE).collect(),
+        created_at: turn.asked_at,
+        ..Conversation::default()
+    }
+}
+
+/// Reads a conversation of this user, with every turn that stands.
+async fn read(state: &Arc<State>, user: UserId, id: &str) -> Result<Option<Conversation>> {
+    let waits = sqlx::query_scalar!(
+        r#"select pending is not null as "waits!" from assistant.conversations where id = $1 and user_id = $2"#,
+        id,
+        user.0
+    )
+    .fetch_optional(&state.pool)
+    .await?;
+    match waits {
+        None => return Ok(None),
+        Some(true) => settle(state, user, id).await?,
+        Some(false) => {}
+    }
+    document(state, user, id).await
+}
+
+async fn document(state: &State, user: UserId, id: &str) -> Result<Option<Conversation>> {
+    let Some(body) = state.documents.get(COLLECTION, &key(user, id)).await? else {
+        return Ok(None);
+    };
+    serde_json::from_value(body)
+        .map(Some)
+        .map_err(|error| Error::internal("a conversation is broken").because(error))
+}
+
+pub(crate) async fn get(state: &Arc<State>, actor: Actor, id: &str) -> Result<Conversation> {
+    read(state, actor.user()?, id).await?.ok_or_else(|| unknown(id))
+}
+
+/// The user's conversations, the latest first, without their turns.
+pub(crate) async fn list(
+    state: &Arc<State>,
+    actor: Actor,
+    request: ListConversationsRequest,
+) -> Result<ConversationPage> {
+    let user = actor.user()?;
+    let limit = page::limit(request.limit)?;
+    let before: Option<String> = page::decode(&request.cursor)?;
+    let mut rows = sqlx::query!(
+        r#"select id, pending is not null as "waits!" from assistant.conversations
+         where user_id = $1 and ($2::text is null
+               or (updated_at, id) < (select updated_at, id from assistant.conversations where id = $2))
+         order by updated_at desc, id desc limit $3"#,
+        user.0,
+        before,
+        limit + 1
+    )
+    .fetch_all(&state.pool)
+    .await?;
+    let next_cursor = page::cut(&mut rows, limit, |row| row.id.clone());
+    for row in rows.iter().filter(|row| row.waits) {
+        settle(state, user, &row.id).await?;
+    }
+    let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
+    let keys: Vec<String> = ids.iter().map(|id| key(user, id)).collect();
+    let found = state.documents.get_many(COLLECTION, &keys).await?;
+    let mut items: Vec<Conversation> = found
+        .into_iter()
+        .map(|(_, body)| serde_json::from_value(body))
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| Error::internal("a conversation is broken").because(error))?;
+    items.sort_by_key(|conversation| ids.iter().position(|id| *id == conversation.id));
+    for conversation in &mut items {
+        conversation.turns.clear();
+    }
+    Ok(ConversationPage { items, next_cursor })
+}
+
+pub(crate) async fn delete(state: &State, actor: Actor, id: &str) -> Result<()> {
+    let user = actor.user()?;
+    let mut tx = postgres::begin(&state.pool).await?;
+    let gone = sqlx::query!(
+        "delete from assistant.conversations where id = $1 and user_id = $2",
+        id,
+        user.0
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    if gone == 0 {
+        return Err(unknown(id));
+    }
+    state.documents.delete(COLLECTION, &key(user, id)).await?;
+    tx.commit().await?;
+    Ok(())
+}

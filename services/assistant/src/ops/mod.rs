@@ -1,0 +1,4 @@
+//! One file per use case.
+
+pub(crate) mod ask;
+pub(crate) mod conversations;

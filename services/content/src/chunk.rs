@@ -1,0 +1,49 @@
+//! Chunks: the units that are embedded, found and cited.
+
+use serde::{Deserialize, Serialize};
+use smartcourse_text::source_hash;
+
+/// A chunk as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Chunk {
+    pub(crate) ordinal: i32,
+    pub(crate) heading: String,
+    pub(crate) text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) page: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) start_seconds: Option<f64>,
+}
+
+/// The passages of a text as they are stored.
+pub(crate) fn chunks(passages: Vec<smartcourse_text::Chunk>) -> Vec<Chunk> {
+    passages
+        .into_iter()
+        .map(|chunk| Chunk {
+            ordinal: i32::try_from(chunk.ordinal).unwrap_or(i32::MAX),
+            heading: chunk.heading.as_ref().to_owned(),
+            text: chunk.text,
+            page: chunk.page.and_then(|page| i32::try_from(page).ok()),
+            start_seconds: chunk.start_seconds,
+        })
+        .collect()
+}
+
+/// Anchor of a chunk among the units of its lesson. Anchors of other kinds of units begin with other letters.
+pub(crate) fn anchor(ordinal: i32) -> String {
+    format!("c{ordinal:06}")
+}
+
+/// What the model sees of a chunk: its place and its words.
+pub(crate) fn embedded_text(title: &str, chunk: &Chunk) -> String {
+    if chunk.heading.is_empty() {
+        format!("{title}\n{}", chunk.text)
+    } else {
+        format!("{title} › {}\n{}", chunk.heading, chunk.text)
+    }
+}
+
+/// Identity of an embedded text; together with the model it names an embedding.
+pub(crate) fn text_hash(text: &str) -> String {
+    source_hash([text])
+}

@@ -1,0 +1,55 @@
+//! What the course service knows of a course and its versions.
+
+use std::sync::Arc;
+
+use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_proto::{
+    course::{Content, Manifest, ManifestRequest},
+    ids::{CourseId, UserId, VersionId},
+};
+
+use crate::State;
+
+impl State {
+    /// A version with what the course service knows of it; version 0 is the draft.
+    pub(crate) async fn manifest(&self, course_id: CourseId, version: i32) -> Result<(Manifest, Content)> {
+        let request = Actor::Service.request(ManifestRequest {
+            course_id: course_id.0,
+            version,
+        });
+        let mut manifest = self.course.get_manifest(request).await?;
+        let content = manifest.content.take().unwrap_or_default();
+        Ok((
+            manifest,
+            Content {
+                course_id: course_id.0,
+                version,
+                ..content
+            },
+        ))
+    }
+
+    /// The content of a saved version. It never changes, so it is kept at hand while its lessons are worked on.
+    pub(crate) async fn content(&self, version: VersionId) -> Result<Arc<Content>> {
+        if let Some(content) = self.contents.get(&version).await {
+            return Ok(content);
+        }
+        let (_, content) = self.manifest(version.course_id, version.version).await?;
+        let content = Arc::new(content);
+        self.contents.insert(version, Arc::clone(&content)).await;
+        Ok(content)
+    }
+
+    /// The draft of a course, for its owner and administrators only.
+    pub(crate) async fn owned_draft(&self, actor: Actor, course_id: CourseId) -> Result<(Manifest, Content)> {
+        let draft = self.manifest(course_id, 0).await?;
+        if actor.owns(UserId(draft.0.instructor_id)) {
+            return Ok(draft);
+        }
+        actor.user()?;
+        Err(Error::new(
+            &codes::FORBIDDEN,
+            "this course belongs to another instructor",
+        ))
+    }
+}

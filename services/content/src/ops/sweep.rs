@@ -1,0 +1,290 @@
+//! What nobody needs any more: superseded versions lose files, vectors and index after a while, their chunks stay for ever;
+//! discarded ones are swept until no write for them is under way; broken uploads and unfinished files go. A Temporal
+//! Schedule asks for it every hour.
+
+use smartcourse_platform::{Error, Result, error::codes, open_writes, postgres};
+use smartcourse_proto::{
+    common::Swept,
+    ids::{CourseId, VersionId},
+};
+use sqlx::PgPool;
+
+use crate::{
+    Dependencies, State,
+    ops::discard::{ALL, Part, remove},
+    write::scope,
+};
+
+/// Discarded versions one sweep goes over again.
+const BATCH: i64 = 100;
+
+/// Removes what nobody needs any more; answers how many versions and uploads it went over.
+///
+/// # Errors
+/// When something could not be removed. Everything else was, and the next sweep tries again.
+pub(crate) async fn sweep(state: &State) -> Result<Swept> {
+    let removed = clean_up(&state.pool, &state.deps).await?;
+    Ok(Swept {
+        removed: removed as u64,
+    })
+}
+
+async fn clean_up(pool: &PgPool, deps: &Dependencies) -> Result<usize> {
+    let mut tally = Tally::default();
+    retire(pool, deps, &mut tally).await?;
+    sweep_discarded(pool, deps, &mut tally).await?;
+    sweep_uploads(pool, deps, &mut tally).await?;
+    if let Err(error) = deps.files.sweep().await {
+        tally.note("unfinished files", Err(error));
+    }
+    tally.finish()
+}
+
+/// What a sweep went over, and what it had to leave.
+#[derive(Debug, Default)]
+struct Tally {
+    done: usize,
+    left: usize,
+    first: Option<Error>,
+}
+
+impl Tally {
+    /// One that cannot be removed does not keep the others from it.
+    fn note(&mut self, what: &str, outcome: Result<()>) {
+        match outcome {
+            Ok(()) => self.done += 1,
+            Err(error) => {
+                tracing::warn!(what, error = %error.chain(), "left for the next sweep");
+                self.left += 1;
+                let detail = format!("{what} could not be removed");
+                self.first
+                    .get_or_insert(Error::new(&codes::UNAVAILABLE, detail).because(error));
+            }
+        }
+    }
+
+    fn finish(self) -> Result<usize> {
+        let Some(first) = self.first else {
+            return Ok(self.done);
+        };
+        let detail = format!(
+            "{} of {} were left for the next sweep, first: {}",
+            self.left,
+            self.done + self.left,
+            first.chain()
+        );
+        Err(Error::new(&codes::UNAVAILABLE, detail))
+    }
+}
+
+/// Superseded versions whose time has come, each once.
+async fn retire(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
+    let due = sqlx::query!(
+        "select course_id, version from content.versions
+         where state = 'open' and retired_at is null and retire_after <= now() order by retire_after"
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in due {
+        let version = VersionId {
+            course_id: CourseId(row.course_id),
+            version: row.version,
+        };
+        let outcome = retire_one(pool, deps, version).await;
+        tally.note(&named(version), outcome);
+    }
+    Ok(())
+}
+
+/// The version's row is held, so that nothing is written for it meanwhile; somebody else's is theirs to retire.
+async fn retire_one(pool: &PgPool, deps: &Dependencies, version: VersionId) -> Result<()> {
+    let mut tx = postgres::begin(pool).await?;
+    postgres::be_patient(&mut tx).await?;
+    let ours = sqlx::query!(
+        "select version from content.versions
+         where course_id = $1 and version = $2 and state = 'open' and retired_at is null for update skip locked",
+        version.course_id.0,
+        version.version
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    if ours.is_none() {
+        return Ok(());
+    }
+    for part in [Part::Index, Part::Vectors, Part::Files] {
+        remove(pool, deps, version, part).await?;
+    }
+    sqlx::query!(
+        "update content.versions set retired_at = now(), ai_ready = false where course_id = $1 and version = $2",
+        version.course_id.0,
+        version.version
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn named(version: VersionId) -> String {
+    format!("version {} of course {}", version.version, version.course_id.0)
+}
+
+/// Discarded versions that were not yet gone over in peace: an engine may have finished a write after its caller was gone.
+async fn sweep_discarded(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
+    let rows = sqlx::query!(
+        "select course_id, version from content.versions
+         where discarded_at is not null and swept_at is null order by discarded_at limit $1",
+        BATCH
+    )
+    .fetch_all(pool)
+    .await?;
+    for row in rows {
+        let version = VersionId {
+            course_id: CourseId(row.course_id),
+            version: row.version,
+        };
+        let outcome = remove_all(pool, deps, version).await;
+        tally.note(&named(version), outcome);
+    }
+    Ok(())
+}
+
+/// No write begins for a discarded version, so once none is open before everything is removed, nothing comes back.
+async fn remove_all(pool: &PgPool, deps: &Dependencies, version: VersionId) -> Result<()> {
+    let under_way = open_writes::any(pool, &scope(version)).await?;
+    for part in ALL {
+        remove(pool, deps, version, part).await?;
+    }
+    if !under_way {
+        sqlx::query!(
+            "update content.versions set swept_at = now() where course_id = $1 and version = $2",
+            version.course_id.0,
+            version.version
+        )
+        .execute(pool)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Uploads whose process died: no upload takes a day.
+async fn sweep_uploads(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
+    let keys = sqlx::query_scalar!(
+        "select storage_key from content.uploads where started_at < now() - interval '1 day' order by started_at"
+    )
+    .fetch_all(pool)
+    .await?;
+    for key in keys {
+        let outcome = remove_upload(pool, deps, &key).await;
+        tally.note(&format!("the broken upload {key}"), outcome);
+    }
+    Ok(())
+}
+
+async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
+    deps.files.delete(key).await?;
+    sqlx::query!("delete from content.uploads where storage_key = $1", key)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use smartcourse_platform::{
+        config::Config,
+        grpc::Transport,
+        open_writes::OpenWrite,
+        ports::vectors::{Near, Vector, Vectors},
+        postgres,
+    };
+    use smartcourse_tests::engines::{documents, embeddings, files::directory::Directory, search};
+    use smartcourse_text::{Limits, Sandbox};
+
+    use super::*;
+
+    /// Vectors that cannot be removed from the first version of course 1.
+    struct Broken;
+
+    #[async_trait]
+    impl Vectors for Broken {
+        async fn prepare(&self, _: &str, _: usize) -> Result<()> {
+            Ok(())
+        }
+
+        async fn put_lesson(&self, _: &str, _: VersionId, _: &str, _: &[Vector]) -> Result<()> {
+            Ok(())
+        }
+
+        async fn nearest(&self, _: &str, _: VersionId, _: &[f32], _: usize) -> Result<Vec<Near>> {
+            Ok(Vec::new())
+        }
+
+        async fn count(&self, _: &str, _: VersionId) -> Result<i64> {
+            Ok(0)
+        }
+
+        async fn delete_version(&self, version: VersionId) -> Result<()> {
+            if (version.course_id.0, version.version) == (1, 1) {
+                return Err(Error::new(&codes::UNAVAILABLE, "the index is broken"));
+            }
+            Ok(())
+        }
+    }
+
+    fn deps(pool: &PgPool, dir: &std::path::Path) -> Dependencies {
+        let grpc = Config::load(None).unwrap().grpc;
+        Dependencies {
+            documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
+            files: Arc::new(Directory::open(dir).unwrap()),
+            vectors: Arc::new(Broken),
+            search: Arc::new(search::postgres::Postgres::new(pool.clone())),
+            embedder: embeddings::embedded::open(dir).unwrap(),
+            course: Transport::remote(&grpc, &grpc.course).unwrap(),
+            sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
+        let pool = smartcourse_tests::database().await.unwrap();
+        postgres::migrator().run(&pool).await.unwrap();
+        crate::migrator().run(&pool).await.unwrap();
+        let rows = "insert into content.versions (course_id, version, model, state, retire_after, discarded_at) values
+             (1, 1, 'm', 'open', now() - interval '2 hours', null), (2, 1, 'm', 'open', now() - interval '1 hour', null),
+             (3, 1, 'm', 'discarded', null, now())";
+        sqlx::query(rows).execute(&pool).await.unwrap();
+        let upload = "insert into content.uploads (storage_key, started_at) values ('staging/1/a', now() - interval '2 days')";
+        sqlx::query(upload).execute(&pool).await.unwrap();
+
+        let dir = tempfile::tempdir().unwrap();
+        let late = OpenWrite::open(&pool, "content/3/1").await.unwrap();
+        let error = clean_up(&pool, &deps(&pool, dir.path())).await.unwrap_err();
+        assert!(error.kind().is_retryable(), "{}", error.chain());
+        for part in ["1 of 4", "version 1 of course 1", "the index is broken"] {
+            assert!(error.detail().contains(part), "{part} in {}", error.detail());
+        }
+        let left = "select course_id from content.versions where state = 'open' and retired_at is null";
+        let left: Vec<i64> = sqlx::query_scalar(left).fetch_all(&pool).await.unwrap();
+        assert_eq!(left, [1]);
+        let uploads: i64 = sqlx::query_scalar("select count(*) from content.uploads")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        assert_eq!(uploads, 0);
+
+        // A discarded version is gone over until no write for it is under way, and once more.
+        let to_sweep =
+            "select count(*) from content.versions where discarded_at is not null and swept_at is null";
+        let count = async || -> i64 { sqlx::query_scalar(to_sweep).fetch_one(&pool).await.unwrap() };
+        assert_eq!(count().await, 1, "a write was under way");
+        let mut connection = pool.acquire().await.unwrap();
+        late.close(&mut connection).await.unwrap();
+        drop(connection);
+        drop(clean_up(&pool, &deps(&pool, dir.path())).await);
+        assert_eq!(count().await, 0);
+    }
+}

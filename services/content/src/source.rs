@@ -1,0 +1,205 @@
+//! Where the text of a lesson comes from, and the hash that tells whether it has changed.
+
+use std::collections::HashMap;
+
+use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_proto::{
+    Wire,
+    course::{Lesson, LessonType},
+};
+use smartcourse_text::{EXTRACTOR_VERSION, SourceKind, source_hash};
+
+use crate::{lesson::Skip, store::AssetRow};
+
+/// Where the text of a lesson comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Source<'a> {
+    /// The lesson itself.
+    Markdown(&'a str),
+    /// A file.
+    File(&'a AssetRow, SourceKind),
+    /// Nowhere, which is a warning.
+    None(Skip),
+    /// A quiz is asked, not read.
+    Quiz,
+}
+
+/// Finds the source of a lesson's text.
+///
+/// # Errors
+/// `asset_missing` when the lesson names a file that is not there.
+pub(crate) fn source<'a>(lesson: &'a Lesson, assets: &'a HashMap<String, AssetRow>) -> Result<Source<'a>> {
+    let content = lesson.content.as_ref();
+    let file = content
+        .and_then(|content| content.asset_id.as_deref())
+        .filter(|id| !id.is_empty());
+    let markdown = content
+        .and_then(|content| content.markdown.as_deref())
+        .filter(|text| !text.trim().is_empty());
+    let id = match lesson.r#type() {
+        LessonType::Quiz => return Ok(Source::Quiz),
+        LessonType::Text if markdown.is_some() => return Ok(Source::Markdown(markdown.unwrap_or_default())),
+        LessonType::Video | LessonType::Audio => {
+            let transcript = content
+                .and_then(|content| content.transcript_asset_id.as_deref())
+                .filter(|id| !id.is_empty());
+            match transcript {
+                None => return Ok(Source::None(needs_transcript())),
+                some => some,
+            }
+        }
+        _ => file,
+    };
+    let Some(id) = id else {
+        return Ok(Source::None(no_text("the lesson has no text and no file")));
+    };
+    let asset = assets.get(id).ok_or_else(|| missing(lesson, id))?;
+    match asset.kind() {
+        Some(kind) => Ok(Source::File(asset, kind)),
+        None => Ok(Source::None(no_text("the file is of a type without text"))),
+    }
+}
+
+/// A lesson that names a file which is not there.
+pub(crate) fn missing(lesson: &Lesson, asset_id: &str) -> Error {
+    Error::new(
+        &codes::ASSET_MISSING,
+        format!(
+            "the lesson “{}” names the file {asset_id}, which is not there",
+            lesson.title
+        ),
+    )
+}
+
+/// Identity of what a lesson's chunks are made from. The title is not part of it: chunks do not hold it.
+pub(crate) fn lesson_hash(lesson: &Lesson, assets: &HashMap<String, AssetRow>, chunk_words: usize) -> String {
+    let content = lesson.content.as_ref();
+    let sha = |id: Option<&String>| {
+        id.map_or("", |id| {
+            assets.get(id).map_or(id.as_str(), |asset| asset.sha256.as_str())
+        })
+        .to_owned()
+    };
+    source_hash([
+        lesson.r#type().as_text().to_owned(),
+        content
+            .and_then(|content| content.markdown.clone())
+            .unwrap_or_default(),
+        sha(content.and_then(|content| content.asset_id.as_ref())),
+        sha(content.and_then(|content| content.transcript_asset_id.as_ref())),
+        EXTRACTOR_VERSION.to_owned(),
+        chunk_words.to_string(),
+    ])
+}
+
+/// A recording whose words nobody wrote down.
+pub(crate) fn needs_transcript() -> Skip {
+    Skip {
+        code: "needs_transcript".to_owned(),
+        message: "the recording has no transcript".to_owned(),
+    }
+}
+
+fn no_text(message: &str) -> Skip {
+    Skip {
+        code: "no_text".to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smartcourse_proto::course::LessonContent;
+
+    use super::*;
+
+    fn lesson(kind: LessonType, content: LessonContent) -> Lesson {
+        Lesson {
+            title: "T".to_owned(),
+            r#type: kind.into(),
+            content: Some(content),
+            ..Lesson::default()
+        }
+    }
+
+    fn asset(id: &str, sha256: &str, kind: Option<&str>) -> HashMap<String, AssetRow> {
+        let row = AssetRow {
+            id: id.to_owned(),
+            sha256: sha256.to_owned(),
+            kind: kind.map(str::to_owned),
+            ..AssetRow::sample()
+        };
+        HashMap::from([(id.to_owned(), row)])
+    }
+
+    #[test]
+    fn the_hash_follows_the_source_and_not_the_title() {
+        let text = |markdown: &str| {
+            lesson(
+                LessonType::Text,
+                LessonContent {
+                    markdown: Some(markdown.to_owned()),
+                    ..LessonContent::default()
+                },
+            )
+        };
+        let none = HashMap::new();
+        let renamed = Lesson {
+            title: "Other".to_owned(),
+            ..text("a")
+        };
+        assert_eq!(
+            lesson_hash(&text("a"), &none, 150),
+            lesson_hash(&renamed, &none, 150)
+        );
+        assert_ne!(
+            lesson_hash(&text("a"), &none, 150),
+            lesson_hash(&text("b"), &none, 150)
+        );
+        assert_ne!(
+            lesson_hash(&text("a"), &none, 150),
+            lesson_hash(&text("a"), &none, 100)
+        );
+        let pdf = lesson(
+            LessonType::Pdf,
+            LessonContent {
+                asset_id: Some("a-1".to_owned()),
+                ..LessonContent::default()
+            },
+        );
+        let (one, two) = (asset("a-1", "11", Some("pdf")), asset("a-1", "22", Some("pdf")));
+        assert_ne!(lesson_hash(&pdf, &one, 150), lesson_hash(&pdf, &two, 150));
+    }
+
+    #[test]
+    fn recordings_need_a_transcript_and_files_must_be_there() {
+        let none = HashMap::new();
+        let video = lesson(
+            LessonType::Video,
+            LessonContent {
+                asset_id: Some("a-1".to_owned()),
+                ..LessonContent::default()
+            },
+        );
+        assert!(matches!(source(&video, &none), Ok(Source::None(skip)) if skip.code == "needs_transcript"));
+        let pdf = lesson(
+            LessonType::Pdf,
+            LessonContent {
+                asset_id: Some("a-1".to_owned()),
+                ..LessonContent::default()
+            },
+        );
+        assert!(
+            source(&pdf, &none)
+                .expect_err("missing")
+                .is(&codes::ASSET_MISSING)
+        );
+        assert!(matches!(
+            source(&pdf, &asset("a-1", "1", Some("pdf"))),
+            Ok(Source::File(_, SourceKind::Pdf))
+        ));
+        assert!(
+            matches!(source(&pdf, &asset("a-1", "1", None)), Ok(Source::None(skip)) if skip.code == "no_text")
+        );
+    }
+}

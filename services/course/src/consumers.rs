@@ -1,0 +1,50 @@
+//! The events this service acts on.
+//!
+//! The documents of a course that was deleted are removed once the deletion stands, by a group of its own, so that neither a
+//! client that hangs up nor a crash leaves them behind.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use smartcourse_platform::{
+    Result,
+    events::{Consumer, Event},
+    ports::documents::Documents,
+};
+use smartcourse_proto::events::CourseDeleted;
+use sqlx::PgConnection;
+
+use crate::store;
+
+/// Hears of deletions and removes what no course names any more.
+pub struct Deletions {
+    documents: Arc<dyn Documents>,
+}
+
+impl Deletions {
+    /// Over the documents of the course service.
+    pub fn new(documents: Arc<dyn Documents>) -> Self {
+        Self { documents }
+    }
+}
+
+#[async_trait]
+impl Consumer for Deletions {
+    fn group(&self) -> &'static str {
+        "course.deletions"
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        event_type == "course.deleted"
+    }
+
+    /// What is gone stays gone: a second time it removes nothing.
+    async fn handle(&self, _: &mut PgConnection, event: &Event) -> Result<()> {
+        let deleted: CourseDeleted = event.read()?;
+        let prefix = format!("{}/", deleted.course_id);
+        self.documents
+            .delete_prefix(store::CONTENT, &prefix)
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,125 @@
+//! Registration.
+
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, codes},
+    outbox,
+    postgres::{self, OnConstraint as _},
+};
+use smartcourse_proto::{
+    Wire as _,
+    catalogue::Key,
+    events::UserRegistered,
+    user::{RegisterRequest, Role, User},
+};
+
+use crate::{State, store::Account};
+
+const EMAIL_MAX: usize = 254;
+const NAME_MAX: usize = 200;
+const PASSWORD_MIN: usize = 8;
+const PASSWORD_MAX: usize = 128;
+
+/// Creates an account; its event is written in the same transaction.
+pub(crate) async fn register(state: &State, request: RegisterRequest) -> Result<User> {
+    let role = check(&request)?;
+    let hash = state.passwords.hash(request.password).await?;
+    let mut tx = postgres::begin(&state.pool).await?;
+    let account = sqlx::query_as!(
+        Account,
+        r#"insert into "user".users (email, password_hash, full_name, role) values ($1, $2, $3, $4)
+           returning id, email, password_hash, full_name, role, generation, created_at"#,
+        request.email.trim(),
+        hash,
+        request.full_name.trim(),
+        role.as_text()
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .on_constraint("users_email", || {
+        Error::new(&codes::EMAIL_TAKEN, "an account with this e-mail address exists")
+    })?;
+    let event = UserRegistered {
+        user_id: account.id.0,
+        role: account.role.as_text().to_owned(),
+    };
+    outbox::put_event(&mut tx, "user.registered", &Key::User.of(account.id.0), &event).await?;
+    tx.commit().await?;
+    Ok(account.into())
+}
+
+/// Everything that is wrong, at once; else the role.
+fn check(request: &RegisterRequest) -> Result<Role> {
+    let mut problems = Problems::default();
+    problems.require(
+        is_email(request.email.trim()),
+        "email",
+        "must be an e-mail address of at most 254 characters",
+    );
+    let length = request.password.chars().count();
+    problems.require(
+        (PASSWORD_MIN..=PASSWORD_MAX).contains(&length),
+        "password",
+        format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters"),
+    );
+    problems.text("full_name", &request.full_name, NAME_MAX);
+    problems.require(
+        !request.full_name.contains(char::is_control),
+        "full_name",
+        "must not have control characters",
+    );
+    let role = request.role();
+    problems.require(
+        matches!(role, Role::Student | Role::Instructor),
+        "role",
+        "must be student or instructor",
+    );
+    problems.finish()?;
+    Ok(role)
+}
+
+/// The shape of an address; whether it exists only a letter could tell.
+pub(crate) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else {
+        return false;
+    };
+    let harmless = |part: &str| !part.contains(|c: char| c.is_control() || c.is_whitespace() || c == '@');
+    text.chars().count() <= EMAIL_MAX
+        && (1..=64).contains(&local.chars().count())
+        && harmless(local)
+        && harmless(domain)
+        && !domain.is_empty()
+        && domain
+            .split('.')
+            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+        && domain.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["a@b.c", "first.last+tag@sub.example.com", "ü@exämple.org"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in [
+            "", "a", "@b.c", "a@", "a@b", "a b@c.d", "a@b..c", "a@@b.c", "a\0@b.c", "a@b.c\n",
+        ] {
+            assert!(!is_email(bad), "{bad:?}");
+        }
+        assert!(!is_email(&format!("a@{}.c", "b".repeat(260))));
+    }
+
+    #[test]
+    fn all_problems_come_at_once_and_nobody_registers_as_admin() {
+        let request = RegisterRequest {
+            role: Role::Admin.into(),
+            ..RegisterRequest::default()
+        };
+        let error = check(&request).expect_err("everything is wrong");
+        let fields: Vec<&str> = error.fields().iter().map(|field| field.field.as_str()).collect();
+        assert_eq!(fields, ["email", "password", "full_name", "role"]);
+    }
+}

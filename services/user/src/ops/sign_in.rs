@@ -1,0 +1,59 @@
+//! Signing in with a password.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use smartcourse_platform::{Error, Result, error::codes, postgres};
+use smartcourse_proto::user::{LoginRequest, TokenPair};
+
+use crate::{
+    State,
+    ops::{refresh, register},
+    store::{self, Account},
+    token,
+};
+
+/// Checks the password and starts a session.
+pub(crate) async fn sign_in(
+    state: &State,
+    LoginRequest {
+        email,
+        password,
+        address,
+    }: LoginRequest,
+) -> Result<TokenPair> {
+    let key = state.keys.current(&state.pool).await?;
+    let email = email.trim();
+    // Whoever comes without an address is no client of the gateway: all of them share one.
+    let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let guess = state.throttle.guess(email, address);
+    guess.admit()?;
+    // What is no address cannot be in the table, and the database takes no NUL.
+    let found = if register::is_email(email) {
+        store::by_email(&state.pool, email).await?
+    } else {
+        None
+    };
+    let hash = found.as_ref().map(|account| account.password_hash.clone());
+    let fits = state.passwords.verify(password, hash, || guess.admit()).await?;
+    let Some(account) = found.filter(|_| fits) else {
+        guess.was_wrong();
+        return Err(Error::new(
+            &codes::BAD_CREDENTIALS,
+            "e-mail address and password do not match",
+        ));
+    };
+    guess.was_right();
+    let mut tx = postgres::begin(&state.pool).await?;
+    // Under a lock, so that a role change either comes first and is seen here, or ends this session too.
+    let account = sqlx::query_as!(
+        Account,
+        r#"select id, email, password_hash, full_name, role, generation, created_at from "user".users
+           where id = $1 for share"#,
+        account.id.0
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    let token = refresh::start_family(&mut tx, account.id, state.refresh_seconds).await?;
+    tx.commit().await?;
+    token::pair(key, &account, token, state.access_seconds)
+}
