@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod errors;
 mod migrate;
 mod roles;
 mod services;

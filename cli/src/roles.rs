@@ -18,7 +18,10 @@ use smartcourse_platform::{
 };
 use tokio::net::TcpListener;
 
-use crate::services::{Name, ServiceHost};
+use crate::{
+    errors,
+    services::{Name, ServiceHost},
+};
 
 /// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
 const TRANSACTIONS_STANDING_STILL: &str = "smartcourse_transactions_standing_still";
@@ -63,7 +66,13 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             notification: host.channel(Name::Notification)?,
             analytics: host.channel(Name::Analytics)?,
         });
-        let app = smartcourse_gateway::router(&config, stubs, engines.rate_limits(), life.clone());
+        let app = smartcourse_gateway::router(
+            &config,
+            stubs,
+            engines.rate_limits(),
+            &errors::all(),
+            life.clone(),
+        );
         let listener = listen(&config.gateway.listen).await?;
         let limits = server::Limits::public(&config.gateway);
         life.spawn("gateway", server::serve(listener, app, limits, life.clone()));

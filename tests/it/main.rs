@@ -15,6 +15,8 @@ mod background;
 mod demo;
 mod doors;
 mod enrollment;
+#[path = "../../cli/src/errors.rs"]
+mod errors;
 mod faults;
 mod hanging_up;
 mod hostile_texts;

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use smartcourse_platform::error::codes;
 use smartcourse_workflows::{
     activities::{ONBOARDING, PUBLISHING, UPKEEP},
     contract::{Contract, Idempotence},
@@ -214,10 +213,11 @@ fn services_name_only_their_own_schema() -> Result<()> {
 fn the_error_page_names_every_code() -> Result<()> {
     let mut page = String::from(
         "# Errors\n\nEvery code the API answers, in the `code` field of a problem document (RFC 9457), in the `ErrorInfo` of a gRPC\n\
-         status, and as the type of a Temporal application failure. Written from `platform/src/error/codes.rs`.\n\n\
+         status, and as the type of a Temporal application failure. Written from the `codes.rs` of each service.\n\n\
          | code | HTTP | retried by workflows | cause | remedy |\n|---|---|---|---|---|\n",
     );
-    for code in codes::ALL {
+    let errors = crate::errors::all();
+    for code in errors.codes {
         let status = smartcourse_platform::Error::new(code, "").http_status().as_u16();
         let retried = if code.kind.is_retryable() { "yes" } else { "no" };
         page.push_str(&format!(
@@ -226,7 +226,7 @@ fn the_error_page_names_every_code() -> Result<()> {
         ));
     }
     page.push_str("\n## Warnings of a publish\n\nThe publish completes without these lessons; each is named in `warnings`.\n\n| code | meaning |\n|---|---|\n");
-    for (code, meaning) in codes::WARNINGS {
+    for (code, meaning) in errors.warnings {
         page.push_str(&format!("| `{code}` | {meaning} |\n"));
     }
     recorded("docs/ERRORS.md", page)

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
+use serde_json::json;
 use smartcourse_proto::common::FieldError;
 use tonic::{Code as GrpcCode, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
@@ -10,6 +11,8 @@ use super::{Error, Kind, codes};
 
 /// The `ErrorInfo` domain of our own codes.
 const DOMAIN: &str = "smartcourse";
+/// The metadata beside the facts that names the kind: a code is declared by its service and known to no other.
+const KIND: &str = "smartcourse.kind";
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -18,12 +21,12 @@ impl From<Error> for Status {
         } else if error.kind().is_retryable() {
             tracing::warn!(error = %error.chain(), "retryable error");
         }
-        let facts: HashMap<String, String> = error
-            .facts()
-            .iter()
+        let facts = error.facts().iter();
+        let mut metadata: HashMap<String, String> = facts
             .map(|(name, value)| (name.clone(), value.to_string()))
             .collect();
-        let mut details = ErrorDetails::with_error_info(error.code(), DOMAIN, facts);
+        metadata.insert(KIND.to_owned(), json!(error.kind()).to_string());
+        let mut details = ErrorDetails::with_error_info(error.code(), DOMAIN, metadata);
         if !error.fields().is_empty() {
             details.set_bad_request(
                 error
@@ -44,12 +47,11 @@ impl From<Status> for Error {
         let Some(info) = ours else {
             return transport_error(status);
         };
-        let kind = codes::ALL
-            .iter()
-            .find(|code| code.code == info.reason)
-            .map_or(Kind::Internal, |code| code.kind);
+        let kind = info.metadata.get(KIND);
+        let kind = kind.and_then(|kind| serde_json::from_str(kind).ok());
+        let kind = kind.unwrap_or(Kind::Internal);
         let mut error = Self::from_parts(kind, Cow::Owned(info.reason.clone()), status.message().to_owned());
-        for (name, value) in &info.metadata {
+        for (name, value) in info.metadata.iter().filter(|(name, _)| *name != KIND) {
             error = error.with_fact(
                 name,
                 serde_json::from_str::<serde_json::Value>(value).unwrap_or_default(),
@@ -113,7 +115,7 @@ mod tests {
                 (back.code(), back.kind(), back.detail()),
                 (code.code, code.kind, "why")
             );
-            assert_eq!(back.facts(), [("enrollment_id".to_owned(), serde_json::json!(7))]);
+            assert_eq!(back.facts(), [("enrollment_id".to_owned(), json!(7))]);
         }
     }
 

@@ -8,13 +8,15 @@ mod http;
 use std::{borrow::Cow, fmt};
 
 pub use codes::Code;
+use serde::{Deserialize, Serialize};
 use smartcourse_proto::common::FieldError;
 
 /// The result of anything that can fail with a code.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Who has to act, and what the protocols answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The request is wrong and will stay wrong.
     Invalid,
@@ -138,7 +140,7 @@ impl Error {
         self.inner.kind
     }
 
-    /// The stable code, one of [`codes::ALL`].
+    /// The stable code, one that [`codes!`](crate::codes) declared.
     pub fn code(&self) -> &str {
         &self.inner.code
     }

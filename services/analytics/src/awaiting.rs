@@ -4,12 +4,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use smartcourse_platform::{Error, Result, batch::Batch, error::codes};
+use smartcourse_platform::{Error, Result, batch::Batch};
 use sqlx::PgPool;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::counter::GROUP;
+use crate::{codes, counter::GROUP};
 
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(25);

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use smartcourse_platform::{
     Error,
     config::{self, Config},
-    error::codes,
     grpc::{Actor, Transport},
     page,
     ports::workflows::Workflows,
@@ -27,7 +26,7 @@ use smartcourse_proto::{
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
-use crate::{awaiting::Counted, numbers, operations, report, trends};
+use crate::{awaiting::Counted, codes, numbers, operations, report, trends};
 
 /// The service.
 pub struct Api {

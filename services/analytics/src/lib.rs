@@ -13,6 +13,7 @@
 //! | [`rebuild`] | everything from the log, compared with what was there |
 
 mod awaiting;
+pub mod codes;
 mod counter;
 mod grpc;
 mod numbers;

@@ -2,7 +2,6 @@
 
 use smartcourse_platform::{
     Error, Result, config,
-    error::codes,
     events::parked::{self, Parked},
     page,
     ports::workflows::{ListedRun, RunState, Workflows},
@@ -18,6 +17,8 @@ use smartcourse_proto::{
 };
 use sqlx::PgPool;
 use uuid::Uuid;
+
+use crate::codes;
 
 /// Parked events, in the order of the log.
 pub(crate) async fn failed_events(pool: &PgPool, request: FailedEventsRequest) -> Result<FailedEventPage> {

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
-    postgres,
+    Error, Result, postgres,
     tasks::{self, Handler, Outcome, Task},
 };
 use smartcourse_proto::{
@@ -21,6 +19,8 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use crate::numbers::{self, Scope};
+
+use crate::codes;
 
 /// Kind of the task.
 const KIND: &str = "analytics.report";

@@ -3,6 +3,7 @@
 //! Owns schema `assistant` and the documents of collection `assistant.conversations`. Serves
 //! `smartcourse.assistant.AssistantService`. Emits `assistant.answered`. Who may ask is decided by the gateway.
 
+pub mod codes;
 mod grpc;
 mod ops;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     course::{Content, Manifest, ManifestRequest},
     ids::{CourseId, UserId, VersionId},
 };
 
-use crate::State;
+use crate::{State, codes};
 
 impl State {
     /// A version with what the course service knows of it; version 0 is the draft.

@@ -8,6 +8,7 @@
 //! alone and leaves a tombstone: earlier writes are seen and removed, later ones are refused.
 
 mod chunk;
+pub mod codes;
 mod consumers;
 mod course;
 mod documents;

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{
     Wire,
     course::{Lesson, LessonType},
 };
 use smartcourse_text::{EXTRACTOR_VERSION, SourceKind, source_hash};
 
-use crate::{lesson::Skip, store::AssetRow};
+use crate::{codes, lesson::Skip, store::AssetRow};
 
 /// Where the text of a lesson comes from.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{
     content::Asset,
     course::{Content, Warning},
@@ -13,6 +13,8 @@ use smartcourse_text::SourceKind;
 use sqlx::types::time::OffsetDateTime;
 
 use crate::lesson::{self, Skip};
+
+use crate::codes;
 
 /// Place of the files of a version.
 pub(crate) fn files_prefix(version: VersionId) -> String {

@@ -2,14 +2,13 @@
 
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     open_writes::OpenWrite,
     postgres::{self, Tx},
 };
 use smartcourse_proto::ids::VersionId;
 use sqlx::PgPool;
 
-use crate::State;
+use crate::{State, codes};
 
 /// A transaction under which engines are written to. Until it ends, no discard of the version can begin.
 pub(crate) struct Write {

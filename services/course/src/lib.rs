@@ -13,6 +13,7 @@
 //! | [`store`] | the rows and documents |
 //! | [`model`] | what a draft may be |
 
+pub mod codes;
 mod consumers;
 mod grpc;
 mod model;

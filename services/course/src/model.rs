@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use icu_locale_core::LanguageIdentifier;
 use rust_decimal::Decimal;
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-};
+use smartcourse_platform::{Error, Result, error::Problems};
 use smartcourse_proto::{
     common::Money,
     course::{Content, Lesson, LessonType, Module, QuestionKind, Quiz},
     ids::CourseId,
 };
+
+use crate::codes;
 
 /// Characters of a title at most.
 pub(crate) const MAX_TITLE: usize = 200;

@@ -1,7 +1,7 @@
 //! Rows of schema `course` and what they look like outside.
 
 use rust_decimal::Decimal;
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     Wire,
     common::Money,
@@ -11,7 +11,7 @@ use smartcourse_proto::{
 };
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
-use crate::State;
+use crate::{State, codes};
 
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`).
 pub(crate) const CONTENT: &str = "course.content";

@@ -10,6 +10,7 @@
 //! | [`student`] | who may hold a seat |
 //! | [`model`] | the rows, and what they look like outside |
 
+pub mod codes;
 mod consumers;
 mod grpc;
 mod model;

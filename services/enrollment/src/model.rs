@@ -1,6 +1,6 @@
 //! Rows of schema `enrollment` and what they look like outside.
 
-use smartcourse_platform::{Error, Result, config, error::codes};
+use smartcourse_platform::{Error, Result, config};
 use smartcourse_proto::{
     catalogue::Key,
     common::Problem,
@@ -12,6 +12,8 @@ use smartcourse_proto::{
 use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 use sqlx::{PgConnection, PgExecutor, types::time::OffsetDateTime};
 use uuid::Uuid;
+
+use crate::codes;
 
 /// A row of `enrollment.enrollments`.
 #[derive(Debug, Clone)]

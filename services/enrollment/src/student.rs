@@ -1,13 +1,13 @@
 //! Who may hold a seat. Over HTTP the access token says it; whoever names somebody else, through any other door, is asked
 //! the user service about.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     ids::UserId,
     user::{GetUserRequest, Role},
 };
 
-use crate::State;
+use crate::{State, codes};
 
 /// Refuses a user who is not there, or is no student. Asked before any lock is taken.
 pub(crate) async fn require_student(state: &State, user_id: UserId) -> Result<()> {

@@ -1,13 +1,13 @@
 //! Who may do what with a course, where the answer needs more than one service.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     course::{Course, CourseStatus, GetCourseRequest},
     enrollment::AccessRequest,
     ids::UserId,
 };
 
-use crate::state::App;
+use crate::{codes, state::App};
 
 /// The course, whoever asks: the gateway's own look before it decides.
 pub(crate) async fn course(app: &App, id: i64) -> Result<Course> {

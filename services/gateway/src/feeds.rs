@@ -12,7 +12,6 @@ use std::{
 use futures::{StreamExt as _, stream};
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     grpc::Actor,
     lifecycle::Lifecycle,
     places::{Place, Places},
@@ -20,7 +19,7 @@ use smartcourse_platform::{
 use smartcourse_proto::course::{GetCourseRequest, PublishMark, PublishMarksRequest, PublishStatus};
 use tokio::sync::{Notify, watch};
 
-use crate::stubs::Stubs;
+use crate::{codes, stubs::Stubs};
 
 /// Pause between two looks at the marks.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -13,6 +13,7 @@
 
 mod access;
 mod auth;
+pub mod codes;
 mod edge;
 mod feeds;
 mod openapi;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use axum::{Extension, Router, middleware};
 use edge::{MaxBytes, SMALL};
+pub use openapi::Errors;
 use smartcourse_platform::{
     config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
 };
@@ -39,7 +41,13 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
 /// address.
-pub fn router(config: &Config, stubs: Stubs, rate_limits: Arc<dyn RateLimits>, life: Lifecycle) -> Router {
+pub fn router(
+    config: &Config,
+    stubs: Stubs,
+    rate_limits: Arc<dyn RateLimits>,
+    errors: &Errors,
+    life: Lifecycle,
+) -> Router {
     let app = App::new(config, stubs, rate_limits, life);
     let gateway = &config.gateway;
     let bounded = |mut routes: OpenApiRouter<App>, bytes| {
@@ -60,7 +68,7 @@ pub fn router(config: &Config, stubs: Stubs, rate_limits: Arc<dyn RateLimits>, l
     document.merge(operations_document);
     // Probes and pages are outside of the limits: a busy gateway must still say that it lives.
     Router::new()
-        .merge(openapi::pages(&openapi::finish(document)))
+        .merge(openapi::pages(&openapi::finish(document), errors))
         .merge(operations)
         .merge(api)
         .method_not_allowed_fallback(edge::method_not_allowed)

@@ -8,7 +8,7 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use smartcourse_platform::{config::Gateway, error::codes};
+use smartcourse_platform::{config::Gateway, error::Code};
 use smartcourse_proto::common::FieldError;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -146,11 +146,19 @@ fn add_problem(operation: &mut Operation) {
         .insert("default".to_owned(), response.into());
 }
 
+/// What `/docs/errors` tells of: every code of every service.
+pub struct Errors {
+    /// What an answer can have as its `code`.
+    pub codes: Vec<&'static Code>,
+    /// What marks a lesson in the status of a publish, and what it means.
+    pub warnings: &'static [(&'static str, &'static str)],
+}
+
 /// `/openapi.json`, `/docs` and `/docs/errors`.
-pub(crate) fn pages(document: &OpenApi) -> Router<App> {
+pub(crate) fn pages(document: &OpenApi, errors: &Errors) -> Router<App> {
     // Made of derived types: it always serialises. An empty document would show at once.
     let json = document.to_json().unwrap_or_default();
-    let errors = ERRORS.replace("<!-- codes -->", &error_rows());
+    let errors = ERRORS.replace("<!-- codes -->", &error_rows(errors));
     Router::new()
         .route(
             "/openapi.json",
@@ -168,9 +176,9 @@ fn page(html: String) -> impl IntoResponse {
 }
 
 /// A row per code, with the code as anchor: the `type` of a problem leads there.
-fn error_rows() -> String {
+fn error_rows(errors: &Errors) -> String {
     let mut rows = String::from("<h2>Codes</h2><dl>");
-    for code in codes::ALL {
+    for code in &errors.codes {
         let status = smartcourse_platform::Error::new(code, "").http_status().as_u16();
         let term = code.code;
         rows += &format!(
@@ -180,7 +188,7 @@ fn error_rows() -> String {
         );
     }
     rows += "</dl><h2>Warnings</h2><p>They mark a lesson in the status of a publish.</p><dl>";
-    for (term, text) in codes::WARNINGS {
+    for (term, text) in errors.warnings {
         rows += &format!(
             "<dt id=\"{term}\"><code>{term}</code></dt><dd>{}</dd>",
             escape(text)
@@ -258,8 +266,12 @@ mod tests {
 
     #[test]
     fn every_code_has_an_anchor() {
-        let rows = super::error_rows();
-        for code in smartcourse_platform::error::codes::ALL {
+        let errors = super::Errors {
+            codes: crate::codes::ALL.to_vec(),
+            warnings: &[],
+        };
+        let rows = super::error_rows(&errors);
+        for code in errors.codes {
             assert!(rows.contains(&format!("id=\"{}\"", code.code)));
         }
     }

@@ -10,7 +10,7 @@ use axum::{
 };
 use futures::StreamExt as _;
 use serde_json::Value;
-use smartcourse_gateway::{Channels, Stubs, router};
+use smartcourse_gateway::{Channels, Errors, Stubs, codes, router};
 use smartcourse_platform::{
     config::Config,
     grpc::{LocalRouter, Transport},
@@ -49,6 +49,10 @@ fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
             &config,
             stubs,
             Arc::new(InProcess::default()),
+            &Errors {
+                codes: codes::ALL.to_vec(),
+                warnings: &[],
+            },
             Lifecycle::default(),
         ),
         seen,

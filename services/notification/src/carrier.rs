@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use serde_json::json;
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     grpc::{Actor, Transport},
     ports::{
         mail::{Mail, Mailer},
@@ -24,6 +23,7 @@ use smartcourse_proto::{
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
+    codes,
     message::{self, Message},
     ops::{deliveries, preferences},
     templates::{Facts, Form, Templates},

@@ -5,6 +5,7 @@
 //! [`message`] queues them in the transaction of their cause, [`carrier`] brings them to their channel.
 
 mod carrier;
+pub mod codes;
 mod feed;
 mod grpc;
 mod message;

@@ -3,7 +3,6 @@
 
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     grpc::Actor,
     postgres::{self, Tx},
 };
@@ -15,7 +14,7 @@ use smartcourse_proto::{
 use sqlx::PgConnection;
 
 use crate::{
-    State,
+    State, codes,
     enrollments::{self, Enrollment},
     standing,
 };

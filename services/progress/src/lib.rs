@@ -26,6 +26,7 @@
 //! | [`code`], [`pdf`] | certificates as a code and as a page |
 
 mod code;
+pub mod codes;
 mod completion;
 mod consumers;
 mod enrollments;

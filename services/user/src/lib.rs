@@ -10,6 +10,7 @@
 //! | [`throttle`] | how many wrong passwords there may be |
 //! | [`keys`], [`token`] | the signing key, and the access token |
 
+pub mod codes;
 mod grpc;
 mod keys;
 mod ops;

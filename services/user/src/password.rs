@@ -6,8 +6,10 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use smartcourse_platform::{Error, Result, config, error::codes};
+use smartcourse_platform::{Error, Result, config};
 use tokio::sync::Semaphore;
+
+use crate::codes;
 
 /// Seconds after which somebody who found the queue full may come back.
 const QUEUE_SECONDS: u64 = 5;

@@ -1,6 +1,6 @@
 //! The rows of accounts.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     ids::UserId,
     json::timestamp,
@@ -8,6 +8,8 @@ use smartcourse_proto::{
 };
 use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
+
+use crate::codes;
 
 /// A row of `"user".users`.
 #[derive(Debug, Clone)]

@@ -17,9 +17,10 @@ use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{
     Error, Result,
     config::{self, Tries},
-    error::codes,
     server,
 };
+
+use crate::codes;
 
 /// Buckets and known addresses that are kept, of each kind: what is forgotten too early begins anew.
 const KEPT: u64 = 100_000;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use smartcourse_platform::{
     Error, Result,
-    error::{Problems, codes},
+    error::Problems,
     grpc::Actor,
     ports::answers::{Exchange, Question, Statement},
     unbroken,
@@ -17,7 +17,7 @@ use smartcourse_proto::{
     events::AssistantAnswered,
 };
 
-use crate::{State, ops::conversations};
+use crate::{State, codes, ops::conversations};
 
 /// Characters of a question at most.
 const MAX_QUESTION: usize = 2_000;

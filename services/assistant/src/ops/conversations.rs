@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, page, postgres, unbroken};
+use smartcourse_platform::{Error, Result, grpc::Actor, outbox, page, postgres, unbroken};
 use smartcourse_proto::{
     assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn},
     catalogue::Key,
@@ -19,7 +19,7 @@ use sqlx::{
     types::{Json, time::OffsetDateTime},
 };
 
-use crate::State;
+use crate::{State, codes};
 
 const COLLECTION: &str = "assistant.conversations";
 

@@ -2,12 +2,12 @@
 
 use async_stream::try_stream;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
 use tonic::Status;
 
 use crate::{
-    State,
+    State, codes,
     store::{self, AssetRow},
 };
 

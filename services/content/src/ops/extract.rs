@@ -1,7 +1,7 @@
 //! One lesson from its source to stored chunks.
 
 use futures::TryStreamExt;
-use smartcourse_platform::{Error, Result, error::codes, fault};
+use smartcourse_platform::{Error, Result, fault};
 use smartcourse_proto::{
     content::{ExtractReply, LessonRef},
     course::Lesson,
@@ -13,7 +13,7 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use crate::{
     State,
     chunk::{self, Chunk},
-    documents,
+    codes, documents,
     lesson::{self, Skip, lessons},
     source::{self, Source},
     store::{self, AssetRow, LessonState},

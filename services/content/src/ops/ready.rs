@@ -1,9 +1,7 @@
 //! The end of content processing: everything counted, then the search index.
 
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
-    fault,
+    Error, Result, fault,
     ports::{Unit, search::Entry},
     postgres,
 };
@@ -16,6 +14,7 @@ use smartcourse_proto::{
 use crate::{
     State,
     chunk::anchor,
+    codes,
     documents::{self, READ_BATCH},
     language,
     lesson::count,

@@ -7,7 +7,7 @@ use std::{
 
 use smartcourse_platform::{
     Error, Result,
-    error::{Problems, codes},
+    error::Problems,
     ports::{
         Unit,
         embeddings::{Purpose, cosine},
@@ -21,6 +21,7 @@ use smartcourse_proto::{
 use crate::{
     State,
     chunk::{anchor, text_hash},
+    codes,
     documents::{self, chunks_key},
     store::LessonRow,
 };

@@ -2,7 +2,7 @@
 //! discarded ones are swept until no write for them is under way; broken uploads and unfinished files go. A Temporal
 //! Schedule asks for it every hour.
 
-use smartcourse_platform::{Error, Result, error::codes, open_writes, postgres};
+use smartcourse_platform::{Error, Result, open_writes, postgres};
 use smartcourse_proto::{
     common::Swept,
     ids::{CourseId, VersionId},
@@ -10,7 +10,7 @@ use smartcourse_proto::{
 use sqlx::PgPool;
 
 use crate::{
-    Dependencies, State,
+    Dependencies, State, codes,
     ops::discard::{ALL, Part, remove},
     write::scope,
 };

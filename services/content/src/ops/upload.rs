@@ -3,14 +3,13 @@
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use smartcourse_platform::{
-    Error, Result, error::codes, fault, grpc::Actor, idempotency::IdempotencyKey, ports::files::FileWriter,
-    postgres,
+    Error, Result, fault, grpc::Actor, idempotency::IdempotencyKey, ports::files::FileWriter, postgres,
 };
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
 use smartcourse_text::{Detected, sniff, source_hash};
 use tonic::Streaming;
 
-use crate::{State, store};
+use crate::{State, codes, store};
 
 /// Bytes that tell the type of a file.
 const HEAD_BYTES: usize = 4096;

@@ -2,7 +2,7 @@
 //!
 //! Every operation locks the course, then the attempt; each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
+use smartcourse_platform::{Error, Result, fault, outbox, postgres};
 use smartcourse_proto::{
     Wire,
     catalogue::Key,
@@ -14,7 +14,7 @@ use smartcourse_proto::{
 };
 
 use crate::{
-    State, model,
+    State, codes, model,
     ops::publish::insert_attempt,
     store::{self, AttemptRow, CourseRow},
 };

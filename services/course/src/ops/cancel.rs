@@ -1,13 +1,13 @@
 //! Cancelling a publish: before its start it ends here, before the flip it is compensated, after it nothing happens.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, outbox, postgres};
+use smartcourse_platform::{Error, Result, grpc::Actor, outbox, postgres};
 use smartcourse_proto::{
     Wire as _,
     course::{PublishState, PublishStatus},
     ids::CourseId,
 };
 
-use crate::{State, ops::status, store};
+use crate::{State, codes, ops::status, store};
 
 pub(crate) async fn cancel(state: &State, actor: Actor, course_id: CourseId) -> Result<PublishStatus> {
     let mut tx = postgres::begin(&state.pool).await?;

@@ -1,11 +1,7 @@
 //! Creating, editing, archiving and deleting courses.
 
 use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-    grpc::Actor,
-    idempotency::IdempotencyKey,
-    outbox, postgres,
+    Error, Result, error::Problems, grpc::Actor, idempotency::IdempotencyKey, outbox, postgres,
 };
 use smartcourse_proto::{
     Wire,
@@ -21,7 +17,7 @@ use smartcourse_proto::{
 use sqlx::PgConnection;
 
 use crate::{
-    State,
+    State, codes,
     model::{self, MAX_DESCRIPTION, MAX_TITLE},
     store::{self, CourseRow},
 };

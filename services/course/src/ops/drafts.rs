@@ -1,7 +1,7 @@
 //! Editing a draft. Each edit writes a new immutable document and moves the pointer with a compare-and-set, so no lock
 //! is held while a document is written and concurrent edits of different parts both apply.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     course::{
         AddLessonRequest, AddModuleRequest, Content, DeletePartRequest, Lesson, Module, PutContentRequest,
@@ -10,7 +10,7 @@ use smartcourse_proto::{
     ids::CourseId,
 };
 
-use crate::{State, model, store};
+use crate::{State, codes, model, store};
 
 /// Edits that lost the race this often in a row give up.
 const MAX_RACES: u32 = 20;

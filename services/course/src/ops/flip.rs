@@ -1,6 +1,6 @@
 //! The decision. `mark_published` and `abort_version` lock the same rows; the first wins and the other is told so.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
+use smartcourse_platform::{Error, Result, fault, outbox, postgres};
 use smartcourse_proto::{
     catalogue::Key,
     common::VersionRef,
@@ -8,7 +8,7 @@ use smartcourse_proto::{
     events::CoursePublished,
 };
 
-use crate::{State, store};
+use crate::{State, codes, store};
 
 /// Step 7: flips the pointer, closes the attempt and announces the version, in one transaction.
 pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest) -> Result<()> {

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
-    fault,
+    Error, Result, fault,
     grpc::Actor,
     outbox::{self, Start, StartOptions},
     postgres::{self, OnConstraint},
@@ -21,7 +19,7 @@ use smartcourse_workflows::{
 use sqlx::PgConnection;
 
 use crate::{
-    State,
+    State, codes,
     store::{self, AttemptRow, CourseRow},
 };
 

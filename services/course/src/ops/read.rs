@@ -1,11 +1,6 @@
 //! Reading courses and their content.
 
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-    grpc::Actor,
-    page, postgres,
-};
+use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor, page, postgres};
 use smartcourse_proto::{
     Wire,
     course::{
@@ -16,7 +11,7 @@ use smartcourse_proto::{
 };
 
 use crate::{
-    State, model,
+    State, codes, model,
     store::{self, CourseRow},
 };
 

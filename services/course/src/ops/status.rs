@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     grpc::Actor,
     outbox,
     ports::workflows::{RunInfo, RunState},
@@ -22,7 +21,7 @@ use smartcourse_workflows::activities::PUBLISHING;
 use sqlx::types::time::OffsetDateTime;
 
 use crate::{
-    State,
+    State, codes,
     ops::workers,
     store::{self, AttemptRow, Owner},
 };

@@ -1,13 +1,13 @@
 //! Who may read a course.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, postgres};
+use smartcourse_platform::{Error, Result, grpc::Actor, postgres};
 use smartcourse_proto::{
     enrollment::{Access, AccessRequest, Accessible},
     ids::UserId,
 };
 use sqlx::PgExecutor;
 
-use crate::{State, ops::leave};
+use crate::{State, codes, ops::leave};
 
 /// Whether a user holds an active or completed enrollment, and which: users are told of their own.
 pub(crate) async fn get(state: &State, actor: Actor, request: AccessRequest) -> Result<Access> {

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
-    fault,
+    Error, Result, fault,
     grpc::Actor,
     idempotency::IdempotencyKey,
     outbox::{self, AfterCompletion, Start, StartOptions},
@@ -26,7 +24,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    State,
+    State, codes,
     model::{self, EnrollmentRow},
     student::require_student,
 };

@@ -4,7 +4,7 @@
 //! it refuses when the course is completed, and completes nothing in this epoch from then on. Should the drop not happen
 //! after that, the progress service finds out by `SettleAccess`, which waits for the turn the drop holds.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox, postgres};
+use smartcourse_platform::{Error, Result, fault, grpc::Actor, outbox, postgres};
 use smartcourse_proto::{
     enrollment::EnrollmentStatus,
     events::EnrollmentDropped,
@@ -14,7 +14,7 @@ use smartcourse_proto::{
 use sqlx::PgConnection;
 
 use crate::{
-    State,
+    State, codes,
     model::{self, EnrollmentRow},
     ops::enroll,
 };

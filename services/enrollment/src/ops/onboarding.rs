@@ -1,6 +1,6 @@
 //! What the enrollment workflow and the reconciler call. Each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, outbox, postgres};
+use smartcourse_platform::{Error, Result, fault, outbox, postgres};
 use smartcourse_proto::{
     common::EpochRef,
     enrollment::{
@@ -11,7 +11,7 @@ use smartcourse_proto::{
 use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 
 use crate::{
-    State,
+    State, codes,
     model::{self, EnrollmentRow},
     ops::enroll,
     student::require_student,

@@ -1,13 +1,13 @@
 //! A student's enrollments.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, page};
+use smartcourse_platform::{Error, Result, grpc::Actor, page};
 use smartcourse_proto::{
     enrollment::{Enrollment, EnrollmentPage, ListEnrollmentsRequest},
     ids::{EnrollmentId, UserId},
 };
 
 use crate::{
-    State,
+    State, codes,
     model::{self, EnrollmentRow},
     ops::leave::require_self,
 };

@@ -1,17 +1,13 @@
 //! Seats: how many, and how many are taken.
 
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-    grpc::Actor,
-};
+use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor};
 use smartcourse_proto::{
     course::Seats,
     enrollment::{CourseSeats, SeatsOf, SetSeatLimitRequest},
     ids::CourseId,
 };
 
-use crate::State;
+use crate::{State, codes};
 
 /// The seats of a course; one nobody prepared yet has none taken and no limit.
 pub(crate) async fn get(state: &State, course_id: CourseId) -> Result<Seats> {

@@ -10,7 +10,6 @@ use std::{
 
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     grpc::{Actor, Transport},
 };
 use smartcourse_proto::{ids::UserId, stubs::UserStub, user::EndedSessions};
@@ -18,6 +17,8 @@ use tokio::sync::{
     mpsc::{self, error::TrySendError},
     watch,
 };
+
+use crate::codes;
 
 /// How long a session's end may go unnoticed by a gateway that had no part in it.
 const TTL: Duration = Duration::from_secs(1);

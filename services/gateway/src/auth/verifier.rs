@@ -7,12 +7,13 @@ use moka::sync::Cache;
 use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
-    error::codes,
     grpc::{Actor, Transport},
 };
 use smartcourse_proto::{Wire as _, ids::UserId, stubs::UserStub, user::Role};
 
 use super::{keys::Keys, sessions::Sessions};
+
+use crate::codes;
 
 /// How long a checked signature is remembered, at most: keys that are withdrawn go unnoticed for no longer.
 const SIGNATURE_TTL: Duration = Duration::from_secs(60);

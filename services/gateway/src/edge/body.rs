@@ -19,7 +19,6 @@ use serde::de::DeserializeOwned;
 use smartcourse_platform::{
     Error, Result,
     config::{self, VALUE_BYTES},
-    error::codes,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -27,7 +26,7 @@ use tokio::{
 };
 
 use super::json::{Shape, parse};
-use crate::state::App;
+use crate::{codes, state::App};
 
 /// Bytes of a body that need no room, and the largest body of routes that need no account.
 pub(crate) const SMALL: usize = 16 * 1024;

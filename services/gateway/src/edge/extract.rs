@@ -12,10 +12,9 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-};
+use smartcourse_platform::{Error, Result, error::Problems};
+
+use crate::codes;
 
 /// An answer as JSON.
 #[derive(Debug)]

@@ -1,10 +1,9 @@
 //! JSON bodies as messages: weighed before they are decoded, and wrong ones refused with the path of what is wrong.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-};
+use smartcourse_platform::{Error, Result, error::Problems};
+
+use crate::codes;
 
 /// How deep a body may be nested, and how many values it may have.
 #[derive(Debug, Clone, Copy)]

@@ -8,11 +8,11 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use smartcourse_platform::{Error, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, grpc::Actor};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::extract::Peer;
-use crate::{auth::Caller, state::App};
+use crate::{auth::Caller, codes, state::App};
 
 /// Finds out who calls, and whether one more request of theirs is within the limits.
 ///

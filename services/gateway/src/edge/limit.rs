@@ -6,10 +6,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use smartcourse_platform::{
     Error,
     config::Gateway,
-    error::codes,
     ports::rate_limits::{Quota, RateLimits, Taken},
     server::network,
 };
+
+use crate::codes;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");

@@ -21,6 +21,7 @@ use super::events::problem;
 use crate::{
     access,
     auth::SignedIn,
+    codes,
     edge::{Body, Id, Json},
     state::App,
 };
@@ -82,10 +83,7 @@ async fn whole(stream: &mut Streaming<AskEvent>) -> Result<Answer> {
 }
 
 fn cut_off() -> Error {
-    Error::new(
-        &smartcourse_platform::error::codes::UNAVAILABLE,
-        "the answer was cut off",
-    )
+    Error::new(&codes::UNAVAILABLE, "the answer was cut off")
 }
 
 fn events(

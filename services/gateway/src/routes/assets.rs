@@ -19,11 +19,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-    grpc::Actor,
-};
+use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor};
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
 use tokio::{
     sync::mpsc,
@@ -34,6 +30,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     access,
     auth::SignedIn,
+    codes,
     edge::{FORM_HEAD, Head, Id, IdempotencyKey, Json, PathOf},
     state::App,
     stubs::UPLOAD_MESSAGE,

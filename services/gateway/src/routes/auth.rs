@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::IntoResponse,
 };
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::user::{
     GetUserRequest, JwkSet, LoginRequest, RefreshRequest, RegisterRequest, SetRoleRequest, TokenPair, User,
 };
@@ -13,6 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::{Caller, SignedIn},
+    codes,
     edge::{Body, Id, Json, Peer},
     state::App,
 };

@@ -5,13 +5,13 @@ use std::time::Duration;
 use axum::extract::State;
 use futures::future::join_all;
 use serde_json::{Map, Value, json};
-use smartcourse_platform::{Error, Result, error::codes};
+use smartcourse_platform::{Error, Result};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{edge::Json, state::App, stubs::Probe};
+use crate::{codes, edge::Json, state::App, stubs::Probe};
 
 /// Routes for whoever runs the gateway.
 pub(crate) fn operations() -> OpenApiRouter<App> {

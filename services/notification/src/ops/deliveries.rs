@@ -1,6 +1,6 @@
 //! What was sent over which channel, and what became of it.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, outbox, page, postgres, tasks};
+use smartcourse_platform::{Error, Result, fault, grpc::Actor, outbox, page, postgres, tasks};
 use smartcourse_proto::{
     Wire as _,
     catalogue::Key,
@@ -11,7 +11,7 @@ use smartcourse_proto::{
 use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use crate::State;
+use crate::{State, codes};
 
 struct Row {
     id: Uuid,

@@ -1,13 +1,13 @@
 //! The in-app feed as its owner sees it.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, page};
+use smartcourse_platform::{Error, Result, grpc::Actor, page};
 use smartcourse_proto::{
     json::timestamp::from_time,
     notification::{ListNotificationsRequest, Notification, NotificationPage, UnreadCount},
 };
 use sqlx::types::time::OffsetDateTime;
 
-use crate::State;
+use crate::{State, codes};
 
 struct Row {
     id: i64,

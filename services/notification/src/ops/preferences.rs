@@ -1,12 +1,6 @@
 //! Which channels a user wants, and how to stop mails without signing in.
 
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-    grpc::Actor,
-    ports::push::Pusher,
-    postgres,
-};
+use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor, ports::push::Pusher, postgres};
 use smartcourse_proto::{
     ids::UserId,
     notification::{Channel, Preferences},
@@ -14,7 +8,7 @@ use smartcourse_proto::{
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::State;
+use crate::{State, codes};
 
 /// Bytes of a push subscription at most; browsers make some 400.
 const MAX_SUBSCRIPTION: usize = 4096;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor, idempotency::IdempotencyKey};
+use smartcourse_platform::{Error, Result, fault, grpc::Actor, idempotency::IdempotencyKey};
 use smartcourse_proto::{
     course::{GetContentRequest, LessonType, Quiz},
     ids::{EnrollmentId, VersionId},
@@ -20,7 +20,7 @@ use smartcourse_proto::{
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
-    State, completion,
+    State, codes, completion,
     enrollments::Enrollment,
     grading::{self, Grade},
     learner::{self, Learner},

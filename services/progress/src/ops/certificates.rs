@@ -1,13 +1,13 @@
 //! Certificates: one's own, and any by its code, which is how others verify one.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, page};
+use smartcourse_platform::{Error, Result, grpc::Actor, page};
 use smartcourse_proto::{
     json::timestamp::from_time,
     progress::{Certificate, CertificatePage, CertificatePdf, ListCertificatesRequest},
 };
 use sqlx::types::time::OffsetDateTime;
 
-use crate::{State, code, pdf};
+use crate::{State, code, codes, pdf};
 
 struct Row {
     code: String,

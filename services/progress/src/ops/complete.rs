@@ -1,12 +1,12 @@
 //! A learner says a lesson is done. A quiz says so itself: it is done when it was passed.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, grpc::Actor};
+use smartcourse_platform::{Error, Result, fault, grpc::Actor};
 use smartcourse_proto::{
     course::LessonType,
     progress::{CompleteLessonRequest, CourseProgress},
 };
 
-use crate::{State, completion, learner};
+use crate::{State, codes, completion, learner};
 
 pub(crate) async fn complete(
     state: &State,

@@ -4,10 +4,10 @@
 //! A note whose drop did not happen – its process died in between – is found by the learner's next lesson or set-up ([`has_left`](crate::learner::has_left)), and
 //! taken back. A republish asks nobody: what it leaves complete is completed with that next lesson.
 
-use smartcourse_platform::{Error, Result, error::codes, fault, postgres};
+use smartcourse_platform::{Error, Result, fault, postgres};
 use smartcourse_proto::progress::LeaveRequest;
 
-use crate::{State, enrollments};
+use crate::{State, codes, enrollments};
 
 /// Notes that an epoch is being left.
 ///

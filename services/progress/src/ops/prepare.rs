@@ -2,9 +2,7 @@
 //! other: a prepare that arrives after the discard of its version finds the tombstone and is refused.
 
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
-    fault,
+    Error, Result, fault,
     grpc::Actor,
     postgres::{self, Tx},
 };
@@ -14,7 +12,7 @@ use smartcourse_proto::{
     ids::{CourseId, VersionId},
 };
 
-use crate::State;
+use crate::{State, codes};
 
 /// First key of the advisory lock: "prog". The second is the course.
 const LOCK: i32 = 0x7072_6f67;

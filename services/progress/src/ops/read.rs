@@ -1,13 +1,13 @@
 //! Reading progress: one's own, or, for the course's owner and administrators, a student's.
 
-use smartcourse_platform::{Error, Result, error::codes, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     course::CourseStatus,
     ids::{CourseId, UserId},
     progress::{CourseProgress, GetProgressRequest},
 };
 
-use crate::{State, enrollments, learner, standing::Standing};
+use crate::{State, codes, enrollments, learner, standing::Standing};
 
 pub(crate) async fn get(state: &State, actor: Actor, request: GetProgressRequest) -> Result<CourseProgress> {
     let user = actor.user()?;

@@ -4,13 +4,13 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Error, Result, error::codes, postgres, upkeep};
+use smartcourse_platform::{Error, Result, postgres, upkeep};
 use smartcourse_proto::{common::Swept, ids::UserId, user::TokenPair};
 use sqlx::{PgConnection, PgPool};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{State, store, token};
+use crate::{State, codes, store, token};
 
 fn revoked() -> Error {
     Error::new(

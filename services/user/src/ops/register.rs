@@ -2,7 +2,7 @@
 
 use smartcourse_platform::{
     Error, Result,
-    error::{Problems, codes},
+    error::Problems,
     outbox,
     postgres::{self, OnConstraint as _},
 };
@@ -13,7 +13,7 @@ use smartcourse_proto::{
     user::{RegisterRequest, Role, User},
 };
 
-use crate::{State, store::Account};
+use crate::{State, codes, store::Account};
 
 const EMAIL_MAX: usize = 254;
 const NAME_MAX: usize = 200;

@@ -1,11 +1,6 @@
 //! Roles: who changes them, and what that ends.
 
-use smartcourse_platform::{
-    Error, Result,
-    error::{Problems, codes},
-    grpc::Actor,
-    outbox, postgres,
-};
+use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor, outbox, postgres};
 use smartcourse_proto::{
     Wire as _,
     catalogue::Key,
@@ -15,7 +10,7 @@ use smartcourse_proto::{
 };
 use sqlx::PgPool;
 
-use crate::{State, ops::refresh, store};
+use crate::{State, codes, ops::refresh, store};
 
 /// Gives a user a role, as an administrator.
 pub(crate) async fn set(state: &State, actor: Actor, request: SetRoleRequest) -> Result<User> {

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use smartcourse_platform::{Error, Result, error::codes, postgres};
+use smartcourse_platform::{Error, Result, postgres};
 use smartcourse_proto::user::{LoginRequest, TokenPair};
 
 use crate::{
-    State,
+    State, codes,
     ops::{refresh, register},
     store::{self, Account},
     token,

@@ -1,0 +1,7 @@
+//! The error codes of this service, and those all services share.
+
+pub use smartcourse_platform::error::codes::*;
+
+smartcourse_platform::codes! {
+    REPORT_FAILED "report_failed" Conflict "The report could not be made; the message says why." "Mend the cause, then replay the report's task or ask for a new report.";
+}
