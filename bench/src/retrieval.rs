@@ -169,7 +169,7 @@ async fn ask(address: &str, version: VersionId, questions: &[String]) -> Result<
         "SMARTCOURSE_GRPC__SERVICE_TOKEN".to_owned(),
         "a-token-for-tests-only".to_owned(),
     );
-    let config = Config::load_with(None, &[token]).context("the configuration of the client")?;
+    let config = Config::load(&[], None, &[token]).context("the configuration of the client")?;
     let mut content = ContentServiceClient::new(Transport::remote(&config.grpc, address)?);
     let mut times = Vec::new();
     for question in questions {

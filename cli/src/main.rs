@@ -1,5 +1,6 @@
 //! The `smartcourse` executable: every role of the system under one name.
 
+mod config;
 mod demo;
 mod doctor;
 mod errors;
@@ -13,11 +14,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use smartcourse_engines::Engines;
-use smartcourse_platform::{
-    config::{Config, DEFAULTS},
-    lifecycle::Lifecycle,
-    postgres, server, telemetry,
-};
+use smartcourse_platform::{config::Config, lifecycle::Lifecycle, postgres, server, telemetry};
 
 /// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
 #[derive(Parser)]
@@ -124,7 +121,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode> {
     let file = cli.config.clone();
     let load = || -> Result<Config> {
-        let config = Config::load(file.as_deref())?;
+        let config = config::load(file.as_deref(), &[])?;
         telemetry::init(&config.telemetry);
         Ok(config)
     };
@@ -136,13 +133,17 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Relay => roles::relay(load()?).await,
         Command::Tasks => roles::tasks(load()?).await,
         Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
-        Command::Doctor(args) => doctor::run(&args, Config::load(file.as_deref())?).await,
+        Command::Doctor(args) => doctor::run(&args, config::load(file.as_deref(), &[])?).await,
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
         Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,
-        Command::Config(ConfigCommand::Print { defaults: true }) => print(DEFAULTS),
-        Command::Config(ConfigCommand::Print { defaults: false }) => print(&format!("{:#?}\n", load()?)),
+        Command::Config(ConfigCommand::Print { defaults: true }) => {
+            print(&Config::defaults(&config::declared()))
+        }
+        Command::Config(ConfigCommand::Print { defaults: false }) => {
+            print(&load()?.show(&config::declared())?)
+        }
         Command::Config(ConfigCommand::Check) => {
-            Config::load(file.as_deref())?;
+            config::load(file.as_deref(), &[])?;
             print("the configuration is valid\n")
         }
         Command::ExtractChild { .. } => Ok(ExitCode::FAILURE),

@@ -51,7 +51,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     watch_database(&config, health, &life)?;
     install_metrics(&config)?;
     for name in &here {
-        let listener = listen(name.address(&config)).await?;
+        let listener = listen(name.address(&config)?).await?;
         life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
     }
     spawn_consumers(&config, &engines, &host, &here, &life)?;
@@ -66,15 +66,17 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             notification: host.channel(Name::Notification)?,
             analytics: host.channel(Name::Analytics)?,
         });
-        let app = smartcourse_gateway::router(
-            &config,
+        let content: smartcourse_content::config::Content = config.section()?;
+        let deps = smartcourse_gateway::Dependencies {
             stubs,
-            engines.rate_limits(),
-            &errors::all(),
-            life.clone(),
-        );
-        let listener = listen(&config.gateway.listen).await?;
-        let limits = server::Limits::public(&config.gateway);
+            rate_limits: engines.rate_limits(),
+            errors: errors::all(),
+            max_upload_bytes: u64::try_from(content.max_upload_bytes)?,
+        };
+        let app = smartcourse_gateway::router(&config, deps, life.clone())?;
+        let settings: smartcourse_gateway::config::Gateway = config.section()?;
+        let listener = listen(&settings.listen).await?;
+        let limits = settings.limits();
         life.spawn("gateway", server::serve(listener, app, limits, life.clone()));
     }
     tracing::info!(services = ?names, "serving");
@@ -125,18 +127,20 @@ fn spawn_consumers(
                 spawn(Arc::new(deletions))?;
             }
             Name::Content => {
-                let retention = smartcourse_content::Retention::new(&config.content);
+                let retention = smartcourse_content::Retention::new(config)?;
                 spawn(Arc::new(retention))?;
                 spawn(Arc::new(smartcourse_content::Deletions))?;
             }
             Name::Enrollment => {
                 let pool = postgres::pool(&config.postgres, "enrollment-commands")?;
-                let commands = smartcourse_enrollment::Commands::new(config, pool, host.enrollment()?);
+                let commands = smartcourse_enrollment::Commands::new(config, pool, host.enrollment()?)?;
                 spawn(Arc::new(commands))?;
                 spawn(Arc::new(smartcourse_enrollment::Completions))?;
             }
             Name::Progress => spawn(Arc::new(smartcourse_progress::Republished))?,
-            Name::Notification => spawn(Arc::new(smartcourse_notification::Feed::new(config)))?,
+            Name::Notification => spawn(Arc::new(smartcourse_notification::Feed::new(
+                host.message_channels()?,
+            )))?,
             Name::Analytics => spawn(Arc::new(smartcourse_analytics::Counter))?,
             _ => {}
         }

@@ -37,10 +37,10 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Where the service listens.
-    pub(crate) fn address(self, config: &Config) -> &str {
+    /// Where the service listens for internal calls.
+    pub(crate) fn address(self, config: &Config) -> Result<&str> {
         let grpc = &config.grpc;
-        match self {
+        Ok(match self {
             Self::User => &grpc.user,
             Self::Course => &grpc.course,
             Self::Content => &grpc.content,
@@ -49,8 +49,8 @@ impl Name {
             Self::Progress => &grpc.progress,
             Self::Notification => &grpc.notification,
             Self::Analytics => &grpc.analytics,
-            Self::Gateway => &config.gateway.listen,
-        }
+            Self::Gateway => anyhow::bail!("the gateway is not called by services"),
+        })
     }
 
     fn health_name(self) -> &'static str {
@@ -92,7 +92,7 @@ impl<'a> ServiceHost<'a> {
         if self.here.contains(&name) {
             return Ok(Transport::local(&self.config.grpc, Arc::clone(&self.local)));
         }
-        Ok(Transport::remote(&self.config.grpc, name.address(self.config))?)
+        Ok(Transport::remote(&self.config.grpc, name.address(self.config)?)?)
     }
 
     /// Makes the services of this process; from here on they reach each other.
@@ -156,6 +156,7 @@ impl<'a> ServiceHost<'a> {
             }
             Name::Notification => {
                 let deps = smartcourse_notification::Dependencies {
+                    channels: self.message_channels()?,
                     pusher: self.engines.pusher()?,
                     enrollment: self.channel(Name::Enrollment)?,
                 };
@@ -181,6 +182,14 @@ impl<'a> ServiceHost<'a> {
             course: self.channel(Name::Course)?,
             user: self.channel(Name::User)?,
             progress: self.channel(Name::Progress)?,
+        })
+    }
+
+    /// The channels messages can go over.
+    pub(crate) fn message_channels(&self) -> Result<smartcourse_notification::Channels> {
+        Ok(smartcourse_notification::Channels {
+            sms: self.engines.texter()?.is_some(),
+            web_push: self.engines.pusher()?.is_some(),
         })
     }
 

@@ -20,6 +20,7 @@
 //! A new adapter is a file here, a line in [`Engines`] and a test that runs the port's contract suite on it.
 
 pub mod answers;
+pub mod config;
 pub mod documents;
 pub mod embeddings;
 pub mod event_log;
@@ -36,6 +37,7 @@ pub mod workflows;
 
 use std::sync::Arc;
 
+use config::{Directories, Mail, Sms, WebPush};
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{
     Result,
@@ -66,9 +68,9 @@ impl Engines {
     /// Reads the settings; nothing is connected yet.
     ///
     /// # Errors
-    /// When a setting cannot be used.
+    /// When a setting cannot be used, or [`CONFIG`](config::CONFIG) was not declared.
     pub fn open(config: &Config) -> Result<Self> {
-        mail::sender(&config.mail.from)?;
+        mail::sender(&config.section::<Mail>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
         let log = event_log::postgres::Postgres::new(pool.clone(), config.relay.poll());
         Ok(Self {
@@ -118,8 +120,9 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn files(&self) -> Result<Arc<dyn Files>> {
+        let directories: Directories = self.config.section()?;
         Ok(Arc::new(files::directory::Directory::open(
-            &self.config.content.files_dir,
+            &directories.files_dir,
         )?))
     }
 
@@ -138,7 +141,7 @@ impl Engines {
     /// # Errors
     /// When its weights are there and cannot be loaded.
     pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
-        embeddings::embedded::open(&self.config.content.model_dir)
+        embeddings::embedded::open(&self.config.section::<Directories>()?.model_dir)
     }
 
     /// What answers questions.
@@ -151,7 +154,7 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn mailer(&self) -> Result<Arc<dyn Mailer>> {
-        let mail = &self.config.mail;
+        let mail: Mail = self.config.section()?;
         let from = mail::sender(&mail.from)?;
         Ok(if mail.smtp_url.expose_secret().is_empty() {
             Arc::new(mail::folder::Folder::new(&mail.folder, from)?)
@@ -165,11 +168,11 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn pusher(&self) -> Result<Option<Arc<dyn Pusher>>> {
-        let settings = &self.config.web_push;
+        let settings: WebPush = self.config.section()?;
         if !settings.is_on() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(push::web_push::WebPush::new(settings)?)))
+        Ok(Some(Arc::new(push::web_push::WebPush::new(&settings)?)))
     }
 
     /// Text messages; `None` when they are off.
@@ -177,11 +180,11 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn texter(&self) -> Result<Option<Arc<dyn Texter>>> {
-        let settings = &self.config.sms;
+        let settings: Sms = self.config.section()?;
         if !settings.is_on() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(sms::twilio::Twilio::new(settings)?)))
+        Ok(Some(Arc::new(sms::twilio::Twilio::new(&settings)?)))
     }
 
     /// Makes what keeps data ready for it: collections, buckets, indexes. Again is nothing.

@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
 use smartcourse_engines::documents;
 use smartcourse_platform::{
-    config::Config,
     events::Consumer,
     grpc::{LocalRouter, Transport},
 };
@@ -20,7 +19,7 @@ use crate::rules::sources;
 
 /// Every consumer group of ours. None of them is run here, so nothing they lead to has to be there.
 fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
-    let config = Config::load(None)?;
+    let config = crate::config::load(None, &[])?;
     let pool = PgPool::connect_lazy("postgres://nowhere/none")?;
     let way = || Transport::local(&config.grpc, LocalRouter::default());
     let deps = smartcourse_enrollment::Dependencies {
@@ -31,12 +30,17 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
     let documents = Arc::new(documents::postgres::Postgres::new(pool.clone()));
     Ok(vec![
         Box::new(smartcourse_course::Deletions::new(documents)),
-        Box::new(smartcourse_content::Retention::new(&config.content)),
+        Box::new(smartcourse_content::Retention::new(&config)?),
         Box::new(smartcourse_content::Deletions),
-        Box::new(smartcourse_enrollment::Commands::new(&config, pool, deps)),
+        Box::new(smartcourse_enrollment::Commands::new(&config, pool, deps)?),
         Box::new(smartcourse_enrollment::Completions),
         Box::new(smartcourse_progress::Republished),
-        Box::new(smartcourse_notification::Feed::new(&config)),
+        Box::new(smartcourse_notification::Feed::new(
+            smartcourse_notification::Channels {
+                sms: false,
+                web_push: false,
+            },
+        )),
         Box::new(smartcourse_analytics::Counter),
     ])
 }

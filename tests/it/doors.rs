@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, stream};
 use smartcourse_platform::{
     Error,
-    config::Config,
     grpc::{Actor, Transport},
     outbox, postgres,
 };
@@ -32,7 +31,7 @@ async fn four_doors_lead_to_one_enrollment() -> Result<()> {
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
     let student = world.sign_up("student").await?;
-    let config = Config::load_with(None, &world.settings())?;
+    let config = crate::config::load(None, &world.settings())?;
     let service = EnrollmentServiceClient::new(Transport::remote(&config.grpc, &config.grpc.enrollment)?);
 
     let http = stream::iter((0..20).map(|_| enroll(&student, course)))
@@ -152,7 +151,7 @@ async fn only_students_get_in_through_any_door() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
-    let config = Config::load_with(None, &world.settings())?;
+    let config = crate::config::load(None, &world.settings())?;
     let mut service = EnrollmentServiceClient::new(Transport::remote(&config.grpc, &config.grpc.enrollment)?);
     for (user_id, code) in [(UNKNOWN, "not_found"), (instructor.id, "not_a_student")] {
         let request = EnrollRequest {

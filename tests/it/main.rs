@@ -12,6 +12,8 @@ mod abuse;
 mod analytics;
 mod asyncapi;
 mod background;
+#[path = "../../cli/src/config.rs"]
+mod config;
 mod demo;
 mod doors;
 mod enrollment;

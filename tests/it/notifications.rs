@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_platform::{
-    config::Config,
     grpc::{Actor, Transport},
     outbox, postgres,
     tasks::{self, Task},
@@ -51,7 +50,7 @@ fn mails(world: &World) -> Result<Vec<String>> {
 
 /// What the workflow does for an enrollment.
 async fn welcome(world: &World, enrollment_id: i64, course_id: i64, user_id: i64) -> Result<()> {
-    let config = Config::load_with(None, &world.settings())?;
+    let config = crate::config::load(None, &world.settings())?;
     let way = Transport::remote(&config.grpc, &config.grpc.notification)?;
     let request = EpochRef {
         enrollment_id,

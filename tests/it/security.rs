@@ -6,10 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use serde_json::json;
-use smartcourse_platform::{
-    config::Config,
-    grpc::{Actor, Transport},
-};
+use smartcourse_platform::grpc::{Actor, Transport};
 use smartcourse_proto::{ids::UserId, user::Role};
 use smartcourse_tests::{Layout, World, wait_for};
 use smartcourse_workflows::{
@@ -200,7 +197,7 @@ where
 #[tokio::test(flavor = "multi_thread")]
 async fn services_believe_only_those_who_know_the_token() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
-    let config = Config::load_with(None, &world.settings())?;
+    let config = crate::config::load(None, &world.settings())?;
     // An administrator may do whatever any user may.
     let admin = Actor::User {
         id: UserId(world.admin().await?.id),

@@ -43,7 +43,7 @@ impl Endpoints {
         postgres: Option<&Postgres>,
         temporal: Option<&TemporalServer>,
         settings: &Settings,
-    ) -> Self {
+    ) -> Result<Self> {
         let mut pids: BTreeMap<String, u32> = children
             .pids()
             .into_iter()
@@ -52,8 +52,8 @@ impl Endpoints {
         pids.insert("smartcourse".to_owned(), std::process::id());
         pids.extend(postgres.map(|postgres| ("postgres".to_owned(), postgres.pid)));
         pids.extend(temporal.map(|temporal| ("temporal".to_owned(), temporal.pid)));
-        Self {
-            gateway: format!("http://{}", config.gateway.listen),
+        Ok(Self {
+            gateway: format!("http://{}", config.setting::<String>("gateway.listen")?),
             temporal_address: config.temporal.address.clone(),
             temporal_namespace: config.temporal.namespace.clone(),
             temporal_ui: config.temporal.ui_url.clone(),
@@ -64,7 +64,7 @@ impl Endpoints {
             postgres_url: config.postgres.url.expose_secret().to_owned(),
             metrics: format!("http://{}/metrics", config.telemetry.metrics_listen),
             pids,
-        }
+        })
     }
 
     /// Writes the file; it holds the database's password.

@@ -119,7 +119,7 @@ impl Stack {
             postgres.as_ref(),
             temporal.as_ref(),
             &settings,
-        );
+        )?;
         endpoints.write(data_dir.root())?;
         Ok(Self {
             children,
@@ -205,7 +205,7 @@ async fn ready(config: &Config, children: &Children) -> Result<()> {
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .build()?;
-    let url = format!("http://{}/readyz", config.gateway.listen);
+    let url = format!("http://{}/readyz", config.setting::<String>("gateway.listen")?);
     wait_until("the services", READY, || async {
         children.check()?;
         match http.get(&url).send().await {

@@ -92,7 +92,7 @@ impl Settings {
             .iter()
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect();
-        Ok(Config::load_with(self.config_file.as_deref(), &overrides)?)
+        Ok(crate::config::load(self.config_file.as_deref(), &overrides)?)
     }
 }
 

@@ -9,11 +9,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, config, error::codes, ports::push::Pusher};
+use smartcourse_platform::{Error, Result, error::codes, ports::push::Pusher};
 use url::Url;
 use web_push_native::{Auth, WebPushBuilder};
 
-use crate::outgoing::Outgoing;
+use crate::{config, outgoing::Outgoing};
 
 /// How long a push service keeps a message for a browser that is away.
 const KEPT: Duration = Duration::from_secs(24 * 3600);

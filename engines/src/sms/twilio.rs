@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{Request, header};
 use secrecy::{ExposeSecret, SecretString};
-use smartcourse_platform::{Error, Result, config, ports::sms::Texter};
+use smartcourse_platform::{Error, Result, ports::sms::Texter};
 use url::Url;
 
-use crate::outgoing::Outgoing;
+use crate::{config, outgoing::Outgoing};
 
 /// Twilio, or whoever speaks its API.
 pub struct Twilio {

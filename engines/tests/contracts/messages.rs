@@ -4,9 +4,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use p256::{SecretKey, elliptic_curve::sec1::ToEncodedPoint as _};
 use serde_json::{Value, json};
-use smartcourse_engines::{Engines, push::web_push::WebPush, sms::twilio::Twilio};
+use smartcourse_engines::{Engines, config, push::web_push::WebPush, sms::twilio::Twilio};
 use smartcourse_platform::{
-    config::{self, Config},
+    config::Config,
     error::{Code, codes},
     ports::{push::Pusher as _, sms::Texter as _},
 };
@@ -54,7 +54,7 @@ async fn text_messages_over_twilio() {
 
 #[tokio::test]
 async fn what_is_not_configured_is_off() {
-    let engines = Engines::open(&Config::load(None).unwrap()).unwrap();
+    let engines = Engines::open(&Config::load(&config::CONFIG, None, &[]).unwrap()).unwrap();
     assert!(engines.texter().unwrap().is_none() && engines.pusher().unwrap().is_none());
 }
 

@@ -1,32 +1,90 @@
-//! Configuration: the documented defaults in `default.toml`, an optional file, the environment; checked as a whole.
+//! Configuration: every [`Section`] is declared by what reads it; defaults, an optional file and the environment are merged
+//! here, and checked as a whole.
 
-mod delivery;
-mod gateway;
 mod servers;
+mod tasks;
 mod upkeep;
-mod user;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::Path, time::Duration};
 
 use figment::{
     Figment,
     providers::{Format, Toml},
-    value::Value,
+    value::{Dict, Value},
 };
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use secrecy::SecretString;
+use serde::{Deserialize, de::DeserializeOwned};
 
-pub use delivery::{Mail, Sms, Tasks, WebPush};
-pub use gateway::{Gateway, VALUE_BYTES};
+use crate::error::{Error, Result};
 pub use servers::{Postgres, Temporal};
+pub use tasks::Tasks;
 pub use upkeep::Upkeep;
-pub use user::{Tries, User};
 
-/// The documented defaults, also printed by `smartcourse config print --defaults`.
-pub const DEFAULTS: &str = include_str!("default.toml");
+/// What the defaults begin with when they are printed.
+const PREAMBLE: &str = "\
+# SmartCourse: every setting with its default.
+#
+# Settings are read from here, then from the file named by --config (or SMARTCOURSE_CONFIG), then from the environment:
+# SMARTCOURSE_<SECTION>__<KEY>, such as SMARTCOURSE_GATEWAY__LISTEN=0.0.0.0:8080. DATABASE_URL, TEMPORAL_ADDRESS and
+# TEMPORAL_NAMESPACE are understood too. `smartcourse config print` shows the result, `smartcourse config check` says
+# everything that is wrong with it at once.
+";
+
+/// Settings that belong together, declared by what reads them. Several may share a name: each has keys of its own.
+pub trait Section: DeserializeOwned + fmt::Debug {
+    /// Its name in the file.
+    const NAME: &'static str;
+    /// Its keys with their defaults, as TOML without the header; the comments are the documentation.
+    const DEFAULTS: &'static str;
+
+    /// Says what is wrong with the values.
+    fn check(&self, problems: &mut Problems);
+}
+
+/// What is wrong with the values of a configuration.
+#[derive(Debug, Default)]
+pub struct Problems(Vec<String>);
+
+impl Problems {
+    /// Notes the problem unless the condition holds.
+    pub fn require(&mut self, holds: bool, problem: impl Into<String>) {
+        if !holds {
+            self.0.push(problem.into());
+        }
+    }
+}
+
+/// A section as those who load the configuration know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Declared {
+    name: &'static str,
+    defaults: &'static str,
+    check: fn(&Figment, &mut Problems),
+    show: fn(&Figment) -> Result<String>,
+}
+
+impl Declared {
+    /// The declaration of a section.
+    pub const fn of<S: Section>() -> Self {
+        Self {
+            name: S::NAME,
+            defaults: S::DEFAULTS,
+            check: |values, problems| match values.extract_inner::<S>(S::NAME) {
+                Ok(section) => section.check(problems),
+                Err(error) => problems
+                    .0
+                    .extend(error.into_iter().map(|wrong| wrong.to_string())),
+            },
+            show: |values| Ok(format!("{:#?}\n", section::<S>(values)?)),
+        }
+    }
+}
+
+fn section<S: Section>(values: &Figment) -> Result<S> {
+    values
+        .extract_inner(S::NAME)
+        .map_err(|error| Error::internal(format!("the settings of {} are not there", S::NAME)).because(error))
+}
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -50,6 +108,23 @@ pub struct Telemetry {
     pub log_format: LogFormat,
     /// Address of `/metrics`, or empty.
     pub metrics_listen: String,
+}
+
+impl Section for Telemetry {
+    const NAME: &'static str = "telemetry";
+    const DEFAULTS: &'static str = r#"# What is logged: a tracing filter such as "info,smartcourse_course=debug".
+log = "info,temporalio_sdk_core=warn,temporalio_client=warn,sqlx=warn"
+# auto (text on a terminal, JSON elsewhere), text or json.
+log_format = "auto"
+# Address of the Prometheus endpoint /metrics; "" turns it off.
+metrics_listen = "127.0.0.1:9464"
+"#;
+
+    fn check(&self, problems: &mut Problems) {
+        if !self.metrics_listen.is_empty() {
+            require_address(problems, "telemetry.metrics_listen", &self.metrics_listen);
+        }
+    }
 }
 
 /// `[grpc]`
@@ -78,22 +153,37 @@ pub struct Grpc {
     pub timeout_seconds: u64,
 }
 
-/// `[content]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Content {
-    /// Directory of the files.
-    pub files_dir: PathBuf,
-    /// Directory of the model's weights.
-    pub model_dir: PathBuf,
-    /// Largest upload in bytes.
-    pub max_upload_bytes: i64,
-    /// Words of a chunk at most.
-    pub chunk_words: usize,
-    /// Hours a superseded version stays.
-    pub retain_hours: i32,
-    /// Superseded versions that always stay.
-    pub retain_versions: i32,
+impl Section for Grpc {
+    const NAME: &'static str = "grpc";
+    const DEFAULTS: &'static str = r#"# The secret every internal call carries. `smartcourse up` makes one per data directory.
+service_token = ""
+# Where each service listens and is found.
+user = "127.0.0.1:7101"
+course = "127.0.0.1:7102"
+content = "127.0.0.1:7103"
+assistant = "127.0.0.1:7104"
+enrollment = "127.0.0.1:7105"
+progress = "127.0.0.1:7106"
+notification = "127.0.0.1:7107"
+analytics = "127.0.0.1:7108"
+# Seconds after which a call without an answer is given up.
+timeout_seconds = 30
+"#;
+
+    fn check(&self, problems: &mut Problems) {
+        for (name, address) in [
+            ("grpc.user", &self.user),
+            ("grpc.course", &self.course),
+            ("grpc.content", &self.content),
+            ("grpc.assistant", &self.assistant),
+            ("grpc.enrollment", &self.enrollment),
+            ("grpc.progress", &self.progress),
+            ("grpc.notification", &self.notification),
+            ("grpc.analytics", &self.analytics),
+        ] {
+            require_address(problems, name, address);
+        }
+    }
 }
 
 /// `[relay]`
@@ -113,37 +203,30 @@ impl Relay {
     }
 }
 
-/// `[enrollment]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Enrollment {
-    /// First pause between tries in milliseconds.
-    pub retry_initial_ms: u64,
-    /// Longest pause between tries in seconds.
-    pub retry_max_seconds: u64,
-    /// Longest wait for analytics in milliseconds.
-    pub analytics_wait_ms: i32,
+impl Section for Relay {
+    const NAME: &'static str = "relay";
+    const DEFAULTS: &'static str = r#"# Seconds between polls when no notification arrives.
+poll_seconds = 1
+# Seconds between two looks of the reconciler at the open attempts.
+reconcile_seconds = 60
+"#;
+
+    fn check(&self, _: &mut Problems) {}
 }
 
-/// `[publish]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Publish {
-    /// Seconds before a publish compensates by itself.
-    pub deadline_seconds: u64,
-    /// Lessons processed at the same time.
-    pub lanes: usize,
-    /// First pause between tries in milliseconds.
-    pub retry_initial_ms: u64,
-    /// Longest pause between tries in seconds.
-    pub retry_max_seconds: u64,
-    /// Tries in all; 0 means until the deadline.
-    pub retry_attempts: u32,
-}
+/// What the platform itself reads.
+const PLATFORM: [Declared; 7] = [
+    Declared::of::<Telemetry>(),
+    Declared::of::<Postgres>(),
+    Declared::of::<Temporal>(),
+    Declared::of::<Grpc>(),
+    Declared::of::<Relay>(),
+    Declared::of::<Tasks>(),
+    Declared::of::<Upkeep>(),
+];
 
-/// The whole configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The configuration: what the platform reads, and by [`section`](Self::section) what others do.
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Logs and metrics.
     pub telemetry: Telemetry,
@@ -153,34 +236,22 @@ pub struct Config {
     pub temporal: Temporal,
     /// Internal calls.
     pub grpc: Grpc,
-    /// The public face.
-    pub gateway: Gateway,
-    /// Accounts.
-    pub user: User,
-    /// Files and their text.
-    pub content: Content,
     /// The outbox relay.
     pub relay: Relay,
-    /// The enrollment workflow.
-    pub enrollment: Enrollment,
-    /// The publishing workflow.
-    pub publish: Publish,
     /// Background tasks.
     pub tasks: Tasks,
     /// How long what is settled is kept.
     pub upkeep: Upkeep,
-    /// Mail.
-    pub mail: Mail,
-    /// Text messages.
-    pub sms: Sms,
-    /// Push messages.
-    pub web_push: WebPush,
+    values: Figment,
 }
 
-/// Whether a text is a host or address with a port.
-fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+/// Notes an address that is none.
+pub fn require_address(problems: &mut Problems, name: &str, address: &str) {
+    let (host, port) = address.rsplit_once(':').unwrap_or_default();
+    problems.require(
+        !host.is_empty() && port.parse::<u16>().is_ok(),
+        format!("{name}: `{address}` is not host:port, such as 127.0.0.1:7101"),
+    );
 }
 
 /// The setting an environment variable names, such as `gateway.listen` for `SMARTCOURSE_GATEWAY__LISTEN`.
@@ -202,29 +273,31 @@ fn setting(variable: &str) -> Option<String> {
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    /// Reads defaults, the optional file and the environment, then checks the result.
+    /// Reads the defaults of these sections and the platform's, the optional file, the environment and the variables,
+    /// which win over the environment's, then checks the result.
     ///
     /// # Errors
     /// Names every problem at once: unreadable or unknown settings, wrong types, values out of range.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::load_with(file, &[])
-    }
-
-    /// [`load`](Self::load) with variables that win over the environment's.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn load_with(file: Option<&Path>, variables: &[(String, String)]) -> Result<Self, ConfigError> {
+    pub fn load(
+        declared: &[Declared],
+        file: Option<&Path>,
+        variables: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
         let mut environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         environment.extend_from_slice(variables);
-        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        let mut defaults = Figment::new();
+        for section in PLATFORM.iter().chain(declared) {
+            let text = format!("[{}]\n{}", section.name, section.defaults);
+            defaults = defaults.merge(Toml::string(&text));
+        }
+        let mut values = defaults.clone();
         if let Some(path) = file {
             if !path.is_file() {
                 return Err(ConfigError(vec![format!("{} is not a file", path.display())]));
             }
-            figment = figment.merge(Toml::file_exact(path));
+            values = values.merge(Toml::file_exact(path));
         }
         for (name, value) in &environment {
             if let Some(key) = setting(name) {
@@ -232,108 +305,85 @@ impl Config {
                 let value: Value = value
                     .parse()
                     .unwrap_or_else(|never: std::convert::Infallible| match never {});
-                figment = figment.merge((key, value));
+                values = values.merge((key, value));
             }
         }
-        let config: Self = figment
-            .extract()
-            .map_err(|error| ConfigError(error.into_iter().map(|problem| problem.to_string()).collect()))?;
-        let problems = config.problems();
-        if problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError(problems))
+        let mut problems = Problems(unknown(&defaults, &values));
+        for section in PLATFORM.iter().chain(declared) {
+            (section.check)(&values, &mut problems);
+        }
+        let config = Self::of(values).map_err(|error| {
+            // What cannot be read is among the problems already.
+            problems.require(!problems.0.is_empty(), error.chain());
+            ConfigError(std::mem::take(&mut problems.0))
+        })?;
+        let idle = config.postgres.idle_transaction_seconds;
+        problems.require(
+            idle <= 86_400 && u64::from(idle) > 3 * config.grpc.timeout_seconds,
+            "postgres.idle_transaction_seconds: must be more than 3 times grpc.timeout_seconds, 86400 at most",
+        );
+        match problems.0.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigError(problems.0)),
         }
     }
 
-    /// The problems of the values themselves.
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut require = |holds: bool, text: String| {
-            if !holds {
-                problems.push(text);
+    fn of(values: Figment) -> Result<Self> {
+        Ok(Self {
+            telemetry: section(&values)?,
+            postgres: section(&values)?,
+            temporal: section(&values)?,
+            grpc: section(&values)?,
+            relay: section(&values)?,
+            tasks: section(&values)?,
+            upkeep: section(&values)?,
+            values,
+        })
+    }
+
+    /// A section somebody else than the platform reads.
+    ///
+    /// # Errors
+    /// `internal` when whoever loaded the configuration did not declare it.
+    pub fn section<S: Section>(&self) -> Result<S> {
+        section(&self.values)
+    }
+
+    /// One setting, such as `gateway.listen`, for those who do not own its section.
+    ///
+    /// # Errors
+    /// `internal` when there is no such setting.
+    pub fn setting<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
+        self.values
+            .extract_inner(key)
+            .map_err(|error| Error::internal(format!("the setting {key} is not there")).because(error))
+    }
+
+    /// The documented defaults as one file.
+    pub fn defaults(declared: &[Declared]) -> String {
+        let all: Vec<&Declared> = PLATFORM.iter().chain(declared).collect();
+        let mut text = PREAMBLE.to_owned();
+        for (index, section) in all.iter().enumerate() {
+            if all[..index].iter().any(|earlier| earlier.name == section.name) {
+                continue;
             }
-        };
-        for (name, address) in self.addresses() {
-            require(
-                is_host_and_port(address),
-                format!("{name}: `{address}` is not host:port, such as 127.0.0.1:7101"),
+            text += &format!("\n[{}]\n", section.name);
+            text.extend(
+                all.iter()
+                    .filter(|one| one.name == section.name)
+                    .map(|one| one.defaults),
             );
         }
-        let url = self.postgres.url.expose_secret();
-        require(
-            url.starts_with("postgres://") || url.starts_with("postgresql://"),
-            "postgres.url: must start with postgres://".to_owned(),
-        );
-        require(
-            self.postgres.pool_size > 1,
-            "postgres.pool_size: must be at least 2, since one connection may listen".to_owned(),
-        );
-        let idle = self.postgres.idle_transaction_seconds;
-        require(
-            idle <= 86_400 && u64::from(idle) > 3 * self.grpc.timeout_seconds,
-            "postgres.idle_transaction_seconds: must be more than 3 times grpc.timeout_seconds, 86400 at most"
-                .to_owned(),
-        );
-        require(
-            is_host_and_port(&self.temporal.address),
-            format!("temporal.address: `{}` is not host:port", self.temporal.address),
-        );
-        self.user.check(&mut require);
-        require(
-            (20..=200).contains(&self.content.chunk_words),
-            "content.chunk_words: must be 20 to 200".to_owned(),
-        );
-        require(
-            self.content.max_upload_bytes > 0,
-            "content.max_upload_bytes: must be positive".to_owned(),
-        );
-        require(
-            (1..=32).contains(&self.publish.lanes),
-            "publish.lanes: must be 1 to 32".to_owned(),
-        );
-        require(
-            (0..=20_000).contains(&self.enrollment.analytics_wait_ms),
-            "enrollment.analytics_wait_ms: must be 0 to 20000".to_owned(),
-        );
-        require(
-            self.publish.deadline_seconds >= 10,
-            "publish.deadline_seconds: must be at least 10".to_owned(),
-        );
-        self.gateway.check(&mut require);
-        self.tasks.check(&mut require);
-        self.upkeep.check(&mut require);
-        self.mail.check(&mut require);
-        self.sms.check(&mut require);
-        self.web_push.check(&mut require);
-        problems
+        text
     }
 
-    fn addresses(&self) -> Vec<(&'static str, &str)> {
-        let grpc = &self.grpc;
-        let mut all = vec![
-            ("gateway.listen", self.gateway.listen.as_str()),
-            ("grpc.user", &grpc.user),
-            ("grpc.course", &grpc.course),
-            ("grpc.content", &grpc.content),
-            ("grpc.assistant", &grpc.assistant),
-            ("grpc.enrollment", &grpc.enrollment),
-            ("grpc.progress", &grpc.progress),
-            ("grpc.notification", &grpc.notification),
-            ("grpc.analytics", &grpc.analytics),
-        ];
-        if !self.telemetry.metrics_listen.is_empty() {
-            all.push(("telemetry.metrics_listen", &self.telemetry.metrics_listen));
-        }
-        all
-    }
-
-    /// Base address of links in messages, without a slash at its end.
-    pub fn public_url(&self) -> String {
-        match self.mail.public_url.trim_end_matches('/') {
-            "" => format!("http://{}", self.gateway.listen),
-            url => url.to_owned(),
-        }
+    /// The values in force; secrets are left out.
+    ///
+    /// # Errors
+    /// `internal` for a section that was not declared when the configuration was loaded.
+    pub fn show(&self, declared: &[Declared]) -> Result<String> {
+        let all = PLATFORM.iter().chain(declared);
+        all.map(|section| (section.show)(&self.values)).collect()
     }
 
     /// The deadline of internal calls.
@@ -342,26 +392,53 @@ impl Config {
     }
 }
 
+/// The settings that have no default: every setting has one.
+fn unknown(defaults: &Figment, values: &Figment) -> Vec<String> {
+    let read = |figment: &Figment| figment.extract::<Dict>().unwrap_or_default();
+    let (known, given) = (read(defaults), read(values));
+    let mut unknown = Vec::new();
+    for (section, value) in &given {
+        let Some(known) = known.get(section).and_then(Value::as_dict) else {
+            unknown.push(format!("there is no section `{section}`"));
+            continue;
+        };
+        let keys = value.as_dict().into_iter().flatten().map(|(key, _)| key);
+        unknown.extend(
+            keys.filter(|key| !known.contains_key(*key))
+                .map(|key| format!("there is no setting `{section}.{key}`")),
+        );
+    }
+    unknown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
     #[test]
-    fn the_documented_defaults_are_valid() {
-        let config: Config = Figment::from(Toml::string(DEFAULTS))
-            .extract()
-            .expect("defaults parse");
-        assert_eq!(config.problems(), Vec::<String>::new());
+    fn the_documented_defaults_are_valid_and_one_file() {
+        Config::load(&[], None, &[]).expect("defaults");
+        let file = Figment::from(Toml::string(&Config::defaults(&[])));
+        assert!(Config::of(file).is_ok());
     }
 
     #[test]
     fn every_problem_is_reported_at_once() {
-        let mut config: Config = Figment::from(Toml::string(DEFAULTS))
-            .extract()
-            .expect("defaults parse");
-        config.gateway.listen = "nowhere".to_owned();
-        config.publish.lanes = 0;
-        config.postgres.url = "mysql://x".into();
-        assert_eq!(config.problems().len(), 3);
+        let wrong = variables(&[
+            ("SMARTCOURSE_GRPC__USER", "nowhere"),
+            ("SMARTCOURSE_TASKS__CONCURRENCY", "many"),
+            ("SMARTCOURSE_TASKS__SPEED", "1"),
+            ("SMARTCOURSE_MAGIC__WORD", "please"),
+            ("DATABASE_URL", "mysql://x"),
+        ]);
+        let problems = Config::load(&[], None, &wrong).expect_err("is refused").0;
+        assert_eq!(problems.len(), 5, "{problems:#?}");
     }
 }

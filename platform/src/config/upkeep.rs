@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::{Problems, Section};
+
 const DAY: u64 = 24 * 3600;
 
 /// `[upkeep]`
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Upkeep {
     /// Days for which settled rows are kept.
     pub keep_days: u64,
@@ -26,13 +27,23 @@ impl Upkeep {
     pub fn keep_reports(&self) -> Duration {
         Duration::from_secs(self.keep_reports_days * DAY)
     }
+}
 
-    pub(super) fn check(&self, require: &mut impl FnMut(bool, String)) {
+impl Section for Upkeep {
+    const NAME: &'static str = "upkeep";
+    const DEFAULTS: &'static str = r#"# Days for which the hourly clean-up keeps what is settled: rows that say an event was taken, a command handed over, a task
+# done, a request with an Idempotency-Key answered. A repeated request is recognised for as long.
+keep_days = 30
+# Days for which reports are kept.
+keep_reports_days = 90
+"#;
+
+    fn check(&self, problems: &mut Problems) {
         for (name, days) in [
             ("keep_days", self.keep_days),
             ("keep_reports_days", self.keep_reports_days),
         ] {
-            require(
+            problems.require(
                 (1..=36_500).contains(&days),
                 format!("upkeep.{name}: must be 1 to 36500"),
             );

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::gate::Gate;
 pub use self::gate::network;
-use crate::{config::Gateway, lifecycle::Lifecycle};
+use crate::lifecycle::Lifecycle;
 
 /// Largest head of a request, and the most that is held in memory of a body or an answer on its way; hyper looks at it
 /// after each read, so what it holds may be twice that.
@@ -60,17 +60,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of the public face.
-    pub fn public(config: &Gateway) -> Self {
-        Self {
-            speaks: Speaks::Http1,
-            connections: config.max_connections,
-            per_address: config.max_connections_per_address,
-            idle: Duration::from_secs(config.idle_seconds),
-            stalled: Duration::from_secs(config.stalled_seconds),
-        }
-    }
-
     /// Those of internal calls: few callers, which keep their connections and are trusted not to play tricks.
     pub const INTERNAL: Self = Self {
         speaks: Speaks::Http2,

@@ -27,7 +27,7 @@ async fn service() -> (PgPool, Client) {
     let pool = smartcourse_tests::database().await.unwrap();
     postgres::migrator().run(&pool).await.unwrap();
     smartcourse_analytics::migrator().run(&pool).await.unwrap();
-    let config = Config::load(None).unwrap();
+    let config = Config::load(&[], None, &[]).unwrap();
     let nowhere = Transport::local(&config.grpc, LocalRouter::default());
     let workflows = Engines::open(&config).unwrap().workflows();
     let service = smartcourse_analytics::service(&config, pool.clone(), nowhere, workflows);

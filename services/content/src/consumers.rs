@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use smartcourse_platform::{
-    Result, config,
+    Result,
+    config::Config,
     events::{Consumer, Event},
     tasks::{self, Task},
 };
 use smartcourse_proto::events::{CourseDeleted, CoursePublished};
 use sqlx::PgConnection;
 
-use crate::tasks::REMOVE_FILES;
+use crate::{config::Content, tasks::REMOVE_FILES};
 
 /// Hears of flips and says when older versions may go.
 #[derive(Debug, Clone, Copy)]
@@ -20,11 +21,15 @@ pub struct Retention {
 
 impl Retention {
     /// With the configured number of versions and hours.
-    pub fn new(config: &config::Content) -> Self {
-        Self {
-            versions: config.retain_versions,
-            hours: config.retain_hours,
-        }
+    ///
+    /// # Errors
+    /// When the settings of content were not declared.
+    pub fn new(config: &Config) -> Result<Self> {
+        let settings: Content = config.section()?;
+        Ok(Self {
+            versions: settings.retain_versions,
+            hours: settings.retain_hours,
+        })
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod chunk;
 pub mod codes;
+pub mod config;
 mod consumers;
 mod course;
 mod documents;
@@ -92,14 +93,15 @@ pub(crate) struct State {
 /// The gRPC service over a database, the engines and the course service.
 ///
 /// # Errors
-/// None today; the signature is that of all services.
+/// When the settings of content were not declared.
 pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<ContentServiceServer<Api>> {
+    let settings: config::Content = config.section()?;
     let state = State {
         pool,
         course: CourseStub::new(deps.course.clone()),
         deps,
-        max_upload_bytes: config.content.max_upload_bytes,
-        chunk_words: config.content.chunk_words,
+        max_upload_bytes: settings.max_upload_bytes,
+        chunk_words: settings.chunk_words,
         contents: Cache::builder()
             .max_capacity(CONTENTS)
             .time_to_live(Duration::from_secs(600))

@@ -14,6 +14,7 @@
 //! | [`model`] | what a draft may be |
 
 pub mod codes;
+pub mod config;
 mod consumers;
 mod grpc;
 mod model;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 use smartcourse_platform::{
     Result,
-    config::{self, Config},
+    config::{Config, Temporal},
     grpc::Transport,
     ports::{documents::Documents, workflows::Workflows},
     postgres,
@@ -54,7 +55,7 @@ pub(crate) struct State {
     pub(crate) reader: Reader,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) workflows: Arc<dyn Workflows>,
-    pub(crate) temporal: config::Temporal,
+    pub(crate) temporal: Temporal,
     pub(crate) enrollment: EnrollmentStub<Transport>,
     pub(crate) settings: smartcourse_workflows::policy::Settings,
     pub(crate) runs: ops::status::RunCache,
@@ -75,9 +76,9 @@ pub struct Dependencies {
 /// The gRPC server of this service.
 ///
 /// # Errors
-/// None today; the signature is that of all services.
+/// When the settings of publishing were not declared.
 pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<CourseServiceServer<Api>> {
-    let publish = &config.publish;
+    let publish: config::Publish = config.section()?;
     let state = State {
         reader: Reader::new(pool.clone()),
         pool,

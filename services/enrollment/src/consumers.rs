@@ -17,8 +17,11 @@ pub struct Commands(State);
 
 impl Commands {
     /// Enrolls by the rules of this service, over a pool of its own.
-    pub fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Self {
-        Self(State::new(config, pool, deps))
+    ///
+    /// # Errors
+    /// As [`service`](crate::service).
+    pub fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Self> {
+        State::new(config, pool, deps).map(Self)
     }
 
     async fn enroll(&self, tx: &mut PgConnection, request: &EnrollmentRequested) -> Result<()> {

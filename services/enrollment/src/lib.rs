@@ -11,6 +11,7 @@
 //! | [`model`] | the rows, and what they look like outside |
 
 pub mod codes;
+pub mod config;
 mod consumers;
 mod grpc;
 mod model;
@@ -24,7 +25,7 @@ pub use grpc::Api;
 use smartcourse_platform::{
     Result,
     coalesce::Coalesce,
-    config::{self, Config},
+    config::{Config, Temporal},
     grpc::Transport,
     postgres,
     reader::Reader,
@@ -71,12 +72,13 @@ pub(crate) struct State {
     pub(crate) courses: Coalesce<CourseId, Arc<Course>>,
     pub(crate) settings: Settings,
     pub(crate) analytics_wait_ms: i32,
-    pub(crate) temporal: config::Temporal,
+    pub(crate) temporal: Temporal,
 }
 
 impl State {
-    fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Self {
-        Self {
+    fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Self> {
+        let settings: config::Enrollment = config.section()?;
+        Ok(Self {
             reader: Reader::new(pool.clone()),
             pool,
             course: CourseStub::new(deps.course),
@@ -85,21 +87,21 @@ impl State {
             progress: ProgressStub::new(deps.progress.with_deadline(ASK)),
             courses: Coalesce::default(),
             settings: Settings {
-                retry_initial_ms: config.enrollment.retry_initial_ms,
-                retry_max_seconds: config.enrollment.retry_max_seconds,
+                retry_initial_ms: settings.retry_initial_ms,
+                retry_max_seconds: settings.retry_max_seconds,
                 ..Settings::default()
             },
-            analytics_wait_ms: config.enrollment.analytics_wait_ms,
+            analytics_wait_ms: settings.analytics_wait_ms,
             temporal: config.temporal.clone(),
-        }
+        })
     }
 }
 
 /// The gRPC server of this service.
 ///
 /// # Errors
-/// None today; the signature is that of all services.
+/// When the settings of enrollment were not declared.
 pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<EnrollmentServiceServer<Api>> {
-    let state = State::new(config, pool, deps);
+    let state = State::new(config, pool, deps)?;
     Ok(EnrollmentServiceServer::limited(Api(Arc::new(state))))
 }

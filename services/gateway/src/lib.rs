@@ -14,6 +14,7 @@
 mod access;
 mod auth;
 pub mod codes;
+pub mod config;
 mod edge;
 mod feeds;
 mod openapi;
@@ -27,7 +28,7 @@ use axum::{Extension, Router, middleware};
 use edge::{MaxBytes, SMALL};
 pub use openapi::Errors;
 use smartcourse_platform::{
-    config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
+    Result, config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
 };
 use state::App;
 pub use stubs::{Channels, Stubs};
@@ -39,19 +40,35 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     openapi::finish(document)
 }
 
+/// What the gateway stands on.
+pub struct Dependencies {
+    /// The services.
+    pub stubs: Stubs,
+    /// How often callers may come.
+    pub rate_limits: Arc<dyn RateLimits>,
+    /// Every error code there is.
+    pub errors: Errors,
+    /// Largest file the content service takes, in bytes: larger ones are refused before they are read.
+    pub max_upload_bytes: u64,
+}
+
 /// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
 /// address.
-pub fn router(
-    config: &Config,
-    stubs: Stubs,
-    rate_limits: Arc<dyn RateLimits>,
-    errors: &Errors,
-    life: Lifecycle,
-) -> Router {
-    let app = App::new(config, stubs, rate_limits, life);
-    let gateway = &config.gateway;
+///
+/// # Errors
+/// When the settings of the gateway were not declared.
+pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Router> {
+    let gateway: config::Gateway = config.section()?;
+    let app = App::new(
+        config,
+        &gateway,
+        deps.stubs,
+        deps.rate_limits,
+        deps.max_upload_bytes,
+        life,
+    );
     let bounded = |mut routes: OpenApiRouter<App>, bytes| {
-        openapi::bound(routes.get_openapi_mut(), gateway, bytes);
+        openapi::bound(routes.get_openapi_mut(), &gateway, bytes);
         routes.layer(Extension(MaxBytes(bytes)))
     };
     let quick = bounded(routes::open(), SMALL)
@@ -67,8 +84,8 @@ pub fn router(
     let mut document = document;
     document.merge(operations_document);
     // Probes and pages are outside of the limits: a busy gateway must still say that it lives.
-    Router::new()
-        .merge(openapi::pages(&openapi::finish(document), errors))
+    Ok(Router::new()
+        .merge(openapi::pages(&openapi::finish(document), &deps.errors))
         .merge(operations)
         .merge(api)
         .method_not_allowed_fallback(edge::method_not_allowed)
@@ -76,5 +93,5 @@ pub fn router(
         .layer(middleware::from_fn(edge::close_unread))
         .layer(middleware::from_fn(edge::measure))
         .layer(middleware::from_fn(request_id))
-        .with_state(app)
+        .with_state(app))
 }

@@ -8,7 +8,7 @@ use axum::{
     response::{Html, IntoResponse},
     routing::get,
 };
-use smartcourse_platform::{config::Gateway, error::Code};
+use smartcourse_platform::error::Code;
 use smartcourse_proto::common::FieldError;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -20,7 +20,7 @@ use utoipa::{
     },
 };
 
-use crate::state::App;
+use crate::{config::Gateway, state::App};
 
 const DOCS: &str = include_str!("docs/index.html");
 const ERRORS: &str = include_str!("docs/errors.html");

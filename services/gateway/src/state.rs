@@ -10,6 +10,7 @@ use smartcourse_proto::course::Course;
 
 use crate::{
     auth::Verifier,
+    config::Gateway,
     edge::{Bodies, Limits, Written},
     feeds::Feeds,
     stubs::Stubs,
@@ -40,24 +41,26 @@ pub(crate) struct Inner {
 impl App {
     pub(crate) fn new(
         config: &Config,
+        gateway: &Gateway,
         stubs: Stubs,
         rate_limits: Arc<dyn RateLimits>,
+        max_upload_bytes: u64,
         life: Lifecycle,
     ) -> Self {
         let verifier = Verifier::new(stubs.user.clone());
-        let feeds = Arc::new(Feeds::new(config.gateway.user_streams));
+        let feeds = Arc::new(Feeds::new(gateway.user_streams));
         tokio::spawn(Arc::clone(&feeds).run(stubs.clone(), life.clone()));
         Self(Arc::new(Inner {
             verifier,
-            limits: Limits::new(&config.gateway, rate_limits),
-            bodies: Bodies::new(&config.gateway),
+            limits: Limits::new(gateway, rate_limits),
+            bodies: Bodies::new(gateway),
             courses: Batch::default(),
             publishes: Coalesce::default(),
             feeds,
             life,
             // A handler may make several calls; the first that is too slow answers before this does, and so does a slow body.
-            deadline: config.gateway.body_timeout() + config.grpc_timeout() + Duration::from_secs(5),
-            max_upload_bytes: u64::try_from(config.content.max_upload_bytes).unwrap_or(u64::MAX),
+            deadline: gateway.body_timeout() + config.grpc_timeout() + Duration::from_secs(5),
+            max_upload_bytes,
             stubs,
         }))
     }

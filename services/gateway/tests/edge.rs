@@ -10,7 +10,7 @@ use axum::{
 };
 use futures::StreamExt as _;
 use serde_json::Value;
-use smartcourse_gateway::{Channels, Errors, Stubs, codes, router};
+use smartcourse_gateway::{Channels, Dependencies, Errors, Stubs, codes, config::CONFIG, router};
 use smartcourse_platform::{
     config::Config,
     grpc::{LocalRouter, Transport},
@@ -21,10 +21,13 @@ use tower::ServiceExt as _;
 
 type Seen = Arc<Mutex<Vec<HeaderMap>>>;
 
-fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
-    let mut config = Config::load(None).expect("the defaults are valid");
-    config.grpc.service_token = "secret".into();
-    change(&mut config);
+fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
+    let settings = [&[("GRPC__SERVICE_TOKEN", "secret")], settings].concat();
+    let settings: Vec<(String, String)> = settings
+        .iter()
+        .map(|(name, value)| (format!("SMARTCOURSE_{name}"), (*value).to_owned()))
+        .collect();
+    let config = Config::load(&CONFIG, None, &settings).expect("the settings are valid");
     let seen = Seen::default();
     let notes = Arc::clone(&seen);
     let services = Router::new().fallback(async move |headers: HeaderMap| {
@@ -44,17 +47,17 @@ fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
         notification: to(),
         analytics: to(),
     });
+    let deps = Dependencies {
+        stubs,
+        rate_limits: Arc::new(InProcess::default()),
+        errors: Errors {
+            codes: codes::ALL.to_vec(),
+            warnings: &[],
+        },
+        max_upload_bytes: 1024,
+    };
     (
-        router(
-            &config,
-            stubs,
-            Arc::new(InProcess::default()),
-            &Errors {
-                codes: codes::ALL.to_vec(),
-                warnings: &[],
-            },
-            Lifecycle::default(),
-        ),
+        router(&config, deps, Lifecycle::default()).expect("is made"),
         seen,
     )
 }
@@ -87,9 +90,7 @@ async fn problem(response: Response<Body>) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn every_refusal_is_a_problem() {
-    let (gateway, _) = gateway(|config| {
-        config.gateway.max_json_values = 20;
-    });
+    let (gateway, _) = gateway(&[("GATEWAY__MAX_JSON_VALUES", "20")]);
     let long = format!("{{\"email\":\"{}\"}}", "x".repeat(20_000));
     let deep = format!("{{\"email\":{}", "[".repeat(40));
     let many = format!("{{\"email\":[0{}", ",0".repeat(30));
@@ -139,7 +140,7 @@ fn endless(method: Method, path: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_given_up() {
-    let (gateway, seen) = gateway(|config| config.gateway.body_idle_seconds = 1);
+    let (gateway, seen) = gateway(&[("GATEWAY__BODY_IDLE_SECONDS", "1")]);
     let (status, refusal) = problem(send(&gateway, endless(Method::POST, "/auth/login")).await).await;
     assert_eq!((status.as_u16(), &refusal["code"]), (408, &"body_timeout".into()));
     assert!(seen.lock().expect("not poisoned").is_empty());
@@ -147,7 +148,7 @@ async fn a_body_that_does_not_arrive_is_given_up() {
 
 #[tokio::test]
 async fn nobodys_body_is_not_waited_for() {
-    let (gateway, _) = gateway(|_| ());
+    let (gateway, _) = gateway(&[]);
     for (method, path) in [
         (Method::POST, "/courses"),
         (Method::PUT, "/courses/1/content"),
@@ -163,7 +164,7 @@ async fn nobodys_body_is_not_waited_for() {
 
 #[tokio::test]
 async fn what_anybody_may_send_takes_no_room_from_others() {
-    let (gateway, seen) = gateway(|config| config.gateway.body_memory_bytes = 1);
+    let (gateway, seen) = gateway(&[("GATEWAY__BODY_MEMORY_BYTES", "1")]);
     let login = r#"{"email":"a@example.org","password":"long enough"}"#;
     send(&gateway, request(Method::POST, "/auth/login", &[], login)).await;
     assert!(
@@ -174,7 +175,7 @@ async fn what_anybody_may_send_takes_no_room_from_others() {
 
 #[tokio::test]
 async fn a_bad_token_is_refused_even_where_none_is_needed() {
-    let (gateway, seen) = gateway(|_| ());
+    let (gateway, seen) = gateway(&[]);
     for value in [
         "Bearer nonsense",
         "Bearer eyJhbGciOiJub25lIn0.e30.",
@@ -197,7 +198,7 @@ async fn a_bad_token_is_refused_even_where_none_is_needed() {
 
 #[tokio::test]
 async fn identity_from_outside_goes_nowhere() {
-    let (gateway, seen) = gateway(|_| ());
+    let (gateway, seen) = gateway(&[]);
     let forged = [
         ("x-actor", "service"),
         ("x-service-token", "guess"),
@@ -220,10 +221,10 @@ async fn identity_from_outside_goes_nowhere() {
 
 #[tokio::test]
 async fn limits_are_told_and_kept_and_probes_are_outside() {
-    let (gateway, _) = gateway(|config| {
-        config.gateway.address_rate_per_second = 1;
-        config.gateway.address_burst = 2;
-    });
+    let (gateway, _) = gateway(&[
+        ("GATEWAY__ADDRESS_RATE_PER_SECOND", "1"),
+        ("GATEWAY__ADDRESS_BURST", "2"),
+    ]);
     let ask = || request(Method::GET, "/courses", &[], "");
     let first = send(&gateway, ask()).await;
     assert_eq!(first.headers()["ratelimit-policy"], "\"address\";q=2;w=2");
@@ -237,7 +238,7 @@ async fn limits_are_told_and_kept_and_probes_are_outside() {
 
 #[tokio::test]
 async fn readiness_names_what_is_down() {
-    let (gateway, _) = gateway(|_| ());
+    let (gateway, _) = gateway(&[]);
     let answer = send(
         &gateway,
         request(Method::GET, "/readyz", &[("x-request-id", "mine")], ""),
@@ -251,7 +252,7 @@ async fn readiness_names_what_is_down() {
 
 #[tokio::test]
 async fn the_pages_need_no_service() {
-    let (gateway, _) = gateway(|_| ());
+    let (gateway, _) = gateway(&[]);
     for path in ["/docs", "/docs/errors", "/openapi.json"] {
         let answer = send(&gateway, request(Method::GET, path, &[], "")).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");

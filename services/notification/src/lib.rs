@@ -2,14 +2,15 @@
 //!
 //! Owns schema `notification`. Serves `smartcourse.notification.NotificationService`. Hears of courses, enrollments and
 //! certificates ([`Feed`]). Emits `notification.failed`. Mails, text messages and push messages are background tasks:
-//! [`message`] queues them in the transaction of their cause, [`carrier`] brings them to their channel.
+//! [`message`] queues them in the transaction of their cause, [`tasks`] brings them to their channel.
 
-mod carrier;
 pub mod codes;
-mod feed;
+pub mod config;
+mod consumers;
 mod grpc;
 mod message;
 mod ops;
+mod tasks;
 mod templates;
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use smartcourse_platform::{
     config::Config,
     grpc::Transport,
     ports::{mail::Mailer, push::Pusher, sms::Texter},
-    postgres, tasks,
+    postgres,
+    tasks::Handler,
 };
 use smartcourse_proto::{
     notification::notification_service_server::{NotificationServiceServer, SERVICE_NAME},
@@ -27,11 +29,11 @@ use smartcourse_proto::{
 };
 use sqlx::{PgPool, migrate::Migrator};
 
-pub use feed::Feed;
+pub use consumers::Feed;
 pub use grpc::Api;
 
-use carrier::{Carrier, Sender, Source};
-use message::Channels;
+pub use message::Channels;
+use tasks::{Carrier, Sender, Source};
 
 /// Name of the gRPC service, for health checks.
 pub const NAME: &str = SERVICE_NAME;
@@ -43,6 +45,8 @@ pub fn migrator() -> Migrator {
 
 /// What the service stands on.
 pub struct Dependencies {
+    /// The channels that are on.
+    pub channels: Channels,
     /// Push messages, where they are set up.
     pub pusher: Option<Arc<dyn Pusher>>,
     /// Who is enrolled.
@@ -61,10 +65,10 @@ pub(crate) struct State {
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<NotificationServiceServer<Api>> {
+pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<NotificationServiceServer<Api>> {
     let state = State {
         pool,
-        channels: Channels::of(config),
+        channels: deps.channels,
         pusher: deps.pusher,
         enrollment: EnrollmentStub::new(deps.enrollment),
     };
@@ -84,14 +88,14 @@ pub struct Senders {
 /// What the tasks role runs for this service: one handler per channel.
 ///
 /// # Errors
-/// When a template is broken.
+/// When a template is broken, or the settings of links were not declared.
 pub fn handlers(
     config: &Config,
     pool: PgPool,
     senders: Senders,
     user: Transport,
     course: Transport,
-) -> Result<Vec<Arc<dyn tasks::Handler>>> {
+) -> Result<Vec<Arc<dyn Handler>>> {
     let mut channels = vec![Sender::Mail(senders.mailer)];
     channels.extend(senders.texter.map(Sender::Text));
     channels.extend(senders.pusher.map(Sender::Push));
@@ -100,10 +104,10 @@ pub fn handlers(
         user: UserStub::new(user),
         course: CourseStub::new(course),
         templates: templates::Templates::new()?,
-        public_url: config.public_url(),
+        public_url: config::Links::base(config)?,
     });
     Ok(channels
         .into_iter()
-        .map(|sender| Arc::new(Carrier::new(sender, Arc::clone(&source))) as Arc<dyn tasks::Handler>)
+        .map(|sender| Arc::new(Carrier::new(sender, Arc::clone(&source))) as Arc<dyn Handler>)
         .collect())
 }

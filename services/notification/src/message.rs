@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
     Result,
-    config::Config,
     tasks::{self, Task},
 };
 use smartcourse_proto::{
@@ -61,21 +60,16 @@ pub(crate) struct Message {
     pub(crate) certificate: Option<String>,
 }
 
-/// The channels besides mail that are configured.
+/// The channels besides mail that are on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Channels {
-    sms: bool,
-    web_push: bool,
+pub struct Channels {
+    /// Text messages.
+    pub sms: bool,
+    /// Push messages.
+    pub web_push: bool,
 }
 
 impl Channels {
-    pub(crate) fn of(config: &Config) -> Self {
-        Self {
-            sms: config.sms.is_on(),
-            web_push: config.web_push.is_on(),
-        }
-    }
-
     fn has(self, channel: Channel) -> bool {
         match channel {
             Channel::Unspecified => false,

@@ -11,6 +11,7 @@
 //! | [`keys`], [`token`] | the signing key, and the access token |
 
 pub mod codes;
+pub mod config;
 mod grpc;
 mod keys;
 mod ops;
@@ -56,13 +57,14 @@ pub(crate) struct State {
 /// # Errors
 /// When the argon2 settings cannot be used.
 pub fn service(config: &Config, pool: PgPool) -> Result<UserServiceServer<Api>> {
+    let settings: config::User = config.section()?;
     let state = State {
         pool,
-        passwords: Passwords::new(&config.user)?,
-        throttle: Throttle::new(&config.user),
+        passwords: Passwords::new(&settings)?,
+        throttle: Throttle::new(&settings),
         keys: Keys::default(),
-        access_seconds: config.user.access_token_seconds,
-        refresh_seconds: config.user.refresh_token_seconds,
+        access_seconds: settings.access_token_seconds,
+        refresh_seconds: settings.refresh_token_seconds,
     };
     Ok(UserServiceServer::limited(Api(Arc::new(state))))
 }

@@ -6,10 +6,10 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use smartcourse_platform::{Error, Result, config};
+use smartcourse_platform::{Error, Result};
 use tokio::sync::Semaphore;
 
-use crate::codes;
+use crate::{codes, config::User};
 
 /// Seconds after which somebody who found the queue full may come back.
 const QUEUE_SECONDS: u64 = 5;
@@ -27,7 +27,7 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     /// The hasher with the configured cost.
-    pub(crate) fn new(config: &config::User) -> Result<Self> {
+    pub(crate) fn new(config: &User) -> Result<Self> {
         let params = Params::new(config.argon2_memory_kib, config.argon2_passes, 1, None)
             .map_err(|error| Error::internal("the argon2 settings cannot be used").because(error))?;
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
@@ -109,10 +109,14 @@ impl Passwords {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use smartcourse_platform::config::Config;
 
-    fn config(hash_queue: usize) -> config::User {
-        let mut config = config::Config::load(None).expect("defaults").user;
+    use super::*;
+    use crate::config::CONFIG;
+
+    fn config(hash_queue: usize) -> User {
+        let config = Config::load(&CONFIG, None, &[]).expect("defaults");
+        let mut config: User = config.section().expect("is declared");
         (config.argon2_memory_kib, config.argon2_passes) = (64, 1);
         config.hash_queue = hash_queue;
         config

@@ -14,13 +14,12 @@ use std::{
 
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{
-    Error, Result,
-    config::{self, Tries},
-    server,
-};
+use smartcourse_platform::{Error, Result, server};
 
-use crate::codes;
+use crate::{
+    codes,
+    config::{Tries, User},
+};
 
 /// Buckets and known addresses that are kept, of each kind: what is forgotten too early begins anew.
 const KEPT: u64 = 100_000;
@@ -40,7 +39,7 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    pub(crate) fn new(config: &config::User) -> Self {
+    pub(crate) fn new(config: &User) -> Self {
         Self {
             accounts: Buckets::new(config.wrong_by_account),
             addresses: Buckets::new(config.wrong_by_address),

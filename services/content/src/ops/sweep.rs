@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn deps(pool: &PgPool, dir: &std::path::Path) -> Dependencies {
-        let grpc = Config::load(None).unwrap().grpc;
+        let grpc = Config::load(&[], None, &[]).unwrap().grpc;
         Dependencies {
             documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
             files: Arc::new(Directory::open(dir).unwrap()),

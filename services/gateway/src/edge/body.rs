@@ -16,17 +16,18 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use serde::de::DeserializeOwned;
-use smartcourse_platform::{
-    Error, Result,
-    config::{self, VALUE_BYTES},
-};
+use smartcourse_platform::{Error, Result};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
 use super::json::{Shape, parse};
-use crate::{codes, state::App};
+use crate::{
+    codes,
+    config::{Gateway, VALUE_BYTES},
+    state::App,
+};
 
 /// Bytes of a body that need no room, and the largest body of routes that need no account.
 pub(crate) const SMALL: usize = 16 * 1024;
@@ -44,7 +45,7 @@ pub(crate) struct Bodies {
 }
 
 impl Bodies {
-    pub(crate) fn new(config: &config::Gateway) -> Self {
+    pub(crate) fn new(config: &Gateway) -> Self {
         Self {
             budget: Arc::new(Semaphore::new(config.body_memory_bytes)),
             shape: Shape {
@@ -211,11 +212,15 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use smartcourse_platform::config::Config;
+
     use super::*;
+    use crate::config::CONFIG;
 
     #[tokio::test]
     async fn who_finds_no_room_waits_for_a_while() {
-        let mut config = config::Config::load(None).expect("defaults").gateway;
+        let config = Config::load(&CONFIG, None, &[]).expect("defaults");
+        let mut config: Gateway = config.section().expect("is declared");
         (config.body_memory_bytes, config.body_idle_seconds) = (100, 1);
         let bodies = Bodies::new(&config);
         let first = bodies.room(60).await.expect("has room");

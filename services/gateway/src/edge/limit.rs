@@ -5,12 +5,11 @@ use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use smartcourse_platform::{
     Error,
-    config::Gateway,
     ports::rate_limits::{Quota, RateLimits, Taken},
     server::network,
 };
 
-use crate::codes;
+use crate::{codes, config::Gateway};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -115,15 +114,16 @@ mod tests {
     use smartcourse_tests::engines::rate_limits::in_process::InProcess;
 
     use super::*;
+    use crate::config::CONFIG;
 
     fn limits() -> Limits {
-        let defaults = Config::load(None).expect("the defaults are valid").gateway;
+        let defaults = Config::load(&CONFIG, None, &[]).expect("the defaults are valid");
         let config = Gateway {
             user_rate_per_second: 1,
             user_burst: 2,
             address_rate_per_second: 1,
             address_burst: 1,
-            ..defaults
+            ..defaults.section().expect("is declared")
         };
         Limits::new(&config, Arc::new(InProcess::default()))
     }

@@ -328,7 +328,7 @@ mod tests {
             .expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        let config = Config::load(None).expect("the defaults are valid").grpc;
+        let config = Config::load(&[], None, &[]).expect("the defaults are valid").grpc;
         let to = || Transport::remote(&config, &address).expect("an address");
         let stubs = crate::Stubs::new(crate::Channels {
             user: to(),

@@ -157,7 +157,7 @@ impl House {
             .run(&pool)
             .await
             .expect("migrates");
-        let mut config = Config::load(None).expect("the defaults are valid");
+        let mut config = Config::load(&[], None, &[]).expect("the defaults are valid");
         config.grpc.service_token = "a-token".into();
         let (neighbours, turn) = (Shared::default(), Turn::default());
         let course = "/smartcourse.course.CourseService";

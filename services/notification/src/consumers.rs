@@ -4,7 +4,6 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 use smartcourse_platform::{
     Error, Result,
-    config::Config,
     events::{Consumer, Event},
 };
 use smartcourse_proto::events::{
@@ -22,11 +21,9 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// With the configured channels.
-    pub fn new(config: &Config) -> Self {
-        Self {
-            channels: Channels::of(config),
-        }
+    /// With the channels that are on.
+    pub fn new(channels: Channels) -> Self {
+        Self { channels }
     }
 
     /// The certificate mail is caused by the event, so it is queued once for it.

@@ -3,6 +3,13 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use smartcourse_platform::{
+    config::{Declared, Problems, Section, require_address},
+    server::{Limits, Speaks},
+};
+
+/// The sections declared here.
+pub const CONFIG: [Declared; 1] = [Declared::of::<Gateway>()];
 
 /// What a value of a JSON body is taken to cost beside its bytes: a field of a message, in the two or three copies that
 /// exist while a request is worked on.
@@ -10,7 +17,6 @@ pub const VALUE_BYTES: usize = 256;
 
 /// `[gateway]`
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Gateway {
     /// Where the public face listens.
     pub listen: String,
@@ -49,6 +55,17 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// What the connections of the public face may cost.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            speaks: Speaks::Http1,
+            connections: self.max_connections,
+            per_address: self.max_connections_per_address,
+            idle: Duration::from_secs(self.idle_seconds),
+            stalled: Duration::from_secs(self.stalled_seconds),
+        }
+    }
+
     /// How long a client may pause within a JSON body.
     pub fn body_idle(&self) -> Duration {
         Duration::from_secs(self.body_idle_seconds)
@@ -58,15 +75,50 @@ impl Gateway {
     pub fn body_timeout(&self) -> Duration {
         Duration::from_secs(self.body_timeout_seconds)
     }
+}
 
-    pub(super) fn check(&self, require: &mut impl FnMut(bool, String)) {
-        require(
+impl Section for Gateway {
+    const NAME: &'static str = "gateway";
+    const DEFAULTS: &'static str = r#"listen = "127.0.0.1:8080"
+# Largest JSON body in bytes: that of a course's content or of a lesson, and that of everything else.
+max_body_bytes = 4194304
+max_small_body_bytes = 262144
+# How deeply JSON may be nested, and how many members of objects and items of lists it may have in all.
+max_json_depth = 32
+max_json_values = 100000
+# Bytes that all JSON bodies being read or worked on may take together; each value counts as 256 more. Who finds no room
+# waits for body_idle_seconds and is answered 503.
+body_memory_bytes = 67108864
+# Seconds a client may pause within a JSON body, and may take for all of it.
+body_idle_seconds = 10
+body_timeout_seconds = 60
+# Connections at the same time, at most three quarters of the descriptors the process may have; more wait to be accepted.
+max_connections = 10000
+# Of them, from one address (IPv6: one /64); more are answered 503 and closed. Behind a proxy all come from one address.
+max_connections_per_address = 5000
+# Seconds a connection may have no request: what the head of a request may take, and how long an unused one is kept.
+idle_seconds = 15
+# Seconds a client may take nothing of its answer.
+stalled_seconds = 30
+# Requests per second and burst allowed per signed-in user.
+user_rate_per_second = 200
+user_burst = 400
+# The same per address, for everything without a token.
+address_rate_per_second = 400
+address_burst = 800
+# Publishes one user may follow at once, by GET /courses/{id}/publish/events.
+user_streams = 20
+"#;
+
+    fn check(&self, problems: &mut Problems) {
+        require_address(problems, "gateway.listen", &self.listen);
+        problems.require(
             self.user_rate_per_second > 0
                 && self.address_rate_per_second > 0
                 && self.user_burst > 0
                 && self.address_burst > 0
                 && self.user_streams > 0,
-            "gateway: rates, bursts and user_streams must be positive".to_owned(),
+            "gateway: rates, bursts and user_streams must be positive",
         );
         for (name, seconds) in [
             ("body_idle_seconds", self.body_idle_seconds),
@@ -74,34 +126,34 @@ impl Gateway {
             ("idle_seconds", self.idle_seconds),
             ("stalled_seconds", self.stalled_seconds),
         ] {
-            require(
+            problems.require(
                 (1..=3600).contains(&seconds),
                 format!("gateway.{name}: must be 1 to 3600"),
             );
         }
-        require(
+        problems.require(
             self.max_small_body_bytes > 0 && self.max_small_body_bytes <= self.max_body_bytes,
-            "gateway.max_small_body_bytes: must be 1 to gateway.max_body_bytes".to_owned(),
+            "gateway.max_small_body_bytes: must be 1 to gateway.max_body_bytes",
         );
         // The parser's own limit of nesting is 128.
-        require(
+        problems.require(
             (1..=100).contains(&self.max_json_depth) && self.max_json_values > 0,
-            "gateway: max_json_depth must be 1 to 100, max_json_values positive".to_owned(),
+            "gateway: max_json_depth must be 1 to 100, max_json_values positive",
         );
         let largest = self
             .max_json_values
             .checked_mul(VALUE_BYTES)
             .and_then(|values| values.checked_add(self.max_body_bytes));
-        require(
+        problems.require(
             u32::try_from(self.body_memory_bytes).is_ok()
                 && largest.is_some_and(|largest| largest <= self.body_memory_bytes),
             format!(
                 "gateway.body_memory_bytes: must be at least max_body_bytes + {VALUE_BYTES} × max_json_values, and fit 32 bits"
             ),
         );
-        require(
+        problems.require(
             self.max_connections > 0 && self.max_connections_per_address > 0,
-            "gateway: limits of connections must be positive".to_owned(),
+            "gateway: limits of connections must be positive",
         );
     }
 }

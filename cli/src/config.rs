@@ -1,0 +1,27 @@
+//! The whole configuration: every section somebody declares.
+
+use std::path::Path;
+
+use smartcourse_platform::config::{Config, ConfigError, Declared};
+
+/// The sections besides the platform's own.
+pub(crate) fn declared() -> Vec<Declared> {
+    let owners: [&[Declared]; 7] = [
+        &smartcourse_gateway::config::CONFIG,
+        &smartcourse_user::config::CONFIG,
+        &smartcourse_engines::config::CONFIG,
+        &smartcourse_content::config::CONFIG,
+        &smartcourse_enrollment::config::CONFIG,
+        &smartcourse_course::config::CONFIG,
+        &smartcourse_notification::config::CONFIG,
+    ];
+    owners.concat()
+}
+
+/// Loads it; `variables` win over the environment's.
+///
+/// # Errors
+/// As [`Config::load`].
+pub(crate) fn load(file: Option<&Path>, variables: &[(String, String)]) -> Result<Config, ConfigError> {
+    Config::load(&declared(), file, variables)
+}

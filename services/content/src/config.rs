@@ -1,0 +1,43 @@
+//! The settings of uploads, texts and versions.
+
+use serde::Deserialize;
+use smartcourse_platform::config::{Declared, Problems, Section};
+
+/// The sections declared here.
+pub const CONFIG: [Declared; 1] = [Declared::of::<Content>()];
+
+/// `[content]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Content {
+    /// Largest upload in bytes.
+    pub max_upload_bytes: i64,
+    /// Words of a chunk at most.
+    pub chunk_words: usize,
+    /// Hours a superseded version stays.
+    pub retain_hours: i32,
+    /// Superseded versions that always stay.
+    pub retain_versions: i32,
+}
+
+impl Section for Content {
+    const NAME: &'static str = "content";
+    const DEFAULTS: &'static str = r#"# Largest upload in bytes.
+max_upload_bytes = 524288000
+# Words of a chunk at most.
+chunk_words = 150
+# Hours a superseded version stays, and how many superseded versions always stay.
+retain_hours = 24
+retain_versions = 3
+"#;
+
+    fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (20..=200).contains(&self.chunk_words),
+            "content.chunk_words: must be 20 to 200",
+        );
+        problems.require(
+            self.max_upload_bytes > 0,
+            "content.max_upload_bytes: must be positive",
+        );
+    }
+}

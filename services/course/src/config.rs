@@ -1,0 +1,44 @@
+//! The settings of the publishing workflow.
+
+use serde::Deserialize;
+use smartcourse_platform::config::{Declared, Problems, Section};
+
+/// The sections declared here.
+pub const CONFIG: [Declared; 1] = [Declared::of::<Publish>()];
+
+/// `[publish]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Publish {
+    /// Seconds before a publish compensates by itself.
+    pub deadline_seconds: u64,
+    /// Lessons processed at the same time.
+    pub lanes: usize,
+    /// First pause between tries in milliseconds.
+    pub retry_initial_ms: u64,
+    /// Longest pause between tries in seconds.
+    pub retry_max_seconds: u64,
+    /// Tries in all; 0 means until the deadline.
+    pub retry_attempts: u32,
+}
+
+impl Section for Publish {
+    const NAME: &'static str = "publish";
+    const DEFAULTS: &'static str = r#"# Seconds a publish may take before it compensates by itself.
+deadline_seconds = 3600
+# Lessons processed at the same time.
+lanes = 5
+# First pause between tries of a failed step, in milliseconds; it doubles up to retry_max_seconds.
+retry_initial_ms = 500
+retry_max_seconds = 30
+# Tries of a step in all; 0 means until the deadline.
+retry_attempts = 0
+"#;
+
+    fn check(&self, problems: &mut Problems) {
+        problems.require((1..=32).contains(&self.lanes), "publish.lanes: must be 1 to 32");
+        problems.require(
+            self.deadline_seconds >= 10,
+            "publish.deadline_seconds: must be at least 10",
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! The settings of the enrollment workflow.
+
+use serde::Deserialize;
+use smartcourse_platform::config::{Declared, Problems, Section};
+
+/// The sections declared here.
+pub const CONFIG: [Declared; 1] = [Declared::of::<Enrollment>()];
+
+/// `[enrollment]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Enrollment {
+    /// First pause between tries in milliseconds.
+    pub retry_initial_ms: u64,
+    /// Longest pause between tries in seconds.
+    pub retry_max_seconds: u64,
+    /// Longest wait for analytics in milliseconds.
+    pub analytics_wait_ms: i32,
+}
+
+impl Section for Enrollment {
+    const NAME: &'static str = "enrollment";
+    const DEFAULTS: &'static str = r#"# First pause between tries of a failed step of the onboarding, in milliseconds; it doubles up to retry_max_seconds.
+retry_initial_ms = 500
+retry_max_seconds = 30
+# Milliseconds an onboarding waits until analytics has counted it.
+analytics_wait_ms = 3000
+"#;
+
+    fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (0..=20_000).contains(&self.analytics_wait_ms),
+            "enrollment.analytics_wait_ms: must be 0 to 20000",
+        );
+    }
+}
