@@ -69,11 +69,13 @@ impl Declared {
         Self {
             name: S::NAME,
             defaults: S::DEFAULTS,
-            check: |values, problems| match values.extract_inner::<S>(S::NAME) {
+            check: |values, problems| match values.focus(S::NAME).extract::<S>() {
                 Ok(section) => section.check(problems),
-                Err(error) => problems
-                    .0
-                    .extend(error.into_iter().map(|wrong| wrong.to_string())),
+                Err(error) => problems.0.extend(
+                    error
+                        .into_iter()
+                        .map(|wrong| format!("{}.{}: {}", S::NAME, wrong.path.join("."), wrong.kind)),
+                ),
             },
             show: |values| Ok(format!("{:#?}\n", section::<S>(values)?)),
         }
@@ -440,5 +442,10 @@ mod tests {
         ]);
         let problems = Config::load(&[], None, &wrong).expect_err("is refused").0;
         assert_eq!(problems.len(), 5, "{problems:#?}");
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with("tasks.concurrency: invalid type"))
+        );
     }
 }
