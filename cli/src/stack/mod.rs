@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result};
 use smartcourse_engines::Engines;
 use smartcourse_launcher::{
-    Check, DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalServer, ensure_model,
+    Check, DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalServer, ensure_fonts, ensure_model,
     ensure_postgres, ensure_temporal, wait_until,
 };
 use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
@@ -84,10 +84,11 @@ impl Stack {
         let lock = data_dir.lock()?;
         let progress = Progress::auto();
         // Side by side, so that each engine starts while others are still being fetched.
-        let (postgres, temporal, model) = tokio::try_join!(
+        let (postgres, temporal, model, fonts) = tokio::try_join!(
             start_postgres(&data_dir, &progress),
             start_temporal(&data_dir, &progress),
             async { Ok(ensure_model(&data_dir, &progress).await) },
+            async { Ok(ensure_fonts(&data_dir, &progress).await) },
         )?;
         let (temporal_binary, temporal) = temporal.unzip();
 
@@ -98,7 +99,7 @@ impl Stack {
             postgres.as_ref(),
             temporal.as_ref(),
             temporal_binary,
-            model,
+            [("CONTENT__MODEL_DIR", model), ("PROGRESS__FONTS_DIR", fonts)],
         )?;
         let config = settings.config()?;
         let step = progress.step("bringing the database up to date");

@@ -96,6 +96,14 @@ pub struct Content {
     pub retain_versions: i32,
 }
 
+/// `[progress]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    /// Directory of the fonts of certificates.
+    pub fonts_dir: PathBuf,
+}
+
 /// `[relay]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -159,6 +167,8 @@ pub struct Config {
     pub user: User,
     /// Files and their text.
     pub content: Content,
+    /// Certificates.
+    pub progress: Progress,
     /// The outbox relay.
     pub relay: Relay,
     /// The enrollment workflow.

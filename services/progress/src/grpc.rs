@@ -47,7 +47,7 @@ impl ProgressService for Api {
         reply(ops::certificates::get(&self.0.pool, &request.get_ref().code).await)
     }
     async fn get_certificate_pdf(&self, request: Request<CertificateRef>) -> Reply<CertificatePdf> {
-        reply(ops::certificates::pdf(&self.0.pool, &request.get_ref().code).await)
+        reply(ops::certificates::pdf(&self.0, &request.get_ref().code).await)
     }
 
     async fn prepare_course(&self, request: Request<VersionRef>) -> Reply<()> {

@@ -80,6 +80,8 @@ pub(crate) struct State {
     pub(crate) user: UserStub<Transport>,
     /// Quizzes by course, version and lesson: versions never change.
     pub(crate) quizzes: moka::future::Cache<(i64, i32, String), Arc<Quiz>>,
+    /// What certificates are printed with.
+    pub(crate) letters: Arc<pdf::Letters>,
 }
 
 /// The migrations of this service's schema.
@@ -91,13 +93,14 @@ pub fn migrator() -> Migrator {
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<ProgressServiceServer<Api>> {
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<ProgressServiceServer<Api>> {
     let state = State {
         pool,
         course: CourseStub::new(deps.course),
         enrollment: EnrollmentStub::new(deps.enrollment),
         user: UserStub::new(deps.user),
         quizzes: moka::future::Cache::new(QUIZZES),
+        letters: Arc::new(pdf::Letters::open(&config.progress.fonts_dir)),
     };
     Ok(ProgressServiceServer::new(Api::new(state))
         .max_decoding_message_size(MAX_MESSAGE)

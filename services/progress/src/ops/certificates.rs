@@ -1,5 +1,7 @@
 //! Certificates: one's own, and any by its code, which is how others verify one.
 
+use std::sync::Arc;
+
 use smartcourse_platform::{Error, Result, error::codes, grpc::Actor, page};
 use smartcourse_proto::{
     json::timestamp::from_time,
@@ -7,7 +9,7 @@ use smartcourse_proto::{
 };
 use sqlx::{PgPool, types::time::OffsetDateTime};
 
-use crate::{code, pdf};
+use crate::{State, code, pdf};
 
 struct Row {
     code: String,
@@ -74,9 +76,12 @@ pub(crate) async fn get(pool: &PgPool, typed: &str) -> Result<Certificate> {
 }
 
 /// The same as a page to print.
-pub(crate) async fn pdf(pool: &PgPool, typed: &str) -> Result<CertificatePdf> {
-    let certificate = get(pool, typed).await?;
+pub(crate) async fn pdf(state: &State, typed: &str) -> Result<CertificatePdf> {
+    let certificate = get(&state.pool, typed).await?;
+    let letters = Arc::clone(&state.letters);
+    // A font of Chinese letters takes a moment to be cut to those of one name.
+    let pdf = tokio::task::spawn_blocking(move || pdf::page(&letters, &certificate)).await;
     Ok(CertificatePdf {
-        pdf: pdf::page(&certificate)?,
+        pdf: pdf.map_err(|error| Error::internal("a certificate was not written").because(error))??,
     })
 }
