@@ -38,6 +38,7 @@ struct Entry(
     &'static [&'static str],
 );
 
+/// The one table of content types: whatever is stored and served has one of these.
 const TABLE: [Entry; 12] = [
     Entry(
         "text/markdown",

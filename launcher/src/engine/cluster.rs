@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use data_encoding::HEXLOWER;
 
 use crate::account::{self, Account};
 use crate::{DataDir, PostgresBinaries};
@@ -119,10 +120,9 @@ impl Cluster {
         std::fs::File::open("/dev/urandom")
             .and_then(|mut source| source.read_exact(&mut random))
             .context("reading /dev/urandom for a database password")?;
-        let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut file =
             tempfile::NamedTempFile::new_in(&self.home).context("writing the database password")?;
-        writeln!(file, "{password}")?;
+        writeln!(file, "{}", HEXLOWER.encode(&random))?;
         if let Some(account) = &self.account {
             account.own_file(file.path())?;
         }

@@ -6,6 +6,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::wheel::{ANY, Wheel};
@@ -96,11 +97,5 @@ pub(super) fn sha256(path: &Path) -> Option<String> {
             read => hasher.update(&buffer[..read]),
         }
     }
-    Some(
-        hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    Some(HEXLOWER.encode(&hasher.finalize()))
 }
