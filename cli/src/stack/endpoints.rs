@@ -46,7 +46,6 @@ impl Endpoints {
     ) -> Self {
         let mut pids: BTreeMap<String, u32> = children
             .pids()
-            .into_iter()
             .map(|(name, pid)| (name.to_owned(), pid))
             .collect();
         pids.insert("smartcourse".to_owned(), std::process::id());

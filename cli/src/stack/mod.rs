@@ -146,16 +146,16 @@ impl Stack {
                 None => std::future::pending().await,
             }
         };
-        let logs = self.data_dir.logs();
+        let log = |name| self.data_dir.log(name).display().to_string();
         tokio::select! {
-            status = postgres => anyhow::anyhow!("PostgreSQL ended ({status}); see {}", logs.join("postgresql.log").display()),
-            status = temporal => anyhow::anyhow!("Temporal ended ({status}); see {}", logs.join("temporal.log").display()),
+            status = postgres => anyhow::anyhow!("PostgreSQL ended ({status}); see {}", log("PostgreSQL")),
+            status = temporal => anyhow::anyhow!("Temporal ended ({status}); see {}", log("Temporal")),
         }
     }
 
     /// In-flight requests and activities finish, then the engines stop.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.children.stop().await;
+        let roles = self.children.stop().await;
         Endpoints::remove(self.data_dir.root());
         let temporal = async {
             match self.temporal {
@@ -170,7 +170,7 @@ impl Stack {
             }
         };
         let (temporal, postgres) = tokio::join!(temporal, postgres);
-        temporal.and(postgres)
+        roles.and(temporal).and(postgres)
     }
 }
 
