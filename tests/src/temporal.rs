@@ -25,7 +25,7 @@ impl World {
     /// When it does not end.
     pub async fn stop_temporal(&mut self) -> Result<()> {
         match self.temporal.take() {
-            Some(temporal) => temporal.stop().await,
+            Some(temporal) => temporal.process.stop().await,
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! PostgreSQL on a cluster of its own.
 
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -31,9 +31,8 @@ pub struct Postgres {
     pub url: String,
     /// The port on 127.0.0.1.
     pub port: u16,
-    /// The server's process.
-    pub pid: u32,
-    process: Process,
+    /// The server's process: watch it and stop it by this.
+    pub process: Process,
 }
 
 impl Postgres {
@@ -64,27 +63,7 @@ impl Postgres {
             }
         };
         let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
-        Ok(Self {
-            url,
-            port,
-            pid: process.pid(),
-            process,
-        })
-    }
-
-    /// Whether the server still runs.
-    pub fn is_running(&self) -> bool {
-        self.process.exit_status().is_none()
-    }
-
-    /// Waits until the server has ended on its own, which it should not.
-    pub async fn exited(&self) -> ExitStatus {
-        self.process.exited().await
-    }
-
-    /// Stops the server: fast shutdown, immediate shutdown, kill.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        self.process.stop().await
+        Ok(Self { url, port, process })
     }
 }
 

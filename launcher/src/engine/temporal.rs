@@ -1,7 +1,7 @@
 //! The Temporal development server on a SQLite file.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -67,9 +67,8 @@ pub struct TemporalServer {
     pub namespace: String,
     /// The address of the web interface.
     pub ui_url: String,
-    /// The server's process.
-    pub pid: u32,
-    process: Process,
+    /// The server's process: watch it and stop it by this.
+    pub process: Process,
 }
 
 impl TemporalServer {
@@ -116,24 +115,8 @@ impl TemporalServer {
             address,
             namespace: "default".to_owned(),
             ui_url: format!("http://127.0.0.1:{ui}"),
-            pid: process.pid(),
             process,
         })
-    }
-
-    /// Whether the server still runs.
-    pub fn is_running(&self) -> bool {
-        self.process.exit_status().is_none()
-    }
-
-    /// Waits until the server has ended on its own, which it should not.
-    pub async fn exited(&self) -> ExitStatus {
-        self.process.exited().await
-    }
-
-    /// Stops the server: interrupt, terminate, kill.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        self.process.stop().await
     }
 }
 
