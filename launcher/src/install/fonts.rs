@@ -9,35 +9,31 @@ use super::wheel::{ANY, Wheel};
 use super::{InstallError, nicety};
 use crate::{DataDir, Progress};
 
-const OTHERWISE: &str = "name a directory of fonts in SMARTCOURSE_PROGRESS__FONTS_DIR";
-const WHEELS: [Wheel; 2] = [
-    Wheel {
-        what: "the fonts of certificates",
-        requirement: "manimgx-fonts==2026.9.26.post1",
-        hashes: &[(
-            ANY,
-            "e5e21178263ddec3eef9414d2b52a1c90ac01062d3e9067460f3359f854c3e17",
-        )],
-        megabytes: 4,
-        part: "manimgx_fonts",
-        programs: None,
-        name: "manimgx_fonts",
-        otherwise: OTHERWISE,
-    },
-    Wheel {
-        what: "the Chinese, Japanese and Korean fonts of certificates",
-        requirement: "manimgx-fonts-cjk==2026.9.26.post1",
-        hashes: &[(
-            ANY,
-            "05d5584c73877f37427cf0ca8067f5bacea2b596c7be79e8aedd634bb9f2b666",
-        )],
-        megabytes: 20,
-        part: "manimgx_fonts_cjk",
-        programs: None,
-        name: "manimgx_fonts_cjk",
-        otherwise: OTHERWISE,
-    },
-];
+const SCRIPTS: Wheel = Wheel {
+    what: "the fonts of certificates",
+    requirement: "manimgx-fonts==2026.9.26.post1",
+    hashes: &[(
+        ANY,
+        "e5e21178263ddec3eef9414d2b52a1c90ac01062d3e9067460f3359f854c3e17",
+    )],
+    megabytes: 4,
+    part: "manimgx_fonts",
+    programs: None,
+    name: "manimgx_fonts",
+    otherwise: "name a directory of fonts in SMARTCOURSE_PROGRESS__FONTS_DIR",
+};
+const CHINESE_JAPANESE_KOREAN: Wheel = Wheel {
+    requirement: "manimgx-fonts-cjk==2026.9.26.post1",
+    hashes: &[(
+        ANY,
+        "05d5584c73877f37427cf0ca8067f5bacea2b596c7be79e8aedd634bb9f2b666",
+    )],
+    megabytes: 20,
+    part: "manimgx_fonts_cjk",
+    name: "manimgx_fonts_cjk",
+    ..SCRIPTS
+};
+const WHEELS: [Wheel; 2] = [SCRIPTS, CHINESE_JAPANESE_KOREAN];
 
 /// The directory of the fonts, if this machine has them all.
 pub fn find_fonts(dir: &DataDir) -> Option<PathBuf> {

@@ -16,7 +16,7 @@ use krilla::{
     text::{Font, GlyphId, KrillaGlyph, Tag},
 };
 use parley::{
-    Alignment, FontContext, FontStyle, Layout, LayoutContext, OverflowWrap, StyleProperty,
+    Alignment, FontContext, FontFamilyName, FontStyle, Layout, LayoutContext, OverflowWrap, StyleProperty,
     fontique::{Blob, Collection, CollectionOptions},
 };
 use unicode_normalization::UnicodeNormalization as _;
@@ -110,20 +110,22 @@ impl Letters {
 
     /// The text in centred lines.
     pub(super) fn lines(&self, style: &Style, size: f32, width: f32, text: &str) -> Lines {
-        let mut families = vec![style.family];
+        let ours = std::iter::once(style.family);
         let (preferred, rest): (Vec<&str>, Vec<&str>) = self
             .others
             .iter()
             .map(String::as_str)
             .partition(|family| family.ends_with(han(text)));
-        families.extend(preferred);
-        families.extend(rest);
-        let families = format!("'{}'", families.join("', '"));
+        let families: Vec<FontFamilyName<'_>> = ours
+            .chain(preferred)
+            .chain(rest)
+            .map(|family| FontFamilyName::Named(family.into()))
+            .collect();
 
         let mut fonts = self.fonts.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let mut context = LayoutContext::new();
         let mut builder = context.ranged_builder(&mut fonts, text, 1.0, false);
-        builder.push_default(StyleProperty::FontFamily(families.as_str().into()));
+        builder.push_default(StyleProperty::FontFamily(families.as_slice().into()));
         builder.push_default(StyleProperty::FontStyle(style.slant));
         builder.push_default(StyleProperty::FontSize(size));
         builder.push_default(OverflowWrap::Anywhere);
