@@ -32,7 +32,7 @@ const ROUNDS: usize = 3;
 /// # Errors
 /// When a stream does not open or a request is not answered with 200.
 pub(crate) async fn measure(executable: &Path) -> Result<String> {
-    let mut world = World::start_with(executable, Layout::Together, &load::NO_RATES).await?;
+    let world = World::start_with(executable, Layout::Together, &load::NO_RATES).await?;
     // Without a worker a publish stays open, so that its followers stay.
     world.kill("worker");
     let mut users = Vec::new();

@@ -6,13 +6,14 @@ use smartcourse_platform::config::{Config, ConfigError, Declared};
 
 /// The sections besides the platform's own.
 pub(crate) fn declared() -> Vec<Declared> {
-    let owners: [&[Declared]; 7] = [
+    let owners: [&[Declared]; 8] = [
         &smartcourse_gateway::config::CONFIG,
         &smartcourse_user::config::CONFIG,
         &smartcourse_engines::config::CONFIG,
         &smartcourse_content::config::CONFIG,
         &smartcourse_enrollment::config::CONFIG,
         &smartcourse_course::config::CONFIG,
+        &smartcourse_progress::config::CONFIG,
         &smartcourse_notification::config::CONFIG,
     ];
     owners.concat()

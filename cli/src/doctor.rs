@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use smartcourse_engines::Engines;
 use smartcourse_launcher::{
-    DataDir, Progress, default_data_dir, ensure_all, find_model, find_postgres, find_temporal,
+    DataDir, Progress, default_data_dir, ensure_all, find_fonts, find_model, find_postgres, find_temporal,
 };
 use smartcourse_platform::{config::Config, postgres};
 
@@ -87,6 +87,11 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     report.line(
         "embedding model",
         model.ok_or_else(|| format!("no weights, so questions are matched by words only: {fix}")),
+    )?;
+    let fonts = find_fonts(&data_dir).map(|path| path.display().to_string());
+    report.line(
+        "fonts of certificates",
+        fonts.ok_or_else(|| format!("no fonts but Latin, Greek, Cyrillic and Hebrew ones: {fix}")),
     )?;
     let confinement = crate::services::sandbox()?.confinement().await;
     report.line(

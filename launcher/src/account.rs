@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use nix::unistd::User;
 
 /// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
@@ -26,13 +27,15 @@ impl Account {
         if !is_root() {
             return Ok(None);
         }
-        let found = ["postgres", "nobody"].into_iter().find_map(|name| {
-            Some(Self {
-                name: name.to_owned(),
-                uid: numeric_id("-u", name)?,
-                gid: numeric_id("-g", name)?,
-            })
-        });
+        let found = ["postgres", "nobody"]
+            .into_iter()
+            .filter_map(|name| User::from_name(name).ok().flatten())
+            .find(|user| !user.uid.is_root())
+            .map(|user| Self {
+                name: user.name,
+                uid: user.uid.as_raw(),
+                gid: user.gid.as_raw(),
+            });
         found.map(Some).context(
             "PostgreSQL refuses to run as root and this machine has neither a user `postgres` nor a user `nobody`; \
              create one (useradd --system postgres) or run SmartCourse as an ordinary user",
@@ -96,15 +99,4 @@ pub(crate) fn open_for_passage(dir: &Path) -> std::io::Result<()> {
         std::fs::set_permissions(dir, PermissionsExt::from_mode(meta.mode() | 0o011))?;
     }
     Ok(())
-}
-
-/// `id -u NAME` or `id -g NAME`: reads directories of users other than /etc/passwd too, and is in POSIX.
-fn numeric_id(flag: &str, name: &str) -> Option<u32> {
-    let output = Command::new("id").args([flag, name]).output().ok()?;
-    String::from_utf8(output.stdout)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
-        .filter(|id| *id != 0)
 }

@@ -73,11 +73,6 @@ impl DataDir {
         &self.root
     }
 
-    /// Where the logs of the engines are.
-    pub fn logs(&self) -> PathBuf {
-        self.root.join("logs")
-    }
-
     /// The directories whose `tools` and `models` are looked through: this one, then the machine's shared ones.
     pub(crate) fn search_roots(&self) -> Vec<PathBuf> {
         let mut roots = vec![self.root.clone()];
@@ -90,14 +85,11 @@ impl DataDir {
         roots
     }
 
-    /// Opens the log of an engine for appending, putting an overgrown one aside.
-    pub(crate) fn open_log(&self, engine: &str) -> io::Result<(File, PathBuf)> {
-        const LIMIT: u64 = 16 * 1024 * 1024;
-        let path = self.logs().join(format!("{engine}.log"));
-        if std::fs::metadata(&path).is_ok_and(|meta| meta.len() > LIMIT) {
-            std::fs::rename(&path, path.with_extension("log.old"))?;
-        }
-        Ok((OpenOptions::new().create(true).append(true).open(&path)?, path))
+    /// The log of a process.
+    pub fn log(&self, process: &str) -> PathBuf {
+        self.root
+            .join("logs")
+            .join(format!("{}.log", process.to_lowercase()))
     }
 
     /// Claims the directory for this process until the lock is dropped or the process ends, however it ends.

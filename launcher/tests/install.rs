@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use smartcourse_launcher::{DataDir, Progress, default_data_dir, ensure_all, ensure_temporal, find_model};
+use smartcourse_launcher::{
+    DataDir, Progress, default_data_dir, ensure_all, ensure_temporal, find_fonts, find_model,
+};
 
 #[tokio::test]
 async fn everything_is_there_after_ensure_all() {
@@ -17,8 +19,9 @@ async fn everything_is_there_after_ensure_all() {
     assert_eq!(postgres, two.postgres.unwrap());
     assert!(postgres.program("initdb").exists());
     assert!(one.temporal.unwrap().exists());
-    // The model may stay away (it is fetched from the network), but then nobody claims to have found it.
+    // Model and fonts may stay away (they are fetched from the network), but then nobody claims to have found them.
     assert_eq!(one.model, find_model(&dir).await);
+    assert_eq!(one.fonts, find_fonts(&dir));
     if let Some(model) = one.model {
         assert!(model.join("model.safetensors").exists() && model.join("vocab.txt").exists());
     }

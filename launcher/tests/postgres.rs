@@ -59,13 +59,13 @@ async fn data_survives_a_stop_and_the_port_stays() {
     assert_eq!(sql(&bins, &first.url, "SHOW server_encoding"), "UTF8");
     assert_eq!(sql(&bins, &first.url, "SHOW listen_addresses"), "127.0.0.1");
     let (port, url) = (first.port, first.url.clone());
-    first.stop().await.unwrap();
+    first.process.stop().await.unwrap();
     assert!(smartcourse_launcher::port_is_free(port));
 
     let second = Postgres::start(&bins, &dir, None).await.unwrap();
     assert_eq!(second.url, url);
     assert_eq!(sql(&bins, &url, "SELECT answer FROM kept"), "42");
-    assert!(second.is_running());
+    assert!(second.process.exit_status().is_none());
 }
 
 #[tokio::test]
@@ -95,11 +95,11 @@ async fn a_killed_server_starts_again_with_its_data() {
     let (_temp, dir, bins) = setup().await;
     let first = Postgres::start(&bins, &dir, None).await.unwrap();
     sql(&bins, &first.url, "CREATE TABLE kept AS SELECT 42 AS answer");
-    kill("-KILL", first.pid);
-    tokio::time::timeout(Duration::from_secs(10), first.exited())
+    kill("-KILL", first.process.pid());
+    tokio::time::timeout(Duration::from_secs(10), first.process.exited())
         .await
         .unwrap();
-    assert!(!first.is_running());
+    assert!(first.process.exit_status().is_some());
 
     let second = Postgres::start(&bins, &dir, None).await.unwrap();
     assert_eq!(sql(&bins, &second.url, "SELECT answer FROM kept"), "42");
@@ -109,12 +109,12 @@ async fn a_killed_server_starts_again_with_its_data() {
 async fn a_server_left_over_from_a_killed_owner_is_stopped_first() {
     let (_temp, dir, bins) = setup().await;
     let first = Postgres::start(&bins, &dir, None).await.unwrap();
-    let pid = first.pid;
+    let pid = first.process.pid();
     // Neither stopped nor watched any more: what a SIGKILL of owner and watchdog together leaves behind.
     std::mem::forget(first);
 
     let second = Postgres::start(&bins, &dir, None).await.unwrap();
-    assert_ne!(second.pid, pid);
+    assert_ne!(second.process.pid(), pid);
     assert_eq!(sql(&bins, &second.url, "SELECT 1"), "1");
 }
 
@@ -126,10 +126,10 @@ async fn a_data_directory_the_service_user_cannot_reach_works_as_root() {
     std::fs::set_permissions(temp.path().join("home"), std::fs::Permissions::from_mode(0o700)).unwrap();
     let first = Postgres::start(&bins, &dir, None).await.unwrap();
     sql(&bins, &first.url, "CREATE TABLE kept AS SELECT 42 AS answer");
-    first.stop().await.unwrap();
+    first.process.stop().await.unwrap();
     let second = Postgres::start(&bins, &dir, None).await.unwrap();
     assert_eq!(sql(&bins, &second.url, "SELECT answer FROM kept"), "42");
-    second.stop().await.unwrap();
+    second.process.stop().await.unwrap();
     if let Ok(elsewhere) = std::fs::read_link(dir.root().join("postgres")) {
         std::fs::remove_dir_all(elsewhere).unwrap();
     }
@@ -158,7 +158,7 @@ async fn owner() {
     let shared = DataDir::open(default_data_dir()).unwrap();
     let bins = ensure_postgres(&shared, &Progress::silent()).await.unwrap();
     let server = Postgres::start(&bins, &dir, None).await.unwrap();
-    std::fs::write(dir.root().join("ready"), server.pid.to_string()).unwrap();
+    std::fs::write(dir.root().join("ready"), server.process.pid().to_string()).unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
 }
 

@@ -56,17 +56,17 @@ async fn workflows_survive_a_stop_and_the_address_stays() {
         "{attributes}"
     );
     temporal(&bin, &first, &[&START[..], &["CourseId=7"]].concat());
-    let (address, pid) = (first.address.clone(), first.pid);
-    first.stop().await.unwrap();
+    let (address, pid) = (first.address.clone(), first.process.pid());
+    first.process.stop().await.unwrap();
 
     let second = TemporalServer::start(&bin, &dir, TemporalOptions::default())
         .await
         .unwrap();
     assert_eq!(second.address, address);
-    assert_ne!(second.pid, pid);
+    assert_ne!(second.process.pid(), pid);
     let described = temporal(&bin, &second, &["workflow", "describe", "--workflow-id", "kept"]);
     assert!(described.contains("CourseId"), "{described}");
-    second.stop().await.unwrap();
+    second.process.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -78,13 +78,13 @@ async fn a_server_left_over_from_a_killed_owner_is_stopped_first() {
         ..TemporalOptions::default()
     };
     let first = TemporalServer::start(&bin, &dir, options.clone()).await.unwrap();
-    let (pid, address) = (first.pid, first.address.clone());
+    let (pid, address) = (first.process.pid(), first.address.clone());
     std::mem::forget(first);
 
     let second = TemporalServer::start(&bin, &dir, options).await.unwrap();
-    assert_ne!(second.pid, pid);
+    assert_ne!(second.process.pid(), pid);
     assert_eq!(second.address, address);
-    assert!(second.is_running());
+    assert!(second.process.exit_status().is_none());
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn the_file_of_an_earlier_server_is_left_alone() {
         .await
         .unwrap();
     temporal(&bin, &server, &["schedule", "list"]);
-    server.stop().await.unwrap();
+    server.process.stop().await.unwrap();
     assert_eq!(
         std::fs::read_to_string(&earlier).unwrap(),
         "tables this server does not know"

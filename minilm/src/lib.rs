@@ -9,7 +9,6 @@
 //! The two vector spaces have nothing in common: keep [`MODEL_ID`] or [`hashed::MODEL_ID`] beside every stored
 //! vector and never compare across them.
 
-mod digest;
 mod error;
 mod forward;
 pub mod hashed;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 
-use crate::digest::sha256_hex;
 use crate::weights::Weights;
 use crate::wordpiece::WordPiece;
 use crate::{DIMENSIONS, LoadError, MAX_TOKENS, SAFETENSORS_SHA256, VOCAB_SHA256, forward};
@@ -75,7 +76,7 @@ fn read(dir: &Path, name: &str, expected: &'static str) -> Result<(PathBuf, Vec<
         path: path.clone(),
         source,
     })?;
-    let found = sha256_hex(&bytes);
+    let found = HEXLOWER.encode(&Sha256::digest(&bytes));
     if found != expected {
         return Err(LoadError::Digest {
             path,

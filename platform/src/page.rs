@@ -1,6 +1,6 @@
 //! Lists: the limit and the opaque cursor of the HTTP contract.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result, codes};
@@ -27,7 +27,7 @@ pub fn decode<T: DeserializeOwned>(cursor: &str) -> Result<Option<T>> {
     if cursor.is_empty() {
         return Ok(None);
     }
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     match bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
         Some(key) => Ok(Some(key)),
         None => Err(Error::new(&codes::VALIDATION_FAILED, "cursor is not one of ours")),
@@ -49,7 +49,7 @@ pub fn cut<I, K: Serialize>(items: &mut Vec<I>, limit: i64, key: impl Fn(&I) -> 
 pub fn encode(key: &impl Serialize) -> Option<String> {
     serde_json::to_vec(key)
         .ok()
-        .map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+        .map(|bytes| BASE64URL_NOPAD.encode(&bytes))
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ async fn a_task_that_was_given_up_is_seen_and_put_back() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_onboarding_behind_many_others_is_started_again() -> Result<()> {
     const MANY: i64 = 520;
-    let mut world = World::start(executable(), Layout::Together).await?;
+    let world = World::start(executable(), Layout::Together).await?;
     world.kill("worker");
     // Seats that were taken, with a workflow nobody knows: as after a restore without Temporal's data.
     sqlx::query(

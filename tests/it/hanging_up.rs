@@ -52,7 +52,7 @@ impl Hasty {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_stays_whoever_hangs_up() -> Result<()> {
-    let mut world = World::start(executable(), Layout::Together).await?;
+    let world = World::start(executable(), Layout::Together).await?;
     let cutter = Cutter::start(&world.base).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&LESSONS).await?;

@@ -1,6 +1,6 @@
 //! The end-to-end suite: real PostgreSQL, real Temporal, real processes, real sockets.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use smartcourse_tests::{Session, World, wait_for};
 use smartcourse_workflows::{
@@ -104,4 +104,22 @@ pub(crate) async fn standing(world: &mut World, instructor: &Session) -> Result<
     })
     .await?;
     Ok(course)
+}
+
+/// Takes a seat and waits for what follows; answers the enrollment.
+pub(crate) async fn enroll(student: &Session, course: i64) -> Result<i64> {
+    let path = format!("/courses/{course}/enroll");
+    let enrollment = student.post(&path, &Value::Null).await?.expect(201)?["enrollment_id"].clone();
+    wait_for("the onboarding", async || {
+        let shown = student
+            .get(&format!("/enrollments/{enrollment}"))
+            .await?
+            .expect(200)?;
+        Ok(match shown["onboarding"]["state"].as_str() {
+            Some("completed") => Ok(()),
+            _ => Err(shown.to_string()),
+        })
+    })
+    .await?;
+    enrollment.as_i64().context("an enrollment has an id")
 }

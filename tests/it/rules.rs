@@ -159,11 +159,11 @@ pub(crate) fn sources() -> Result<Vec<PathBuf>> {
 }
 
 #[test]
-fn no_file_is_longer_than_500_lines() -> Result<()> {
+fn no_file_is_longer_than_400_lines() -> Result<()> {
     let mut long = Vec::new();
     for path in sources()? {
         let lines = std::fs::read_to_string(&path)?.lines().count();
-        if lines > 500 {
+        if lines > 400 {
             long.push(format!("{}: {lines}", path.display()));
         }
     }

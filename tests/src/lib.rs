@@ -13,6 +13,7 @@ mod provider;
 mod roles;
 mod seed;
 mod stores;
+mod temporal;
 mod world;
 
 pub use by_hand::ByHand;
@@ -22,7 +23,6 @@ pub use database::database;
 pub use learning::{Learning, welcome_mails};
 pub use mail_server::MailServer;
 pub use provider::{Call, Provider};
-pub use roles::Role;
 /// The adapters, for the rules of services whose tests work on them.
 pub use smartcourse_engines as engines;
 pub use stores::Traces;

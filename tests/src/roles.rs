@@ -1,93 +1,141 @@
-//! A role as a process that can be killed.
+//! The roles of a world: processes that are started, stopped and killed as a test wants.
 
-use std::{
-    fs::File,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::{process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
+use smartcourse_launcher::{Plan, Process, Signal, Tie};
+
+use crate::{PATIENCE, wait_for, world::World};
 
 /// Characters of a log that are shown when a test fails.
 const TAIL: usize = 4_000;
 
 /// A running or dead role.
-pub struct Role {
-    name: &'static str,
-    child: Child,
+pub(crate) struct Role {
+    process: Process,
     args: Vec<String>,
-    log: PathBuf,
 }
 
-impl Role {
-    pub(crate) fn spawn(
-        name: &'static str,
-        mut command: Command,
-        args: &[&str],
-        log: PathBuf,
-    ) -> Result<Self> {
-        let out = File::options().create(true).append(true).open(&log)?;
-        let child = command
-            // As a supervisor's child it ends when this test process does, however that happens.
-            .env("SMARTCOURSE_SUPERVISED", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(out)
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        Ok(Self {
+impl World {
+    pub(crate) fn command(&self, args: &[&str], more: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(&self.executable);
+        command
+            .args(args)
+            .envs(&self.variables)
+            .envs(more.iter().copied());
+        command
+    }
+
+    /// Runs a command of the executable to its end; answers whether it succeeded and what it printed.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub fn run(&self, args: &[&str]) -> Result<(bool, String)> {
+        let output = self.command(args, &[]).output()?;
+        let told = [output.stdout, output.stderr].concat();
+        Ok((
+            output.status.success(),
+            String::from_utf8_lossy(&told).into_owned(),
+        ))
+    }
+
+    /// Starts a role.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub fn spawn(&mut self, name: &'static str, args: &[&str], more: &[(&str, &str)]) -> Result<()> {
+        let mut command = self.command(args, more);
+        // As a supervisor's child it ends when this test process does, however that happens.
+        command.env("SMARTCOURSE_SUPERVISED", "1");
+        let plan = Plan {
             name,
-            child,
+            log: self.data_dir()?.log(name),
+            tie: Tie::Stdin,
+            stop: &[(Signal::TERM, PATIENCE)],
+            drop: Duration::ZERO,
+            restart: None,
+        };
+        let role = Role {
+            process: Process::start(command, plan)?,
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
-            log,
-        })
-    }
-
-    /// The name it was started under.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn args(&self) -> Vec<String> {
-        self.args.clone()
-    }
-
-    /// SIGTERM, then wait for the end.
-    pub(crate) fn stop(&mut self) -> Result<()> {
-        let id = self.pid().to_string();
-        let told = Command::new("kill").arg(&id).status()?;
-        anyhow::ensure!(told.success(), "{} cannot be told to stop", self.name);
-        self.child.wait()?;
+        };
+        self.roles.insert(name, role);
         Ok(())
     }
 
-    /// SIGKILL, then wait.
-    pub fn kill(&mut self) {
-        // A process that is dead already is what was wanted.
-        drop(self.child.kill());
-        drop(self.child.wait());
+    /// Kills a role with SIGKILL, if it still runs, and starts it again with further variables.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub async fn restart(&mut self, name: &'static str, more: &[(&str, &str)]) -> Result<()> {
+        self.kill(name);
+        let args = self.role(name)?.args.clone();
+        self.spawn(name, &args.iter().map(String::as_str).collect::<Vec<_>>(), more)
     }
 
-    /// Whether it still runs.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    /// Kills a role with SIGKILL.
+    pub fn kill(&self, name: &str) {
+        if let Ok(role) = self.role(name) {
+            role.process.kill();
+        }
     }
 
-    /// The end of its log.
-    pub fn log(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+    /// Stops a role with SIGTERM and waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop(&self, name: &str) -> Result<()> {
+        self.role(name)?.process.stop().await
+    }
+
+    /// Whether a role still runs.
+    pub fn is_running(&self, name: &str) -> bool {
+        self.role(name)
+            .is_ok_and(|role| role.process.exit_status().is_none())
+    }
+
+    /// The process of a role.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn pid(&self, name: &str) -> Result<u32> {
+        Ok(self.role(name)?.process.pid())
+    }
+
+    fn role(&self, name: &str) -> Result<&Role> {
+        self.roles.get(name).with_context(|| format!("no role {name}"))
+    }
+
+    /// The end of a role's log.
+    pub fn log(&self, name: &str) -> String {
+        let log = self.data_dir().map(|dir| dir.log(name));
+        let text = log.map_or_else(
+            |_| String::new(),
+            |log| std::fs::read_to_string(log).unwrap_or_default(),
+        );
         let start = text.char_indices().rev().nth(TAIL).map_or(0, |(index, _)| index);
         text[start..].to_owned()
     }
-}
 
-impl Drop for Role {
-    fn drop(&mut self) {
-        self.kill();
+    /// Waits until the gateway and everything behind it answers.
+    ///
+    /// # Errors
+    /// When that takes too long; the message has the logs.
+    pub async fn ready(&self) -> Result<()> {
+        let url = format!("{}/readyz", self.base);
+        let http = self.http.clone();
+        let ready = wait_for("the services", async || match http.get(&url).send().await {
+            Ok(response) if response.status().is_success() => Ok(Ok(())),
+            Ok(response) => Ok(Err(response.text().await.unwrap_or_default())),
+            Err(error) => Ok(Err(error.to_string())),
+        })
+        .await;
+        ready.with_context(|| {
+            let logs = self
+                .roles
+                .keys()
+                .map(|name| format!("--- {name}\n{}", self.log(name)));
+            logs.collect::<Vec<_>>().join("\n")
+        })
     }
 }

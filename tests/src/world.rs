@@ -6,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
-use smartcourse_launcher::{
-    DataDir, Progress, TemporalOptions, TemporalPorts, TemporalServer, ensure_temporal, free_port,
-};
+use anyhow::Result;
+use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
@@ -17,7 +15,7 @@ use crate::{
     client::Session,
     database::{create_database, tools},
     roles::Role,
-    wait_for, wait_longer,
+    wait_longer,
 };
 
 /// Which processes run the services.
@@ -34,13 +32,13 @@ const REST: Duration = Duration::from_secs(10);
 
 /// Everything a test talks to. Dropping it kills the roles; the engines die with the test process.
 pub struct World {
-    executable: PathBuf,
-    dir: TempDir,
-    temporal_bin: PathBuf,
-    temporal_ports: TemporalPorts,
-    temporal: Option<TemporalServer>,
-    variables: BTreeMap<String, String>,
-    roles: BTreeMap<&'static str, Role>,
+    pub(crate) executable: PathBuf,
+    pub(crate) dir: TempDir,
+    pub(crate) temporal_bin: PathBuf,
+    pub(crate) temporal_ports: TemporalPorts,
+    pub(crate) temporal: Option<TemporalServer>,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) roles: BTreeMap<&'static str, Role>,
     /// A pool for looking into every store.
     pub pool: PgPool,
     /// Base address of the gateway.
@@ -163,201 +161,8 @@ impl World {
         Ok(world)
     }
 
-    fn data_dir(&self) -> Result<DataDir> {
+    pub(crate) fn data_dir(&self) -> Result<DataDir> {
         Ok(DataDir::open(self.dir.path().join("data"))?)
-    }
-
-    /// Starts the Temporal server, on its old data and ports when there was one.
-    ///
-    /// # Errors
-    /// When it does not answer in time.
-    pub async fn start_temporal(&mut self) -> Result<()> {
-        let options = TemporalOptions {
-            ports: Some(self.temporal_ports),
-            ..TemporalOptions::default()
-        };
-        self.temporal = Some(TemporalServer::start(&self.temporal_bin, &self.data_dir()?, options).await?);
-        Ok(())
-    }
-
-    /// Stops the Temporal server.
-    ///
-    /// # Errors
-    /// When it does not end.
-    pub async fn stop_temporal(&mut self) -> Result<()> {
-        match self.temporal.take() {
-            Some(temporal) => temporal.stop().await,
-            None => Ok(()),
-        }
-    }
-
-    /// Removes everything the stopped Temporal server knew.
-    ///
-    /// # Errors
-    /// When the files cannot be removed.
-    pub fn lose_temporal_data(&self) -> Result<()> {
-        std::fs::remove_dir_all(self.data_dir()?.root().join("temporal")).context("no Temporal data to lose")
-    }
-
-    /// Starts the workflow of an enrollment as any other service would.
-    ///
-    /// # Errors
-    /// When the command fails.
-    pub fn start_enrollment(&self, course: i64, user: i64) -> Result<String> {
-        self.temporal_cli(&[
-            "workflow",
-            "start",
-            "--type",
-            "Enrollment",
-            "--task-queue",
-            "smartcourse",
-            "-w",
-            &format!("enroll-{course}-{user}"),
-            "-i",
-            &format!("{{\"course_id\":{course},\"user_id\":{user}}}"),
-        ])
-    }
-
-    /// Runs the `temporal` command against this world's server.
-    ///
-    /// # Errors
-    /// When the command fails.
-    pub fn temporal_cli(&self, args: &[&str]) -> Result<String> {
-        let output = std::process::Command::new(&self.temporal_bin)
-            .args(args)
-            .args([
-                "--address",
-                &format!("127.0.0.1:{}", self.temporal_ports.frontend),
-            ])
-            .output()?;
-        anyhow::ensure!(
-            output.status.success(),
-            "temporal {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    }
-
-    /// `host:port` of the Temporal frontend.
-    pub fn temporal_address(&self) -> String {
-        format!("127.0.0.1:{}", self.temporal_ports.frontend)
-    }
-
-    fn command(&self, args: &[&str], more: &[(&str, &str)]) -> std::process::Command {
-        let mut command = std::process::Command::new(&self.executable);
-        command
-            .args(args)
-            .envs(&self.variables)
-            .envs(more.iter().copied());
-        command
-    }
-
-    /// Runs a command of the executable to its end; answers whether it succeeded and what it printed.
-    ///
-    /// # Errors
-    /// When the process cannot be made.
-    pub fn run(&self, args: &[&str]) -> Result<(bool, String)> {
-        let output = self.command(args, &[]).output()?;
-        let told = [output.stdout, output.stderr].concat();
-        Ok((
-            output.status.success(),
-            String::from_utf8_lossy(&told).into_owned(),
-        ))
-    }
-
-    /// Starts a role.
-    ///
-    /// # Errors
-    /// When the process cannot be made.
-    pub fn spawn(&mut self, name: &'static str, args: &[&str], more: &[(&str, &str)]) -> Result<()> {
-        let log = self.dir.path().join(format!("{name}.log"));
-        let role = Role::spawn(name, self.command(args, more), args, log)?;
-        self.roles.insert(name, role);
-        Ok(())
-    }
-
-    /// Kills a role with SIGKILL, if it still runs, and starts it again with further variables.
-    ///
-    /// # Errors
-    /// When the process cannot be made.
-    pub async fn restart(&mut self, name: &'static str, more: &[(&str, &str)]) -> Result<()> {
-        let mut role = self
-            .roles
-            .remove(name)
-            .with_context(|| format!("no role {name}"))?;
-        role.kill();
-        let args = role.args();
-        self.spawn(name, &args.iter().map(String::as_str).collect::<Vec<_>>(), more)?;
-        Ok(())
-    }
-
-    /// Kills a role with SIGKILL.
-    pub fn kill(&mut self, name: &str) {
-        if let Some(role) = self.roles.get_mut(name) {
-            role.kill();
-        }
-    }
-
-    /// Stops a role with SIGTERM and waits for its end.
-    ///
-    /// # Errors
-    /// When it cannot be told to.
-    pub async fn stop(&mut self, name: &'static str) -> Result<()> {
-        let mut role = self
-            .roles
-            .remove(name)
-            .with_context(|| format!("no role {name}"))?;
-        let (role, ended) = tokio::task::spawn_blocking(move || {
-            let ended = role.stop();
-            (role, ended)
-        })
-        .await?;
-        self.roles.insert(name, role);
-        ended
-    }
-
-    /// Whether a role still runs.
-    pub fn is_running(&mut self, name: &str) -> bool {
-        self.roles.get_mut(name).is_some_and(Role::is_running)
-    }
-
-    /// The process of a role.
-    ///
-    /// # Errors
-    /// When there is no such role.
-    pub fn pid(&self, name: &str) -> Result<u32> {
-        Ok(self
-            .roles
-            .get(name)
-            .with_context(|| format!("no role {name}"))?
-            .pid())
-    }
-
-    /// The end of a role's log.
-    pub fn log(&self, name: &str) -> String {
-        self.roles.get(name).map(Role::log).unwrap_or_default()
-    }
-
-    /// Waits until the gateway and everything behind it answers.
-    ///
-    /// # Errors
-    /// When that takes too long; the message has the logs.
-    pub async fn ready(&mut self) -> Result<()> {
-        let url = format!("{}/readyz", self.base);
-        let http = self.http.clone();
-        let ready = wait_for("the services", async || match http.get(&url).send().await {
-            Ok(response) if response.status().is_success() => Ok(Ok(())),
-            Ok(response) => Ok(Err(response.text().await.unwrap_or_default())),
-            Err(error) => Ok(Err(error.to_string())),
-        })
-        .await;
-        ready.with_context(|| {
-            let logs = self
-                .roles
-                .values()
-                .map(|role| format!("--- {}\n{}", role.name(), role.log()));
-            logs.collect::<Vec<_>>().join("\n")
-        })
     }
 
     /// Waits until no transaction of the roles stands still: nothing they began holds a lock.

@@ -1,7 +1,6 @@
 //! Identity of a piece of content.
 
-use std::fmt::Write as _;
-
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 /// SHA-256, in lower-case hex, of `parts` in order. Every part is preceded by its length, so that moving a
@@ -13,14 +12,7 @@ pub fn source_hash<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> String
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher
-        .finalize()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    HEXLOWER.encode(&hasher.finalize())
 }
 
 #[cfg(test)]

@@ -50,18 +50,6 @@ impl SourceKind {
             Self::Pdf => "pdf",
         }
     }
-
-    /// The content type such a file is stored and served with.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Markdown => "text/markdown",
-            Self::PlainText => "text/plain",
-            Self::Html => "text/html",
-            Self::WebVtt => "text/vtt",
-            Self::Srt => "application/x-subrip",
-            Self::Pdf => "application/pdf",
-        }
-    }
 }
 
 impl fmt::Display for SourceKind {

@@ -32,4 +32,4 @@ pub use sniff::{Detected, UnsupportedMedia, sniff};
 
 /// Version of extraction and chunking together. Raise it when either gives another result for the same bytes:
 /// stored passages made with another version are then made anew.
-pub const EXTRACTOR_VERSION: &str = "1";
+pub const EXTRACTOR_VERSION: &str = "2";

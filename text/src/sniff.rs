@@ -38,49 +38,21 @@ struct Entry(
     &'static [&'static str],
 );
 
+/// The one table of content types: whatever is stored and served has one of these.
+#[rustfmt::skip]
 const TABLE: [Entry; 12] = [
-    Entry(
-        "text/markdown",
-        Some(SourceKind::Markdown),
-        &["md", "markdown"],
-        &["text/x-markdown"],
-    ),
+    Entry("text/markdown", Some(SourceKind::Markdown), &["md", "markdown"], &["text/x-markdown"]),
     Entry("text/plain", Some(SourceKind::PlainText), &["txt", "text"], &[]),
-    Entry(
-        "text/html",
-        Some(SourceKind::Html),
-        &["html", "htm", "xhtml"],
-        &["application/xhtml+xml"],
-    ),
+    Entry("text/html", Some(SourceKind::Html), &["html", "htm", "xhtml"], &["application/xhtml+xml"]),
     Entry("text/vtt", Some(SourceKind::WebVtt), &["vtt"], &[]),
-    Entry(
-        "application/x-subrip",
-        Some(SourceKind::Srt),
-        &["srt"],
-        &["text/srt", "application/srt"],
-    ),
-    Entry(
-        "application/pdf",
-        Some(SourceKind::Pdf),
-        &["pdf"],
-        &["application/x-pdf"],
-    ),
+    Entry("application/x-subrip", Some(SourceKind::Srt), &["srt"], &["text/srt", "application/srt"]),
+    Entry("application/pdf", Some(SourceKind::Pdf), &["pdf"], &["application/x-pdf"]),
     Entry("video/mp4", None, &["mp4", "m4v"], &["video/x-m4v"]),
     Entry("video/webm", None, &["webm"], &["audio/webm"]),
     Entry("audio/mpeg", None, &["mp3"], &["audio/mp3"]),
-    Entry(
-        "audio/wav",
-        None,
-        &["wav"],
-        &["audio/x-wav", "audio/wave", "audio/vnd.wave"],
-    ),
+    Entry("audio/wav", None, &["wav"], &["audio/x-wav", "audio/wave", "audio/vnd.wave"]),
     Entry("image/png", None, &["png"], &[]),
-    Entry(
-        "image/jpeg",
-        None,
-        &["jpg", "jpeg"],
-        &["image/jpg", "image/pjpeg"],
-    ),
+    Entry("image/jpeg", None, &["jpg", "jpeg"], &["image/jpg", "image/pjpeg"]),
 ];
 
 /// Judges an upload by its name, the declared content type (parameters are ignored, and so is

@@ -5,13 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::Result;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
-use smartcourse_launcher::{Postgres, TemporalServer};
+use smartcourse_launcher::{Postgres, Process, TemporalServer};
 use smartcourse_platform::config::Config;
 
-use super::{
-    children::Children,
-    settings::{Settings, write_private},
-};
+use super::settings::{Settings, write_private};
 
 const FILE: &str = "endpoints.json";
 
@@ -39,19 +36,18 @@ pub(crate) struct Endpoints {
 impl Endpoints {
     pub(super) fn new(
         config: &Config,
-        children: &Children,
+        roles: &[Process],
         postgres: Option<&Postgres>,
         temporal: Option<&TemporalServer>,
         settings: &Settings,
     ) -> Result<Self> {
-        let mut pids: BTreeMap<String, u32> = children
-            .pids()
-            .into_iter()
-            .map(|(name, pid)| (name.to_owned(), pid))
+        let mut pids: BTreeMap<String, u32> = roles
+            .iter()
+            .map(|role| (role.name().to_owned(), role.pid()))
             .collect();
         pids.insert("smartcourse".to_owned(), std::process::id());
-        pids.extend(postgres.map(|postgres| ("postgres".to_owned(), postgres.pid)));
-        pids.extend(temporal.map(|temporal| ("temporal".to_owned(), temporal.pid)));
+        pids.extend(postgres.map(|postgres| ("postgres".to_owned(), postgres.process.pid())));
+        pids.extend(temporal.map(|temporal| ("temporal".to_owned(), temporal.process.pid())));
         Ok(Self {
             gateway: format!("http://{}", config.setting::<String>("gateway.listen")?),
             temporal_address: config.temporal.address.clone(),

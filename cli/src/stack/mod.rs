@@ -1,23 +1,23 @@
 //! Everything on one machine: engines, services, worker, relay and tasks under one supervisor.
 
-mod children;
 mod endpoints;
+mod roles;
 mod settings;
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result};
+use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use smartcourse_engines::Engines;
 use smartcourse_launcher::{
-    Check, DataDir, DirLock, Postgres, Progress, TemporalOptions, TemporalServer, ensure_model,
-    ensure_postgres, ensure_temporal, wait_until,
+    Check, DataDir, DirLock, Postgres, Process, Progress, TemporalOptions, TemporalServer, ensure_fonts,
+    ensure_model, ensure_postgres, ensure_temporal, wait_until,
 };
 use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
 
-pub(crate) use children::{SUPERVISED, stop_with_parent};
 pub(crate) use endpoints::Endpoints;
+pub(crate) use roles::{SUPERVISED, stop_with_parent};
 
-use children::Children;
 use settings::Settings;
 
 /// How long the services may take to be ready once the engines run.
@@ -37,9 +37,8 @@ pub(crate) struct Args {
 
 /// A running system; dropping it kills what it started, [`Stack::stop`] lets it finish.
 pub(crate) struct Stack {
-    children: Children,
-    temporal: Option<TemporalServer>,
-    postgres: Option<Postgres>,
+    roles: Vec<Process>,
+    engines: Vec<Process>,
     pub(crate) endpoints: Endpoints,
     pub(crate) data_dir: DataDir,
     _lock: DirLock,
@@ -84,10 +83,11 @@ impl Stack {
         let lock = data_dir.lock()?;
         let progress = Progress::auto();
         // Side by side, so that each engine starts while others are still being fetched.
-        let (postgres, temporal, model) = tokio::try_join!(
+        let (postgres, temporal, model, fonts) = tokio::try_join!(
             start_postgres(&data_dir, &progress),
             start_temporal(&data_dir, &progress),
             async { Ok(ensure_model(&data_dir, &progress).await) },
+            async { Ok(ensure_fonts(&data_dir, &progress).await) },
         )?;
         let (temporal_binary, temporal) = temporal.unzip();
 
@@ -98,7 +98,7 @@ impl Stack {
             postgres.as_ref(),
             temporal.as_ref(),
             temporal_binary,
-            model,
+            [("CONTENT__MODEL_DIR", model), ("PROGRESS__FONTS_DIR", fonts)],
         )?;
         let config = settings.config()?;
         let step = progress.step("bringing the database up to date");
@@ -110,21 +110,20 @@ impl Stack {
         step.done();
 
         let step = progress.step("starting services, worker, relay and tasks");
-        let children = Children::start(&settings, &data_dir)?;
-        ready(&config, &children).await?;
+        let roles = roles::start(&settings, &data_dir)?;
+        ready(&config, &roles).await?;
         step.done();
-        let endpoints = Endpoints::new(
-            &config,
-            &children,
-            postgres.as_ref(),
-            temporal.as_ref(),
-            &settings,
-        )?;
+        let endpoints = Endpoints::new(&config, &roles, postgres.as_ref(), temporal.as_ref(), &settings)?;
         endpoints.write(data_dir.root())?;
         Ok(Self {
-            children,
-            temporal,
-            postgres,
+            roles,
+            engines: [
+                temporal.map(|server| server.process),
+                postgres.map(|server| server.process),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             endpoints,
             data_dir,
             _lock: lock,
@@ -133,44 +132,31 @@ impl Stack {
 
     /// Resolves when an engine of ours ends on its own.
     pub(crate) async fn engine_failure(&self) -> anyhow::Error {
-        let postgres = async {
-            match &self.postgres {
-                Some(postgres) => postgres.exited().await,
-                None => std::future::pending().await,
-            }
-        };
-        let temporal = async {
-            match &self.temporal {
-                Some(temporal) => temporal.exited().await,
-                None => std::future::pending().await,
-            }
-        };
-        let logs = self.data_dir.logs();
-        tokio::select! {
-            status = postgres => anyhow::anyhow!("PostgreSQL ended ({status}); see {}", logs.join("postgresql.log").display()),
-            status = temporal => anyhow::anyhow!("Temporal ended ({status}); see {}", logs.join("temporal.log").display()),
+        let ends = self.engines.iter().map(async |engine| {
+            let (status, name) = (engine.exited().await, engine.name());
+            anyhow::anyhow!(
+                "{name} ended ({status}); see {}",
+                self.data_dir.log(name).display()
+            )
+        });
+        match ends.collect::<FuturesUnordered<_>>().next().await {
+            Some(error) => error,
+            None => std::future::pending().await,
         }
     }
 
     /// In-flight requests and activities finish, then the engines stop.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.children.stop().await;
+        let roles = stop_all(&self.roles).await;
         Endpoints::remove(self.data_dir.root());
-        let temporal = async {
-            match self.temporal {
-                Some(temporal) => temporal.stop().await,
-                None => Ok(()),
-            }
-        };
-        let postgres = async {
-            match self.postgres {
-                Some(postgres) => postgres.stop().await,
-                None => Ok(()),
-            }
-        };
-        let (temporal, postgres) = tokio::join!(temporal, postgres);
-        temporal.and(postgres)
+        roles.and(stop_all(&self.engines).await)
     }
+}
+
+/// Asks all of them to end at once and waits until they have.
+async fn stop_all(processes: &[Process]) -> Result<()> {
+    let stopped = join_all(processes.iter().map(Process::stop)).await;
+    stopped.into_iter().collect()
 }
 
 /// PostgreSQL of this machine; `None` when somebody else's is to be used.
@@ -201,13 +187,13 @@ async fn start_temporal(
 }
 
 /// Waits until the gateway says everything is ready and a worker polls.
-async fn ready(config: &Config, children: &Children) -> Result<()> {
+async fn ready(config: &Config, roles: &[Process]) -> Result<()> {
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .build()?;
     let url = format!("http://{}/readyz", config.setting::<String>("gateway.listen")?);
     wait_until("the services", READY, || async {
-        children.check()?;
+        roles.iter().try_for_each(Process::ensure_running)?;
         match http.get(&url).send().await {
             Ok(response) if response.status().is_success() => Ok(Check::Ready(())),
             Ok(response) => Ok(Check::NotYet(response.text().await.unwrap_or_default())),
@@ -217,7 +203,7 @@ async fn ready(config: &Config, children: &Children) -> Result<()> {
     .await?;
     let workflows = Engines::open(config)?.workflows();
     wait_until("the worker", READY, || async {
-        children.check()?;
+        roles.iter().try_for_each(Process::ensure_running)?;
         match workflows.has_pollers(smartcourse_workflows::TASK_QUEUE).await {
             Ok(true) => Ok(Check::Ready(())),
             Ok(false) => Ok(Check::NotYet("no worker polls the queue".to_owned())),

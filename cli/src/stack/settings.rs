@@ -30,7 +30,7 @@ impl Settings {
         postgres: Option<&Postgres>,
         temporal: Option<&TemporalServer>,
         temporal_cli: Option<PathBuf>,
-        model: Option<PathBuf>,
+        directories: [(&str, Option<PathBuf>); 2],
     ) -> Result<Self> {
         let mut variables = BTreeMap::new();
         let mut set = |name: &str, value: String| {
@@ -65,8 +65,10 @@ impl Settings {
             data_dir.root().join("files").display().to_string(),
         );
         set("MAIL__FOLDER", data_dir.root().join("mail").display().to_string());
-        if let Some(model) = model {
-            set("CONTENT__MODEL_DIR", model.display().to_string());
+        for (name, directory) in directories {
+            if let Some(directory) = directory {
+                set(name, directory.display().to_string());
+            }
         }
         if let Some(temporal) = temporal {
             set("TEMPORAL__UI_URL", temporal.ui_url.clone());

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderValue, StatusCode, Uri, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
@@ -57,8 +57,14 @@ impl WebPush {
     /// When a setting cannot be used.
     pub fn new(config: &config::WebPush) -> Result<Self> {
         let broken = || Error::internal("web_push.private_key is not a VAPID key");
-        let bytes = URL_SAFE_NO_PAD
-            .decode(config.private_key.expose_secret().trim_end_matches('='))
+        let bytes = BASE64URL_NOPAD
+            .decode(
+                config
+                    .private_key
+                    .expose_secret()
+                    .trim_end_matches('=')
+                    .as_bytes(),
+            )
             .map_err(|error| broken().because(error))?;
         let secret = SecretKey::from_slice(&bytes).map_err(|error| broken().because(error))?;
         let der = secret.to_pkcs8_der().map_err(|error| broken().because(error))?;
@@ -66,7 +72,7 @@ impl WebPush {
         Ok(Self {
             http: Outgoing::new("the push service")?,
             signing: EncodingKey::from_ec_der(der.as_bytes()),
-            key: URL_SAFE_NO_PAD.encode(public.as_bytes()),
+            key: BASE64URL_NOPAD.encode(public.as_bytes()),
             contact: config.contact.clone(),
             services: config.services.clone(),
         })
@@ -85,7 +91,7 @@ impl WebPush {
                 "the endpoint of the push subscription is not at a known push service",
             ));
         }
-        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+        let decode = |text: &str| BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_bytes()).ok();
         let keys = decode(&subscription.keys.p256dh)
             .and_then(|bytes| PublicKey::from_sec1_bytes(&bytes).ok())
             .zip(decode(&subscription.keys.auth).filter(|auth| auth.len() == Auth::default().len()));

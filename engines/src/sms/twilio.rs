@@ -1,7 +1,7 @@
 //! A provider that speaks Twilio's API.
 
 use async_trait::async_trait;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use http::{Request, header};
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_platform::{Error, Result, ports::sms::Texter};
@@ -33,7 +33,7 @@ impl Twilio {
         Ok(Self {
             http: Outgoing::new("the text message provider")?,
             url,
-            authorization: format!("Basic {}", STANDARD.encode(credentials)).into(),
+            authorization: format!("Basic {}", BASE64.encode(credentials.as_bytes())).into(),
             from: config.from.clone(),
         })
     }

@@ -1,6 +1,6 @@
 //! Text messages and push messages against local providers that speak their protocols.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use p256::{SecretKey, elliptic_curve::sec1::ToEncodedPoint as _};
 use serde_json::{Value, json};
@@ -63,13 +63,13 @@ async fn push_messages_are_signed_and_only_the_browser_reads_them() {
     let provider = Provider::start().await.unwrap();
     let vapid = SecretKey::from_slice(&[7; 32]).unwrap();
     let config = config::WebPush {
-        private_key: URL_SAFE_NO_PAD.encode([7; 32]).into(),
+        private_key: BASE64URL_NOPAD.encode(&[7; 32]).into(),
         contact: "mailto:ops@example.org".to_owned(),
         services: vec![provider.url.clone()],
     };
     let pusher = WebPush::new(&config).unwrap();
     let public = vapid.public_key().to_encoded_point(false);
-    assert_eq!(pusher.key(), URL_SAFE_NO_PAD.encode(public.as_bytes()));
+    assert_eq!(pusher.key(), BASE64URL_NOPAD.encode(public.as_bytes()));
 
     // What a browser would keep and answer.
     let browser = SecretKey::from_slice(&[9; 32]).unwrap();
@@ -77,7 +77,7 @@ async fn push_messages_are_signed_and_only_the_browser_reads_them() {
     let point = browser.public_key().to_encoded_point(false);
     let subscription = |endpoint: &str| {
         json!({"endpoint": endpoint, "expirationTime": null, "keys": {
-            "p256dh": URL_SAFE_NO_PAD.encode(point.as_bytes()), "auth": URL_SAFE_NO_PAD.encode(auth)}})
+            "p256dh": BASE64URL_NOPAD.encode(point.as_bytes()), "auth": BASE64URL_NOPAD.encode(&auth)}})
         .to_string()
     };
     let ours = subscription(&format!("{}/send/abc", provider.url));
@@ -102,8 +102,8 @@ async fn push_messages_are_signed_and_only_the_browser_reads_them() {
     let mut expected = Validation::new(Algorithm::ES256);
     expected.set_audience(&[&provider.url]);
     let verifier = DecodingKey::from_ec_components(
-        &URL_SAFE_NO_PAD.encode(public.x().unwrap()),
-        &URL_SAFE_NO_PAD.encode(public.y().unwrap()),
+        &BASE64URL_NOPAD.encode(public.x().unwrap()),
+        &BASE64URL_NOPAD.encode(public.y().unwrap()),
     )
     .unwrap();
     let claims = jsonwebtoken::decode::<Value>(token, &verifier, &expected)

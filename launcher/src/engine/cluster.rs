@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context;
+use data_encoding::HEXLOWER;
 
 use crate::account::{self, Account};
-use crate::{DataDir, PostgresBinaries};
+use crate::{DataDir, PostgresBinaries, process};
 
 /// The superuser and the database in the cluster.
 pub(super) const USER: &str = "smartcourse";
@@ -79,8 +80,8 @@ impl Cluster {
         command
     }
 
-    /// Creates the cluster with its user and database unless it exists. Blocks for about two seconds.
-    pub(super) fn ensure_initialised(&self, bins: &PostgresBinaries) -> anyhow::Result<()> {
+    /// Creates the cluster with its user and database unless it exists, which takes about two seconds.
+    pub(super) async fn ensure_initialised(&self, bins: &PostgresBinaries) -> anyhow::Result<()> {
         if self.data().join("PG_VERSION").exists() {
             return self.ensure_same_version(bins);
         }
@@ -90,12 +91,13 @@ impl Cluster {
         }
         self.write_password()?;
         // C.UTF-8 sorts by code point like C, and knows the letters of all scripts; some systems lack it.
-        if let Err(first) = self.initdb(bins, &fresh, "C.UTF-8") {
+        if let Err(first) = self.initdb(bins, &fresh, "C.UTF-8").await {
             drop(std::fs::remove_dir_all(&fresh));
             self.initdb(bins, &fresh, "C")
+                .await
                 .map_err(|second| second.context(first))?;
         }
-        self.create_database(bins, &fresh)?;
+        self.create_database(bins, &fresh).await?;
         // Until here an interruption leaves no cluster; from here on there is a complete one.
         std::fs::rename(&fresh, self.data()).context("moving the new database cluster into place")
     }
@@ -119,10 +121,9 @@ impl Cluster {
         std::fs::File::open("/dev/urandom")
             .and_then(|mut source| source.read_exact(&mut random))
             .context("reading /dev/urandom for a database password")?;
-        let password: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut file =
             tempfile::NamedTempFile::new_in(&self.home).context("writing the database password")?;
-        writeln!(file, "{password}")?;
+        writeln!(file, "{}", HEXLOWER.encode(&random))?;
         if let Some(account) = &self.account {
             account.own_file(file.path())?;
         }
@@ -132,7 +133,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn initdb(&self, bins: &PostgresBinaries, fresh: &Path, locale: &str) -> anyhow::Result<()> {
+    async fn initdb(&self, bins: &PostgresBinaries, fresh: &Path, locale: &str) -> anyhow::Result<()> {
         let mut initdb = self.command(bins, "initdb");
         initdb
             .arg("-D")
@@ -142,7 +143,7 @@ impl Cluster {
             .arg(format!("--locale={locale}"))
             .arg("--pwfile")
             .arg(self.home.join("password"));
-        let output = initdb.stdin(Stdio::null()).output().context("running initdb")?;
+        let output = process::run(initdb, "").await.context("running initdb")?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(
             output.status.success(),
@@ -155,18 +156,13 @@ impl Cluster {
     }
 
     /// Creates the database in single-user mode: no client program is needed, which some installations lack.
-    fn create_database(&self, bins: &PostgresBinaries, fresh: &Path) -> anyhow::Result<()> {
+    async fn create_database(&self, bins: &PostgresBinaries, fresh: &Path) -> anyhow::Result<()> {
         let mut postgres = self.command(bins, "postgres");
         postgres.args(["--single", "-D"]).arg(fresh).arg("postgres");
-        postgres
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = postgres.spawn().context("running postgres --single")?;
-        if let Some(mut stdin) = child.stdin.take() {
-            writeln!(stdin, "CREATE DATABASE {DATABASE}").context("creating the database")?;
-        }
-        let output = child.wait_with_output().context("running postgres --single")?;
+        let statement = format!("CREATE DATABASE {DATABASE}\n");
+        let output = process::run(postgres, &statement)
+            .await
+            .context("running postgres --single")?;
         let stderr = String::from_utf8_lossy(&output.stderr);
         // Single-user mode ends well even when the statement did not.
         let failed = !output.status.success() || stderr.contains("ERROR") || stderr.contains("FATAL");

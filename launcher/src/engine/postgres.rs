@@ -1,17 +1,16 @@
 //! PostgreSQL on a cluster of its own.
 
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use rustix::process::Signal;
 
-use super::child::{Engine, Escalation};
 use super::cluster::{Cluster, DATABASE, USER};
-use super::orphan;
+use super::plan;
 use crate::ports::choose;
-use crate::wait::{Check, wait_until};
+use crate::process::{self, Escalation, Process, Signal};
+use crate::wait::Check;
 use crate::{DataDir, PostgresBinaries};
 
 const NAME: &str = "PostgreSQL";
@@ -32,9 +31,8 @@ pub struct Postgres {
     pub url: String,
     /// The port on 127.0.0.1.
     pub port: u16,
-    /// The server's process.
-    pub pid: u32,
-    engine: Engine,
+    /// The server's process: watch it and stop it by this.
+    pub process: Process,
 }
 
 impl Postgres {
@@ -44,59 +42,28 @@ impl Postgres {
     /// The caller holds [`DataDir::lock`]: a server that runs on the same directory is taken for a left-over of a
     /// killed run and stopped first.
     pub async fn start(bins: &PostgresBinaries, dir: &DataDir, port: Option<u16>) -> anyhow::Result<Self> {
-        let (opened, programs) = (dir.clone(), bins.clone());
-        let cluster = tokio::task::spawn_blocking(move || {
-            let cluster = Cluster::open(&opened)?;
-            cluster.ensure_initialised(&programs).map(|()| cluster)
-        });
-        let cluster = cluster.await.context("preparing the database cluster")??;
+        let cluster = Cluster::open(dir)?;
+        cluster.ensure_initialised(bins).await?;
         remove_left_over(&cluster.data()).await?;
 
         let password = cluster.password()?;
         let port = choose(NAME, port, &cluster.port_note())?;
         let started = Instant::now();
-        let engine = loop {
-            let engine = Engine::spawn(
-                NAME,
-                command(&cluster, bins, port),
-                dir,
-                &marker(&cluster.data()),
-                ESCALATION,
-            )?;
-            match wait_until("PostgreSQL accepting connections", START_DEADLINE, || {
-                look(&cluster, &engine)
-            })
-            .await
-            {
-                Ok(()) => break engine,
-                Err(_) if started.elapsed() < LEFT_OVER_PATIENCE && memory_in_use(&engine) => {
+        let process = loop {
+            let plan = plan(NAME, dir, marker(&cluster.data()), ESCALATION);
+            let process = Process::start(command(&cluster, bins, port), plan)?;
+            let look = || look(&cluster, process.pid());
+            let ready = process.ready("PostgreSQL accepting connections", START_DEADLINE, look);
+            match ready.await {
+                Ok(()) => break process,
+                Err(_) if started.elapsed() < LEFT_OVER_PATIENCE && memory_in_use(&process) => {
                     tokio::time::sleep(Duration::from_millis(300)).await;
                 }
                 Err(error) => return Err(error),
             }
         };
         let url = format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}");
-        Ok(Self {
-            url,
-            port,
-            pid: engine.pid(),
-            engine,
-        })
-    }
-
-    /// Whether the server still runs.
-    pub fn is_running(&self) -> bool {
-        self.engine.exit_status().is_none()
-    }
-
-    /// Waits until the server has ended on its own, which it should not.
-    pub async fn exited(&self) -> ExitStatus {
-        self.engine.exited().await
-    }
-
-    /// Stops the server: fast shutdown, immediate shutdown, kill.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        self.engine.stop().await
+        Ok(Self { url, port, process })
     }
 }
 
@@ -131,11 +98,10 @@ fn command(cluster: &Cluster, bins: &PostgresBinaries, port: u16) -> Command {
 }
 
 /// `postmaster.pid` says how far the server is, in its eighth line; `pg_ctl` waits by it as well.
-async fn look(cluster: &Cluster, engine: &Engine) -> anyhow::Result<Check<()>> {
-    engine.ensure_running()?;
+async fn look(cluster: &Cluster, pid: u32) -> anyhow::Result<Check<()>> {
     let text = std::fs::read_to_string(cluster.data().join("postmaster.pid")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let ours = lines.first().is_some_and(|line| line.parse() == Ok(engine.pid()));
+    let ours = lines.first().is_some_and(|line| line.parse() == Ok(pid));
     match lines.get(7) {
         Some(&"ready") if ours => Ok(Check::Ready(())),
         Some(status) if ours => Ok(Check::NotYet(format!("the server is {status}"))),
@@ -144,8 +110,8 @@ async fn look(cluster: &Cluster, engine: &Engine) -> anyhow::Result<Check<()>> {
 }
 
 /// Whether the start failed only because processes of the server before it have not ended yet.
-fn memory_in_use(engine: &Engine) -> bool {
-    engine.exit_status().is_some() && engine.log_tail().contains("shared memory block")
+fn memory_in_use(process: &Process) -> bool {
+    process.exit_status().is_some() && process.log_tail().contains("shared memory block")
 }
 
 /// Stops a server that outlived its owner, and removes the lock file of one that did not.
@@ -157,7 +123,7 @@ async fn remove_left_over(data: &Path) -> anyhow::Result<()> {
         return Ok(());
     };
     if let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok()) {
-        orphan::stop(NAME, pid, &marker(data), ESCALATION).await?;
+        process::stop_left_over(NAME, pid, &marker(data), ESCALATION).await?;
     }
     match std::fs::remove_file(&lock) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

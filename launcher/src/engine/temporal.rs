@@ -1,17 +1,16 @@
 //! The Temporal development server on a SQLite file.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::process::Signal;
 
-use super::child::{Engine, Escalation};
-use super::orphan;
+use super::plan;
 use crate::account::private_dir;
 use crate::ports::choose;
-use crate::wait::{Check, wait_until};
+use crate::process::{self, Escalation, Process, Signal};
+use crate::wait::Check;
 use crate::{DataDir, port_is_free};
 
 const NAME: &str = "Temporal";
@@ -68,9 +67,8 @@ pub struct TemporalServer {
     pub namespace: String,
     /// The address of the web interface.
     pub ui_url: String,
-    /// The server's process.
-    pub pid: u32,
-    engine: Engine,
+    /// The server's process: watch it and stop it by this.
+    pub process: Process,
 }
 
 impl TemporalServer {
@@ -103,38 +101,22 @@ impl TemporalServer {
             TemporalPorts { frontend, ui },
             &options.dynamic_config,
         );
-        let engine = Engine::spawn(NAME, command, dir, &marker(frontend), ESCALATION)?;
-        std::fs::write(&pid_file, format!("{} {frontend}", engine.pid()))
+        let process = Process::start(command, plan(NAME, dir, marker(frontend), ESCALATION))?;
+        std::fs::write(&pid_file, format!("{} {frontend}", process.pid()))
             .with_context(|| format!("writing {}", pid_file.display()))?;
 
         let address = format!("127.0.0.1:{frontend}");
-        wait_until("the Temporal server to serve", START_DEADLINE, || {
-            look(bin, &address, frontend, &engine)
-        })
-        .await
-        .with_context(|| format!("see {}", dir.logs().join("temporal.log").display()))?;
+        let look = || look(bin, &address, frontend);
+        process
+            .ready("the Temporal server to serve", START_DEADLINE, look)
+            .await
+            .with_context(|| format!("see {}", dir.log(NAME).display()))?;
         Ok(Self {
             address,
             namespace: "default".to_owned(),
             ui_url: format!("http://127.0.0.1:{ui}"),
-            pid: engine.pid(),
-            engine,
+            process,
         })
-    }
-
-    /// Whether the server still runs.
-    pub fn is_running(&self) -> bool {
-        self.engine.exit_status().is_none()
-    }
-
-    /// Waits until the server has ended on its own, which it should not.
-    pub async fn exited(&self) -> ExitStatus {
-        self.engine.exited().await
-    }
-
-    /// Stops the server: interrupt, terminate, kill.
-    pub async fn stop(self) -> anyhow::Result<()> {
-        self.engine.stop().await
     }
 }
 
@@ -148,9 +130,9 @@ fn marker(frontend: u16) -> String {
 /// The development server does not bring the tables of an earlier one up to date: on such a file, schedules fail. So
 /// each has a file of its own, and what ran under an earlier one is begun again as after the loss of a server.
 async fn database_name(bin: &Path) -> String {
-    let mut version = tokio::process::Command::new(bin);
-    version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
-    let output = version.output().await;
+    let mut version = Command::new(bin);
+    version.arg("--version");
+    let output = process::run(version, "").await;
     let text = output.map_or_else(
         |_| String::new(),
         |output| String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -215,15 +197,13 @@ fn command(
     command
 }
 
-async fn look(bin: &Path, address: &str, port: u16, engine: &Engine) -> anyhow::Result<Check<()>> {
-    engine.ensure_running()?;
+async fn look(bin: &Path, address: &str, port: u16) -> anyhow::Result<Check<()>> {
     if port_is_free(port) {
         return Ok(Check::NotYet(format!("nobody listens on {address}")));
     }
-    let mut health = tokio::process::Command::new(bin);
+    let mut health = Command::new(bin);
     health.args(["operator", "cluster", "health", "--address", address]);
-    health.stdin(Stdio::null()).kill_on_drop(true);
-    let Ok(output) = tokio::time::timeout(Duration::from_secs(10), health.output()).await else {
+    let Ok(output) = tokio::time::timeout(Duration::from_secs(10), process::run(health, "")).await else {
         return Ok(Check::NotYet("the health check does not answer".to_owned()));
     };
     let output = output.context("running temporal operator cluster health")?;
@@ -245,7 +225,7 @@ async fn stop_orphan(pid_file: &PathBuf) -> anyhow::Result<()> {
     let pid = words.next().and_then(|word| word.parse::<u32>().ok());
     let port = words.next().and_then(|word| word.parse::<u16>().ok());
     if let (Some(pid), Some(port)) = (pid, port) {
-        orphan::stop(NAME, pid, &marker(port), ESCALATION).await?;
+        process::stop_left_over(NAME, pid, &marker(port), ESCALATION).await?;
     }
     Ok(())
 }

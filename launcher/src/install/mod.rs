@@ -4,6 +4,7 @@
 //! again, fetch and unpack in a temporary directory next to the destination, and rename. Whatever interrupts it leaves
 //! rubbish that the next installation removes, never half a tool. Nothing is unpacked whose hash is not known here.
 
+mod fonts;
 mod model;
 mod postgres;
 mod steps;
@@ -15,6 +16,7 @@ use std::process::ExitStatus;
 
 use crate::{DataDir, Progress};
 
+pub use fonts::{ensure_fonts, find_fonts};
 pub use model::{ensure_model, find_model};
 pub use postgres::{PostgresBinaries, ensure_postgres, find_postgres};
 pub use temporal::{ensure_temporal, find_temporal};
@@ -113,18 +115,32 @@ pub struct Installed {
     pub temporal: Result<PathBuf, InstallError>,
     /// The directory of the model; `None` when it could not be fetched, which has then been shown as a warning.
     pub model: Option<PathBuf>,
+    /// The directory of the fonts, likewise.
+    pub fonts: Option<PathBuf>,
 }
 
 /// Finds or installs everything, side by side: the longest one decides how long it takes.
 pub async fn ensure_all(dir: &DataDir, progress: &Progress) -> Installed {
-    let (postgres, temporal, model) = tokio::join!(
+    let (postgres, temporal, model, fonts) = tokio::join!(
         ensure_postgres(dir, progress),
         ensure_temporal(dir, progress),
-        ensure_model(dir, progress)
+        ensure_model(dir, progress),
+        ensure_fonts(dir, progress)
     );
     Installed {
         postgres,
         temporal,
         model,
+        fonts,
     }
+}
+
+/// What SmartCourse can do without, or `None` after a warning that says how it does and why.
+fn nicety(installed: Result<PathBuf, InstallError>, without: &str, progress: &Progress) -> Option<PathBuf> {
+    installed
+        .inspect_err(|error| {
+            tracing::warn!(%error, "{without}");
+            progress.note(&format!("warning: {without}: {error}"));
+        })
+        .ok()
 }

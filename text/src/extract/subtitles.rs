@@ -1,5 +1,7 @@
 //! WebVTT and SubRip: cues to running text, with the time of each.
 
+use html_escape::decode_html_entities;
+
 use crate::{Anchor, Document};
 
 /// Extracts the cues of `source`, which may be either format: SubRip is what is left of WebVTT without its
@@ -97,19 +99,8 @@ fn readable(payload: &str) -> String {
         }
     }
     text.push_str(rest);
-    let references = [
-        ("&nbsp;", " "),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&#39;", "'"),
-        ("&lrm;", ""),
-        ("&rlm;", ""),
-        ("&amp;", "&"),
-    ];
-    for (reference, character) in references {
-        text = text.replace(reference, character);
-    }
+    // The marks of a direction of writing are no part of what is said.
+    let text = decode_html_entities(&text).replace(['\u{200e}', '\u{200f}'], "");
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

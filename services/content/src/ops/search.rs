@@ -1,5 +1,6 @@
 //! Searching the live versions the gateway names.
 
+use html_escape::encode_quoted_attribute;
 use smartcourse_platform::{
     Result,
     error::Problems,
@@ -75,13 +76,8 @@ fn hit(hit: Hit) -> SearchHit {
 fn highlight(snippet: &str) -> String {
     let mut html = String::with_capacity(snippet.len() + 16);
     let mut open = false;
-    for c in snippet.chars() {
+    for c in encode_quoted_attribute(snippet).chars() {
         match c {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
             '\u{2}' if !open => {
                 html.push_str("<mark>");
                 open = true;
@@ -113,7 +109,7 @@ mod tests {
         assert_eq!(highlight("\u{3}cut \u{2}off"), "cut <mark>off</mark>");
         assert_eq!(
             highlight("<script>alert('x')</script>"),
-            "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"
+            "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;"
         );
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use data_encoding::HEXLOWER;
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use smartcourse_platform::{Error, Result, fault, postgres};
 use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
 
-use super::upload::hex;
 use crate::{
     State,
     lesson::{asset_ids, count, lessons},
@@ -108,7 +108,7 @@ async fn verify(state: &State, key: &str, asset: &AssetRow) -> Result<()> {
         size += chunk.len();
         hasher.update(&chunk);
     }
-    if i64::try_from(size) != Ok(asset.size_bytes) || hex(&hasher.finalize()) != asset.sha256 {
+    if i64::try_from(size) != Ok(asset.size_bytes) || HEXLOWER.encode(&hasher.finalize()) != asset.sha256 {
         return Err(Error::internal(format!(
             "the copy of {} differs from its upload",
             asset.id

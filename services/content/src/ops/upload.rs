@@ -1,6 +1,7 @@
 //! Receiving a file: streamed to the store, hashed on the way, a row only when all of it is there.
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use smartcourse_platform::{
     Error, Result, fault, grpc::Actor, idempotency::IdempotencyKey, ports::files::FileWriter, postgres,
@@ -128,16 +129,7 @@ async fn pump(
         file.write(Bytes::from(data)).await?;
         next = parts.message().await?.map(|part| part.data);
     }
-    Ok((size, hex(&hasher.finalize())))
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0'))
-        .collect()
+    Ok((size, HEXLOWER.encode(&hasher.finalize())))
 }
 
 /// Removes a file without a row. What fails here is found by the sweeper through its row in `uploads`.

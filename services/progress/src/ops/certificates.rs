@@ -1,5 +1,7 @@
 //! Certificates: one's own, and any by its code, which is how others verify one.
 
+use std::sync::Arc;
+
 use smartcourse_platform::{Error, Result, grpc::Actor, page};
 use smartcourse_proto::{
     json::timestamp::from_time,
@@ -76,7 +78,10 @@ pub(crate) async fn get(state: &State, typed: &str) -> Result<Certificate> {
 /// The same as a page to print.
 pub(crate) async fn pdf(state: &State, typed: &str) -> Result<CertificatePdf> {
     let certificate = get(state, typed).await?;
+    let letters = Arc::clone(&state.letters);
+    // A font of Chinese letters takes a moment to be cut to those of one name.
+    let pdf = tokio::task::spawn_blocking(move || pdf::page(&letters, &certificate)).await;
     Ok(CertificatePdf {
-        pdf: pdf::page(&certificate)?,
+        pdf: pdf.map_err(|error| Error::internal("a certificate was not written").because(error))??,
     })
 }

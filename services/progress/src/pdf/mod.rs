@@ -1,67 +1,88 @@
-//! A certificate as a page to print: A4 landscape, made with the built-in fonts of every PDF reader.
+//! A certificate as a page to print: A4 landscape, in the letters of whoever earned it.
 //!
-//! These fonts have Western European letters only. A name in other letters is written in Latin ones, and the page then
-//! says so and where the name stands as it was registered: the certificate's own address answers it exactly.
+//! Where no font has them, a name is written in Latin letters, and the page then says so and where the name stands as it
+//! was registered: the certificate's own address answers it exactly.
 
-mod fonts;
-mod winansi;
+mod letters;
 
-use fonts::{Font, HELVETICA, TIMES, TIMES_ITALIC};
-use pdf_writer::{Content, Finish as _, Name, Pdf, Rect, Ref, Str, TextStr};
+use krilla::{
+    Document,
+    color::rgb,
+    geom::{PathBuilder, Rect},
+    metadata::Metadata,
+    page::PageSettings,
+    paint::{Fill, Paint, Stroke},
+    surface::Surface,
+};
+pub(crate) use letters::Letters;
+use letters::{ITALIC, Lines, MONO, ROMAN, Style};
 use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{json::timestamp::to_time, progress::Certificate};
 use time::{OffsetDateTime, macros::format_description};
-use winansi::encode;
 
 /// A4 landscape, in points.
 const WIDTH: f32 = 841.89;
 const HEIGHT: f32 = 595.28;
 /// What lines may fill between the borders.
 const LINE: f32 = WIDTH - 160.0;
-/// From one line to the next, in sizes.
-const LEADING: f32 = 1.2;
 /// No letter is smaller than this.
 const SMALLEST: f32 = 9.0;
 /// Dark blue and gold.
-const INK: [f32; 3] = [0.11, 0.17, 0.31];
-const GOLD: [f32; 3] = [0.72, 0.58, 0.26];
+const INK: [u8; 3] = [28, 43, 79];
+const GOLD: [u8; 3] = [184, 148, 66];
 
 /// The page of a certificate.
 ///
 /// # Errors
 /// When the certificate has no readable date.
-pub(crate) fn page(certificate: &Certificate) -> Result<Vec<u8>> {
+pub(crate) fn page(letters: &Letters, certificate: &Certificate) -> Result<Vec<u8>> {
     let issued = certificate
         .issued_at
         .as_ref()
         .and_then(to_time)
         .ok_or_else(|| Error::internal("a certificate without a date"))?;
-    let name = encode(&certificate.full_name);
-    let title = encode(&certificate.course_title);
+    let name = letters.printable(&certificate.full_name);
+    let title = letters.printable(&certificate.course_title);
+    let date = format!("on {}, version {}", day(issued)?, certificate.version);
     let path = format!("/certificates/{}", certificate.code);
 
-    let mut page = Page::new();
+    let mut document = Document::new();
+    let size = PageSettings::from_wh(WIDTH, HEIGHT).ok_or_else(|| Error::internal("A4 is no page size"))?;
+    let mut leaf = document.start_page_with(size);
+    let mut page = Page {
+        letters,
+        surface: leaf.surface(),
+    };
     page.borders();
-    page.centred(&TIMES, 40.0, 470.0, b"Certificate of Completion");
-    page.centred(&TIMES_ITALIC, 16.0, 420.0, b"This certifies that");
-    page.block(&TIMES, 42.0, 360.0, 88.0, &name.codes);
-    page.centred(
-        &TIMES_ITALIC,
-        16.0,
-        290.0,
-        b"has completed all lessons of the course",
-    );
-    page.block(&TIMES, 26.0, 235.0, 84.0, &title.codes);
-    let date = format!("on {}, version {}", day(issued)?, certificate.version);
-    page.centred(&TIMES_ITALIC, 16.0, 165.0, date.as_bytes());
+    page.ink(INK);
+    page.centred(&ROMAN, 40.0, 125.0, "Certificate of Completion");
+    page.centred(&ITALIC, 16.0, 175.0, "This certifies that");
+    page.block(42.0, 235.0, 88.0, &name.text);
+    page.centred(&ITALIC, 16.0, 305.0, "has completed all lessons of the course");
+    page.block(26.0, 360.0, 84.0, &title.text);
+    page.centred(&ITALIC, 16.0, 430.0, &date);
     if name.changed || title.changed {
-        let note = b"Written in Latin letters; the address below has it as it was registered.";
-        page.centred(&TIMES_ITALIC, 10.0, 145.0, note);
+        let note = "Written in Latin letters; the address below has it as it was registered.";
+        page.centred(&ITALIC, 10.0, 450.0, note);
     }
-    page.rule(118.0);
-    page.centred(&HELVETICA, 12.0, 96.0, certificate.code.as_bytes());
-    page.centred(&HELVETICA, 9.0, 78.0, format!("Verify at {path}").as_bytes());
-    Ok(page.finish(&certificate.course_title))
+    page.centred(&MONO, 12.0, 499.0, &certificate.code);
+    page.centred(&MONO, 9.0, 517.0, &format!("Verify at {path}"));
+    page.rule(477.0);
+    drop(page);
+    leaf.finish();
+    document.set_metadata(
+        Metadata::new()
+            .title(format!("Certificate of Completion: {}", certificate.course_title))
+            .language("en".to_owned())
+            .producer("SmartCourse".to_owned()),
+    );
+    document
+        .finish()
+        .map_err(|error| Error::internal(format!("a certificate could not be written: {error:?}")))
+}
+
+fn paint([red, green, blue]: [u8; 3]) -> Paint {
+    rgb::Color::new(red, green, blue).into()
 }
 
 fn day(issued: OffsetDateTime) -> Result<String> {
@@ -70,134 +91,91 @@ fn day(issued: OffsetDateTime) -> Result<String> {
         .map_err(|error| Error::internal("a date could not be written").because(error))
 }
 
-/// Breaks text into lines that fit, at spaces where it can.
-fn wrap(font: &Font, size: f32, text: &[u8]) -> Vec<Vec<u8>> {
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    for word in text.split(|code| *code == b' ') {
-        if let Some(line) = lines.last_mut() {
-            let longer = [line.as_slice(), word].join(&b' ');
-            if font.width(&longer, size) <= LINE {
-                *line = longer;
-                continue;
-            }
-        }
-        let mut piece = Vec::new();
-        for code in word {
-            piece.push(*code);
-            if piece.len() > 1 && font.width(&piece, size) > LINE {
-                piece.pop();
-                lines.push(std::mem::replace(&mut piece, vec![*code]));
-            }
-        }
-        lines.push(piece);
-    }
-    lines
-}
-
-/// Lines in the largest size, at most `largest`, in which they are no higher than `height`. What is too long even for
-/// the smallest is cut.
-fn fit(font: &Font, largest: f32, height: f32, text: &[u8]) -> (f32, Vec<Vec<u8>>) {
+/// Lines in the largest size, at most `largest`, in which they are no higher than `height`; the smallest may be higher.
+fn fit(letters: &Letters, largest: f32, height: f32, text: &str) -> Lines {
     let mut size = largest;
     loop {
-        let mut lines = wrap(font, size, text);
-        let room = (height / (size * LEADING)) as usize;
-        if lines.len() <= room {
-            return (size, lines);
-        }
-        if size <= SMALLEST {
-            lines.truncate(room);
-            return (size, lines);
+        let lines = letters.lines(&ROMAN, size, LINE, text);
+        if lines.height() <= height || size <= SMALLEST {
+            return lines;
         }
         size = (size - 2.0).max(SMALLEST);
     }
 }
 
-/// A page that is being written.
-struct Page(Content);
+/// A page that is being written; heights are counted from its top.
+struct Page<'a> {
+    letters: &'a Letters,
+    surface: Surface<'a>,
+}
 
-impl Page {
-    fn new() -> Self {
-        let mut content = Content::new();
-        content.set_fill_rgb(INK[0], INK[1], INK[2]);
-        Self(content)
+impl Page<'_> {
+    fn ink(&mut self, color: [u8; 3]) {
+        self.surface.set_stroke(None);
+        self.surface.set_fill(Some(Fill {
+            paint: paint(color),
+            ..Fill::default()
+        }));
+    }
+
+    /// Draws what `shape` makes as a line.
+    fn outline(&mut self, color: [u8; 3], width: f32, shape: impl FnOnce(&mut PathBuilder)) {
+        let mut path = PathBuilder::new();
+        shape(&mut path);
+        self.surface.set_fill(None);
+        self.surface.set_stroke(Some(Stroke {
+            paint: paint(color),
+            width,
+            ..Stroke::default()
+        }));
+        if let Some(path) = path.finish() {
+            self.surface.draw_path(&path);
+        }
     }
 
     fn borders(&mut self) {
-        for (inset, width, [red, green, blue]) in [(24.0, 3.0, INK), (32.0, 0.8, GOLD), (36.0, 0.8, GOLD)] {
-            self.0.set_stroke_rgb(red, green, blue).set_line_width(width);
-            self.0
-                .rect(inset, inset, WIDTH - 2.0 * inset, HEIGHT - 2.0 * inset)
-                .stroke();
+        for (inset, width, color) in [(24.0, 3.0, INK), (32.0, 0.8, GOLD), (36.0, 0.8, GOLD)] {
+            self.outline(color, width, |path| {
+                let (across, down) = (WIDTH - 2.0 * inset, HEIGHT - 2.0 * inset);
+                if let Some(border) = Rect::from_xywh(inset, inset, across, down) {
+                    path.push_rect(border);
+                }
+            });
         }
     }
 
     /// A short line across the middle.
     fn rule(&mut self, y: f32) {
         let half = 110.0;
-        self.0
-            .move_to(WIDTH / 2.0 - half, y)
-            .line_to(WIDTH / 2.0 + half, y)
-            .stroke();
+        self.outline(GOLD, 0.8, |path| {
+            path.move_to(WIDTH / 2.0 - half, y);
+            path.line_to(WIDTH / 2.0 + half, y);
+        });
     }
 
-    fn centred(&mut self, font: &Font, size: f32, y: f32, text: &[u8]) {
-        let x = (WIDTH - font.width(text, size)) / 2.0;
-        self.0
-            .begin_text()
-            .set_font(Name(font.name.as_bytes()), size)
-            .next_line(x, y)
-            .show(Str(text))
-            .end_text();
+    /// A line whose letters stand at a height.
+    fn centred(&mut self, style: &Style, size: f32, y: f32, text: &str) {
+        let lines = self.letters.lines(style, size, LINE, text);
+        self.draw(&lines, y - lines.baseline(), f32::INFINITY);
     }
 
-    /// Lines in a band around a height, as large as it allows.
-    fn block(&mut self, font: &Font, largest: f32, middle: f32, height: f32, text: &[u8]) {
-        let (size, lines) = fit(font, largest, height, text);
-        let leading = size * LEADING;
-        // Letters stand on their line, so their middle is about a third of the size above it.
-        let mut y = middle + leading * (lines.len().saturating_sub(1)) as f32 / 2.0 - size / 3.0;
-        for line in lines {
-            self.centred(font, size, y, &line);
-            y -= leading;
-        }
+    /// Lines in a band around a height, as large as it allows. What is too long even for the smallest is cut.
+    fn block(&mut self, largest: f32, middle: f32, height: f32, text: &str) {
+        let lines = fit(self.letters, largest, height, text);
+        self.draw(&lines, middle - lines.height().min(height) / 2.0, height);
     }
 
-    /// The whole file.
-    fn finish(self, title: &str) -> Vec<u8> {
-        let fonts = [&TIMES, &TIMES_ITALIC, &HELVETICA];
-        let [catalog, pages, page, content, info] = [1, 2, 3, 4, 5].map(Ref::new);
-        let font_refs = [6, 7, 8].map(Ref::new);
-        let mut pdf = Pdf::new();
-        pdf.catalog(catalog).pages(pages).lang(TextStr("en"));
-        pdf.pages(pages).kids([page]).count(1);
-        let mut leaf = pdf.page(page);
-        leaf.parent(pages)
-            .media_box(Rect::new(0.0, 0.0, WIDTH, HEIGHT))
-            .contents(content);
-        let mut resources = leaf.resources();
-        let mut names = resources.fonts();
-        for (font, id) in fonts.iter().zip(font_refs) {
-            names.pair(Name(font.name.as_bytes()), id);
-        }
-        names.finish();
-        resources.finish();
-        leaf.finish();
-        pdf.stream(content, &self.0.finish());
-        for (font, id) in fonts.iter().zip(font_refs) {
-            pdf.type1_font(id)
-                .base_font(Name(font.base.as_bytes()))
-                .encoding_predefined(Name(b"WinAnsiEncoding"));
-        }
-        pdf.document_info(info)
-            .title(TextStr(&format!("Certificate of Completion: {title}")))
-            .producer(TextStr("SmartCourse"));
-        pdf.finish()
+    fn draw(&mut self, lines: &Lines, top: f32, height: f32) {
+        lines.draw(&mut self.surface, (WIDTH - LINE) / 2.0, top, height);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lopdf::Document;
+    use std::path::Path;
+
+    use lopdf::{Document, Object, content::Content};
+    use smartcourse_launcher::{DataDir, Progress, default_data_dir, ensure_fonts};
     use smartcourse_proto::json::timestamp::from_time;
     use time::macros::datetime;
 
@@ -214,19 +192,55 @@ mod tests {
         }
     }
 
-    fn text(certificate: &Certificate) -> String {
-        let pdf = page(certificate).expect("is written");
+    /// The fonts of the executable alone.
+    fn few() -> Letters {
+        Letters::open(Path::new("/nonexistent"))
+    }
+
+    /// All fonts.
+    async fn all() -> Letters {
+        let tools = DataDir::open(default_data_dir()).expect("is there");
+        let fonts = ensure_fonts(&tools, &Progress::silent()).await;
+        Letters::open(&fonts.expect("the fonts can be fetched"))
+    }
+
+    /// The text of the page as a reader takes it: what its glyphs stand for, and what is said of those that stand for
+    /// several letters or for none.
+    fn text(letters: &Letters, certificate: &Certificate) -> String {
+        let pdf = page(letters, certificate).expect("is written");
         let document = Document::load_mem(&pdf).expect("is a PDF");
         assert_eq!(document.get_pages().len(), 1);
-        document.extract_text(&[1]).expect("has text")
+        let mut text = document.extract_text(&[1]).expect("has text");
+        let page = document.page_iter().next().expect("a page");
+        let content = document.get_page_content(page);
+        for operation in Content::decode(&content).expect("is read").operations {
+            for operand in operation.operands {
+                match operand {
+                    Object::Dictionary(marked) if marked.has(b"ActualText") => {
+                        let actual = marked.get(b"ActualText").expect("is there");
+                        text += &lopdf::decode_text_string(actual).expect("is text");
+                    }
+                    Object::String(glyphs, _) => assert_drawn(&glyphs),
+                    Object::Array(parts) => {
+                        let strings = parts.iter().filter_map(|part| part.as_str().ok());
+                        strings.for_each(assert_drawn);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        text
+    }
+
+    /// No glyph is the box that stands for a letter a font does not have.
+    fn assert_drawn(glyphs: &[u8]) {
+        assert!(glyphs.chunks(2).all(|glyph| glyph != [0, 0]), "{glyphs:?}");
     }
 
     #[test]
     fn the_page_can_be_read_back() {
-        let text = text(&certificate(
-            "Zoë Müller-O’Neil",
-            "Durable Workflows (part 1) \\ 2",
-        ));
+        let certificate = certificate("Zoë  Mu\u{308}ller-O’Neil", "Durable Workflows (part 1) \\ 2");
+        let text = text(&few(), &certificate);
         for part in [
             "Certificate of Completion",
             "Zoë Müller-O’Neil",
@@ -240,38 +254,60 @@ mod tests {
         assert!(!text.contains("Latin letters"));
     }
 
-    #[test]
-    fn names_in_other_letters_are_written_in_latin_ones_and_the_page_says_so() {
-        let text = text(&certificate("Анна Петрова", "数据库"));
-        assert!(
-            text.contains("Anna Petrova") && text.contains("Latin letters"),
-            "{text}"
-        );
+    #[tokio::test]
+    async fn every_script_prints() {
+        let letters = all().await;
+        for (name, title) in [
+            ("Łukasz Żyła", "Îmbunătățire"),
+            ("Nguyễn Thị Minh Khai", "Ἀθηνᾶ Παπαδοπούλου"),
+            ("Анна Петрова", "Основи баз даних"),
+            ("مُحَمَّد عبد الله", "دوره فارسی و اردو کورس"),
+            ("דוד בן־גוריון", "Շտեմարաններ მონაცემები"),
+            ("प्रिया शर्मा", "ডেটাবেস ਡਾਟਾਬੇਸ ડેટાબેઝ"),
+            ("தமிழ்ச்செல்வி", "డేటాబేస్ ಡೇಟಾಬೇಸ್ ഡാറ്റാബേസ് දත්ත ଡାଟାବେସ"),
+            ("สมชาย ใจดี", "ຖານຂໍ້ມູນ មូលដ្ឋានទិន្នន័យ ဒေတာဘေ့စ်"),
+            ("王小明", "資料庫入門"),
+            ("김철수", "데이터베이스 입문"),
+            ("山田 花子", "データベース入門"),
+            ("አበበ ቢቂላ", "Łukasz علي 3 王 🎓"),
+        ] {
+            let text = text(&letters, &certificate(name, title));
+            let lost: String = format!("{name}{title}")
+                .chars()
+                .filter(|c| !text.contains(*c))
+                .collect();
+            assert!(lost.is_empty(), "{name}, {title}: {lost} not in {text}");
+            assert!(!text.contains("Latin letters"), "{name}, {title}");
+        }
     }
 
     #[test]
-    fn whatever_the_length_lines_stay_within_their_band() {
+    fn without_their_fonts_names_are_written_in_latin_letters_and_the_page_says_so() {
+        let text = text(&few(), &certificate("Анна 王小明", "数据库 א"));
+        for part in ["Анна", "Wang Xiao Ming", "Shu Ju Ku", "א", "Latin letters"] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_the_length_lines_stay_within_their_band() {
+        let letters = all().await;
         for name in [
             "",
             "i",
-            &"W".repeat(300),
+            &"W".repeat(150),
             &"word ".repeat(60),
-            &"W".repeat(9_000),
+            &"王".repeat(200),
+            &"ใจดี".repeat(50),
+            &"محمد ".repeat(50),
             "Jo Li",
         ] {
-            let (size, lines) = fit(&TIMES, 42.0, 88.0, &encode(name).codes);
-            assert!((SMALLEST..=42.0).contains(&size) && size * LEADING * lines.len() as f32 <= 88.0);
-            for line in lines {
-                assert!(TIMES.width(&line, size) <= LINE, "{name} at {size}");
-            }
-            text(&certificate(name, &"Ein sehr langer Titel ".repeat(9)));
+            let lines = fit(&letters, 42.0, 88.0, name);
+            assert!(lines.height() <= 88.0 && lines.width() <= LINE, "{name}");
+            text(&letters, &certificate(name, &"Ein sehr langer Titel ".repeat(9)));
         }
-        assert_eq!(fit(&TIMES, 42.0, 88.0, b"Jo Li"), (42.0, vec![b"Jo Li".to_vec()]));
-    }
-
-    #[test]
-    fn widths_are_those_of_the_fonts() {
-        assert_eq!(HELVETICA.width(b"Hello", 1_000.0), 2_278.0);
-        assert_eq!(TIMES.width(b"\xc4", 1_000.0), 722.0);
+        // What is too long even for the smallest letters is cut.
+        assert!(fit(&letters, 42.0, 88.0, &"W".repeat(2_000)).height() > 88.0);
+        text(&letters, &certificate(&"W".repeat(2_000), ""));
     }
 }

@@ -1,16 +1,8 @@
-//! The progress service on a real PostgreSQL, with the three services it asks as a few lines each.
+//! The progress service on a real PostgreSQL, with the three services it asks next door.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::sync::MutexGuard;
 
-use axum::{
-    Router,
-    extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
-    routing::post,
-};
+use axum::Router;
 use serde_json::Value;
 use smartcourse_platform::{
     Error,
@@ -22,122 +14,27 @@ use smartcourse_progress::{Dependencies, Republished};
 use smartcourse_proto::{
     catalogue::Key,
     common::{EpochRef, VersionRef},
-    course::{
-        Content, Course, CourseStatus, GetContentRequest, GetCourseRequest, Lesson, LessonContent,
-        LessonType, Manifest, ManifestRequest, Module, Quiz,
-    },
-    enrollment::{Access, AccessRequest},
+    course::{Content, Lesson, LessonContent, LessonType, Module, Quiz},
+    enrollment::Access,
     events::{CoursePublished, EnrollmentDropped},
     ids::UserId,
     progress::{progress_service_client::ProgressServiceClient, *},
-    user::{GetUserRequest, Role, User},
+    user::Role,
 };
 use smartcourse_tests::engines::event_log::postgres::{deliver_batch, place};
 use sqlx::PgPool;
-use tonic::{Response, Status, server::Grpc, service::Routes};
-use tonic_prost::ProstCodec;
+use tonic::service::Routes;
+
+use crate::neighbours::{Neighbours, Shared, Turn, next_door};
 
 /// The one course.
 pub(crate) const COURSE: i64 = 7;
+
 /// Its instructor.
 pub(crate) const OWNER: i64 = 1;
+
 /// A user no fake knows.
 pub(crate) const STRANGER: i64 = 99;
-
-/// What the services next door would answer.
-#[derive(Default)]
-pub(crate) struct Neighbours {
-    pub(crate) published: Option<i32>,
-    pub(crate) access: HashMap<i64, Access>,
-    /// Who is still enrolled once a drop under way has ended, where that differs from `access`.
-    settled: HashMap<i64, bool>,
-    versions: Vec<Content>,
-}
-
-impl Neighbours {
-    fn content(&self, version: i32) -> Result<Content, Status> {
-        let found = self.versions.iter().find(|content| content.version == version);
-        found.cloned().ok_or_else(|| Status::not_found("no such version"))
-    }
-}
-
-type Shared = Arc<Mutex<Neighbours>>;
-
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
-/// Answers when no drop is under way.
-async fn wait(State(turn): State<Turn>, request: Request, next: Next) -> axum::response::Response {
-    let _turn = turn.lock().await;
-    next.run(request).await
-}
-
-/// A unary method as a route.
-fn unary<Q, A>(
-    neighbours: &Shared,
-    answer: fn(&Neighbours, Q) -> Result<A, Status>,
-) -> axum::routing::MethodRouter
-where
-    Q: prost::Message + Default + Send + 'static,
-    A: prost::Message + Default + Send + 'static,
-{
-    let neighbours = Arc::clone(neighbours);
-    post(async move |request: Request| {
-        let service = tower::service_fn(move |request: tonic::Request<Q>| {
-            let reply = answer(&neighbours.lock().expect("not poisoned"), request.into_inner());
-            async move { reply.map(Response::new) }
-        });
-        Grpc::new(ProstCodec::default()).unary(service, request).await
-    })
-}
-
-fn get_course(next: &Neighbours, request: GetCourseRequest) -> Result<Course, Status> {
-    let status = if next.published.is_some() {
-        CourseStatus::Published
-    } else {
-        CourseStatus::Draft
-    };
-    (request.id == COURSE)
-        .then(|| Course {
-            id: COURSE,
-            title: "Durable Workflows".to_owned(),
-            instructor_id: OWNER,
-            status: status.into(),
-            published_version: next.published,
-            ..Course::default()
-        })
-        .ok_or_else(|| Status::not_found("no such course"))
-}
-
-fn get_content(next: &Neighbours, request: GetContentRequest) -> Result<Content, Status> {
-    next.content(request.version.unwrap_or_default())
-}
-
-fn get_manifest(next: &Neighbours, request: ManifestRequest) -> Result<Manifest, Status> {
-    Ok(Manifest {
-        content: Some(next.content(request.version)?),
-        ..Manifest::default()
-    })
-}
-
-fn get_access(next: &Neighbours, request: AccessRequest) -> Result<Access, Status> {
-    Ok(next.access.get(&request.user_id).copied().unwrap_or_default())
-}
-
-fn settle_access(next: &Neighbours, request: AccessRequest) -> Result<Access, Status> {
-    let access = get_access(next, request)?;
-    Ok(Access {
-        enrolled: *next.settled.get(&request.user_id).unwrap_or(&access.enrolled),
-        ..access
-    })
-}
-
-fn get_user(_: &Neighbours, request: GetUserRequest) -> Result<User, Status> {
-    Ok(User {
-        id: request.id,
-        full_name: format!("Learner {}", request.id),
-        ..User::default()
-    })
-}
 
 /// The service and everything around it.
 #[derive(Clone)]
@@ -157,26 +54,11 @@ impl House {
             .run(&pool)
             .await
             .expect("migrates");
-        let mut config = Config::load(&[], None, &[]).expect("the defaults are valid");
+        let mut config =
+            Config::load(&smartcourse_progress::config::CONFIG, None, &[]).expect("the defaults are valid");
         config.grpc.service_token = "a-token".into();
         let (neighbours, turn) = (Shared::default(), Turn::default());
-        let course = "/smartcourse.course.CourseService";
-        let next_door = Router::new()
-            .route(&format!("{course}/GetCourse"), unary(&neighbours, get_course))
-            .route(&format!("{course}/GetContent"), unary(&neighbours, get_content))
-            .route(&format!("{course}/GetManifest"), unary(&neighbours, get_manifest))
-            .route(
-                "/smartcourse.enrollment.EnrollmentService/GetAccess",
-                unary(&neighbours, get_access),
-            )
-            .route(
-                "/smartcourse.enrollment.EnrollmentService/SettleAccess",
-                unary(&neighbours, settle_access).layer(from_fn_with_state(Arc::clone(&turn), wait)),
-            )
-            .route(
-                "/smartcourse.user.UserService/GetUser",
-                unary(&neighbours, get_user),
-            );
+        let next_door = next_door(&neighbours, &turn);
         let way = |router: Router| {
             let local = LocalRouter::default();
             local.set(router).expect("is empty");

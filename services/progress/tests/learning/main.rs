@@ -3,5 +3,6 @@
 mod completing;
 mod house;
 mod leaving;
+mod neighbours;
 mod quizzes;
 mod republishing;

@@ -1,7 +1,7 @@
 //! Refresh tokens: opaque, single use, in families. A token that comes a second time was stolen or replayed, so its
 //! whole family ends.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use data_encoding::BASE64URL_NOPAD;
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{Error, Result, postgres, upkeep};
@@ -47,7 +47,7 @@ pub(crate) async fn start_family(tx: &mut PgConnection, user_id: UserId, seconds
 async fn add_token(tx: &mut PgConnection, family: Uuid, expires_at: OffsetDateTime) -> Result<String> {
     let mut bytes = [0_u8; 32];
     rand::rng().fill_bytes(&mut bytes);
-    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let token = BASE64URL_NOPAD.encode(&bytes);
     sqlx::query!(
         r#"insert into "user".refresh_tokens (token_hash, family_id, expires_at) values ($1, $2, $3)"#,
         digest(&token),

@@ -1,4 +1,4 @@
-//! A small shell that stops an engine when this process is gone.
+//! A small shell that stops a process of ours when we are gone.
 //!
 //! The kernel's parent-death signal would need unsafe code. A pipe does as well: the shell reads from one whose other
 //! end only this process holds, so that it meets the end of file when we end, be it by SIGKILL.
@@ -6,7 +6,7 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// `$1` is the engine's process id and `$2` a word of its command line, which tells it from a later process that
+/// `$1` is the process id and `$2` a word of its command line, which tells it from a later process that
 /// happens to have got the same id.
 const SCRIPT: &str = r#"
 cat >/dev/null
@@ -17,14 +17,14 @@ while [ "$n" -lt 80 ] && kill -0 "$1" 2>/dev/null; do sleep 0.25; n=$((n + 1)); 
 kill -KILL "$1" 2>/dev/null
 "#;
 
-/// The watchdog of one engine.
+/// The watchdog of one process.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     shell: Child,
 }
 
 impl Watchdog {
-    /// Starts watching; `marker` is a word of the engine's command line.
+    /// Starts watching; `marker` is a word of the process's command line.
     pub(super) fn start(pid: u32, marker: &str) -> std::io::Result<Self> {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", SCRIPT, "smartcourse-watchdog", &pid.to_string(), marker]);
@@ -41,10 +41,10 @@ impl Watchdog {
 }
 
 impl Drop for Watchdog {
-    /// Lets the watchdog go; if its engine still runs, that is stopped by it now.
+    /// Lets the watchdog go; if its process still runs, that is stopped by it now.
     fn drop(&mut self) {
         drop(self.shell.stdin.take());
-        // Without an engine it ends at once. With one it takes longer than a drop may wait for.
+        // Without a process it ends at once. With one it takes longer than a drop may wait for.
         for _ in 0..20 {
             if !matches!(self.shell.try_wait(), Ok(None)) {
                 return;

@@ -1,4 +1,4 @@
-//! Engines left over from an owner that was killed together with its watchdog.
+//! Processes left over from an owner that was killed together with its watchdog.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::child::Escalation;
+use super::Escalation;
 use crate::wait::{Check, wait_until};
 
 /// Whether process `pid` is alive and has `marker` in its command line. Process ids are reused, so the id alone does
 /// not tell; a zombie has no command line and counts as gone.
-pub(super) fn is_engine(pid: u32, marker: &str) -> bool {
+fn is_ours(pid: u32, marker: &str) -> bool {
     command_line(pid).is_some_and(|line| line.contains(marker))
 }
 
@@ -27,12 +27,12 @@ fn command_line(pid: u32) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Stops the engine process `pid` if it is one, with SIGKILL as the last resort.
-pub(super) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalation) -> anyhow::Result<()> {
-    if !is_engine(pid, marker) {
+/// Stops the process `pid` if it is the one that is meant, with SIGKILL as the last resort.
+pub(crate) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalation) -> anyhow::Result<()> {
+    if !is_ours(pid, marker) {
         return Ok(());
     }
-    tracing::info!(engine = name, pid, "stopping what a killed run left behind");
+    tracing::info!(process = name, pid, "stopping what a killed run left behind");
     let last = [(Signal::KILL, Duration::from_secs(10))];
     let mut outcome = Ok(());
     for (signal, patience) in escalation.iter().chain(&last) {
@@ -41,7 +41,7 @@ pub(super) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalat
             let _gone = kill_process(pid, *signal);
         }
         let look = || async {
-            let alive = is_engine(pid, marker);
+            let alive = is_ours(pid, marker);
             Ok(if alive {
                 Check::NotYet(format!("process {pid} is alive"))
             } else {

@@ -1,0 +1,74 @@
+//! Lessons whose text cannot be had.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
+use smartcourse_tests::{Layout, World};
+
+use crate::{LESSONS, TRANSCRIPT, executable};
+
+/// The first bytes of an MP4 file: enough to be taken for one.
+const MP4: &[u8] = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lesson_without_text_is_a_warning_and_a_course_without_any_fails() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    let video = instructor.upload(course, "clip.mp4", MP4).await?.expect(201)?;
+    let broken = instructor
+        .upload(course, "broken.pdf", b"%PDF-1.7\ntruncated")
+        .await?
+        .expect(201)?;
+    let text = json!({"id": "l1", "title": "Sagas", "type": "text", "content": {"markdown": LESSONS[0].1}});
+    let film = json!({"id": "l2", "title": "Film", "type": "video", "content": {"asset_id": video["id"]}});
+    let pdf = json!({"id": "l3", "title": "Torn", "type": "pdf", "content": {"asset_id": broken["id"]}});
+    instructor
+        .put_lessons(course, &[text, film.clone(), pdf.clone()])
+        .await?
+        .expect(200)?;
+    let status = instructor.publish(course).await?;
+    ensure!(status["state"] == "completed", "{status}");
+    let mut codes: Vec<&str> = status["warnings"]
+        .as_array()
+        .context("warnings")?
+        .iter()
+        .filter_map(|warning| warning["code"].as_str())
+        .collect();
+    codes.sort_unstable();
+    ensure!(codes == ["needs_transcript", "pdf_damaged"], "{status}");
+    ensure!(instructor.get(&format!("/courses/{course}")).await?.expect(200)?["ai_ready"] == false);
+
+    let hopeless = instructor.course(&[]).await?;
+    let video = instructor.upload(hopeless, "clip.mp4", MP4).await?.expect(201)?;
+    let film = json!({"id": "l1", "title": "Film", "type": "video", "content": {"asset_id": video["id"]}});
+    instructor.put_lessons(hopeless, &[film]).await?.expect(200)?;
+    let status = instructor.publish(hopeless).await?;
+    ensure!(
+        status["state"] == "failed" && status["error"]["code"] == "no_usable_lesson",
+        "{status}"
+    );
+
+    // With its transcript the film is as good as a text.
+    let transcript = instructor
+        .upload(hopeless, "clip.vtt", TRANSCRIPT)
+        .await?
+        .expect(201)?;
+    let content = json!({"asset_id": video["id"], "transcript_asset_id": transcript["id"]});
+    instructor
+        .put_lessons(
+            hopeless,
+            &[json!({"id": "l1", "title": "Film", "type": "video", "content": content})],
+        )
+        .await?
+        .expect(200)?;
+    ensure!(instructor.publish(hopeless).await?["warnings"] == json!([]));
+    let answer = instructor
+        .post(
+            &format!("/courses/{hopeless}/ask"),
+            &json!({"question": "Must workflow code be deterministic?"}),
+        )
+        .await?
+        .expect(200)?;
+    ensure!(answer["citations"][0]["start_seconds"].is_number(), "{answer}");
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The Temporal server of a world.
+
+use anyhow::{Context as _, Result};
+use smartcourse_launcher::{TemporalOptions, TemporalServer};
+
+use crate::world::World;
+
+impl World {
+    /// Starts the Temporal server, on its old data and ports when there was one.
+    ///
+    /// # Errors
+    /// When it does not answer in time.
+    pub async fn start_temporal(&mut self) -> Result<()> {
+        let options = TemporalOptions {
+            ports: Some(self.temporal_ports),
+            ..TemporalOptions::default()
+        };
+        self.temporal = Some(TemporalServer::start(&self.temporal_bin, &self.data_dir()?, options).await?);
+        Ok(())
+    }
+
+    /// Stops the Temporal server.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop_temporal(&mut self) -> Result<()> {
+        match self.temporal.take() {
+            Some(temporal) => temporal.process.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Removes everything the stopped Temporal server knew.
+    ///
+    /// # Errors
+    /// When the files cannot be removed.
+    pub fn lose_temporal_data(&self) -> Result<()> {
+        std::fs::remove_dir_all(self.data_dir()?.root().join("temporal")).context("no Temporal data to lose")
+    }
+
+    /// Starts the workflow of an enrollment as any other service would.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn start_enrollment(&self, course: i64, user: i64) -> Result<String> {
+        self.temporal_cli(&[
+            "workflow",
+            "start",
+            "--type",
+            "Enrollment",
+            "--task-queue",
+            "smartcourse",
+            "-w",
+            &format!("enroll-{course}-{user}"),
+            "-i",
+            &format!("{{\"course_id\":{course},\"user_id\":{user}}}"),
+        ])
+    }
+
+    /// Runs the `temporal` command against this world's server.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub fn temporal_cli(&self, args: &[&str]) -> Result<String> {
+        let output = std::process::Command::new(&self.temporal_bin)
+            .args(args)
+            .args([
+                "--address",
+                &format!("127.0.0.1:{}", self.temporal_ports.frontend),
+            ])
+            .output()?;
+        anyhow::ensure!(
+            output.status.success(),
+            "temporal {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// `host:port` of the Temporal frontend.
+    pub fn temporal_address(&self) -> String {
+        format!("127.0.0.1:{}", self.temporal_ports.frontend)
+    }
+}
