@@ -13,6 +13,7 @@
 pub mod catalogue;
 pub mod ids;
 pub mod json;
+#[cfg(feature = "grpc")]
 pub mod stubs;
 
 macro_rules! generated {
