@@ -62,6 +62,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             progress: host.channel(Name::Progress)?,
             notification: host.channel(Name::Notification)?,
             analytics: host.channel(Name::Analytics)?,
+            operations: host.channel(Name::Operations)?,
         });
         let app = smartcourse_gateway::router(&config, stubs, engines.rate_limits(), life.clone());
         let listener = listen(&config.gateway.listen).await?;

@@ -32,6 +32,8 @@ pub(crate) enum Name {
     Notification,
     /// Numbers from the event log.
     Analytics,
+    /// Failed events, given-up tasks and workflows.
+    Operations,
     /// The public face.
     Gateway,
 }
@@ -49,6 +51,7 @@ impl Name {
             Self::Progress => &grpc.progress,
             Self::Notification => &grpc.notification,
             Self::Analytics => &grpc.analytics,
+            Self::Operations => &grpc.operations,
             Self::Gateway => &config.gateway.listen,
         }
     }
@@ -63,6 +66,7 @@ impl Name {
             Self::Progress => smartcourse_progress::NAME,
             Self::Notification => smartcourse_notification::NAME,
             Self::Analytics => smartcourse_analytics::NAME,
+            Self::Operations => smartcourse_operations::NAME,
             Self::Gateway => "smartcourse.gateway",
         }
     }
@@ -161,8 +165,14 @@ impl<'a> ServiceHost<'a> {
                 config,
                 pool("analytics")?,
                 self.channel(Name::Course)?,
-                self.engines.workflows(),
             )),
+            Name::Operations => routes.add_service(smartcourse_operations::service(
+                config,
+                pool("operations")?,
+                smartcourse_operations::Dependencies {
+                    workflows: self.engines.workflows(),
+                },
+            )?),
             Name::Gateway => routes,
         })
     }

@@ -11,7 +11,7 @@ use smartcourse_workflows::{
 };
 
 /// Which crates of ours each room may use. Nothing else may.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("proto", &[]),
     ("minilm", &[]),
     ("text", &[]),
@@ -27,6 +27,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("progress", &["proto", "platform"]),
     ("notification", &["proto", "platform"]),
     ("analytics", &["proto", "platform"]),
+    ("operations", &["proto", "platform"]),
     ("gateway", &["proto", "platform"]),
     ("activities", &["proto", "platform", "workflows"]),
     ("worker", &["proto", "platform", "workflows", "activities"]),
@@ -62,6 +63,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
             "progress",
             "notification",
             "analytics",
+            "operations",
             "gateway",
         ],
     ),

@@ -74,6 +74,8 @@ pub struct Grpc {
     pub notification: String,
     /// Address of the analytics service.
     pub analytics: String,
+    /// Address of the operations service.
+    pub operations: String,
     /// Seconds before a call is given up.
     pub timeout_seconds: u64,
 }
@@ -321,6 +323,7 @@ impl Config {
             ("grpc.progress", &grpc.progress),
             ("grpc.notification", &grpc.notification),
             ("grpc.analytics", &grpc.analytics),
+            ("grpc.operations", &grpc.operations),
         ];
         if !self.telemetry.metrics_listen.is_empty() {
             all.push(("telemetry.metrics_listen", &self.telemetry.metrics_listen));

@@ -8,7 +8,7 @@ use axum::{extract::State, middleware::Next, response::IntoResponse};
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
 use tokio::net::TcpListener;
-use tonic::{Request, Status, service::Routes};
+use tonic::{Request, Response, Status, service::Routes};
 use tracing::Instrument;
 
 use crate::{
@@ -168,6 +168,17 @@ impl Actor {
 pub fn from_workflow<T>(request: Request<T>) -> Result<T> {
     Actor::of(&request).require_service()?;
     Ok(request.into_inner())
+}
+
+/// What a method of a service answers.
+pub type Reply<T> = std::result::Result<Response<T>, Status>;
+
+/// The answer of an operation, as its caller gets it.
+///
+/// # Errors
+/// That of the operation, as a status.
+pub fn reply<T>(result: Result<T>) -> Reply<T> {
+    result.map(Response::new).map_err(Status::from)
 }
 
 /// Serves until the process stops, then finishes what is in flight.

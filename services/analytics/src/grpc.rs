@@ -4,20 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
     Error,
-    config::{self, Config},
+    config::Config,
     error::codes,
     grpc::{Actor, Transport},
     page,
-    ports::workflows::Workflows,
-    upkeep,
 };
 use smartcourse_proto::{
     analytics::{
-        AwaitAnalyticsRequest, AwaitedAnalytics, CourseNumbers, FailedEventPage, FailedEventsRequest,
-        FailedTaskPage, FailedTasksRequest, InstructorNumbers, PlatformNumbers, Popular, PopularRequest,
-        ReplayEventRequest, ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportFile, ReportRef,
-        RequestReportRequest, StudentNumbers, SubjectRequest, Trends, TrendsRequest, WorkflowRunPage,
-        WorkflowRunsRequest, analytics_service_server::AnalyticsService,
+        AwaitAnalyticsRequest, AwaitedAnalytics, CourseNumbers, InstructorNumbers, PlatformNumbers, Popular,
+        PopularRequest, Report, ReportFile, ReportRef, RequestReportRequest, StudentNumbers, SubjectRequest,
+        Trends, TrendsRequest, analytics_service_server::AnalyticsService,
     },
     common::Swept,
     course::GetCourseRequest,
@@ -27,32 +23,23 @@ use smartcourse_proto::{
 use sqlx::PgPool;
 use tonic::{Request, Response, Status};
 
-use crate::{awaiting::Counted, numbers, operations, report, trends};
+use crate::{awaiting::Counted, numbers, report, trends};
 
 /// The service.
 pub struct Api {
     pool: PgPool,
     course: CourseStub<Transport>,
     counted: Arc<Counted>,
-    workflows: Arc<dyn Workflows>,
-    temporal: config::Temporal,
-    keep: config::Upkeep,
+    keep_reports: Duration,
 }
 
 impl Api {
-    pub(crate) fn new(
-        pool: PgPool,
-        course: CourseStub<Transport>,
-        workflows: Arc<dyn Workflows>,
-        config: &Config,
-    ) -> Self {
+    pub(crate) fn new(pool: PgPool, course: CourseStub<Transport>, config: &Config) -> Self {
         Self {
             counted: Arc::new(Counted::new(pool.clone())),
             pool,
             course,
-            workflows,
-            temporal: config.temporal.clone(),
-            keep: config.upkeep,
+            keep_reports: config.upkeep.keep_reports(),
         }
     }
 }
@@ -152,63 +139,10 @@ impl AnalyticsService for Api {
         ))
     }
 
-    async fn list_failed_events(
-        &self,
-        request: Request<FailedEventsRequest>,
-    ) -> Result<Response<FailedEventPage>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::failed_events(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn replay_event(
-        &self,
-        request: Request<ReplayEventRequest>,
-    ) -> Result<Response<ReplayedEvent>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::replay_event(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn list_failed_tasks(
-        &self,
-        request: Request<FailedTasksRequest>,
-    ) -> Result<Response<FailedTaskPage>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::failed_tasks(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn replay_task(
-        &self,
-        request: Request<ReplayTaskRequest>,
-    ) -> Result<Response<ReplayedTask>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::replay_task(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
     async fn sweep(&self, request: Request<()>) -> Result<Response<Swept>, Status> {
         Actor::of(&request).require_service()?;
-        let settled = upkeep::sweep(&self.pool, self.keep.keep()).await?;
-        let reports = report::sweep(&self.pool, self.keep.keep_reports()).await?;
-        Ok(Response::new(Swept {
-            removed: settled + reports,
-        }))
-    }
-
-    async fn list_workflow_runs(
-        &self,
-        request: Request<WorkflowRunsRequest>,
-    ) -> Result<Response<WorkflowRunPage>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::workflow_runs(self.workflows.as_ref(), &self.temporal, request.into_inner()).await?,
-        ))
+        let removed = report::sweep(&self.pool, self.keep_reports).await?;
+        Ok(Response::new(Swept { removed }))
     }
 
     async fn await_analytics(

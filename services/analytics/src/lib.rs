@@ -9,19 +9,15 @@
 //! | [`numbers`], [`trends`] | every metric, defined in one place |
 //! | [`awaiting`] | waiting until an event is counted |
 //! | [`report`] | the CSV report as a background task |
-//! | [`operations`] | events nobody could take, tasks that were given up, and workflows, for administrators |
 //! | [`rebuild`] | everything from the log, compared with what was there |
 
 mod awaiting;
 mod counter;
 mod grpc;
 mod numbers;
-mod operations;
 mod rebuild;
 mod report;
 mod trends;
-
-use std::sync::Arc;
 
 pub use counter::{Counter, GROUP};
 pub use grpc::Api;
@@ -30,7 +26,6 @@ pub use report::Reports;
 use smartcourse_platform::{
     config::Config,
     grpc::{MAX_MESSAGE, Transport},
-    ports::workflows::Workflows,
     postgres,
 };
 use smartcourse_proto::{
@@ -48,13 +43,8 @@ pub fn migrator() -> Migrator {
 }
 
 /// The gRPC server of this service; `course` leads to the course service, which knows the owners of courses.
-pub fn service(
-    config: &Config,
-    pool: PgPool,
-    course: Transport,
-    workflows: Arc<dyn Workflows>,
-) -> AnalyticsServiceServer<Api> {
-    AnalyticsServiceServer::new(Api::new(pool, CourseStub::new(course), workflows, config))
+pub fn service(config: &Config, pool: PgPool, course: Transport) -> AnalyticsServiceServer<Api> {
+    AnalyticsServiceServer::new(Api::new(pool, CourseStub::new(course), config))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE)
 }

@@ -43,6 +43,7 @@ fn gateway(change: impl FnOnce(&mut Config)) -> (Router, Seen) {
         progress: to(),
         notification: to(),
         analytics: to(),
+        operations: to(),
     });
     (
         router(
@@ -242,7 +243,7 @@ async fn readiness_names_what_is_down() {
     assert_eq!(answer.headers()["x-request-id"], "mine");
     let (status, problem) = problem(answer).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(problem["down"].as_array().map(Vec::len), Some(8));
+    assert_eq!(problem["down"].as_array().map(Vec::len), Some(9));
 }
 
 #[tokio::test]
