@@ -12,7 +12,7 @@ use temporalio_workflow::{ActivityOptions, WorkflowContext, WorkflowResult, Work
 
 use crate::{
     Cause,
-    activities::{RequestReport, SweepContent, SweepReports, SweepSettled, SweepTokens},
+    activities::{RequestReport, SweepContent, SweepDocuments, SweepReports, SweepSettled, SweepTokens},
     contract::Activity,
     policy::Settings,
 };
@@ -42,7 +42,7 @@ pub const SCHEDULES: [Schedule; 2] = [
         id: "clean-up",
         workflow_type: "CleanUp",
         cron: "45 * * * *",
-        summary: "Remove old versions, unconfirmed uploads, expired tokens, old reports and settled rows",
+        summary: "Remove old versions, late writes, unconfirmed uploads, expired tokens, old reports and settled rows",
     },
 ];
 
@@ -53,6 +53,9 @@ pub struct Swept {
     pub versions: u64,
     /// Expired refresh tokens.
     pub tokens: u64,
+    /// Discarded versions and deleted courses that were gone over for late writes.
+    #[serde(default)]
+    pub documents: u64,
     /// Old reports.
     #[serde(default)]
     pub reports: u64,
@@ -99,14 +102,16 @@ impl CleanUp {
         let quick = |what: &str| settings.quick(what.to_owned(), &token);
         let long = |what: &str| settings.long(what.to_owned(), &token);
         let tokens = quick("Remove expired tokens");
-        let reports = long("Remove old reports");
+        let reports = quick("Remove old reports");
         let settled = long("Remove settled rows");
+        let documents = long("Remove late writes of discarded versions and deleted courses");
         let content = long("Remove old versions and broken uploads");
         let swept = Swept {
             tokens: parts.sweep(ctx, SweepTokens, tokens).await?,
             reports: parts.sweep(ctx, SweepReports, reports).await?,
             settled: parts.sweep(ctx, SweepSettled, settled).await?,
             // Last: an engine that hangs costs every try its whole time.
+            documents: parts.sweep(ctx, SweepDocuments, documents).await?,
             versions: parts.sweep(ctx, SweepContent, content).await?,
         };
         parts.finish(swept)
@@ -152,8 +157,8 @@ impl Parts {
             .into_iter()
             .map(|(part, cause)| format!("{part}: {}", cause.message));
         let removed = format!(
-            "removed were {} versions and uploads, {} tokens, {} reports, {} settled rows",
-            swept.versions, swept.tokens, swept.reports, swept.settled
+            "removed were {} versions and uploads, {} discarded versions and deleted courses, {} tokens, {} reports, {} settled rows",
+            swept.versions, swept.documents, swept.tokens, swept.reports, swept.settled
         );
         let message = format!("{}; {removed}", causes.collect::<Vec<_>>().join("; "));
         Err(Cause::new(&code, message).into_termination())

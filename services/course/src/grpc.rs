@@ -7,7 +7,7 @@ use smartcourse_platform::{
     unbroken,
 };
 use smartcourse_proto::{
-    common::VersionRef,
+    common::{Swept, VersionRef},
     course::{course_service_server::CourseService, *},
 };
 use tonic::{Request, Response, Status};
@@ -131,6 +131,10 @@ impl CourseService for Api {
     }
     async fn finish_attempt(&self, request: Request<FinishAttemptRequest>) -> Reply<()> {
         reply(ops::attempts::finish(&self.0, from_workflow(request)?).await)
+    }
+    async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
+        from_workflow(request)?;
+        reply(ops::sweep::sweep(&self.0).await)
     }
     async fn report_worker(&self, request: Request<ReportWorkerRequest>) -> Reply<()> {
         reply(ops::workers::report(&self.0, from_workflow(request)?).await)

@@ -16,6 +16,11 @@ use crate::State;
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`).
 pub(crate) const CONTENT: &str = "course.content";
 
+/// Prefix of the documents of a course.
+pub(crate) fn course_prefix(course_id: i64) -> String {
+    format!("{course_id}/")
+}
+
 /// Key of a new draft of a course.
 pub(crate) fn draft_key(course_id: i64) -> String {
     format!("{course_id}/d-{}", uuid::Uuid::now_v7().simple())
@@ -24,6 +29,11 @@ pub(crate) fn draft_key(course_id: i64) -> String {
 /// Key of a saved version.
 pub(crate) fn version_key(course_id: i64, version: i32) -> String {
     format!("{course_id}/v{version}")
+}
+
+/// Scope of the open writes of a course.
+pub(crate) fn scope(course_id: i64) -> String {
+    format!("course/{course_id}")
 }
 
 /// A row of `course.courses`.
