@@ -18,7 +18,7 @@ use smartcourse_proto::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::PageQuery;
+use super::page::PageQuery;
 use crate::{
     auth::SignedIn,
     edge::{IdempotencyKey, Json, PathOf, Query},

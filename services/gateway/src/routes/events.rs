@@ -6,7 +6,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{
-        IntoResponse, Response, Sse,
+        IntoResponse, Response,
         sse::{Event, KeepAlive},
     },
 };
@@ -16,6 +16,7 @@ use smartcourse_proto::course::{GetCourseRequest, PublishState, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::sse::{self, problem};
 use crate::{
     access,
     auth::SignedIn,
@@ -73,11 +74,7 @@ pub(crate) async fn follow(
         course_id: id.0,
     };
     let stream = events(app, reader, place, first, seen);
-    let mut response = Sse::new(stream)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
-    super::ask::do_not_buffer(response.headers_mut());
-    Ok(response)
+    Ok(sse::stream(stream, KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 fn event_id(status: &PublishStatus) -> i64 {
@@ -171,11 +168,4 @@ fn event(status: &PublishStatus, id: i64) -> Event {
         Ok(event) => event,
         Err(error) => problem(&Error::internal("a status could not be written").because(error)),
     }
-}
-
-/// An `error` event with the problem document.
-pub(crate) fn problem(error: &Error) -> Event {
-    Event::default()
-        .event("error")
-        .data(error.to_problem().to_string())
 }
