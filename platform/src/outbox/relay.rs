@@ -9,7 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{CHANNEL, Start, StartOptions};
+use super::CHANNEL;
 use crate::{
     error::{Error, Result, codes},
     fault,
@@ -17,7 +17,7 @@ use crate::{
     ports::{
         event_log::{EventLog, Moved},
         task_dispatch::TaskDispatch,
-        workflows::Workflows,
+        workflows::{Start, StartOptions, Workflows},
     },
     postgres,
     waker::Waker,

@@ -31,7 +31,7 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::Limits;
+use super::limits::Limits;
 use crate::lifecycle::Lifecycle;
 
 /// How long a connection without a request is kept while the process stops.

@@ -8,7 +8,8 @@ use smartcourse_platform::{
     fault,
     grpc::Actor,
     idempotency::IdempotencyKey,
-    outbox::{self, AfterCompletion, Start, StartOptions},
+    outbox,
+    ports::workflows::{AfterCompletion, Start, StartOptions},
     postgres,
 };
 use smartcourse_proto::{

@@ -7,7 +7,8 @@ use smartcourse_platform::{
     error::codes,
     fault,
     grpc::Actor,
-    outbox::{self, Start, StartOptions},
+    outbox,
+    ports::workflows::{Start, StartOptions},
     postgres::{self, OnConstraint},
 };
 use smartcourse_proto::course::PublishAccepted;
