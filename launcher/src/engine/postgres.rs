@@ -64,7 +64,7 @@ impl Postgres {
                 ESCALATION,
             )?;
             match wait_until("PostgreSQL accepting connections", START_DEADLINE, || {
-                look(&cluster, &engine)
+                check(&cluster, &engine)
             })
             .await
             {
@@ -131,7 +131,7 @@ fn command(cluster: &Cluster, bins: &PostgresBinaries, port: u16) -> Command {
 }
 
 /// `postmaster.pid` says how far the server is, in its eighth line; `pg_ctl` waits by it as well.
-async fn look(cluster: &Cluster, engine: &Engine) -> anyhow::Result<Check<()>> {
+async fn check(cluster: &Cluster, engine: &Engine) -> anyhow::Result<Check<()>> {
     engine.ensure_running()?;
     let text = std::fs::read_to_string(cluster.data().join("postmaster.pid")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();

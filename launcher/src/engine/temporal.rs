@@ -109,7 +109,7 @@ impl TemporalServer {
 
         let address = format!("127.0.0.1:{frontend}");
         wait_until("the Temporal server to serve", START_DEADLINE, || {
-            look(bin, &address, frontend, &engine)
+            check(bin, &address, frontend, &engine)
         })
         .await
         .with_context(|| format!("see {}", dir.logs().join("temporal.log").display()))?;
@@ -215,7 +215,7 @@ fn command(
     command
 }
 
-async fn look(bin: &Path, address: &str, port: u16, engine: &Engine) -> anyhow::Result<Check<()>> {
+async fn check(bin: &Path, address: &str, port: u16, engine: &Engine) -> anyhow::Result<Check<()>> {
     engine.ensure_running()?;
     if port_is_free(port) {
         return Ok(Check::NotYet(format!("nobody listens on {address}")));

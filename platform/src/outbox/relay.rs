@@ -62,7 +62,7 @@ pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecyc
 /// Does rounds of work until the process stops; a full round is followed by the next at once.
 async fn work<F: Future<Output = Result<Moved>>>(mut waker: Waker, round: impl Fn() -> F) {
     while !waker.is_over() {
-        waker.look();
+        waker.reset();
         match round().await {
             Ok(moved) if moved.more => continue,
             Ok(_) => {}

@@ -1,6 +1,6 @@
 //! Waiting until an event is counted.
 //!
-//! Those who wait at the same time share their looks, so that a rush of enrollments costs the database no more than one.
+//! Those who wait at the same time share their queries, so that a rush of enrollments costs the database no more than one.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,20 +11,20 @@ use uuid::Uuid;
 
 use crate::counter::GROUP;
 
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(25);
+/// Pause between two polls.
+const POLL: Duration = Duration::from_millis(25);
 
 /// What the group has taken.
 pub(crate) struct Counted {
     pool: PgPool,
-    looks: Batch<Uuid, bool>,
+    queries: Batch<Uuid, bool>,
 }
 
 impl Counted {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self {
             pool,
-            looks: Batch::default(),
+            queries: Batch::default(),
         }
     }
 
@@ -35,13 +35,13 @@ impl Counted {
             .map_err(|_| Error::new(&codes::VALIDATION_FAILED, "event_id is not an id"))?;
         let deadline = Instant::now() + wait;
         loop {
-            if let Some(counted) = self.looks.read(id, |ids| self.taken(ids)).await? {
+            if let Some(counted) = self.queries.read(id, |ids| self.taken(ids)).await? {
                 return Ok(counted);
             }
             if Instant::now() >= deadline {
                 return Ok(false);
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 
