@@ -16,7 +16,7 @@ use smartcourse_proto::{
         Trends, TrendsRequest, analytics_service_server::AnalyticsService,
     },
     common::Swept,
-    course::GetCourseRequest,
+    course::CourseRef,
     ids::UserId,
     stubs::CourseStub,
 };
@@ -68,10 +68,7 @@ impl AnalyticsService for Api {
         }
         let id = request.into_inner().id;
         // Asked as the caller: a draft of somebody else's does not exist.
-        let course = self
-            .course
-            .get_course(actor.request(GetCourseRequest { id }))
-            .await?;
+        let course = self.course.get_course(actor.request(CourseRef { id })).await?;
         actor.require_owner(UserId(course.instructor_id), || {
             Error::new(
                 &codes::FORBIDDEN,

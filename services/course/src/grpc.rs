@@ -34,7 +34,7 @@ impl CourseService for Api {
     async fn create_course(&self, request: Request<CreateCourseRequest>) -> Reply<Course> {
         reply(ops::courses::create(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-    async fn get_course(&self, request: Request<GetCourseRequest>) -> Reply<Course> {
+    async fn get_course(&self, request: Request<CourseRef>) -> Reply<Course> {
         reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
     async fn get_courses(&self, request: Request<GetCoursesRequest>) -> Reply<CourseList> {
@@ -79,19 +79,19 @@ impl CourseService for Api {
     async fn delete_lesson(&self, request: Request<DeletePartRequest>) -> Reply<()> {
         reply(ops::drafts::delete_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-    async fn publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishAccepted> {
+    async fn publish(&self, request: Request<CourseRef>) -> Reply<PublishAccepted> {
         reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
-    async fn get_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
+    async fn get_publish(&self, request: Request<CourseRef>) -> Reply<PublishStatus> {
         reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
     async fn list_publish_marks(&self, request: Request<PublishMarksRequest>) -> Reply<PublishMarks> {
         reply(ops::status::marks(&self.0, &from_workflow(request)?.course_ids).await)
     }
-    async fn cancel_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
+    async fn cancel_publish(&self, request: Request<CourseRef>) -> Reply<PublishStatus> {
         reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
-    async fn list_versions(&self, request: Request<GetCourseRequest>) -> Reply<VersionList> {
+    async fn list_versions(&self, request: Request<CourseRef>) -> Reply<VersionList> {
         reply(ops::versions::list(&self.0, Actor::of(&request), request.into_inner().id).await)
     }
     async fn restore(&self, request: Request<RestoreRequest>) -> Reply<PublishAccepted> {

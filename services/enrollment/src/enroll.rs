@@ -13,7 +13,7 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    course::{Course, CourseStatus, GetCourseRequest},
+    course::{Course, CourseRef, CourseStatus},
     enrollment::{EnrollRequest, Enrollment},
     events::EnrollmentCreated,
     user::Role,
@@ -88,7 +88,7 @@ fn student(actor: Actor, user_id: i64) -> Result<i64> {
 /// The course as it is now. It is read before the lock is taken: whoever waits for a seat waits for nothing else.
 pub(crate) async fn course(state: &State, id: i64) -> Result<Arc<Course>> {
     let read = async {
-        let request = Actor::Service.request(GetCourseRequest { id });
+        let request = Actor::Service.request(CourseRef { id });
         let course = state.course.get_course(request).await?;
         Ok(Arc::new(course))
     };

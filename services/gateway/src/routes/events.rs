@@ -12,7 +12,7 @@ use axum::{
 };
 use futures::Stream;
 use smartcourse_platform::{Error, Result, places::Place};
-use smartcourse_proto::course::{GetCourseRequest, PublishState, PublishStatus};
+use smartcourse_proto::course::{CourseRef, PublishState, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -57,7 +57,7 @@ pub(crate) async fn follow(
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
     let seen: i64 = seen.unwrap_or(0);
-    let request = actor.request(GetCourseRequest { id: id.0 });
+    let request = actor.request(CourseRef { id: id.0 });
     let first = app.stubs.course.get_publish(request).await?;
     let first = Arc::new(first);
     if has_ended(&first) && event_id(&first) <= seen {

@@ -8,7 +8,7 @@ use smartcourse_platform::{
     postgres::{self, Tx},
 };
 use smartcourse_proto::{
-    course::{Course, CourseStatus, GetCourseRequest, LessonType},
+    course::{Course, CourseRef, CourseStatus, LessonType},
     enrollment::{Access, AccessRequest},
     ids::UserId,
 };
@@ -107,7 +107,7 @@ pub(crate) async fn learner(state: &State, user: UserId, course_id: i64) -> Resu
 
 /// The course as it is now, whoever asks.
 pub(crate) async fn course(state: &State, id: i64) -> Result<Course> {
-    let request = Actor::Service.request(GetCourseRequest { id });
+    let request = Actor::Service.request(CourseRef { id });
     Ok(state.course.get_course(request).await?)
 }
 

@@ -23,8 +23,8 @@ use smartcourse_proto::{
     catalogue::Key,
     common::{EpochRef, VersionRef},
     course::{
-        Content, Course, CourseStatus, GetContentRequest, GetCourseRequest, Lesson, LessonContent,
-        LessonType, Manifest, ManifestRequest, Module, Quiz,
+        Content, Course, CourseRef, CourseStatus, GetContentRequest, Lesson, LessonContent, LessonType,
+        Manifest, ManifestRequest, Module, Quiz,
     },
     enrollment::{Access, AccessRequest},
     events::{CoursePublished, EnrollmentDropped},
@@ -90,7 +90,7 @@ where
     })
 }
 
-fn get_course(next: &Neighbours, request: GetCourseRequest) -> Result<Course, Status> {
+fn get_course(next: &Neighbours, request: CourseRef) -> Result<Course, Status> {
     let status = if next.published.is_some() {
         CourseStatus::Published
     } else {
