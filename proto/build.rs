@@ -6,7 +6,7 @@ use prost_types::{
     FieldDescriptorProto, FileDescriptorSet, field_descriptor_proto::Label, field_descriptor_proto::Type,
 };
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "smartcourse/common.proto",
     "smartcourse/user.proto",
     "smartcourse/course.proto",
@@ -16,6 +16,7 @@ const FILES: [&str; 10] = [
     "smartcourse/progress.proto",
     "smartcourse/notification.proto",
     "smartcourse/analytics.proto",
+    "smartcourse/operations.proto",
     "smartcourse/events.proto",
 ];
 

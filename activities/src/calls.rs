@@ -14,7 +14,8 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     content::EmbedProgress,
     stubs::{
-        AnalyticsStub, ContentStub, CourseStub, EnrollmentStub, NotificationStub, ProgressStub, UserStub,
+        AnalyticsStub, ContentStub, CourseStub, EnrollmentStub, NotificationStub, OperationsStub,
+        ProgressStub, UserStub,
     },
 };
 use smartcourse_workflows::{
@@ -41,6 +42,7 @@ struct Stubs {
     progress: ProgressStub<Transport>,
     notification: NotificationStub<Transport>,
     analytics: AnalyticsStub<Transport>,
+    operations: OperationsStub<Transport>,
     user: UserStub<Transport>,
 }
 
@@ -53,6 +55,7 @@ impl Stubs {
             progress: ProgressStub::new(channel(&services.progress)),
             notification: NotificationStub::new(channel(&services.notification)),
             analytics: AnalyticsStub::new(channel(&services.analytics)),
+            operations: OperationsStub::new(channel(&services.operations)),
             user: UserStub::new(channel(&services.user)),
         }
     }

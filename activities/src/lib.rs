@@ -31,6 +31,8 @@ pub struct Services {
     pub notification: Transport,
     /// Analytics service.
     pub analytics: Transport,
+    /// Operations service.
+    pub operations: Transport,
     /// User service.
     pub user: Transport,
 }
@@ -50,6 +52,7 @@ impl Services {
             progress: Transport::remote(grpc, &grpc.progress)?,
             notification: Transport::remote(grpc, &grpc.notification)?,
             analytics: Transport::remote(grpc, &grpc.analytics)?,
+            operations: Transport::remote(grpc, &grpc.operations)?,
             user: Transport::remote(grpc, &grpc.user)?,
         })
     }

@@ -40,8 +40,8 @@ const ACTIVITIES: usize = 5;
 /// How long they may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How long a process is looked at to see whether it rests.
-const LOOK: Duration = Duration::from_secs(3);
+/// How long a process is watched to see whether it rests.
+const WINDOW: Duration = Duration::from_secs(3);
 
 /// Programs whose processor time is told.
 const BUSY: [&str; 5] = ["temporal", "postgres", "serve", "worker", "relay"];
@@ -85,7 +85,7 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
         "", "clients", "seats", "p50 ms", "p95 ms", "p99 ms", "seats/s", "÷ bare",
     ]);
     let mut worst = f64::INFINITY;
-    let look = Since::now();
+    let since = Since::now();
     for (clients, count) in LEVELS {
         note(&format!("seats, {clients} clients"));
         let mut rounds = Vec::new();
@@ -115,7 +115,7 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
             table.row(cells);
         }
     }
-    let others = look.spent().others;
+    let others = since.spent().others;
     Ok(format!(
         "## Seats\n\nEach request takes a seat in one and the same course, so all of them wait for one row; every seat is on disk \
          before its answer. Relay, worker, tasks and Temporal rest meanwhile. Each level has {ROUNDS} rounds of both in turns; shown is \
@@ -129,12 +129,12 @@ async fn seats(world: &mut World, session: &Session) -> Result<String> {
 async fn temporal_rests() -> Result<()> {
     wait_longer(PATIENCE, "Temporal to rest", async || {
         let before = proc::time_of("temporal");
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(WINDOW).await;
         let busy = proc::time_of("temporal").saturating_sub(before);
-        Ok(if busy <= LOOK / 50 {
+        Ok(if busy <= WINDOW / 50 {
             Ok(())
         } else {
-            Err(format!("{busy:?} of {LOOK:?}"))
+            Err(format!("{busy:?} of {WINDOW:?}"))
         })
     })
     .await
@@ -220,14 +220,14 @@ struct Onboarded {
 async fn onboarding(world: &World, course: i64) -> Result<String> {
     let client = workflow::client(&world.temporal_address()).await?;
     let worker = workflow::Running::start(client.clone())?;
-    let look = Since::now();
+    let since = Since::now();
     note("bare workflows");
     bare_workflows(&client, "warm-up", 20).await?;
     let bare = bare_workflows(&client, "bare", WORKFLOWS).await?;
     note("enrollments with their workflows");
     enrollments(world, course, 20).await?;
     let ours = enrollments(world, course, WORKFLOWS).await?;
-    let others = look.spent().others;
+    let others = since.spent().others;
     worker.stop().await?;
     let mut columns = vec!["", "workflows/s", "p50 ms", "p95 ms"];
     columns.extend(BUSY.map(|name| match name {

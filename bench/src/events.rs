@@ -24,8 +24,8 @@ const SECONDS: u64 = 15;
 const LOG: i64 = 20_000;
 /// Events written in one transaction to fill the log.
 const BATCH: i64 = 1_000;
-/// How often the group's position is looked at.
-const LOOK: Duration = Duration::from_millis(2);
+/// How often the group's position is read.
+const POLL: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Measures both.
@@ -34,10 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// When something fails.
 pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let world = World::start(executable, Layout::Together).await?;
-    let look = Since::now();
+    let since = Since::now();
     note("events at a steady rate");
     let lags = lags(&world.pool).await?;
-    let others = look.spent().others;
+    let others = since.spent().others;
     note("the log counted again");
     fill(&world.pool).await?;
     let (agrees, told) = world.run(&["analytics", "rebuild"])?;
@@ -108,7 +108,7 @@ async fn lags(pool: &PgPool) -> Result<Vec<Duration>> {
             start.elapsed() < PATIENCE,
             "the counter is at {position} of {last}"
         );
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
     let commits = writer.await??;
     let mut lags = Vec::new();
@@ -148,6 +148,6 @@ async fn fill(pool: &PgPool) -> Result<()> {
             return Ok(());
         }
         ensure!(start.elapsed() < PATIENCE, "the counter is at {position}");
-        tokio::time::sleep(LOOK * 10).await;
+        tokio::time::sleep(POLL * 10).await;
     }
 }

@@ -86,7 +86,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     for (_, target, _) in &targets {
         load::run(target, 16, WARM_UP, LIMIT).await?;
     }
-    let look = Since::now();
+    let since = Since::now();
     for (connections, requests) in LEVELS {
         note(&format!("{connections} connections"));
         let mut rounds: [Vec<Round>; 5] = Default::default();
@@ -115,7 +115,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
             table.row(cells(name, connections, median));
         }
     }
-    let others = look.spent().others;
+    let others = since.spent().others;
     Ok(format!(
         "## Reads over HTTP\n\nThe load comes from this command over connections that stay open; every process shares the same \
          cores. Each level has {ROUNDS} rounds of all targets in turns; shown is the one with the median ratio. Other programs used {others:.2} cores meanwhile.\n\n{}\n{}\n{}\nThe same over one connection: {:.2} and {:.2}. A \

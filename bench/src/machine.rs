@@ -32,14 +32,14 @@ pub(crate) fn describe() -> String {
     )
 }
 
-/// A look at the clocks, to tell later what happened since.
+/// A reading of the clocks, to tell later what happened since.
 pub(crate) struct Since {
     start: Instant,
     busy: Duration,
     own: Duration,
 }
 
-/// What happened since a look.
+/// What happened since a reading.
 pub(crate) struct Spent {
     /// Time on the wall.
     pub(crate) wall: Duration,

@@ -62,7 +62,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let (mut publishes, mut in_turn, mut in_lanes, mut with_beats) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     note("publishes of 10 short lessons and bare workflows in turns");
-    let look = Since::now();
+    let since = Since::now();
     for round in 0..WARM_UP + RUNS {
         let course = published::course(&session, &dice.lessons(LESSONS, 1)).await?;
         let publish = of_publish(
@@ -115,7 +115,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
             in_turn.push(turn);
         }
     }
-    let others = look.spent().others;
+    let others = since.spent().others;
     worker.stop().await?;
 
     let activities = publishes.first().context("at least one run")?.activities;

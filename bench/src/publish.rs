@@ -45,9 +45,9 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let course = published::course(&session, &lessons).await?;
 
     note("publishing 50 lessons with the real model");
-    let look = Since::now();
+    let since = Since::now();
     let full = published::publish(&session, &world.pool, course).await?;
-    let spent = look.spent();
+    let spent = since.spent();
     let steps = published::steps(&world.pool, course).await?;
 
     let texts = chunk_texts(&world.pool, course).await?;
@@ -59,9 +59,9 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     note("editing one lesson and publishing again");
     lessons[LESSONS / 2] = dice.lesson(LESSONS / 2 + 1, SECTIONS);
     session.put_lessons(course, &lessons).await?.expect(200)?;
-    let look = Since::now();
+    let since = Since::now();
     let again = published::publish(&session, &world.pool, course).await?;
-    let spent_again = look.spent();
+    let spent_again = since.spent();
     let steps_again = published::steps(&world.pool, course).await?;
 
     let mut table = Table::new(&["", "wall", "processor time", "cores others used"]);
@@ -156,12 +156,12 @@ async fn chunk_texts(pool: &PgPool, course: i64) -> Result<Vec<String>> {
 async fn plain_loop(directory: &Path, texts: Vec<String>) -> Result<(Spent, usize)> {
     let model = MiniLm::load(directory)?;
     let work = move || {
-        let look = Since::now();
+        let since = Since::now();
         for batch in texts.chunks(BATCH) {
             let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
             std::hint::black_box(model.embed(&batch));
         }
-        let spent = look.spent();
+        let spent = since.spent();
         (spent, texts.iter().map(|text| model.tokenize(text).len()).sum())
     };
     Ok(tokio::task::spawn_blocking(work).await?)

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use smartcourse_tests::Session;
 use sqlx::{PgPool, Row as _};
 
-/// How often the end is looked for, straight in the database: asking the API would be load of its own.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often the end is polled for, straight in the database: asking the API would be load of its own.
+const POLL: Duration = Duration::from_millis(10);
 /// Longest publish worth waiting for.
 const PATIENCE: Duration = Duration::from_secs(900);
 
@@ -50,7 +50,7 @@ pub(crate) async fn publish(session: &Session, pool: &PgPool, course: i64) -> Re
                 "the publish did not end within {PATIENCE:?}"
             ),
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
 }
 

@@ -72,12 +72,12 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
 
     let questions: Vec<String> = (0..QUESTIONS).map(|_| dice.question()).collect();
     note("asking");
-    let look = Since::now();
+    let since = Since::now();
     let first = ask(&address, version, &questions[..1]).await?;
     let fresh = ask(&address, version, &questions[1..]).await?;
     let again = ask(&address, version, &questions[1..=AGAIN]).await?;
     let parts = parts(&world.pool, &directory, version, &questions[..AGAIN]).await?;
-    let others = look.spent().others;
+    let others = since.spent().others;
 
     let mut table = Table::new(&["", "p50 ms", "p95 ms", "worst ms"]);
     let mut row = |name: &str, times: Vec<Duration>| {

@@ -35,7 +35,7 @@ enum Command {
     Up(stack::Args),
     /// Run services.
     Serve {
-        /// Only these: gateway,user,course,content,assistant,enrollment,progress,notification,analytics.
+        /// Only these: gateway,user,course,content,assistant,enrollment,progress,notification,analytics,operations.
         #[arg(long, value_delimiter = ',')]
         only: Vec<services::Name>,
     },

@@ -65,6 +65,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             progress: host.channel(Name::Progress)?,
             notification: host.channel(Name::Notification)?,
             analytics: host.channel(Name::Analytics)?,
+            operations: host.channel(Name::Operations)?,
         });
         let content: smartcourse_content::config::Content = config.section()?;
         let deps = smartcourse_gateway::Dependencies {

@@ -32,6 +32,8 @@ pub(crate) enum Name {
     Notification,
     /// Numbers from the event log.
     Analytics,
+    /// Failed events, given-up tasks and workflows.
+    Operations,
     /// The public face.
     Gateway,
 }
@@ -49,6 +51,7 @@ impl Name {
             Self::Progress => &grpc.progress,
             Self::Notification => &grpc.notification,
             Self::Analytics => &grpc.analytics,
+            Self::Operations => &grpc.operations,
             Self::Gateway => anyhow::bail!("the gateway is not called by services"),
         })
     }
@@ -63,6 +66,7 @@ impl Name {
             Self::Progress => smartcourse_progress::NAME,
             Self::Notification => smartcourse_notification::NAME,
             Self::Analytics => smartcourse_analytics::NAME,
+            Self::Operations => smartcourse_operations::NAME,
             Self::Gateway => "smartcourse.gateway",
         }
     }
@@ -166,12 +170,19 @@ impl<'a> ServiceHost<'a> {
                     deps,
                 )?)
             }
-            Name::Analytics => routes.add_service(smartcourse_analytics::service(
+            Name::Analytics => {
+                let deps = smartcourse_analytics::Dependencies {
+                    course: self.channel(Name::Course)?,
+                };
+                routes.add_service(smartcourse_analytics::service(config, pool("analytics")?, deps)?)
+            }
+            Name::Operations => routes.add_service(smartcourse_operations::service(
                 config,
-                pool("analytics")?,
-                self.channel(Name::Course)?,
-                self.engines.workflows(),
-            )),
+                pool("operations")?,
+                smartcourse_operations::Dependencies {
+                    workflows: self.engines.workflows(),
+                },
+            )?),
             Name::Gateway => routes,
         })
     }

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// How often the condition is looked at.
+/// How often the condition is checked.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// What one look at a condition found.
+/// What one check of a condition found.
 #[derive(Debug)]
 pub enum Check<T> {
     /// The condition holds.
@@ -15,17 +15,17 @@ pub enum Check<T> {
     NotYet(String),
 }
 
-/// Looks at a condition until it holds, an error ends the wait, or `deadline` has passed.
+/// Checks a condition until it holds, an error ends the wait, or `deadline` has passed.
 ///
 /// `what` completes the sentence "… did not happen": say "PostgreSQL accepting connections".
-pub async fn wait_until<T, F, Fut>(what: &str, deadline: Duration, mut look: F) -> anyhow::Result<T>
+pub async fn wait_until<T, F, Fut>(what: &str, deadline: Duration, mut check: F) -> anyhow::Result<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = anyhow::Result<Check<T>>>,
 {
     let started = Instant::now();
     loop {
-        match look().await? {
+        match check().await? {
             Check::Ready(value) => return Ok(value),
             Check::NotYet(status) if started.elapsed() >= deadline => {
                 anyhow::bail!(
@@ -44,17 +44,17 @@ mod tests {
 
     #[tokio::test]
     async fn the_time_out_names_the_last_status() {
-        let mut looks = 0;
+        let mut checks = 0;
         let error = wait_until::<(), _, _>("the moon", Duration::from_millis(120), || {
-            looks += 1;
-            let status = format!("look {looks}");
+            checks += 1;
+            let status = format!("check {checks}");
             async move { Ok(Check::NotYet(status)) }
         })
         .await
         .unwrap_err()
         .to_string();
         assert!(
-            error.contains("the moon") && error.contains("last status: look"),
+            error.contains("the moon") && error.contains("last status: check"),
             "{error}"
         );
     }

@@ -33,8 +33,8 @@ struct Armed {
     hold: Option<PathBuf>,
 }
 
-/// Pause between two looks at the file.
-const LOOK: Duration = Duration::from_millis(10);
+/// Pause between two polls of the file.
+const POLL: Duration = Duration::from_millis(10);
 
 static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
 
@@ -97,6 +97,6 @@ fn wait(file: &std::path::Path) {
         tracing::error!(%error, "a point cannot be held");
     }
     while file.exists() {
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL);
     }
 }

@@ -35,8 +35,8 @@ impl Waker {
         self.life.token().is_cancelled()
     }
 
-    /// Call it before looking for work: what is heard from now on ends the next wait.
-    pub fn look(&mut self) {
+    /// Call it before reading what there is to do: what is heard from now on ends the next wait.
+    pub fn reset(&mut self) {
         self.heard.mark_unchanged();
     }
 

@@ -11,10 +11,10 @@ use smartcourse_platform::{
     config,
     lifecycle::Lifecycle,
     outbox::{
-        self, Start, StartOptions,
+        self,
         relay::{self, Carriers},
     },
-    ports::workflows::Workflows,
+    ports::workflows::{Start, StartOptions, Workflows},
     postgres,
 };
 use smartcourse_tests::{

@@ -58,6 +58,10 @@ pub mod notification {
 pub mod analytics {
     generated!("smartcourse.analytics");
 }
+/// Events nobody could take, tasks that were given up, and workflows.
+pub mod operations {
+    generated!("smartcourse.operations");
+}
 /// Payloads of the events in the outbox log.
 pub mod events {
     generated!("smartcourse.events");

@@ -70,7 +70,7 @@ impl World {
                     &[
                         "serve",
                         "--only",
-                        "user,assistant,enrollment,progress,notification,analytics,gateway",
+                        "user,assistant,enrollment,progress,notification,analytics,operations,gateway",
                     ],
                     &[],
                 )?;
@@ -108,6 +108,7 @@ impl World {
             "PROGRESS",
             "NOTIFICATION",
             "ANALYTICS",
+            "OPERATIONS",
         ] {
             set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
         }

@@ -50,10 +50,10 @@ fn status(id: u32, field: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+async fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
-        if let Some(found) = look() {
+        if let Some(found) = check() {
             return found;
         }
         assert!(start.elapsed() < Duration::from_secs(20), "{what}");

@@ -37,7 +37,7 @@ pub async fn reconcile(
     let course = CourseStub::new(course);
     let enrollment = EnrollmentStub::new(enrollment);
     loop {
-        let looks = [
+        let compared = [
             ("schedules", schedules::ensure(workflows.as_ref()).await),
             (
                 "publishes",
@@ -48,7 +48,7 @@ pub async fn reconcile(
                 reconcile_onboardings(&enrollment, workflows.as_ref(), &life).await,
             ),
         ];
-        for (what, outcome) in looks {
+        for (what, outcome) in compared {
             if let Err(error) = outcome {
                 tracing::warn!(what, error = %error.chain(), "will be compared with Temporal again");
             }

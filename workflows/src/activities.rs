@@ -120,8 +120,12 @@ macro_rules! for_each_activity {
                     RequestReport { rpc analytics.request_report(RequestReportRequest) -> Report, AttemptKey }
                     /// Removes refresh tokens that expired.
                     SweepTokens { rpc user.sweep(()) -> Swept, Sweep }
-                    /// Removes old reports and settled rows of inbox, outbox, tasks and keys.
-                    SweepSettled { rpc analytics.sweep(()) -> Swept, Sweep }
+                    /// Removes old reports.
+                    SweepReports { rpc analytics.sweep(()) -> Swept, Sweep }
+                    /// Removes settled rows of inbox, outbox, tasks and keys.
+                    SweepSettled { rpc operations.sweep(()) -> Swept, Sweep }
+                    /// Removes documents that were written late, for discarded versions and deleted courses.
+                    SweepDocuments { rpc course.sweep(()) -> Swept, Sweep }
                     /// Removes superseded versions whose time has come, late writes of discarded ones, and broken uploads.
                     SweepContent { rpc content.sweep(()) -> Swept, Sweep }
                 }

@@ -22,7 +22,7 @@ const LOCAL_TRIES: u32 = 3;
 /// Tries of a part of the clean-up: the next run tries again anyway.
 pub const UPKEEP_TRIES: u32 = 5;
 /// When the server ends a run that came by the clock: above what all tries of its activities may take.
-pub const UPKEEP_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+pub const UPKEEP_TIMEOUT: Duration = Duration::from_secs(9 * 3600);
 /// How long compensations may take after the deadline before the server ends the run and the reconciler takes over.
 pub const COMPENSATION_ALLOWANCE: Duration = Duration::from_secs(3600);
 

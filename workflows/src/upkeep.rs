@@ -6,12 +6,13 @@
 
 use serde::{Deserialize, Serialize};
 use smartcourse_proto::{analytics::RequestReportRequest, common};
+use temporalio_common::ActivityDefinition;
 use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{ActivityExecutionError, WorkflowContext, WorkflowResult, WorkflowTermination};
+use temporalio_workflow::{ActivityOptions, WorkflowContext, WorkflowResult, WorkflowTermination};
 
 use crate::{
     Cause,
-    activities::{RequestReport, SweepContent, SweepSettled, SweepTokens},
+    activities::{RequestReport, SweepContent, SweepDocuments, SweepReports, SweepSettled, SweepTokens},
     contract::Activity,
     policy::Settings,
 };
@@ -41,7 +42,7 @@ pub const SCHEDULES: [Schedule; 2] = [
         id: "clean-up",
         workflow_type: "CleanUp",
         cron: "45 * * * *",
-        summary: "Remove old versions, unconfirmed uploads, expired tokens, old reports and settled rows",
+        summary: "Remove old versions, late writes, unconfirmed uploads, expired tokens, old reports and settled rows",
     },
 ];
 
@@ -52,7 +53,13 @@ pub struct Swept {
     pub versions: u64,
     /// Expired refresh tokens.
     pub tokens: u64,
-    /// Old reports, and rows that only said that something was done.
+    /// Discarded versions and deleted courses that were gone over for late writes.
+    #[serde(default)]
+    pub documents: u64,
+    /// Old reports.
+    #[serde(default)]
+    pub reports: u64,
+    /// Rows that only said that something was done.
     #[serde(default)]
     pub settled: u64,
 }
@@ -92,21 +99,22 @@ impl CleanUp {
         let settings = Settings::upkeep();
         let token = ctx.cancellation_token();
         let mut parts = Parts::default();
-        let tokens = settings.quick("Remove expired tokens".to_owned(), &token);
-        let tokens = ctx.execute_activity(SweepTokens, (), tokens).await;
-        let tokens = parts.note(SweepTokens, tokens)?;
-        let settled = settings.long("Remove old reports and settled rows".to_owned(), &token);
-        let settled = ctx.execute_activity(SweepSettled, (), settled).await;
-        let settled = parts.note(SweepSettled, settled)?;
-        // Last: an engine that hangs costs every try its whole time.
-        let content = settings.long("Remove old versions and broken uploads".to_owned(), &token);
-        let versions = ctx.execute_activity(SweepContent, (), content).await;
-        let versions = parts.note(SweepContent, versions)?;
-        parts.finish(Swept {
-            versions,
-            tokens,
-            settled,
-        })
+        let quick = |what: &str| settings.quick(what.to_owned(), &token);
+        let long = |what: &str| settings.long(what.to_owned(), &token);
+        let tokens = quick("Remove expired tokens");
+        let reports = quick("Remove old reports");
+        let settled = long("Remove settled rows");
+        let documents = long("Remove late writes of discarded versions and deleted courses");
+        let content = long("Remove old versions and broken uploads");
+        let swept = Swept {
+            tokens: parts.sweep(ctx, SweepTokens, tokens).await?,
+            reports: parts.sweep(ctx, SweepReports, reports).await?,
+            settled: parts.sweep(ctx, SweepSettled, settled).await?,
+            // Last: an engine that hangs costs every try its whole time.
+            documents: parts.sweep(ctx, SweepDocuments, documents).await?,
+            versions: parts.sweep(ctx, SweepContent, content).await?,
+        };
+        parts.finish(swept)
     }
 }
 
@@ -118,11 +126,16 @@ struct Parts {
 
 impl Parts {
     /// What a part removed; a failure is kept for the end. Only a cancellation ends the run at once.
-    fn note<A: Activity>(
+    async fn sweep<A>(
         &mut self,
-        _: A,
-        outcome: Result<common::Swept, ActivityExecutionError>,
-    ) -> Result<u64, WorkflowTermination> {
+        ctx: &WorkflowContext<CleanUp>,
+        activity: A,
+        options: ActivityOptions,
+    ) -> Result<u64, WorkflowTermination>
+    where
+        A: Activity + ActivityDefinition<Input = (), Output = common::Swept>,
+    {
+        let outcome = ctx.execute_activity(activity, (), options).await;
         match outcome.map_err(Cause::from) {
             Ok(swept) => Ok(swept.removed),
             Err(cause) if cause.cancelled => Err(cause.into_termination()),
@@ -144,8 +157,8 @@ impl Parts {
             .into_iter()
             .map(|(part, cause)| format!("{part}: {}", cause.message));
         let removed = format!(
-            "removed were {} versions and uploads, {} tokens, {} settled rows",
-            swept.versions, swept.tokens, swept.settled
+            "removed were {} versions and uploads, {} discarded versions and deleted courses, {} tokens, {} reports, {} settled rows",
+            swept.versions, swept.documents, swept.tokens, swept.reports, swept.settled
         );
         let message = format!("{}; {removed}", causes.collect::<Vec<_>>().join("; "));
         Err(Cause::new(&code, message).into_termination())
@@ -166,13 +179,13 @@ mod tests {
         let parts = Parts {
             failed: vec![
                 ("content.sweep", Cause::new("unavailable", "files are away")),
-                ("analytics.sweep", Cause::new("timeout", "too slow")),
+                ("operations.sweep", Cause::new("timeout", "too slow")),
             ],
         };
         let told = format!("{:?}", parts.finish(swept).unwrap_err());
         for part in [
             "content.sweep: files are away",
-            "analytics.sweep: too slow",
+            "operations.sweep: too slow",
             "3 tokens",
             "unavailable",
         ] {

@@ -17,8 +17,8 @@ use super::{
     course::quiz,
 };
 
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+/// Pause between two polls.
+const POLL: Duration = Duration::from_millis(100);
 /// A wait that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -69,15 +69,15 @@ pub(super) async fn tell(
         .await
 }
 
-/// Looks again until there is something, or it takes too long.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+/// Reads again until there is something, or it takes too long.
+async fn until<T>(what: &str, mut read: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look().await? {
+        if let Some(found) = read().await? {
             return Ok(found);
         }
         ensure!(Instant::now() < deadline, "waited too long for {what}");
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL).await;
     }
 }
 

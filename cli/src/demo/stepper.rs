@@ -9,8 +9,8 @@ use smartcourse_workflows::activities::PUBLISHING;
 
 use super::client::Client;
 
-/// Pause between two looks at the status.
-const LOOK: Duration = Duration::from_millis(100);
+/// Pause between two reads of the status.
+const POLL: Duration = Duration::from_millis(100);
 /// A demo that takes longer has failed.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -45,7 +45,7 @@ pub(super) async fn follow(client: &Client, course_id: i64) -> Result<PublishSta
             _ if tokio::time::Instant::now() > deadline => {
                 bail!("the publish is still at {} after 10 minutes", status.label)
             }
-            _ => tokio::time::sleep(LOOK).await,
+            _ => tokio::time::sleep(POLL).await,
         }
     }
 }
@@ -55,6 +55,6 @@ fn bar() -> Result<ProgressBar> {
     bar.set_style(ProgressStyle::with_template(
         "{spinner} {msg:<40} {bar:30} {percent:>3} % {elapsed}",
     )?);
-    bar.enable_steady_tick(LOOK);
+    bar.enable_steady_tick(POLL);
     Ok(bar)
 }

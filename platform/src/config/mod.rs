@@ -151,6 +151,8 @@ pub struct Grpc {
     pub notification: String,
     /// Address of the analytics service.
     pub analytics: String,
+    /// Address of the operations service.
+    pub operations: String,
     /// Seconds before a call is given up.
     pub timeout_seconds: u64,
 }
@@ -168,6 +170,7 @@ enrollment = "127.0.0.1:7105"
 progress = "127.0.0.1:7106"
 notification = "127.0.0.1:7107"
 analytics = "127.0.0.1:7108"
+operations = "127.0.0.1:7109"
 # Seconds after which a call without an answer is given up.
 timeout_seconds = 30
 "#;
@@ -182,6 +185,7 @@ timeout_seconds = 30
             ("grpc.progress", &self.progress),
             ("grpc.notification", &self.notification),
             ("grpc.analytics", &self.analytics),
+            ("grpc.operations", &self.operations),
         ] {
             require_address(problems, name, address);
         }

@@ -1,7 +1,47 @@
 //! Error codes with their kind, cause and remedy: the source of docs/ERRORS.md. Here are those of the platform, of its ports, and
 //! those that several services answer; every service declares its own.
 
-use super::Kind;
+use serde::{Deserialize, Serialize};
+
+/// Who has to act, and what the protocols answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The request is wrong and will stay wrong.
+    Invalid,
+    /// No valid credentials.
+    Unauthenticated,
+    /// Valid credentials that do not allow this.
+    Forbidden,
+    /// No such thing, or none this caller may know of.
+    NotFound,
+    /// The state does not allow it.
+    Conflict,
+    /// `If-Match` named an older revision.
+    Stale,
+    /// The body is larger than the limit.
+    TooLarge,
+    /// The type of the body is not supported.
+    UnsupportedMedia,
+    /// Over a rate limit.
+    TooMany,
+    /// A deadline passed.
+    Timeout,
+    /// A dependency does not answer.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Kind {
+    /// Whether the same request may succeed later without anybody changing it.
+    pub fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::TooMany | Self::Timeout | Self::Unavailable | Self::Internal
+        )
+    }
+}
 
 /// A stable code and what it tells the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

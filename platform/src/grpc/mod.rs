@@ -19,12 +19,9 @@ use crate::{
 };
 
 pub use smartcourse_proto::MAX_MESSAGE;
+use transport::TOKEN;
 pub use transport::{LocalRouter, Transport};
 
-/// Largest header list of an answer.
-const MAX_HEADERS: u32 = 1024 * 1024;
-
-const TOKEN: &str = "x-service-token";
 const ACTOR: &str = "x-actor";
 
 /// Whom a call acts for. The gateway is the only place that turns an access token into an actor.

@@ -16,12 +16,17 @@ use tonic::{
 };
 use tower::Service;
 
-use super::{MAX_HEADERS, TOKEN};
 use crate::{
     config::Grpc,
     error::{Error, Result},
     http::{REQUEST_ID, new_trace_id, trace_id, with_trace_id},
 };
+
+/// Largest header list of an answer.
+const MAX_HEADERS: u32 = 1024 * 1024;
+
+/// The header of the service token.
+pub(super) const TOKEN: &str = "x-service-token";
 
 /// A channel to a service: over the network, or straight into the same process.
 ///

@@ -9,7 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use serde_json::Value;
 use sqlx::PgPool;
 
-use super::{CHANNEL, Start, StartOptions};
+use super::CHANNEL;
 use crate::{
     error::{Error, Result, codes},
     fault,
@@ -17,7 +17,7 @@ use crate::{
     ports::{
         event_log::{EventLog, Moved},
         task_dispatch::TaskDispatch,
-        workflows::Workflows,
+        workflows::{Start, StartOptions, Workflows},
     },
     postgres,
     waker::Waker,
@@ -62,7 +62,7 @@ pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecyc
 /// Does rounds of work until the process stops; a full round is followed by the next at once.
 async fn work<F: Future<Output = Result<Moved>>>(mut waker: Waker, round: impl Fn() -> F) {
     while !waker.is_over() {
-        waker.look();
+        waker.reset();
         match round().await {
             Ok(moved) if moved.more => continue,
             Ok(_) => {}

@@ -5,8 +5,62 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, outbox::Start};
+use crate::error::{Error, Result};
+
+/// A workflow start, complete: the relay sends it as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// Id from the business key; it saves work, the rows behind it give exactly-once.
+    pub workflow_id: String,
+    /// Registered workflow type.
+    pub workflow_type: String,
+    /// Queue the workers poll.
+    pub task_queue: String,
+    /// The input as JSON, made from the typed contract.
+    pub input: serde_json::Value,
+    /// The rest.
+    pub options: StartOptions,
+}
+
+impl Start {
+    /// The options as the outbox has them.
+    ///
+    /// # Errors
+    /// None in practice: they are JSON.
+    pub fn options(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(&self.options)
+            .map_err(|error| Error::internal("options are JSON").because(error))
+    }
+}
+
+/// Options of a start.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartOptions {
+    /// Seconds after which the server ends the execution, whatever it does.
+    pub execution_timeout_seconds: u64,
+    /// Search attribute `CourseId`.
+    pub course_id: i64,
+    /// Search attribute `InstructorId`.
+    pub instructor_id: i64,
+    /// One line for the Temporal UI.
+    pub summary: String,
+    /// What becomes of the id once its run has completed.
+    #[serde(default)]
+    pub after_completion: AfterCompletion,
+}
+
+/// What a start does whose workflow id has a completed run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterCompletion {
+    /// Nothing: the id names a single attempt.
+    #[default]
+    Rest,
+    /// Another run: the id names a relation that may begin again.
+    StartAgain,
+}
 
 /// What the server knows of a workflow id's latest run.
 #[derive(Debug, Clone, PartialEq, Eq)]

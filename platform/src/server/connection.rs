@@ -31,7 +31,7 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::Limits;
+use super::limits::Limits;
 use crate::lifecycle::Lifecycle;
 
 /// How long a connection without a request is kept while the process stops.
@@ -71,7 +71,7 @@ pub(super) async fn serve(
     let mut stopping = std::pin::pin!(life.stopping());
     let (mut stops, mut idle) = (false, limits.idle);
     loop {
-        let Some(pause) = pulse.look(idle, limits.stalled) else {
+        let Some(pause) = pulse.check(idle, limits.stalled) else {
             tracing::debug!(%peer, "given up: no request, or nobody takes the answer");
             return;
         };
@@ -122,8 +122,8 @@ impl Pulse {
         self.idle_since.store(self.now(), Ordering::Relaxed);
     }
 
-    /// How long until the next look; `None` when the time is up.
-    fn look(&self, idle: Duration, stalled: Duration) -> Option<Duration> {
+    /// How long until the next check; `None` when the time is up.
+    fn check(&self, idle: Duration, stalled: Duration) -> Option<Duration> {
         let left = |since: u64, limit: Duration| {
             let passed = Duration::from_millis(self.now().saturating_sub(since));
             limit.checked_sub(passed).filter(|left| !left.is_zero())

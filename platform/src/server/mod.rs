@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`connection`] | one connection from its first byte to its last, and when it is given up |
 //! | [`gate`] | how many there may be |
+//! | [`limits`] | what they may cost |
 
 mod connection;
 mod gate;
+mod limits;
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -19,7 +21,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use self::gate::Gate;
-pub use self::gate::network;
+pub use self::{
+    gate::network,
+    limits::{Limits, Speaks},
+};
 use crate::lifecycle::Lifecycle;
 
 /// Largest head of a request, and the most that is held in memory of a body or an answer on its way; hyper looks at it
@@ -33,42 +38,6 @@ const PROBES: u32 = 4;
 const UNLIMITED: u64 = 10_240;
 /// Pause after an error that is not the peer's, such as no descriptor left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
-
-/// What a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Speaks {
-    /// HTTP/1.1 only: a server the public reaches has no use for HTTP/2 without TLS, and a proxy that ends TLS speaks
-    /// HTTP/1.1 to it. So nobody opens windows byte by byte or floods it with resets.
-    Http1,
-    /// HTTP/2 only: gRPC.
-    Http2,
-}
-
-/// What connections may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// What is spoken.
-    pub speaks: Speaks,
-    /// Connections at the same time; more wait in the queue of the operating system.
-    pub connections: usize,
-    /// Of them, from one [`network`]; more are answered 503 and closed.
-    pub per_address: usize,
-    /// How long a connection may have no request.
-    pub idle: Duration,
-    /// How long the other side may take nothing of what is written.
-    pub stalled: Duration,
-}
-
-impl Limits {
-    /// Those of internal calls: few callers, which keep their connections and are trusted not to play tricks.
-    pub const INTERNAL: Self = Self {
-        speaks: Speaks::Http2,
-        connections: 4096,
-        per_address: 4096,
-        idle: Duration::from_secs(3600),
-        stalled: Duration::from_secs(120),
-    };
-}
 
 /// Raises the number of descriptors this process may have to what the system lets it have: each connection is one.
 ///

@@ -8,8 +8,8 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
-    Handler, Outcome,
     store::{self, Leased},
+    task::{Handler, Outcome},
 };
 use crate::{
     config::Tasks,

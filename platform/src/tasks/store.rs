@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{CHANNEL, Outcome, Task};
+use super::task::{Outcome, Task};
 use crate::error::Result;
+
+/// The channel that wakes whoever runs tasks.
+pub const CHANNEL: &str = "smartcourse_tasks";
 
 /// Asks for a task once this transaction commits; false when a task with its id is known already.
 pub async fn put(tx: &mut PgConnection, task: &Task) -> Result<bool> {

@@ -1,225 +1,54 @@
-//! The RPCs of [`AnalyticsService`], and who may see which numbers.
+//! `smartcourse.analytics.AnalyticsService`: decode, operate, encode.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use smartcourse_platform::{
-    Error,
-    config::{self, Config},
-    grpc::{Actor, Transport},
-    page,
-    ports::workflows::Workflows,
-    upkeep,
-};
+use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
 use smartcourse_proto::{
-    analytics::{
-        AwaitAnalyticsRequest, AwaitedAnalytics, CourseNumbers, FailedEventPage, FailedEventsRequest,
-        FailedTaskPage, FailedTasksRequest, InstructorNumbers, PlatformNumbers, Popular, PopularRequest,
-        ReplayEventRequest, ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportFile, ReportRef,
-        RequestReportRequest, StudentNumbers, SubjectRequest, Trends, TrendsRequest, WorkflowRunPage,
-        WorkflowRunsRequest, analytics_service_server::AnalyticsService,
-    },
+    analytics::{analytics_service_server::AnalyticsService, *},
     common::Swept,
-    course::GetCourseRequest,
-    ids::UserId,
-    stubs::CourseStub,
 };
-use sqlx::PgPool;
-use tonic::{Request, Response, Status};
+use tonic::Request;
 
-use crate::{awaiting::Counted, codes, numbers, operations, report, trends};
+use crate::{State, ops};
 
-/// The service.
-pub struct Api {
-    pool: PgPool,
-    course: CourseStub<Transport>,
-    counted: Arc<Counted>,
-    workflows: Arc<dyn Workflows>,
-    temporal: config::Temporal,
-    keep: config::Upkeep,
-}
-
-impl Api {
-    pub(crate) fn new(
-        pool: PgPool,
-        course: CourseStub<Transport>,
-        workflows: Arc<dyn Workflows>,
-        config: &Config,
-    ) -> Self {
-        Self {
-            counted: Arc::new(Counted::new(pool.clone())),
-            pool,
-            course,
-            workflows,
-            temporal: config.temporal.clone(),
-            keep: config.upkeep,
-        }
-    }
-}
-
-fn require_admin(actor: Actor) -> smartcourse_platform::Result<()> {
-    actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators see these numbers"))
-}
-
-fn require_self(actor: Actor, id: i64) -> smartcourse_platform::Result<()> {
-    actor.require_self(UserId(id), || {
-        Error::new(&codes::FORBIDDEN, "these are somebody else's numbers")
-    })
-}
+/// The gRPC face of the service.
+pub struct Api(pub(crate) Arc<State>);
 
 #[tonic::async_trait]
 impl AnalyticsService for Api {
-    async fn get_platform(&self, request: Request<()>) -> Result<Response<PlatformNumbers>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(numbers::platform(&self.pool).await?))
+    async fn get_platform(&self, request: Request<()>) -> Reply<PlatformNumbers> {
+        reply(ops::numbers::platform(&self.0, Actor::of(&request)).await)
+    }
+    async fn get_course(&self, request: Request<SubjectRequest>) -> Reply<CourseNumbers> {
+        reply(ops::numbers::course(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+    }
+    async fn get_instructor(&self, request: Request<SubjectRequest>) -> Reply<InstructorNumbers> {
+        reply(ops::numbers::instructor(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+    }
+    async fn get_student(&self, request: Request<SubjectRequest>) -> Reply<StudentNumbers> {
+        reply(ops::numbers::student(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+    }
+    async fn get_popular(&self, request: Request<PopularRequest>) -> Reply<Popular> {
+        reply(ops::numbers::popular(&self.0, request.into_inner()).await)
+    }
+    async fn get_trends(&self, request: Request<TrendsRequest>) -> Reply<Trends> {
+        reply(ops::trends::trends(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn request_report(&self, request: Request<RequestReportRequest>) -> Reply<Report> {
+        reply(ops::reports::request(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_report(&self, request: Request<ReportRef>) -> Reply<Report> {
+        reply(ops::reports::get(&self.0, Actor::of(&request), &request.into_inner().id).await)
+    }
+    async fn get_report_file(&self, request: Request<ReportRef>) -> Reply<ReportFile> {
+        reply(ops::reports::file(&self.0, Actor::of(&request), &request.into_inner().id).await)
     }
 
-    async fn get_course(&self, request: Request<SubjectRequest>) -> Result<Response<CourseNumbers>, Status> {
-        let actor = Actor::of(&request);
-        if !actor.is_privileged() {
-            actor.user().map_err(Status::from)?;
-        }
-        let id = request.into_inner().id;
-        // Asked as the caller: a draft of somebody else's does not exist.
-        let course = self
-            .course
-            .get_course(actor.request(GetCourseRequest { id }))
-            .await?;
-        actor.require_owner(UserId(course.instructor_id), || {
-            Error::new(
-                &codes::FORBIDDEN,
-                "these are the numbers of another instructor's course",
-            )
-        })?;
-        Ok(Response::new(
-            numbers::course(&self.pool, id, course.title).await?,
-        ))
+    async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
+        from_workflow(request)?;
+        reply(ops::reports::sweep(&self.0).await)
     }
-
-    async fn get_instructor(
-        &self,
-        request: Request<SubjectRequest>,
-    ) -> Result<Response<InstructorNumbers>, Status> {
-        let actor = Actor::of(&request);
-        let id = request.into_inner().id;
-        require_self(actor, id)?;
-        Ok(Response::new(numbers::instructor(&self.pool, id).await?))
-    }
-
-    async fn get_student(
-        &self,
-        request: Request<SubjectRequest>,
-    ) -> Result<Response<StudentNumbers>, Status> {
-        let actor = Actor::of(&request);
-        let id = request.into_inner().id;
-        require_self(actor, id)?;
-        Ok(Response::new(numbers::student(&self.pool, id).await?))
-    }
-
-    async fn get_popular(&self, request: Request<PopularRequest>) -> Result<Response<Popular>, Status> {
-        let limit = page::limit(request.into_inner().limit)?;
-        Ok(Response::new(numbers::popular(&self.pool, limit).await?))
-    }
-
-    async fn get_trends(&self, request: Request<TrendsRequest>) -> Result<Response<Trends>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            trends::trends(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn request_report(
-        &self,
-        request: Request<RequestReportRequest>,
-    ) -> Result<Response<Report>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            report::request(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn get_report(&self, request: Request<ReportRef>) -> Result<Response<Report>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            report::get(&self.pool, &request.into_inner().id).await?,
-        ))
-    }
-
-    async fn get_report_file(&self, request: Request<ReportRef>) -> Result<Response<ReportFile>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            report::file(&self.pool, &request.into_inner().id).await?,
-        ))
-    }
-
-    async fn list_failed_events(
-        &self,
-        request: Request<FailedEventsRequest>,
-    ) -> Result<Response<FailedEventPage>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::failed_events(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn replay_event(
-        &self,
-        request: Request<ReplayEventRequest>,
-    ) -> Result<Response<ReplayedEvent>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::replay_event(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn list_failed_tasks(
-        &self,
-        request: Request<FailedTasksRequest>,
-    ) -> Result<Response<FailedTaskPage>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::failed_tasks(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn replay_task(
-        &self,
-        request: Request<ReplayTaskRequest>,
-    ) -> Result<Response<ReplayedTask>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::replay_task(&self.pool, request.into_inner()).await?,
-        ))
-    }
-
-    async fn sweep(&self, request: Request<()>) -> Result<Response<Swept>, Status> {
-        Actor::of(&request).require_service()?;
-        let settled = upkeep::sweep(&self.pool, self.keep.keep()).await?;
-        let reports = report::sweep(&self.pool, self.keep.keep_reports()).await?;
-        Ok(Response::new(Swept {
-            removed: settled + reports,
-        }))
-    }
-
-    async fn list_workflow_runs(
-        &self,
-        request: Request<WorkflowRunsRequest>,
-    ) -> Result<Response<WorkflowRunPage>, Status> {
-        require_admin(Actor::of(&request))?;
-        Ok(Response::new(
-            operations::workflow_runs(self.workflows.as_ref(), &self.temporal, request.into_inner()).await?,
-        ))
-    }
-
-    async fn await_analytics(
-        &self,
-        request: Request<AwaitAnalyticsRequest>,
-    ) -> Result<Response<AwaitedAnalytics>, Status> {
-        Actor::of(&request).require_service()?;
-        let AwaitAnalyticsRequest {
-            event_id, wait_ms, ..
-        } = request.into_inner();
-        let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0));
-        let counted = self.counted.wait_for(&event_id, wait).await?;
-        Ok(Response::new(AwaitedAnalytics { counted }))
+    async fn await_analytics(&self, request: Request<AwaitAnalyticsRequest>) -> Reply<AwaitedAnalytics> {
+        reply(self.0.counted.wait_for(from_workflow(request)?).await)
     }
 }

@@ -3,42 +3,32 @@
 //! Owns schema `analytics`. Serves `smartcourse.analytics.AnalyticsService`. Emits nothing. Its consumer group
 //! `analytics.counter` reads every event that counts; [`rebuild`] computes the same tables from the log again.
 //!
-//! | room | holds |
+//! | file | holds |
 //! |---|---|
-//! | [`counter`] | event → fact |
-//! | [`numbers`], [`trends`] | every metric, defined in one place |
-//! | [`awaiting`] | waiting until an event is counted |
-//! | [`report`] | the CSV report as a background task |
-//! | [`operations`] | events nobody could take, tasks that were given up, and workflows, for administrators |
+//! | [`ops`] | one file per use case; every metric is defined in one place |
+//! | [`consumers`] | event → fact |
+//! | [`tasks`] | the CSV report as a background task |
 //! | [`rebuild`] | everything from the log, compared with what was there |
 
-mod awaiting;
 pub mod codes;
-mod counter;
+mod consumers;
 mod grpc;
-mod numbers;
-mod operations;
+mod ops;
 mod rebuild;
-mod report;
-mod trends;
+mod tasks;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-pub use counter::{Counter, GROUP};
+pub use consumers::{Counter, GROUP};
 pub use grpc::Api;
 pub use rebuild::{Rebuilt, rebuild};
-pub use report::Reports;
-use smartcourse_platform::{
-    config::Config,
-    grpc::{MAX_MESSAGE, Transport},
-    ports::workflows::Workflows,
-    postgres,
-};
+use smartcourse_platform::{Result, config::Config, grpc::Transport, postgres};
 use smartcourse_proto::{
     analytics::analytics_service_server::{AnalyticsServiceServer, SERVICE_NAME},
     stubs::CourseStub,
 };
 use sqlx::{PgPool, migrate::Migrator};
+pub use tasks::Reports;
 
 /// The protobuf name of this service.
 pub const NAME: &str = SERVICE_NAME;
@@ -48,14 +38,31 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("analytics", sqlx::migrate!("./migrations"))
 }
 
-/// The gRPC server of this service; `course` leads to the course service, which knows the owners of courses.
-pub fn service(
-    config: &Config,
-    pool: PgPool,
-    course: Transport,
-    workflows: Arc<dyn Workflows>,
-) -> AnalyticsServiceServer<Api> {
-    AnalyticsServiceServer::new(Api::new(pool, CourseStub::new(course), workflows, config))
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE)
+/// What the service stands on.
+pub struct Dependencies {
+    /// Who knows the owners of courses.
+    pub course: Transport,
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) course: CourseStub<Transport>,
+    pub(crate) counted: ops::awaiting::Counted,
+    /// How old a report becomes.
+    pub(crate) keep_reports: Duration,
+}
+
+/// The gRPC server of this service.
+///
+/// # Errors
+/// None today; the signature is that of all services.
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<AnalyticsServiceServer<Api>> {
+    let state = State {
+        counted: ops::awaiting::Counted::new(pool.clone()),
+        pool,
+        course: CourseStub::new(deps.course),
+        keep_reports: config.upkeep.keep_reports(),
+    };
+    Ok(AnalyticsServiceServer::limited(Api(Arc::new(state))))
 }

@@ -3,7 +3,7 @@
 use smartcourse_platform::{Result, events, ports::event_log::EventLog, postgres};
 use sqlx::{PgConnection, PgPool};
 
-use crate::counter::{Counter, GROUP};
+use crate::consumers::{Counter, GROUP};
 
 /// What a rebuild found.
 #[derive(Debug, Clone, PartialEq, Eq)]

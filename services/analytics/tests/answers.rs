@@ -4,6 +4,7 @@
 
 use std::future::Future;
 
+use smartcourse_analytics::Dependencies;
 use smartcourse_platform::{
     Error,
     config::Config,
@@ -16,7 +17,6 @@ use smartcourse_proto::{
     },
     json::timestamp::from_time,
 };
-use smartcourse_tests::engines::Engines;
 use sqlx::{Executor as _, PgPool};
 use time::{Duration, OffsetDateTime};
 use tonic::service::Routes;
@@ -29,8 +29,8 @@ async fn service() -> (PgPool, Client) {
     smartcourse_analytics::migrator().run(&pool).await.unwrap();
     let config = Config::load(&[], None, &[]).unwrap();
     let nowhere = Transport::local(&config.grpc, LocalRouter::default());
-    let workflows = Engines::open(&config).unwrap().workflows();
-    let service = smartcourse_analytics::service(&config, pool.clone(), nowhere, workflows);
+    let service =
+        smartcourse_analytics::service(&config, pool.clone(), Dependencies { course: nowhere }).unwrap();
     let local = LocalRouter::default();
     assert!(local.set(Routes::new(service).into_axum_router()).is_ok());
     (pool, Client::new(Transport::local(&config.grpc, local)))

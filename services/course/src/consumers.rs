@@ -38,13 +38,17 @@ impl Consumer for Deletions {
         event_type == "course.deleted"
     }
 
-    /// What is gone stays gone: a second time it removes nothing.
-    async fn handle(&self, _: &mut PgConnection, event: &Event) -> Result<()> {
-        let deleted: CourseDeleted = event.read()?;
-        let prefix = format!("{}/", deleted.course_id);
-        self.documents
-            .delete_prefix(store::CONTENT, &prefix)
-            .await
-            .map(drop)
+    /// What is gone stays gone: a second time it removes nothing. The sweep removes what is written later.
+    async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
+        let CourseDeleted { course_id } = event.read()?;
+        sqlx::query!(
+            "insert into course.deletions (course_id) values ($1) on conflict do nothing",
+            course_id
+        )
+        .execute(tx)
+        .await?;
+        let prefix = store::course_prefix(course_id.into());
+        self.documents.delete_prefix(store::CONTENT, &prefix).await?;
+        Ok(())
     }
 }

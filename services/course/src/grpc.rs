@@ -7,7 +7,7 @@ use smartcourse_platform::{
     unbroken,
 };
 use smartcourse_proto::{
-    common::VersionRef,
+    common::{Swept, VersionRef},
     course::{course_service_server::CourseService, *},
 };
 use tonic::Request;
@@ -22,7 +22,7 @@ impl CourseService for Api {
     async fn create_course(&self, request: Request<CreateCourseRequest>) -> Reply<Course> {
         reply(ops::courses::create(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-    async fn get_course(&self, request: Request<GetCourseRequest>) -> Reply<Course> {
+    async fn get_course(&self, request: Request<CourseRef>) -> Reply<Course> {
         reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_courses(&self, request: Request<GetCoursesRequest>) -> Reply<CourseList> {
@@ -67,19 +67,19 @@ impl CourseService for Api {
     async fn delete_lesson(&self, request: Request<DeletePartRequest>) -> Reply<()> {
         reply(ops::drafts::delete_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-    async fn publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishAccepted> {
+    async fn publish(&self, request: Request<CourseRef>) -> Reply<PublishAccepted> {
         reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
-    async fn get_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
+    async fn get_publish(&self, request: Request<CourseRef>) -> Reply<PublishStatus> {
         reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn list_publish_marks(&self, request: Request<PublishMarksRequest>) -> Reply<PublishMarks> {
         reply(ops::status::marks(&self.0, &from_workflow(request)?.course_ids).await)
     }
-    async fn cancel_publish(&self, request: Request<GetCourseRequest>) -> Reply<PublishStatus> {
+    async fn cancel_publish(&self, request: Request<CourseRef>) -> Reply<PublishStatus> {
         reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
-    async fn list_versions(&self, request: Request<GetCourseRequest>) -> Reply<VersionList> {
+    async fn list_versions(&self, request: Request<CourseRef>) -> Reply<VersionList> {
         reply(ops::versions::list(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn restore(&self, request: Request<RestoreRequest>) -> Reply<PublishAccepted> {
@@ -117,6 +117,10 @@ impl CourseService for Api {
     }
     async fn finish_attempt(&self, request: Request<FinishAttemptRequest>) -> Reply<()> {
         reply(ops::attempts::finish(&self.0, from_workflow(request)?).await)
+    }
+    async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
+        from_workflow(request)?;
+        reply(ops::sweep::sweep(&self.0).await)
     }
     async fn report_worker(&self, request: Request<ReportWorkerRequest>) -> Reply<()> {
         reply(ops::workers::report(&self.0, from_workflow(request)?).await)

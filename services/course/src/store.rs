@@ -16,6 +16,11 @@ use crate::{State, codes};
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`).
 pub(crate) const CONTENT: &str = "course.content";
 
+/// Prefix of the documents of a course.
+pub(crate) fn course_prefix(course_id: CourseId) -> String {
+    format!("{course_id}/")
+}
+
 /// Key of a new draft of a course.
 pub(crate) fn draft_key(course_id: CourseId) -> String {
     format!("{course_id}/d-{}", uuid::Uuid::now_v7().simple())
@@ -24,6 +29,11 @@ pub(crate) fn draft_key(course_id: CourseId) -> String {
 /// Key of a saved version.
 pub(crate) fn version_key(version: VersionId) -> String {
     format!("{}/v{}", version.course_id, version.version)
+}
+
+/// Scope of the open writes of a course.
+pub(crate) fn scope(course_id: CourseId) -> String {
+    format!("course/{course_id}")
 }
 
 /// A row of `course.courses`.

@@ -2,7 +2,7 @@
 
 use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
-    course::{Course, CourseStatus, GetCourseRequest},
+    course::{Course, CourseRef, CourseStatus},
     enrollment::AccessRequest,
     ids::UserId,
 };
@@ -11,7 +11,7 @@ use crate::{codes, state::App};
 
 /// The course, whoever asks: the gateway's own look before it decides.
 pub(crate) async fn course(app: &App, id: i64) -> Result<Course> {
-    let request = Actor::Service.request(GetCourseRequest { id });
+    let request = Actor::Service.request(CourseRef { id });
     Ok(app.stubs.course.get_course(request).await?)
 }
 

@@ -16,7 +16,7 @@ use smartcourse_platform::{
     lifecycle::Lifecycle,
     places::{Place, Places},
 };
-use smartcourse_proto::course::{GetCourseRequest, PublishMark, PublishMarksRequest, PublishStatus};
+use smartcourse_proto::course::{CourseRef, PublishMark, PublishMarksRequest, PublishStatus};
 use tokio::sync::{Notify, watch};
 
 use crate::{codes, stubs::Stubs};
@@ -124,7 +124,7 @@ impl Feeds {
         let due = self.due(marks.items);
         stream::iter(due)
             .for_each_concurrent(SIDE_BY_SIDE, |mark| async move {
-                let request = Actor::Service.request(GetCourseRequest { id: mark.course_id });
+                let request = Actor::Service.request(CourseRef { id: mark.course_id });
                 let status = stubs.course.get_publish(request).await;
                 self.show(mark, status.map_err(Error::from));
             })

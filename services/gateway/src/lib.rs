@@ -74,7 +74,7 @@ pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Ro
     let quick = bounded(routes::open(), SMALL)
         .merge(bounded(routes::quick(), gateway.max_small_body_bytes))
         .merge(bounded(routes::large(), gateway.max_body_bytes))
-        .layer(middleware::from_fn_with_state(app.clone(), edge::deadline));
+        .layer(middleware::from_fn_with_state(app.deadline, edge::deadline));
     let slow = bounded(routes::slow(), gateway.max_small_body_bytes);
     let (api, document) = quick.merge(slow).split_for_parts();
     let api = api

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::extract::FromRef;
 use smartcourse_platform::{
     batch::Batch, coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle,
     ports::rate_limits::RateLimits,
@@ -23,7 +24,7 @@ pub(crate) struct App(Arc<Inner>);
 /// The fields of [`App`].
 pub(crate) struct Inner {
     pub(crate) stubs: Stubs,
-    pub(crate) verifier: Verifier,
+    pub(crate) verifier: Arc<Verifier>,
     pub(crate) limits: Limits,
     pub(crate) bodies: Bodies,
     /// Courses with their seats, each also as it is sent.
@@ -47,7 +48,7 @@ impl App {
         max_upload_bytes: u64,
         life: Lifecycle,
     ) -> Self {
-        let verifier = Verifier::new(stubs.user.clone());
+        let verifier = Arc::new(Verifier::new(stubs.user.clone()));
         let feeds = Arc::new(Feeds::new(gateway.user_streams));
         tokio::spawn(Arc::clone(&feeds).run(stubs.clone(), life.clone()));
         Self(Arc::new(Inner {
@@ -71,5 +72,23 @@ impl std::ops::Deref for App {
 
     fn deref(&self) -> &Inner {
         &self.0
+    }
+}
+
+impl FromRef<App> for Arc<Verifier> {
+    fn from_ref(app: &App) -> Self {
+        Arc::clone(&app.verifier)
+    }
+}
+
+impl FromRef<App> for Limits {
+    fn from_ref(app: &App) -> Self {
+        app.limits.clone()
+    }
+}
+
+impl FromRef<App> for Bodies {
+    fn from_ref(app: &App) -> Self {
+        app.bodies.clone()
     }
 }

@@ -10,10 +10,11 @@ use smartcourse_proto::{
     course::course_service_server,
     enrollment::enrollment_service_server,
     notification::notification_service_server,
+    operations::operations_service_server,
     progress::progress_service_server,
     stubs::{
         AnalyticsStub, AssistantStub, ContentStub, CourseStub, EnrollmentStub, NotificationStub,
-        ProgressStub, UserStub,
+        OperationsStub, ProgressStub, UserStub,
     },
     user::user_service_server,
 };
@@ -42,6 +43,8 @@ pub struct Channels {
     pub notification: Transport,
     /// To the analytics service.
     pub analytics: Transport,
+    /// To the operations service.
+    pub operations: Transport,
 }
 
 /// Typed stubs; a clone is cheap, and every call takes one.
@@ -56,6 +59,7 @@ pub struct Stubs {
     pub(crate) progress: ProgressStub<Transport>,
     pub(crate) notification: NotificationStub<Transport>,
     pub(crate) analytics: AnalyticsStub<Transport>,
+    pub(crate) operations: OperationsStub<Transport>,
     /// Every service, for the readiness probe.
     pub(crate) probes: Vec<Probe>,
     /// Whether the transactions of the database go on.
@@ -99,6 +103,11 @@ impl Stubs {
                 &to.notification,
             ),
             probe("analytics", analytics_service_server::SERVICE_NAME, &to.analytics),
+            probe(
+                "operations",
+                operations_service_server::SERVICE_NAME,
+                &to.operations,
+            ),
         ];
         Self {
             user: UserStub::new(to.user),
@@ -110,6 +119,7 @@ impl Stubs {
             progress: ProgressStub::new(to.progress),
             notification: NotificationStub::new(to.notification),
             analytics: AnalyticsStub::new(to.analytics),
+            operations: OperationsStub::new(to.operations),
             probes,
             transactions,
         }

@@ -46,6 +46,7 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
         progress: to(),
         notification: to(),
         analytics: to(),
+        operations: to(),
     });
     let deps = Dependencies {
         stubs,
@@ -247,7 +248,7 @@ async fn readiness_names_what_is_down() {
     assert_eq!(answer.headers()["x-request-id"], "mine");
     let (status, problem) = problem(answer).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(problem["down"].as_array().map(Vec::len), Some(8));
+    assert_eq!(problem["down"].as_array().map(Vec::len), Some(9));
 }
 
 #[tokio::test]

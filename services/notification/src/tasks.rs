@@ -15,7 +15,7 @@ use smartcourse_platform::{
     tasks::{Handler, Outcome, Task},
 };
 use smartcourse_proto::{
-    course::GetCourseRequest,
+    course::CourseRef,
     notification::Channel,
     stubs::{CourseStub, UserStub},
     user::{GetUserRequest, User},
@@ -50,7 +50,7 @@ impl Source {
             Some(title) => title.clone(),
             None => {
                 let id = message.course_id.0;
-                let request = Actor::Service.request(GetCourseRequest { id });
+                let request = Actor::Service.request(CourseRef { id });
                 self.course.get_course(request).await?.title
             }
         };

@@ -7,7 +7,7 @@ use smartcourse_platform::{
     postgres::{self, Tx},
 };
 use smartcourse_proto::{
-    course::{Course, CourseStatus, GetCourseRequest, LessonType},
+    course::{Course, CourseRef, CourseStatus, LessonType},
     enrollment::{Access, AccessRequest},
     ids::{CourseId, EnrollmentId, UserId, VersionId},
 };
@@ -152,7 +152,7 @@ pub(crate) async fn has_left(
 
 /// The course as it is now, whoever asks.
 pub(crate) async fn course(state: &State, id: CourseId) -> Result<Course> {
-    let request = Actor::Service.request(GetCourseRequest { id: id.0 });
+    let request = Actor::Service.request(CourseRef { id: id.0 });
     Ok(state.course.get_course(request).await?)
 }
 

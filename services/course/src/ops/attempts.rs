@@ -2,7 +2,7 @@
 //!
 //! Every operation locks the course, then the attempt; each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, fault, outbox, postgres};
+use smartcourse_platform::{Error, Result, fault, open_writes::OpenWrite, outbox, postgres};
 use smartcourse_proto::{
     Wire,
     catalogue::Key,
@@ -143,8 +143,9 @@ pub(crate) async fn validate(state: &State, request: VersionRef) -> Result<()> {
 }
 
 /// Step 2: the immutable content of the version. The document is written under the attempt's lock, so an abort either
-/// sees it or comes first.
+/// sees it or comes first; what the engine finishes after the lock is gone, the sweep removes.
 pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<()> {
+    let open = OpenWrite::open(&state.pool, &store::scope(request.course_id.into())).await?;
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     attempt.require_running()?;
@@ -163,6 +164,7 @@ pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<(
     )
     .execute(&mut *tx)
     .await?;
+    open.close(&mut tx).await?;
     fault::point("course.save_content", "before_commit");
     tx.commit().await?;
     fault::point("course.save_content", "after_commit");

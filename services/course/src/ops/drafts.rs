@@ -1,7 +1,7 @@
 //! Editing a draft. Each edit writes a new immutable document and moves the pointer with a compare-and-set, so no lock
 //! is held while a document is written and concurrent edits of different parts both apply.
 
-use smartcourse_platform::{Error, Result, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor, open_writes::OpenWrite, postgres};
 use smartcourse_proto::{
     course::{
         AddLessonRequest, AddModuleRequest, Content, DeletePartRequest, Lesson, Module, PutContentRequest,
@@ -34,7 +34,11 @@ async fn edit<T>(
         content.version = 0;
         content.etag = String::new();
         let key = store::draft_key(course_id);
+        let open = OpenWrite::open(&state.pool, &store::scope(course_id)).await?;
+        // Whoever deletes the course from here on finds the write open.
+        store::course(&state.pool, course_id).await?;
         state.put_content(&key, &content).await?;
+        let mut tx = postgres::begin(&state.pool).await?;
         let moved = sqlx::query_scalar!(
             "update course.courses set draft_key = $3, revision = revision + 1, updated_at = now()
              where id = $1 and revision = $2 returning revision",
@@ -42,14 +46,18 @@ async fn edit<T>(
             row.revision,
             key
         )
-        .fetch_optional(&state.pool)
+        .fetch_optional(&mut *tx)
         .await?;
+        if moved.is_none() {
+            // Nobody points at the document that lost.
+            state.documents.delete(store::CONTENT, &key).await?;
+        }
+        open.close(&mut tx).await?;
+        tx.commit().await?;
         if let Some(revision) = moved {
             content.etag = store::CourseRow { revision, ..row }.etag();
             return Ok((content, result));
         }
-        // Nobody points at the document that lost.
-        state.documents.delete(store::CONTENT, &key).await?;
     }
     Err(Error::new(
         &codes::UNAVAILABLE,

@@ -9,5 +9,6 @@ pub(crate) mod publish;
 pub(crate) mod read;
 pub(crate) mod recover;
 pub(crate) mod status;
+pub(crate) mod sweep;
 pub(crate) mod versions;
 pub(crate) mod workers;

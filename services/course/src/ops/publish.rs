@@ -5,7 +5,8 @@ use std::time::Duration;
 use smartcourse_platform::{
     Error, Result, fault,
     grpc::Actor,
-    outbox::{self, Start, StartOptions},
+    outbox,
+    ports::workflows::{Start, StartOptions},
     postgres::{self, OnConstraint},
 };
 use smartcourse_proto::{

@@ -1,8 +1,8 @@
 //! What the reconciler needs: the attempts that are still open, and a new start for one whose workflow is gone.
 
 use smartcourse_platform::{
-    Error, Result,
-    outbox::{self, Start, StartOptions},
+    Error, Result, outbox,
+    ports::workflows::{Start, StartOptions},
     postgres,
 };
 use smartcourse_proto::{

@@ -6,11 +6,12 @@ use smartcourse_platform::{
     Error, Result, fault,
     grpc::Actor,
     idempotency::IdempotencyKey,
-    outbox::{self, AfterCompletion, Start, StartOptions},
+    outbox,
+    ports::workflows::{AfterCompletion, Start, StartOptions},
     postgres,
 };
 use smartcourse_proto::{
-    course::{Course, CourseStatus, GetCourseRequest},
+    course::{Course, CourseRef, CourseStatus},
     enrollment::{EnrollRequest, Enrollment},
     events::EnrollmentCreated,
     ids::{CourseId, EnrollmentId, UserId},
@@ -87,7 +88,7 @@ fn student(actor: Actor, user_id: UserId) -> Result<UserId> {
 /// The course as it is now. It is read before the lock is taken: whoever waits for a seat waits for nothing else.
 pub(crate) async fn course(state: &State, id: CourseId) -> Result<Arc<Course>> {
     let read = async {
-        let request = Actor::Service.request(GetCourseRequest { id: id.0 });
+        let request = Actor::Service.request(CourseRef { id: id.0 });
         let course = state.course.get_course(request).await?;
         Ok(Arc::new(course))
     };

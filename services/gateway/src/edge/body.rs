@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::HttpBody as _,
-    extract::{FromRequest, Request},
+    extract::{FromRef, FromRequest, Request},
     http::{HeaderMap, HeaderValue, header},
     middleware::Next,
     response::Response,
@@ -26,7 +26,6 @@ use super::json::{Shape, parse};
 use crate::{
     codes,
     config::{Gateway, VALUE_BYTES},
-    state::App,
 };
 
 /// Bytes of a body that need no room, and the largest body of routes that need no account.
@@ -37,6 +36,7 @@ pub(crate) const SMALL: usize = 16 * 1024;
 pub(crate) struct MaxBytes(pub(crate) usize);
 
 /// What bodies may cost.
+#[derive(Clone)]
 pub(crate) struct Bodies {
     budget: Arc<Semaphore>,
     shape: Shape,
@@ -86,17 +86,20 @@ fn full() -> Error {
 /// A JSON body that nobody has looked at yet. It holds its room in the budget for as long as it lives: keep it until the
 /// request is done.
 pub(crate) struct Body {
-    app: App,
+    bodies: Bodies,
     request: Request,
     room: Option<OwnedSemaphorePermit>,
 }
 
-impl FromRequest<App> for Body {
+impl<S: Sync> FromRequest<S> for Body
+where
+    Bodies: FromRef<S>,
+{
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         Ok(Self {
-            app: app.clone(),
+            bodies: Bodies::from_ref(state),
             request,
             room: None,
         })
@@ -112,12 +115,12 @@ impl Body {
     /// The bytes of JSON of a shape that is safe to decode.
     pub(crate) async fn text(&mut self) -> Result<Bytes> {
         require_json(self.request.headers())?;
-        let app = self.app.clone();
-        let text = self.bytes(&app.bodies).await?;
-        let values = app.bodies.shape.weigh(&text)?;
+        let bodies = self.bodies.clone();
+        let text = self.bytes(&bodies).await?;
+        let values = bodies.shape.weigh(&text)?;
         if text.len() > SMALL {
             // Nobody waits for this who holds room already: all would wait for each other.
-            self.hold(app.bodies.room_now(values * VALUE_BYTES)?);
+            self.hold(bodies.room_now(values * VALUE_BYTES)?);
         }
         Ok(text)
     }

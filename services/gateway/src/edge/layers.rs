@@ -1,6 +1,10 @@
 //! The layers around the routes: admission, deadline, panics, metrics.
 
-use std::{any::Any, time::Instant};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -11,14 +15,22 @@ use axum::{
 use smartcourse_platform::{Error, grpc::Actor};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::extract::Peer;
-use crate::{auth::Caller, codes, state::App};
+use super::{extract::Peer, limit::Limits};
+use crate::{
+    auth::{Caller, Verifier},
+    codes,
+};
 
 /// Finds out who calls, and whether one more request of theirs is within the limits.
 ///
 /// Only the `Authorization` header counts: services learn the actor from us, whatever other headers say. A token that
 /// is not valid is refused on public routes too, since its owner believes to be signed in.
-pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn admit(
+    State(verifier): State<Arc<Verifier>>,
+    State(limits): State<Limits>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     // Nothing is borrowed from the request across an await: its body is not Sync.
     let token = request.headers().get(header::AUTHORIZATION).map(bearer);
     let Peer(address) = Peer::of(request.extensions());
@@ -26,12 +38,12 @@ pub(crate) async fn admit(State(app): State<App>, mut request: Request, next: Ne
         // Who signs in or refreshes is not asked for the token that has just expired.
         _ if is_sign_in(request.uri().path()) => Ok(Actor::Anonymous),
         None => Ok(Actor::Anonymous),
-        Some(Ok(token)) => app.verifier.verify(&token).await,
+        Some(Ok(token)) => verifier.verify(&token).await,
         Some(Err(error)) => Err(error),
     };
     let decision = match &caller {
-        Ok(Actor::User { id, .. }) => app.limits.take_user(id.0).await,
-        _ => app.limits.take_address(address).await,
+        Ok(Actor::User { id, .. }) => limits.take_user(id.0).await,
+        _ => limits.take_address(address).await,
     };
     let mut response = match (decision.refusal(), caller) {
         (Some(refusal), _) => refusal.into_response(),
@@ -82,8 +94,8 @@ fn unauthenticated(error: Error) -> Response {
 }
 
 /// Gives up on a request whose answer does not begin in time.
-pub(crate) async fn deadline(State(app): State<App>, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(app.deadline, next.run(request)).await {
+pub(crate) async fn deadline(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Error::new(&codes::TIMEOUT, "no answer in time").into_response(),
     }

@@ -15,6 +15,7 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The limits of callers.
+#[derive(Clone)]
 pub(crate) struct Limits {
     buckets: Arc<dyn RateLimits>,
     user: Quota,

@@ -9,16 +9,16 @@ use serde::Deserialize;
 use smartcourse_platform::{Result, error::Problems};
 use smartcourse_proto::{
     Wire as _,
-    analytics::{
+    analytics::{Report, ReportRef, RequestReportRequest},
+    operations::{
         FailedEventPage, FailedEventsRequest, FailedTaskPage, FailedTasksRequest, ReplayEventRequest,
-        ReplayTaskRequest, ReplayedEvent, ReplayedTask, Report, ReportRef, RequestReportRequest,
-        WorkflowRunPage, WorkflowRunsRequest, WorkflowState,
+        ReplayTaskRequest, ReplayedEvent, ReplayedTask, WorkflowRunPage, WorkflowRunsRequest, WorkflowState,
     },
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::PageQuery;
+use super::page::PageQuery;
 use crate::{
     auth::SignedIn,
     edge::{IdempotencyKey, Json, PathOf, Query},
@@ -132,7 +132,7 @@ pub(crate) async fn failed_events(
         limit: page.limit,
         cursor: page.cursor,
     });
-    let answer = app.stubs.analytics.list_failed_events(request).await?;
+    let answer = app.stubs.operations.list_failed_events(request).await?;
     Ok(Json(answer))
 }
 
@@ -145,7 +145,7 @@ pub(crate) async fn replay_event(
     PathOf(id): PathOf<String>,
 ) -> Result<(StatusCode, Json<ReplayedEvent>)> {
     let request = actor.request(ReplayEventRequest { id });
-    let answer = app.stubs.analytics.replay_event(request).await?;
+    let answer = app.stubs.operations.replay_event(request).await?;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
@@ -162,7 +162,7 @@ pub(crate) async fn failed_tasks(
         limit: query.limit,
         cursor: query.cursor,
     });
-    let answer = app.stubs.analytics.list_failed_tasks(request).await?;
+    let answer = app.stubs.operations.list_failed_tasks(request).await?;
     Ok(Json(answer))
 }
 
@@ -175,7 +175,7 @@ pub(crate) async fn replay_task(
     PathOf(id): PathOf<String>,
 ) -> Result<(StatusCode, Json<ReplayedTask>)> {
     let request = actor.request(ReplayTaskRequest { id });
-    let answer = app.stubs.analytics.replay_task(request).await?;
+    let answer = app.stubs.operations.replay_task(request).await?;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
@@ -203,6 +203,6 @@ pub(crate) async fn workflows(
         limit: query.limit,
         cursor: query.cursor,
     });
-    let answer = app.stubs.analytics.list_workflow_runs(request).await?;
+    let answer = app.stubs.operations.list_workflow_runs(request).await?;
     Ok(Json(answer))
 }

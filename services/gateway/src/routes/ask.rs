@@ -4,9 +4,9 @@ use std::convert::Infallible;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, header},
     response::{
-        IntoResponse, Response, Sse,
+        IntoResponse, Response,
         sse::{Event, KeepAlive},
     },
 };
@@ -17,7 +17,7 @@ use smartcourse_proto::assistant::{Answer, AskEvent, AskEventKind, AskRequest};
 use tonic::Streaming;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::events::problem;
+use super::sse::{self, problem};
 use crate::{
     access,
     auth::SignedIn,
@@ -52,11 +52,7 @@ pub(crate) async fn ask(
     }
     // The first event decides whether this is an answer at all: a refusal is a problem, not a stream.
     let first = stream.message().await?;
-    let mut response = Sse::new(events(first, stream))
-        .keep_alive(KeepAlive::default())
-        .into_response();
-    do_not_buffer(response.headers_mut());
-    Ok(response)
+    Ok(sse::stream(events(first, stream), KeepAlive::default()))
 }
 
 /// Whether JSON is named before, or instead of, a stream.
@@ -134,13 +130,10 @@ fn event(item: AskEvent) -> Option<Event> {
     Some(Event::default().event(name).data(data.to_string()))
 }
 
-/// Asks proxies to pass each event on at once.
-pub(crate) fn do_not_buffer(headers: &mut HeaderMap) {
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]

@@ -339,6 +339,7 @@ mod tests {
             progress: to(),
             notification: to(),
             analytics: to(),
+            operations: to(),
         });
         let (sender, stream) = channel(AssetHeader::default());
         let call = tokio::spawn(async move { stubs.uploads.upload_asset(stream).await });

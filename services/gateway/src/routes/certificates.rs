@@ -11,7 +11,7 @@ use smartcourse_proto::progress::{Certificate, CertificatePage, CertificateRef, 
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::PageQuery;
+use super::page::PageQuery;
 use crate::{
     auth::{Caller, SignedIn},
     edge::{Json, PathOf, Query},

@@ -7,7 +7,7 @@ use smartcourse_proto::assistant::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::PageQuery;
+use super::page::PageQuery;
 use crate::{
     auth::SignedIn,
     edge::{Json, PathOf, Query},

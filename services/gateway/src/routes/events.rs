@@ -6,16 +6,17 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{
-        IntoResponse, Response, Sse,
+        IntoResponse, Response,
         sse::{Event, KeepAlive},
     },
 };
 use futures::Stream;
 use smartcourse_platform::{Error, Result, places::Place};
-use smartcourse_proto::course::{GetCourseRequest, PublishState, PublishStatus};
+use smartcourse_proto::course::{CourseRef, PublishState, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::sse::{self, problem};
 use crate::{
     access,
     auth::SignedIn,
@@ -56,7 +57,7 @@ pub(crate) async fn follow(
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
     let seen: i64 = seen.unwrap_or(0);
-    let request = actor.request(GetCourseRequest { id: id.0 });
+    let request = actor.request(CourseRef { id: id.0 });
     let first = app.stubs.course.get_publish(request).await?;
     let first = Arc::new(first);
     if has_ended(&first) && event_id(&first) <= seen {
@@ -73,11 +74,7 @@ pub(crate) async fn follow(
         course_id: id.0,
     };
     let stream = events(app, reader, place, first, seen);
-    let mut response = Sse::new(stream)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
-    super::ask::do_not_buffer(response.headers_mut());
-    Ok(response)
+    Ok(sse::stream(stream, KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 fn event_id(status: &PublishStatus) -> i64 {
@@ -171,11 +168,4 @@ fn event(status: &PublishStatus, id: i64) -> Event {
         Ok(event) => event,
         Err(error) => problem(&Error::internal("a status could not be written").because(error)),
     }
-}
-
-/// An `error` event with the problem document.
-pub(crate) fn problem(error: &Error) -> Event {
-    Event::default()
-        .event("error")
-        .data(error.to_problem().to_string())
 }

@@ -13,30 +13,17 @@ mod enrollments;
 mod events;
 mod health;
 mod notifications;
+mod page;
 mod parts;
 mod progress;
 mod publish;
 mod search;
 mod seats;
+mod sse;
 
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::App;
-
-/// Where a page of a list starts and how long it is.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct PageQuery {
-    /// Items at most, 1 to 100; 20 when absent.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    pub(crate) limit: i32,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    pub(crate) cursor: String,
-}
 
 /// Routes with a body that need no account.
 pub(crate) fn open() -> OpenApiRouter<App> {

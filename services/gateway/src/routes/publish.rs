@@ -8,7 +8,7 @@ use axum::{
 use smartcourse_platform::{Result, grpc::Actor};
 use smartcourse_proto::{
     content::{Preview, PreviewRequest},
-    course::{GetCourseRequest, PublishAccepted, PublishStatus, RestoreRequest, VersionList},
+    course::{CourseRef, PublishAccepted, PublishStatus, RestoreRequest, VersionList},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -37,11 +37,7 @@ fn accepted(course_id: i64, mut answer: PublishAccepted) -> Response {
 
 /// Asks for a publish, for both ways to say so.
 pub(crate) async fn accept(app: &App, actor: Actor, id: i64) -> Result<Response> {
-    let answer = app
-        .stubs
-        .course
-        .publish(actor.request(GetCourseRequest { id }))
-        .await?;
+    let answer = app.stubs.course.publish(actor.request(CourseRef { id })).await?;
     Ok(accepted(id, answer))
 }
 
@@ -57,7 +53,7 @@ pub(crate) async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id:
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = PublishStatus)))]
 pub(crate) async fn status(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Written> {
     let read = async {
-        let request = actor.request(GetCourseRequest { id: id.0 });
+        let request = actor.request(CourseRef { id: id.0 });
         let status = app.stubs.course.get_publish(request).await?;
         Written::new(&status)
     };
@@ -72,7 +68,7 @@ pub(crate) async fn cancel(
     SignedIn(actor): SignedIn,
     id: Id,
 ) -> Result<(StatusCode, Json<PublishStatus>)> {
-    let request = actor.request(GetCourseRequest { id: id.0 });
+    let request = actor.request(CourseRef { id: id.0 });
     Ok((
         StatusCode::ACCEPTED,
         Json(app.stubs.course.cancel_publish(request).await?),
@@ -100,7 +96,7 @@ pub(crate) async fn versions(
     SignedIn(actor): SignedIn,
     id: Id,
 ) -> Result<Json<VersionList>> {
-    let request = actor.request(GetCourseRequest { id: id.0 });
+    let request = actor.request(CourseRef { id: id.0 });
     Ok(Json(app.stubs.course.list_versions(request).await?))
 }
 

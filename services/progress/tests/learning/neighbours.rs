@@ -12,7 +12,7 @@ use axum::{
     routing::post,
 };
 use smartcourse_proto::{
-    course::{Content, Course, CourseStatus, GetContentRequest, GetCourseRequest, Manifest, ManifestRequest},
+    course::{Content, Course, CourseRef, CourseStatus, GetContentRequest, Manifest, ManifestRequest},
     enrollment::{Access, AccessRequest},
     user::{GetUserRequest, User},
 };
@@ -89,7 +89,7 @@ where
     })
 }
 
-fn get_course(next: &Neighbours, request: GetCourseRequest) -> Result<Course, Status> {
+fn get_course(next: &Neighbours, request: CourseRef) -> Result<Course, Status> {
     let status = if next.published.is_some() {
         CourseStatus::Published
     } else {

@@ -1,47 +1,50 @@
 //! Waiting until an event is counted.
 //!
-//! Those who wait at the same time share their looks, so that a rush of enrollments costs the database no more than one.
+//! Those who wait at the same time share their queries, so that a rush of enrollments costs the database no more than one.
 
 use std::{collections::HashMap, time::Duration};
 
 use smartcourse_platform::{Error, Result, batch::Batch};
+use smartcourse_proto::analytics::{AwaitAnalyticsRequest, AwaitedAnalytics};
 use sqlx::PgPool;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{codes, counter::GROUP};
+use crate::{codes, consumers::GROUP};
 
-/// Pause between two looks.
-const LOOK: Duration = Duration::from_millis(25);
+/// Pause between two polls.
+const POLL: Duration = Duration::from_millis(25);
 
 /// What the group has taken.
 pub(crate) struct Counted {
     pool: PgPool,
-    looks: Batch<Uuid, bool>,
+    queries: Batch<Uuid, bool>,
 }
 
 impl Counted {
     pub(crate) fn new(pool: PgPool) -> Self {
         Self {
             pool,
-            looks: Batch::default(),
+            queries: Batch::default(),
         }
     }
 
-    /// Waits for an event, up to `wait`; answers whether it is counted. One that was parked is not.
-    pub(crate) async fn wait_for(&self, event_id: &str, wait: Duration) -> Result<bool> {
-        let id: Uuid = event_id
+    /// Waits for an event, for as long as is asked; answers whether it is counted. One that was parked is not.
+    pub(crate) async fn wait_for(&self, request: AwaitAnalyticsRequest) -> Result<AwaitedAnalytics> {
+        let wait = Duration::from_millis(u64::try_from(request.wait_ms).unwrap_or(0));
+        let id: Uuid = request
+            .event_id
             .parse()
             .map_err(|_| Error::new(&codes::VALIDATION_FAILED, "event_id is not an id"))?;
         let deadline = Instant::now() + wait;
         loop {
-            if let Some(counted) = self.looks.read(id, |ids| self.taken(ids)).await? {
-                return Ok(counted);
+            if let Some(counted) = self.queries.read(id, |ids| self.taken(ids)).await? {
+                return Ok(AwaitedAnalytics { counted });
             }
             if Instant::now() >= deadline {
-                return Ok(false);
+                return Ok(AwaitedAnalytics { counted: false });
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 

@@ -1,17 +1,19 @@
 //! What happened per day, week or month. Every bucket of the range is there, also those in which nothing did.
 
-use smartcourse_platform::{Result, error::Problems};
+use smartcourse_platform::{Result, error::Problems, grpc::Actor};
 use smartcourse_proto::{
     Wire as _,
     analytics::{Bucket, TrendPoint, Trends, TrendsRequest},
     json::timestamp::from_time,
 };
-use sqlx::PgPool;
 use time::{
     Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description,
 };
 
-use crate::numbers;
+use crate::{
+    State,
+    ops::numbers::{self, require_admin},
+};
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// Days of a range at most: three years.
@@ -22,7 +24,9 @@ const FIRST_YEAR: i32 = 1970;
 const DEFAULT_DAYS: i64 = 29;
 
 /// Counts per bucket; `to` is today and `from` thirty days before it unless they are named.
-pub(crate) async fn trends(pool: &PgPool, request: TrendsRequest) -> Result<Trends> {
+pub(crate) async fn trends(state: &State, actor: Actor, request: TrendsRequest) -> Result<Trends> {
+    require_admin(actor)?;
+    let pool = &state.pool;
     let mut problems = Problems::default();
     let mut day = |name: &str, text: &str| match text {
         "" => None,

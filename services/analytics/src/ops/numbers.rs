@@ -3,15 +3,19 @@
 //! An epoch counts once its `enrollment.created` was heard of. "Now" is `as_of`, the time of the newest event counted,
 //! so that the same log gives the same numbers whenever it is read.
 
-use smartcourse_platform::Result;
+use smartcourse_platform::{Error, Result, grpc::Actor, page};
 use smartcourse_proto::{
     analytics::{
         AssistantUse, CourseNumbers, EnrollmentNumbers, InstructorNumbers, PlatformNumbers, Popular,
-        PopularCourse, StudentNumbers,
+        PopularCourse, PopularRequest, StudentNumbers,
     },
+    course::CourseRef,
+    ids::{CourseId, UserId},
     json::timestamp::from_time,
 };
 use sqlx::{PgPool, types::time::OffsetDateTime};
+
+use crate::{State, codes};
 
 /// Courses in the list of the platform's numbers.
 const POPULAR: i64 = 10;
@@ -107,7 +111,9 @@ async fn by_popularity(
 }
 
 /// The most popular published courses.
-pub(crate) async fn popular(pool: &PgPool, limit: i64) -> Result<Popular> {
+pub(crate) async fn popular(state: &State, request: PopularRequest) -> Result<Popular> {
+    let limit = page::limit(request.limit)?;
+    let pool = &state.pool;
     let as_of = as_of(pool).await?;
     Ok(Popular {
         items: by_popularity(pool, None, true, limit).await?,
@@ -115,7 +121,21 @@ pub(crate) async fn popular(pool: &PgPool, limit: i64) -> Result<Popular> {
     })
 }
 
-pub(crate) async fn platform(pool: &PgPool) -> Result<PlatformNumbers> {
+/// Numbers of everybody are for administrators.
+pub(crate) fn require_admin(actor: Actor) -> Result<()> {
+    actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators see these numbers"))
+}
+
+fn require_self(actor: Actor, id: UserId) -> Result<()> {
+    actor.require_self(id, || {
+        Error::new(&codes::FORBIDDEN, "these are somebody else's numbers")
+    })
+}
+
+/// The numbers of the platform.
+pub(crate) async fn platform(state: &State, actor: Actor) -> Result<PlatformNumbers> {
+    require_admin(actor)?;
+    let pool = &state.pool;
     let as_of = as_of(pool).await?;
     let everybody = Scope::default();
     let row = sqlx::query!(
@@ -154,21 +174,35 @@ pub(crate) async fn platform(pool: &PgPool) -> Result<PlatformNumbers> {
     })
 }
 
-pub(crate) async fn course(pool: &PgPool, course_id: i64, title: String) -> Result<CourseNumbers> {
+/// The numbers of a course, for its owner.
+pub(crate) async fn course(state: &State, actor: Actor, course_id: CourseId) -> Result<CourseNumbers> {
+    if !actor.is_privileged() {
+        actor.user()?;
+    }
+    // Asked as the caller: a draft of somebody else's does not exist.
+    let request = actor.request(CourseRef { id: course_id.0 });
+    let course = state.course.get_course(request).await?;
+    actor.require_owner(course.instructor_id.into(), || {
+        Error::new(
+            &codes::FORBIDDEN,
+            "these are the numbers of another instructor's course",
+        )
+    })?;
+    let pool = &state.pool;
     let as_of = as_of(pool).await?;
     let scope = Scope {
-        course_id: Some(course_id),
+        course_id: Some(course_id.0),
         ..Scope::default()
     };
     let lessons = sqlx::query_scalar!(
         r#"select count(*) as "count!" from analytics.lessons where course_id = $1"#,
-        course_id
+        course_id.0
     )
     .fetch_one(pool)
     .await?;
     Ok(CourseNumbers {
-        course_id,
-        title,
+        course_id: course_id.0,
+        title: course.title,
         enrollments: Some(enrollments(pool, scope).await?),
         lessons_completed: lessons,
         assistant: Some(assistant(pool, scope).await?),
@@ -176,7 +210,14 @@ pub(crate) async fn course(pool: &PgPool, course_id: i64, title: String) -> Resu
     })
 }
 
-pub(crate) async fn instructor(pool: &PgPool, instructor_id: i64) -> Result<InstructorNumbers> {
+/// The numbers of an instructor, for themselves.
+pub(crate) async fn instructor(
+    state: &State,
+    actor: Actor,
+    instructor_id: UserId,
+) -> Result<InstructorNumbers> {
+    require_self(actor, instructor_id)?;
+    let (pool, instructor_id) = (&state.pool, instructor_id.0);
     let as_of = as_of(pool).await?;
     let scope = Scope {
         instructor_id: Some(instructor_id),
@@ -201,7 +242,10 @@ pub(crate) async fn instructor(pool: &PgPool, instructor_id: i64) -> Result<Inst
     })
 }
 
-pub(crate) async fn student(pool: &PgPool, user_id: i64) -> Result<StudentNumbers> {
+/// The numbers of a student, for themselves.
+pub(crate) async fn student(state: &State, actor: Actor, user_id: UserId) -> Result<StudentNumbers> {
+    require_self(actor, user_id)?;
+    let (pool, user_id) = (&state.pool, user_id.0);
     let as_of = as_of(pool).await?;
     let scope = Scope {
         user_id: Some(user_id),

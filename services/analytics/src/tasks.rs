@@ -1,32 +1,20 @@
-//! The CSV report: asked for, made by a background task, kept until it is fetched.
+//! The CSV report as a background task.
 //!
 //! One row for the platform, then one for each course that was ever published.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use smartcourse_platform::{
-    Error, Result, postgres,
-    tasks::{self, Handler, Outcome, Task},
+    Error, Result,
+    tasks::{Handler, Outcome, Task},
 };
-use smartcourse_proto::{
-    Wire as _,
-    analytics::{AssistantUse, EnrollmentNumbers, Report, ReportFile, ReportState, RequestReportRequest},
-    json::timestamp::from_time,
-};
+use smartcourse_proto::analytics::{AssistantUse, EnrollmentNumbers};
 use sqlx::{PgConnection, PgPool};
 use time::format_description::well_known::Rfc3339;
-use uuid::Uuid;
 
-use crate::numbers::{self, Scope};
-
-use crate::codes;
-
-/// Kind of the task.
-const KIND: &str = "analytics.report";
-
-/// Reports one sweep removes at most; the next one goes on.
-const SWEEP: i64 = 1000;
+use crate::ops::{
+    numbers::{self, Scope},
+    reports::KIND,
+};
 
 const HEADER: [&str; 13] = [
     "scope",
@@ -43,87 +31,6 @@ const HEADER: [&str; 13] = [
     "refused",
     "as_of",
 ];
-
-/// Asks for a report; the same key asks once.
-pub(crate) async fn request(pool: &PgPool, request: RequestReportRequest) -> Result<Report> {
-    let mut tx = postgres::begin(pool).await?;
-    let row = sqlx::query!(
-        r#"insert into analytics.reports as known (id, key) values ($1, $2)
-         on conflict (key) do update set key = known.key returning id, xmax = 0 as "is_new!""#,
-        Uuid::now_v7(),
-        request.idempotency_key
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    // One that was asked for before has had its task, though that may have been cleaned up since.
-    if row.is_new {
-        tasks::put(&mut tx, &Task::new(row.id, KIND, &row.id)?).await?;
-    }
-    tx.commit().await?;
-    get(pool, &row.id.to_string()).await
-}
-
-fn missing() -> Error {
-    Error::new(&codes::NOT_FOUND, "there is no such report")
-}
-
-fn parse(id: &str) -> Result<Uuid> {
-    id.parse().map_err(|_| missing())
-}
-
-/// How a report stands.
-pub(crate) async fn get(pool: &PgPool, id: &str) -> Result<Report> {
-    let row = sqlx::query!(
-        "select id, state, error, requested_at, finished_at from analytics.reports where id = $1",
-        parse(id)?
-    )
-    .fetch_optional(pool)
-    .await?
-    .ok_or_else(missing)?;
-    let state = ReportState::from_text(&row.state).unwrap_or(ReportState::Unspecified);
-    Ok(Report {
-        id: row.id.to_string(),
-        state: state.into(),
-        requested_at: Some(from_time(row.requested_at)),
-        finished_at: row.finished_at.map(from_time),
-        error: row.error,
-        download_url: (state == ReportState::Ready).then(|| format!("/admin/reports/{}?format=csv", row.id)),
-    })
-}
-
-/// The CSV of a report that is ready.
-pub(crate) async fn file(pool: &PgPool, id: &str) -> Result<ReportFile> {
-    let report = sqlx::query!(
-        "select csv, state, error from analytics.reports where id = $1",
-        parse(id)?
-    )
-    .fetch_optional(pool)
-    .await?
-    .ok_or_else(missing)?;
-    if ReportState::from_text(&report.state) == Some(ReportState::Failed) {
-        let reason = report.error.unwrap_or_default();
-        let detail = format!("the report could not be made: {reason}");
-        return Err(Error::new(&codes::REPORT_FAILED, detail));
-    }
-    let csv = report
-        .csv
-        .ok_or_else(|| Error::new(&codes::NOT_READY, "the report is not ready"))?;
-    Ok(ReportFile { csv })
-}
-
-/// Removes reports that were asked for longer ago than this and are not under way; answers how many.
-pub(crate) async fn sweep(pool: &PgPool, age: Duration) -> Result<u64> {
-    let deleted = sqlx::query!(
-        "delete from analytics.reports where id in (
-             select id from analytics.reports
-             where state <> 'queued' and requested_at < now() - make_interval(secs => $1) limit $2)",
-        age.as_secs_f64(),
-        SWEEP
-    )
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
-}
 
 /// Makes reports in the background.
 pub struct Reports(PgPool);

@@ -1,0 +1,39 @@
+//! What connections may cost.
+
+use std::time::Duration;
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// HTTP/1.1 only: a server the public reaches has no use for HTTP/2 without TLS, and a proxy that ends TLS speaks
+    /// HTTP/1.1 to it. So nobody opens windows byte by byte or floods it with resets.
+    Http1,
+    /// HTTP/2 only: gRPC.
+    Http2,
+}
+
+/// What connections may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// What is spoken.
+    pub speaks: Speaks,
+    /// Connections at the same time; more wait in the queue of the operating system.
+    pub connections: usize,
+    /// Of them, from one [`network`](super::network); more are answered 503 and closed.
+    pub per_address: usize,
+    /// How long a connection may have no request.
+    pub idle: Duration,
+    /// How long the other side may take nothing of what is written.
+    pub stalled: Duration,
+}
+
+impl Limits {
+    /// Those of internal calls: few callers, which keep their connections and are trusted not to play tricks.
+    pub const INTERNAL: Self = Self {
+        speaks: Speaks::Http2,
+        connections: 4096,
+        per_address: 4096,
+        idle: Duration::from_secs(3600),
+        stalled: Duration::from_secs(120),
+    };
+}

@@ -1,0 +1,31 @@
+//! Server-sent events.
+
+use std::convert::Infallible;
+
+use axum::{
+    http::HeaderValue,
+    response::{
+        IntoResponse, Response, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures::Stream;
+use smartcourse_platform::Error;
+
+/// A stream of events; proxies are asked to pass each on at once.
+pub(super) fn stream(
+    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+    keep_alive: KeepAlive,
+) -> Response {
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
+    let value = HeaderValue::from_static("no");
+    response.headers_mut().insert("x-accel-buffering", value);
+    response
+}
+
+/// An `error` event with the problem document.
+pub(super) fn problem(error: &Error) -> Event {
+    Event::default()
+        .event("error")
+        .data(error.to_problem().to_string())
+}

@@ -1,0 +1,51 @@
+//! The operations service: what administrators look after, whichever service it comes from.
+//!
+//! Owns no schema: events nobody could take, tasks that were given up and settled rows are the platform's, runs of
+//! workflows are Temporal's. Serves `smartcourse.operations.OperationsService`. Emits nothing.
+
+mod grpc;
+mod ops;
+
+use std::{sync::Arc, time::Duration};
+
+use smartcourse_platform::{
+    Result,
+    config::{Config, Temporal},
+    ports::workflows::Workflows,
+};
+use smartcourse_proto::operations::operations_service_server::{OperationsServiceServer, SERVICE_NAME};
+use sqlx::PgPool;
+
+pub use grpc::Api;
+
+/// The protobuf name of this service.
+pub const NAME: &str = SERVICE_NAME;
+
+/// What the service stands on.
+pub struct Dependencies {
+    /// Knows the runs of workflows.
+    pub workflows: Arc<dyn Workflows>,
+}
+
+/// What the operations work with.
+pub(crate) struct State {
+    pub(crate) pool: PgPool,
+    pub(crate) workflows: Arc<dyn Workflows>,
+    pub(crate) temporal: Temporal,
+    /// How old a settled row becomes.
+    pub(crate) keep: Duration,
+}
+
+/// The gRPC server of this service.
+///
+/// # Errors
+/// None today; the signature is that of all services.
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<OperationsServiceServer<Api>> {
+    let state = State {
+        pool,
+        workflows: deps.workflows,
+        temporal: config.temporal.clone(),
+        keep: config.upkeep.keep(),
+    };
+    Ok(OperationsServiceServer::limited(Api(Arc::new(state))))
+}

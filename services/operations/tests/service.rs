@@ -1,0 +1,85 @@
+//! What administrators look after is shown to them alone, put back once, and swept as configured.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+use smartcourse_operations::Dependencies;
+use smartcourse_platform::{
+    Error,
+    config::Config,
+    grpc::{Actor, LocalRouter, Transport},
+    postgres,
+};
+use smartcourse_proto::{
+    ids::UserId,
+    operations::{FailedTasksRequest, ReplayTaskRequest},
+    stubs::OperationsStub,
+    user::Role,
+};
+use smartcourse_tests::engines::Engines;
+use sqlx::PgPool;
+use tonic::service::Routes;
+
+async fn service() -> (PgPool, OperationsStub<Transport>) {
+    let pool = smartcourse_tests::database().await.unwrap();
+    postgres::migrator().run(&pool).await.unwrap();
+    let config = Config::load(&smartcourse_tests::engines::config::CONFIG, None, &[]).unwrap();
+    let workflows = Engines::open(&config).unwrap().workflows();
+    let service = smartcourse_operations::service(&config, pool.clone(), Dependencies { workflows }).unwrap();
+    let local = LocalRouter::default();
+    assert!(local.set(Routes::new(service).into_axum_router()).is_ok());
+    (pool, OperationsStub::new(Transport::local(&config.grpc, local)))
+}
+
+fn user(role: Role) -> Actor {
+    Actor::User { id: UserId(7), role }
+}
+
+#[tokio::test]
+async fn a_task_given_up_is_shown_to_administrators_and_put_back_once() {
+    let (pool, operations) = service().await;
+    let dead = "insert into platform.tasks (id, kind, payload, state, tries, last_error, finished_at)
+         values (gen_random_uuid(), 'content.remove_files', '{}', 'dead', 3, 'no space', now()) returning id::text";
+    let id: String = sqlx::query_scalar(dead).fetch_one(&pool).await.unwrap();
+
+    for (actor, code) in [
+        (Actor::Anonymous, "unauthenticated"),
+        (user(Role::Instructor), "forbidden"),
+    ] {
+        let request = actor.request(FailedTasksRequest::default());
+        let refused = operations.list_failed_tasks(request).await.unwrap_err();
+        assert_eq!(Error::from(refused).code(), code);
+        let request = actor.request(ReplayTaskRequest { id: id.clone() });
+        let refused = operations.replay_task(request).await.unwrap_err();
+        assert_eq!(Error::from(refused).code(), code);
+    }
+    let admin = user(Role::Admin);
+    let list = async || {
+        let request = admin.request(FailedTasksRequest::default());
+        operations.list_failed_tasks(request).await.unwrap().items
+    };
+    let [task] = &list().await[..] else {
+        panic!("one task was given up")
+    };
+    assert_eq!((&task.id, task.reason.as_str()), (&id, "no space"));
+    let replay = async || {
+        let request = admin.request(ReplayTaskRequest { id: id.clone() });
+        operations.replay_task(request).await
+    };
+    assert_eq!(replay().await.unwrap().id, id);
+    assert_eq!(Error::from(replay().await.unwrap_err()).code(), "not_found");
+    assert!(list().await.is_empty());
+}
+
+#[tokio::test]
+async fn settled_rows_go_when_the_workflows_say_so() {
+    let (pool, operations) = service().await;
+    let keys = "insert into platform.idempotency_keys (scope, key, request_hash, response, created_at) values
+         ('s', 'old', '', '{}', now() - interval '31 days'), ('s', 'new', '', '{}', now())";
+    sqlx::query(keys).execute(&pool).await.unwrap();
+    let refused = operations.sweep(user(Role::Admin).request(())).await.unwrap_err();
+    assert_eq!(Error::from(refused).code(), "forbidden");
+    for removed in [1, 0] {
+        let swept = operations.sweep(Actor::Service.request(())).await.unwrap();
+        assert_eq!(swept.removed, removed);
+    }
+}
