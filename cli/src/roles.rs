@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     errors,
-    services::{Name, ServiceHost},
+    services::{self, Name, ServiceHost},
 };
 
 /// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
@@ -128,7 +128,7 @@ fn spawn_consumers(
                 spawn(Arc::new(deletions))?;
             }
             Name::Content => {
-                let retention = smartcourse_content::Retention::new(config)?;
+                let retention = smartcourse_content::Retention::new(config, services::clock())?;
                 spawn(Arc::new(retention))?;
                 spawn(Arc::new(smartcourse_content::Deletions))?;
             }

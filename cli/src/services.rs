@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use smartcourse_engines::Engines;
 use smartcourse_platform::{
+    clock::{self, Clock},
     config::Config,
     grpc::{self, Health, LocalRouter, Transport},
     postgres,
@@ -120,7 +121,11 @@ impl<'a> ServiceHost<'a> {
         let config = self.config;
         let pool = |service: &str| postgres::pool(&config.postgres, service);
         Ok(match name {
-            Name::User => routes.add_service(smartcourse_user::service(config, pool("user")?)?),
+            Name::User => routes.add_service(smartcourse_user::service(
+                config,
+                pool("user")?,
+                smartcourse_user::Dependencies { clock: clock() },
+            )?),
             Name::Course => {
                 let deps = smartcourse_course::Dependencies {
                     documents: self.engines.documents(),
@@ -173,6 +178,7 @@ impl<'a> ServiceHost<'a> {
             Name::Analytics => {
                 let deps = smartcourse_analytics::Dependencies {
                     course: self.channel(Name::Course)?,
+                    clock: clock(),
                 };
                 routes.add_service(smartcourse_analytics::service(config, pool("analytics")?, deps)?)
             }
@@ -181,6 +187,7 @@ impl<'a> ServiceHost<'a> {
                 pool("operations")?,
                 smartcourse_operations::Dependencies {
                     workflows: self.engines.workflows(),
+                    clock: clock(),
                 },
             )?),
             Name::Gateway => routes,
@@ -216,9 +223,15 @@ impl<'a> ServiceHost<'a> {
             search: engines.search(),
             embedder: engines.embedder()?,
             course: self.channel(Name::Course)?,
+            clock: clock(),
             sandbox,
         })
     }
+}
+
+/// The clock of the machine.
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(clock::System)
 }
 
 /// Where texts of authors are parsed: in processes of this executable.

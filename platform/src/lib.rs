@@ -22,6 +22,7 @@
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
 
 pub mod batch;
+pub mod clock;
 pub mod coalesce;
 pub mod config;
 pub mod error;

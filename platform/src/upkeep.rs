@@ -3,9 +3,9 @@
 //! The log of events stays: it is what the numbers are counted from. A row of the inbox goes only when its group has read
 //! past the event, so that the event cannot have its effect a second time.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
-use sqlx::PgPool;
+use sqlx::{PgPool, types::time::OffsetDateTime};
 
 use crate::{error::Result, open_writes};
 
@@ -14,16 +14,15 @@ pub const BATCH: i64 = 5000;
 /// Statements of each kind in one sweep, so that each sweep ends; the next one goes on.
 const ROUNDS: usize = 200;
 
-/// Removes settled rows older than this: of the inbox, done commands, done tasks, idempotency keys. Answers how many.
+/// Removes rows that were settled before this time: of the inbox, done commands, done tasks, idempotency keys. Answers how many.
 ///
 /// # Errors
 /// When the database does not answer; what was removed until then stays removed.
-pub async fn sweep(pool: &PgPool, age: Duration) -> Result<u64> {
-    let age = age.as_secs_f64();
-    let mut removed = batched(|| inbox(pool, age)).await?;
-    removed += batched(|| commands(pool, age)).await?;
-    removed += batched(|| tasks(pool, age)).await?;
-    removed += batched(|| keys(pool, age)).await?;
+pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
+    let mut removed = batched(|| inbox(pool, before)).await?;
+    removed += batched(|| commands(pool, before)).await?;
+    removed += batched(|| tasks(pool, before)).await?;
+    removed += batched(|| keys(pool, before)).await?;
     removed += batched(|| open_writes::expire(pool, BATCH)).await?;
     Ok(removed)
 }
@@ -45,15 +44,15 @@ pub async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> 
 }
 
 /// Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows.
-async fn inbox(pool: &PgPool, age: f64) -> Result<u64> {
+async fn inbox(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from platform.inbox i using (
              select i.group_name, i.event_id from platform.inbox i
              join platform.events e on e.id = i.event_id
              join platform.event_groups g on g.name = i.group_name and g.position >= e.position
-             where i.done_at < now() - make_interval(secs => $1) limit $2) old
+             where i.done_at < $1 limit $2) old
          where i.group_name = old.group_name and i.event_id = old.event_id",
-        age,
+        before,
         BATCH
     )
     .execute(pool)
@@ -62,11 +61,11 @@ async fn inbox(pool: &PgPool, age: f64) -> Result<u64> {
 }
 
 /// A command that was handed over: whoever asks for its workflow asks Temporal.
-async fn commands(pool: &PgPool, age: f64) -> Result<u64> {
+async fn commands(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from platform.outbox_commands where id in (
-             select id from platform.outbox_commands where done_at < now() - make_interval(secs => $1) limit $2)",
-        age,
+             select id from platform.outbox_commands where done_at < $1 limit $2)",
+        before,
         BATCH
     )
     .execute(pool)
@@ -75,12 +74,12 @@ async fn commands(pool: &PgPool, age: f64) -> Result<u64> {
 }
 
 /// Dead tasks stay until somebody has looked at them.
-async fn tasks(pool: &PgPool, age: f64) -> Result<u64> {
+async fn tasks(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from platform.tasks where id in (
              select id from platform.tasks
-             where state = 'done' and finished_at < now() - make_interval(secs => $1) limit $2)",
-        age,
+             where state = 'done' and finished_at < $1 limit $2)",
+        before,
         BATCH
     )
     .execute(pool)
@@ -89,12 +88,12 @@ async fn tasks(pool: &PgPool, age: f64) -> Result<u64> {
 }
 
 /// The answer to a request that nobody repeats any more.
-async fn keys(pool: &PgPool, age: f64) -> Result<u64> {
+async fn keys(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from platform.idempotency_keys where (scope, key) in (
              select scope, key from platform.idempotency_keys
-             where created_at < now() - make_interval(secs => $1) limit $2)",
-        age,
+             where created_at < $1 limit $2)",
+        before,
         BATCH
     )
     .execute(pool)

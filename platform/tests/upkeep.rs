@@ -14,7 +14,7 @@ use smartcourse_platform::{
     upkeep,
 };
 use smartcourse_tests::engines::event_log::postgres::{deliver_batch, place};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -78,7 +78,13 @@ async fn an_inbox_row_goes_only_when_its_event_cannot_come_again() {
     publish(&pool, "b").await;
     deliver_batch(&pool, &Recorder).await.unwrap();
     assert_eq!(count(&pool, INBOX).await, 2);
-    assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 0, "they are young");
+    assert_eq!(
+        upkeep::sweep(&pool, OffsetDateTime::now_utc() - MONTH)
+            .await
+            .unwrap(),
+        0,
+        "they are young"
+    );
 
     run(
         &pool,
@@ -87,12 +93,22 @@ async fn an_inbox_row_goes_only_when_its_event_cannot_come_again() {
     .await;
     // The group is about to read the second event once more.
     run(&pool, "update platform.event_groups set position = 1").await;
-    assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 1);
+    assert_eq!(
+        upkeep::sweep(&pool, OffsetDateTime::now_utc() - MONTH)
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(count(&pool, INBOX).await, 1);
     deliver_batch(&pool, &Recorder).await.unwrap();
     assert_eq!(count(&pool, EFFECTS).await, 2, "nothing had its effect twice");
 
-    assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 1);
+    assert_eq!(
+        upkeep::sweep(&pool, OffsetDateTime::now_utc() - MONTH)
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(count(&pool, INBOX).await, 0);
     deliver_batch(&pool, &Recorder).await.unwrap();
     assert_eq!(count(&pool, EFFECTS).await, 2);
@@ -117,7 +133,12 @@ async fn more_than_a_batch_goes_in_one_sweep() {
         "insert into platform.idempotency_keys (scope, key, request_hash, response) values ('s', 'young', '', '{}')",
     )
     .await;
-    assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 12_001);
+    assert_eq!(
+        upkeep::sweep(&pool, OffsetDateTime::now_utc() - MONTH)
+            .await
+            .unwrap(),
+        12_001
+    );
     let left = "select count(*) from platform.idempotency_keys where key = 'young'";
     assert_eq!(count(&pool, left).await, 1);
 }
@@ -146,7 +167,12 @@ async fn done_commands_and_tasks_go_and_open_or_dead_ones_stay() {
          from (select id, row_number() over (order by id) n from platform.tasks) numbered where numbered.id = t.id",
     )
     .await;
-    assert_eq!(upkeep::sweep(&pool, MONTH).await.unwrap(), 2);
+    assert_eq!(
+        upkeep::sweep(&pool, OffsetDateTime::now_utc() - MONTH)
+            .await
+            .unwrap(),
+        2
+    );
     assert_eq!(
         count(&pool, "select count(*) from platform.outbox_commands").await,
         3

@@ -30,7 +30,10 @@ fn consumers() -> Result<Vec<Box<dyn Consumer>>> {
     let documents = Arc::new(documents::postgres::Postgres::new(pool.clone()));
     Ok(vec![
         Box::new(smartcourse_course::Deletions::new(documents)),
-        Box::new(smartcourse_content::Retention::new(&config)?),
+        Box::new(smartcourse_content::Retention::new(
+            &config,
+            Arc::new(smartcourse_platform::clock::System),
+        )?),
         Box::new(smartcourse_content::Deletions),
         Box::new(smartcourse_enrollment::Commands::new(&config, pool, deps)?),
         Box::new(smartcourse_enrollment::Completions),

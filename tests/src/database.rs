@@ -1,12 +1,12 @@
 //! One PostgreSQL for all tests of a process, a database for each.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{DataDir, DirLock, Postgres, Progress, ensure_postgres, free_port};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, migrate::Migrator};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 struct Shared {
     postgres: Postgres,
@@ -61,12 +61,14 @@ fn remove_left_behind() -> Result<()> {
     Ok(())
 }
 
-/// Makes an empty database on the shared PostgreSQL; answers its URL.
-pub(crate) async fn create_database() -> Result<String> {
+/// Makes a database on the shared PostgreSQL, empty or a copy; answers its URL.
+async fn create(name: &str, template: Option<&str>) -> Result<String> {
     let shared = shared().await?;
-    let name = format!("t{}", uuid::Uuid::new_v4().simple());
     let mut admin = PgConnection::connect(&shared.postgres.url).await?;
-    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}")))
+    let copied = template
+        .map(|template| format!(" template {template}"))
+        .unwrap_or_default();
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database {name}{copied}")))
         .execute(&mut admin)
         .await?;
     let (server, _) = shared
@@ -77,10 +79,47 @@ pub(crate) async fn create_database() -> Result<String> {
     Ok(format!("{server}/{name}"))
 }
 
+fn name() -> String {
+    format!("t{}", uuid::Uuid::new_v4().simple())
+}
+
+/// Makes an empty database; answers its URL.
+pub(crate) async fn create_database() -> Result<String> {
+    create(&name(), None).await
+}
+
 /// A fresh, empty database for a test that needs no process of SmartCourse.
 ///
 /// # Errors
 /// When PostgreSQL does not start or refuses the database.
 pub async fn database() -> Result<PgPool> {
     Ok(PgPool::connect(&create_database().await?).await?)
+}
+
+/// A fresh database with the schemas of the platform and a service: a copy of a template, which is migrated once per process
+/// and schema.
+///
+/// # Errors
+/// When PostgreSQL does not start or refuses, or a migration fails.
+pub async fn migrated(schema: &Migrator) -> Result<PgPool> {
+    static TEMPLATES: Mutex<BTreeMap<Vec<u8>, String>> = Mutex::const_new(BTreeMap::new());
+    let key: Vec<u8> = schema.iter().flat_map(|one| one.checksum.to_vec()).collect();
+    let mut templates = TEMPLATES.lock().await;
+    let template = match templates.get(&key) {
+        Some(template) => template.clone(),
+        None => {
+            let template = name();
+            let pool = PgPool::connect(&create(&template, None).await?).await?;
+            smartcourse_platform::postgres::migrator().run(&pool).await?;
+            schema.run(&pool).await?;
+            // Nothing may be connected to what is copied.
+            pool.close().await;
+            templates.insert(key, template.clone());
+            template
+        }
+    };
+    // One copy at a time: PostgreSQL refuses a second one of a template that is being read.
+    let url = create(&name(), Some(&template)).await?;
+    drop(templates);
+    Ok(PgPool::connect(&url).await?)
 }

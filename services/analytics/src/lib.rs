@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 pub use consumers::{Counter, GROUP};
 pub use grpc::Api;
 pub use rebuild::{Rebuilt, rebuild};
-use smartcourse_platform::{Result, config::Config, grpc::Transport, postgres};
+use smartcourse_platform::{Result, clock::Clock, config::Config, grpc::Transport, postgres};
 use smartcourse_proto::{
     analytics::analytics_service_server::{AnalyticsServiceServer, SERVICE_NAME},
     stubs::CourseStub,
@@ -42,12 +42,15 @@ pub fn migrator() -> Migrator {
 pub struct Dependencies {
     /// Who knows the owners of courses.
     pub course: Transport,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) course: CourseStub<Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counted: ops::awaiting::Counted,
     /// How old a report becomes.
     pub(crate) keep_reports: Duration,
@@ -62,6 +65,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Anal
         counted: ops::awaiting::Counted::new(pool.clone()),
         pool,
         course: CourseStub::new(deps.course),
+        clock: deps.clock,
         keep_reports: config.upkeep.keep_reports(),
     };
     Ok(AnalyticsServiceServer::limited(Api(Arc::new(state))))

@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use smartcourse_analytics::Dependencies;
 use smartcourse_platform::{
-    Error,
+    Error, clock,
     config::Config,
     grpc::{Actor, LocalRouter, Transport},
     postgres,
@@ -24,13 +24,20 @@ use tonic::service::Routes;
 type Client = AnalyticsServiceClient<Transport>;
 
 async fn service() -> (PgPool, Client) {
-    let pool = smartcourse_tests::database().await.unwrap();
-    postgres::migrator().run(&pool).await.unwrap();
-    smartcourse_analytics::migrator().run(&pool).await.unwrap();
+    let pool = smartcourse_tests::migrated(&smartcourse_analytics::migrator())
+        .await
+        .unwrap();
     let config = Config::load(&[], None, &[]).unwrap();
     let nowhere = Transport::local(&config.grpc, LocalRouter::default());
-    let service =
-        smartcourse_analytics::service(&config, pool.clone(), Dependencies { course: nowhere }).unwrap();
+    let service = smartcourse_analytics::service(
+        &config,
+        pool.clone(),
+        Dependencies {
+            course: nowhere,
+            clock: Arc::new(clock::System),
+        },
+    )
+    .unwrap();
     let local = LocalRouter::default();
     assert!(local.set(Routes::new(service).into_axum_router()).is_ok());
     (pool, Client::new(Transport::local(&config.grpc, local)))

@@ -31,10 +31,7 @@ const COURSES: i64 = 4;
 const STUDENTS: i64 = 6;
 
 async fn database() -> PgPool {
-    let pool = smartcourse_tests::database().await.unwrap();
-    postgres::migrator().run(&pool).await.unwrap();
-    migrator().run(&pool).await.unwrap();
-    pool
+    smartcourse_tests::migrated(&migrator()).await.unwrap()
 }
 
 /// A log that is being written: events in the order in which they happened, a minute apart.

@@ -1,8 +1,11 @@
 //! The events this service acts on.
 
+use std::{sync::Arc, time::Duration};
+
 use async_trait::async_trait;
 use smartcourse_platform::{
     Result,
+    clock::Clock,
     config::Config,
     events::{Consumer, Event},
     tasks::{self, Task},
@@ -13,10 +16,10 @@ use sqlx::PgConnection;
 use crate::{config::Content, tasks::REMOVE_FILES};
 
 /// Hears of flips and says when older versions may go.
-#[derive(Debug, Clone, Copy)]
 pub struct Retention {
     versions: i32,
-    hours: i32,
+    retain: Duration,
+    clock: Arc<dyn Clock>,
 }
 
 impl Retention {
@@ -24,11 +27,12 @@ impl Retention {
     ///
     /// # Errors
     /// When the settings of content were not declared.
-    pub fn new(config: &Config) -> Result<Self> {
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
         let settings: Content = config.section()?;
         Ok(Self {
             versions: settings.retain_versions,
-            hours: settings.retain_hours,
+            retain: Duration::from_secs(3600 * u64::try_from(settings.retain_hours).unwrap_or_default()),
+            clock,
         })
     }
 }
@@ -46,7 +50,7 @@ impl Consumer for Retention {
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
         let published: CoursePublished = event.read()?;
         sqlx::query!(
-            "update content.versions v set retire_after = now() + make_interval(hours => $4)
+            "update content.versions v set retire_after = $4
              from (select course_id, version, row_number() over (order by version desc) as place
                    from content.versions where course_id = $1 and version < $2 and state = 'open') older
              where v.course_id = older.course_id and v.version = older.version and older.place > $3
@@ -54,7 +58,7 @@ impl Consumer for Retention {
             published.course_id,
             published.version,
             i64::from(self.versions),
-            self.hours
+            self.clock.now() + self.retain
         )
         .execute(tx)
         .await?;

@@ -27,6 +27,7 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use smartcourse_platform::{
     Result,
+    clock::Clock,
     config::Config,
     grpc::Transport,
     ports::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
@@ -75,6 +76,8 @@ pub struct Dependencies {
     pub embedder: Arc<dyn Embedder>,
     /// The course service.
     pub course: Transport,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
     /// Where texts and files of authors are parsed.
     pub sandbox: Sandbox,
 }

@@ -91,9 +91,9 @@ struct World {
 
 /// The service with a course of the teacher's; every further write waits until it is let go.
 async fn world() -> World {
-    let pool = smartcourse_tests::database().await.unwrap();
-    postgres::migrator().run(&pool).await.unwrap();
-    smartcourse_course::migrator().run(&pool).await.unwrap();
+    let pool = smartcourse_tests::migrated(&smartcourse_course::migrator())
+        .await
+        .unwrap();
     let documents = Slow {
         inner: Arc::new(documents::postgres::Postgres::new(pool.clone())),
         wait: Arc::default(),

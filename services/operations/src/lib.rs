@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
     Result,
+    clock::Clock,
     config::{Config, Temporal},
     ports::workflows::Workflows,
 };
@@ -25,12 +26,15 @@ pub const NAME: &str = SERVICE_NAME;
 pub struct Dependencies {
     /// Knows the runs of workflows.
     pub workflows: Arc<dyn Workflows>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) workflows: Arc<dyn Workflows>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) temporal: Temporal,
     /// How old a settled row becomes.
     pub(crate) keep: Duration,
@@ -44,6 +48,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Oper
     let state = State {
         pool,
         workflows: deps.workflows,
+        clock: deps.clock,
         temporal: config.temporal.clone(),
         keep: config.upkeep.keep(),
     };

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use std::sync::Arc;
+
 use smartcourse_operations::Dependencies;
 use smartcourse_platform::{
-    Error,
+    Error, clock,
     config::Config,
     grpc::{Actor, LocalRouter, Transport},
     postgres,
@@ -24,7 +26,15 @@ async fn service() -> (PgPool, OperationsStub<Transport>) {
     postgres::migrator().run(&pool).await.unwrap();
     let config = Config::load(&smartcourse_tests::engines::config::CONFIG, None, &[]).unwrap();
     let workflows = Engines::open(&config).unwrap().workflows();
-    let service = smartcourse_operations::service(&config, pool.clone(), Dependencies { workflows }).unwrap();
+    let service = smartcourse_operations::service(
+        &config,
+        pool.clone(),
+        Dependencies {
+            workflows,
+            clock: Arc::new(clock::System),
+        },
+    )
+    .unwrap();
     let local = LocalRouter::default();
     assert!(local.set(Routes::new(service).into_axum_router()).is_ok());
     (pool, OperationsStub::new(Transport::local(&config.grpc, local)))

@@ -44,6 +44,6 @@ impl UserService for Api {
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
         from_workflow(request)?;
-        reply(ops::refresh::sweep(&self.0.pool).await)
+        reply(ops::refresh::sweep(&self.0).await)
     }
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 pub use grpc::Api;
 pub use ops::role::grant_admin;
-use smartcourse_platform::{Result, config::Config, postgres};
+use smartcourse_platform::{Result, clock::Clock, config::Config, postgres};
 use smartcourse_proto::user::user_service_server::{SERVICE_NAME, UserServiceServer};
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -40,9 +40,16 @@ pub fn migrator() -> Migrator {
     postgres::in_schema("\"user\"", sqlx::migrate!("./migrations"))
 }
 
+/// What the service stands on.
+pub struct Dependencies {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) passwords: Passwords,
     pub(crate) throttle: Throttle,
     pub(crate) keys: Keys,
@@ -56,10 +63,11 @@ pub(crate) struct State {
 ///
 /// # Errors
 /// When the argon2 settings cannot be used.
-pub fn service(config: &Config, pool: PgPool) -> Result<UserServiceServer<Api>> {
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<UserServiceServer<Api>> {
     let settings: config::User = config.section()?;
     let state = State {
         pool,
+        clock: deps.clock,
         passwords: Passwords::new(&settings)?,
         throttle: Throttle::new(&settings),
         keys: Keys::default(),

@@ -6,7 +6,7 @@ use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{Wire as _, user::TokenPair};
 use time::OffsetDateTime;
 
-use crate::{keys::Key, store::Account};
+use crate::{State, keys::Key, store::Account};
 
 /// Who made the token.
 const ISSUER: &str = "smartcourse";
@@ -23,9 +23,10 @@ struct Claims {
 }
 
 /// What the client gets. Nothing is waited for between the commit that counts a refresh token and this.
-pub(crate) fn pair(key: &Key, account: &Account, refresh_token: String, seconds: i64) -> Result<TokenPair> {
+pub(crate) fn pair(state: &State, key: &Key, account: &Account, refresh_token: String) -> Result<TokenPair> {
+    let (now, seconds) = (state.clock.now(), state.access_seconds);
     Ok(TokenPair {
-        access_token: access_token(key, account, seconds)?,
+        access_token: access_token(key, account, now, seconds)?,
         refresh_token,
         token_type: "Bearer".to_owned(),
         expires_in: seconds,
@@ -33,8 +34,8 @@ pub(crate) fn pair(key: &Key, account: &Account, refresh_token: String, seconds:
 }
 
 /// Signs an access token for an account.
-fn access_token(key: &Key, account: &Account, seconds: i64) -> Result<String> {
-    let now = OffsetDateTime::now_utc().unix_timestamp();
+fn access_token(key: &Key, account: &Account, now: OffsetDateTime, seconds: i64) -> Result<String> {
+    let now = now.unix_timestamp();
     let claims = Claims {
         iss: ISSUER,
         sub: account.id.to_string(),
@@ -69,7 +70,7 @@ mod tests {
             generation: 3,
             created_at: OffsetDateTime::UNIX_EPOCH,
         };
-        let token = access_token(&key, &account, 60).expect("signs");
+        let token = access_token(&key, &account, OffsetDateTime::now_utc(), 60).expect("signs");
         let public = DecodingKey::from_ed_components(&key.public.x).expect("a public key");
         let claims = decode::<serde_json::Value>(&token, &public, &Validation::new(Algorithm::EdDSA))
             .expect("verifies")

@@ -96,8 +96,8 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let deleted = sqlx::query!(
         "delete from analytics.reports where id in (
              select id from analytics.reports
-             where state <> 'queued' and requested_at < now() - make_interval(secs => $1) limit $2)",
-        state.keep_reports.as_secs_f64(),
+             where state <> 'queued' and requested_at < $1 limit $2)",
+        state.clock.now() - state.keep_reports,
         SWEEP
     )
     .execute(&state.pool)

@@ -6,9 +6,7 @@ use smartcourse_proto::{
     analytics::{Bucket, TrendPoint, Trends, TrendsRequest},
     json::timestamp::from_time,
 };
-use time::{
-    Date, Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description,
-};
+use time::{Date, Duration, format_description::BorrowedFormatItem, macros::format_description};
 
 use crate::{
     State,
@@ -41,7 +39,7 @@ pub(crate) async fn trends(state: &State, actor: Actor, request: TrendsRequest) 
     };
     let to = day("to", &request.to);
     let from = day("from", &request.from);
-    let to = to.unwrap_or_else(|| OffsetDateTime::now_utc().date());
+    let to = to.unwrap_or_else(|| state.clock.now().date());
     let from = from.unwrap_or_else(|| to.saturating_sub(Duration::days(DEFAULT_DAYS)));
     problems.require(from <= to, "from", "must not be after `to`");
     problems.require(

@@ -2,6 +2,8 @@
 //! discarded ones are swept until no write for them is under way; broken uploads and unfinished files go. A Temporal
 //! Schedule asks for it every hour.
 
+use std::time::Duration;
+
 use smartcourse_platform::{Error, Result, open_writes, postgres};
 use smartcourse_proto::{
     common::Swept,
@@ -17,6 +19,8 @@ use crate::{
 
 /// Discarded versions one sweep goes over again.
 const BATCH: i64 = 100;
+/// No upload takes as long.
+const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Removes what nobody needs any more; answers how many versions and uploads it went over.
 ///
@@ -81,7 +85,8 @@ impl Tally {
 async fn retire(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
     let due = sqlx::query!(
         "select course_id, version from content.versions
-         where state = 'open' and retired_at is null and retire_after <= now() order by retire_after"
+         where state = 'open' and retired_at is null and retire_after <= $1 order by retire_after",
+        deps.clock.now()
     )
     .fetch_all(pool)
     .await?;
@@ -167,10 +172,11 @@ async fn remove_all(pool: &PgPool, deps: &Dependencies, version: VersionId) -> R
     Ok(())
 }
 
-/// Uploads whose process died: no upload takes a day.
+/// Uploads whose process died.
 async fn sweep_uploads(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result<()> {
     let keys = sqlx::query_scalar!(
-        "select storage_key from content.uploads where started_at < now() - interval '1 day' order by started_at"
+        "select storage_key from content.uploads where started_at < $1 order by started_at",
+        deps.clock.now() - UPLOAD
     )
     .fetch_all(pool)
     .await?;
@@ -199,7 +205,6 @@ mod tests {
         grpc::Transport,
         open_writes::OpenWrite,
         ports::vectors::{Near, Vector, Vectors},
-        postgres,
     };
     use smartcourse_tests::engines::{documents, embeddings, files::directory::Directory, search};
     use smartcourse_text::{Limits, Sandbox};
@@ -244,15 +249,14 @@ mod tests {
             search: Arc::new(search::postgres::Postgres::new(pool.clone())),
             embedder: embeddings::embedded::open(dir).unwrap(),
             course: Transport::remote(&grpc, &grpc.course).unwrap(),
+            clock: Arc::new(smartcourse_platform::clock::System),
             sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),
         }
     }
 
     #[tokio::test]
     async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
-        let pool = smartcourse_tests::database().await.unwrap();
-        postgres::migrator().run(&pool).await.unwrap();
-        crate::migrator().run(&pool).await.unwrap();
+        let pool = smartcourse_tests::migrated(&crate::migrator()).await.unwrap();
         let rows = "insert into content.versions (course_id, version, model, state, retire_after, discarded_at) values
              (1, 1, 'm', 'open', now() - interval '2 hours', null), (2, 1, 'm', 'open', now() - interval '1 hour', null),
              (3, 1, 'm', 'discarded', null, now())";

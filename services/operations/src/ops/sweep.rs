@@ -7,6 +7,6 @@ use crate::State;
 
 /// Removes those older than configured.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
-    let removed = upkeep::sweep(&state.pool, state.keep).await?;
+    let removed = upkeep::sweep(&state.pool, state.clock.now() - state.keep).await?;
     Ok(Swept { removed })
 }

@@ -2,15 +2,14 @@
 
 use std::sync::MutexGuard;
 
-use axum::Router;
 use serde_json::Value;
 use smartcourse_platform::{
     Error,
     config::Config,
-    grpc::{Actor, LocalRouter, Transport},
+    grpc::{Actor, Transport},
     outbox, postgres,
 };
-use smartcourse_progress::{Dependencies, Republished};
+use smartcourse_progress::{Dependencies, Republished, config::CONFIG};
 use smartcourse_proto::{
     catalogue::Key,
     common::{EpochRef, VersionRef},
@@ -21,11 +20,14 @@ use smartcourse_proto::{
     progress::{progress_service_client::ProgressServiceClient, *},
     user::Role,
 };
-use smartcourse_tests::engines::event_log::postgres::{deliver_batch, place};
+use smartcourse_tests::{
+    engines::event_log::postgres::{deliver_batch, place},
+    local,
+};
 use sqlx::PgPool;
 use tonic::service::Routes;
 
-use crate::neighbours::{Neighbours, Shared, Turn, next_door};
+use crate::neighbours::{Known, Shared, Turn, next_door};
 
 /// The one course.
 pub(crate) const COURSE: i64 = 7;
@@ -48,29 +50,20 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) async fn build() -> Self {
-        let pool = smartcourse_tests::database().await.expect("a database");
-        postgres::migrator().run(&pool).await.expect("migrates");
-        smartcourse_progress::migrator()
-            .run(&pool)
+        let pool = smartcourse_tests::migrated(&smartcourse_progress::migrator())
             .await
-            .expect("migrates");
-        let mut config =
-            Config::load(&smartcourse_progress::config::CONFIG, None, &[]).expect("the defaults are valid");
-        config.grpc.service_token = "a-token".into();
+            .expect("a database");
+        let config = Config::load(&CONFIG, None, &[]).expect("the defaults are valid");
         let (neighbours, turn) = (Shared::default(), Turn::default());
         let next_door = next_door(&neighbours, &turn);
-        let way = |router: Router| {
-            let local = LocalRouter::default();
-            local.set(router).expect("is empty");
-            Transport::local(&config.grpc, local)
-        };
         let deps = Dependencies {
-            course: way(next_door.clone()),
-            enrollment: way(next_door.clone()),
-            user: way(next_door),
+            course: next_door.transport(&config),
+            enrollment: next_door.transport(&config),
+            user: next_door.transport(&config),
         };
         let service = smartcourse_progress::service(&config, pool.clone(), deps).expect("is made");
-        let client = ProgressServiceClient::new(way(Routes::new(service).into_axum_router()));
+        let service = Routes::new(service).into_axum_router();
+        let client = ProgressServiceClient::new(local(&config, service));
         Self {
             pool,
             neighbours,
@@ -79,7 +72,7 @@ impl House {
         }
     }
 
-    pub(crate) fn neighbours(&self) -> MutexGuard<'_, Neighbours> {
+    pub(crate) fn neighbours(&self) -> MutexGuard<'_, Known> {
         self.neighbours.lock().expect("not poisoned")
     }
 

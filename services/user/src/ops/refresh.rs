@@ -6,7 +6,7 @@ use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{Error, Result, postgres, upkeep};
 use smartcourse_proto::{common::Swept, ids::UserId, user::TokenPair};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -24,15 +24,17 @@ fn digest(token: &str) -> Vec<u8> {
 }
 
 /// Starts a family for a sign-in and gives its first token. Also forgets the account's families that have expired.
-pub(crate) async fn start_family(tx: &mut PgConnection, user_id: UserId, seconds: i64) -> Result<String> {
+pub(crate) async fn start_family(state: &State, tx: &mut PgConnection, user_id: UserId) -> Result<String> {
+    let now = state.clock.now();
     sqlx::query!(
-        r#"delete from "user".refresh_families where user_id = $1 and expires_at < now()"#,
-        user_id.0
+        r#"delete from "user".refresh_families where user_id = $1 and expires_at < $2"#,
+        user_id.0,
+        now
     )
     .execute(&mut *tx)
     .await?;
     let family = Uuid::now_v7();
-    let expires_at = OffsetDateTime::now_utc() + Duration::seconds(seconds);
+    let expires_at = now + Duration::seconds(state.refresh_seconds);
     sqlx::query!(
         r#"insert into "user".refresh_families (id, user_id, expires_at) values ($1, $2, $3)"#,
         family,
@@ -62,12 +64,14 @@ async fn add_token(tx: &mut PgConnection, family: Uuid, expires_at: OffsetDateTi
 /// Uses up a token, for an access token and the refresh token that follows it.
 pub(crate) async fn rotate(state: &State, token: &str) -> Result<TokenPair> {
     let key = state.keys.current(&state.pool).await?;
+    let now = state.clock.now();
     let mut tx = postgres::begin(&state.pool).await?;
     // The lock makes concurrent uses come one after the other; the second sees the first's mark.
     let row = sqlx::query!(
-        r#"select family_id, expires_at < now() as "expired!", used_at is not null as "used!"
+        r#"select family_id, expires_at < $2 as "expired!", used_at is not null as "used!"
            from "user".refresh_tokens where token_hash = $1 for update"#,
-        digest(token)
+        digest(token),
+        now
     )
     .fetch_optional(&mut *tx)
     .await?
@@ -93,7 +97,7 @@ pub(crate) async fn rotate(state: &State, token: &str) -> Result<TokenPair> {
     )
     .execute(&mut *tx)
     .await?;
-    let expires_at = OffsetDateTime::now_utc() + Duration::seconds(state.refresh_seconds);
+    let expires_at = now + Duration::seconds(state.refresh_seconds);
     sqlx::query!(
         r#"update "user".refresh_families set expires_at = $2 where id = $1"#,
         row.family_id,
@@ -104,7 +108,7 @@ pub(crate) async fn rotate(state: &State, token: &str) -> Result<TokenPair> {
     let next = add_token(&mut tx, row.family_id, expires_at).await?;
     let account = store::by_id(&mut *tx, user_id.into()).await?;
     tx.commit().await?;
-    token::pair(key, &account, next, state.access_seconds)
+    token::pair(state, key, &account, next)
 }
 
 /// Ends the family of a token; an unknown token has none.
@@ -131,14 +135,16 @@ async fn revoke(tx: &mut PgConnection, family: Uuid) -> Result<()> {
 }
 
 /// Forgets every family that has expired, with its tokens; answers how many.
-pub(crate) async fn sweep(pool: &PgPool) -> Result<Swept> {
+pub(crate) async fn sweep(state: &State) -> Result<Swept> {
+    let now = state.clock.now();
     let removed = upkeep::batched(async || {
         let deleted = sqlx::query!(
             r#"delete from "user".refresh_families where id in (
-                   select id from "user".refresh_families where expires_at < now() limit $1)"#,
-            upkeep::BATCH
+                   select id from "user".refresh_families where expires_at < $2 limit $1)"#,
+            upkeep::BATCH,
+            now
         )
-        .execute(pool)
+        .execute(&state.pool)
         .await?;
         Ok(deleted.rows_affected())
     })

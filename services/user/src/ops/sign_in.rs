@@ -53,7 +53,7 @@ pub(crate) async fn sign_in(
     )
     .fetch_one(&mut *tx)
     .await?;
-    let token = refresh::start_family(&mut tx, account.id, state.refresh_seconds).await?;
+    let token = refresh::start_family(state, &mut tx, account.id).await?;
     tx.commit().await?;
-    token::pair(key, &account, token, state.access_seconds)
+    token::pair(state, key, &account, token)
 }
