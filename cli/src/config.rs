@@ -4,25 +4,22 @@ use std::path::Path;
 
 use smartcourse_platform::config::{Config, ConfigError, Declared};
 
-/// The sections besides the platform's own.
-pub(crate) fn declared() -> Vec<Declared> {
-    let owners: [&[Declared]; 8] = [
-        &smartcourse_gateway::config::CONFIG,
-        &smartcourse_user::config::CONFIG,
-        &smartcourse_engines::config::CONFIG,
-        &smartcourse_content::config::CONFIG,
-        &smartcourse_enrollment::config::CONFIG,
-        &smartcourse_course::config::CONFIG,
-        &smartcourse_progress::config::CONFIG,
-        &smartcourse_notification::config::CONFIG,
-    ];
-    owners.concat()
-}
+/// What is declared besides the platform's own.
+pub(crate) const DECLARED: &[Declared] = &[
+    smartcourse_gateway::config::CONFIG,
+    smartcourse_user::config::CONFIG,
+    smartcourse_engines::config::CONFIG,
+    smartcourse_content::config::CONFIG,
+    smartcourse_enrollment::config::CONFIG,
+    smartcourse_course::config::CONFIG,
+    smartcourse_progress::config::CONFIG,
+    smartcourse_notification::config::CONFIG,
+];
 
 /// Loads it; `variables` win over the environment's.
 ///
 /// # Errors
 /// As [`Config::load`].
 pub(crate) fn load(file: Option<&Path>, variables: &[(String, String)]) -> Result<Config, ConfigError> {
-    Config::load(&declared(), file, variables)
+    Config::load(DECLARED, file, variables)
 }

