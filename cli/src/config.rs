@@ -9,7 +9,7 @@ pub(crate) fn declared() -> Vec<Declared> {
     let owners: [&[Declared]; 8] = [
         &smartcourse_gateway::config::CONFIG,
         &smartcourse_user::config::CONFIG,
-        &smartcourse_engines::config::CONFIG,
+        &smartcourse_engines::CONFIG,
         &smartcourse_content::config::CONFIG,
         &smartcourse_enrollment::config::CONFIG,
         &smartcourse_course::config::CONFIG,
