@@ -4,19 +4,19 @@ use std::path::Path;
 
 use smartcourse_platform::config::{Config, ConfigError, Declared};
 
-/// The sections besides the platform's own.
+/// What is declared besides the platform's own.
 pub(crate) fn declared() -> Vec<Declared> {
-    let owners: [&[Declared]; 8] = [
-        &smartcourse_gateway::config::CONFIG,
-        &smartcourse_user::config::CONFIG,
-        &smartcourse_engines::CONFIG,
-        &smartcourse_content::config::CONFIG,
-        &smartcourse_enrollment::config::CONFIG,
-        &smartcourse_course::config::CONFIG,
-        &smartcourse_progress::config::CONFIG,
-        &smartcourse_notification::config::CONFIG,
+    let mut declared = vec![
+        smartcourse_gateway::config::CONFIG,
+        smartcourse_user::config::CONFIG,
+        smartcourse_content::config::CONFIG,
+        smartcourse_enrollment::config::CONFIG,
+        smartcourse_course::config::CONFIG,
+        smartcourse_progress::config::CONFIG,
+        smartcourse_notification::config::CONFIG,
     ];
-    owners.concat()
+    declared.extend(smartcourse_engines::CONFIG);
+    declared
 }
 
 /// Loads it; `variables` win over the environment's.

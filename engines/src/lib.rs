@@ -89,13 +89,13 @@ use smartcourse_platform::{
 use sqlx::PgPool;
 use workflows::temporal::Temporal;
 
-/// What the adapters read of the configuration, each section declared beside its adapter.
+/// What the adapters declare, each its own.
 pub const CONFIG: [Declared; 5] = [
-    Declared::of::<files::directory::Settings>(),
-    Declared::of::<embeddings::embedded::Settings>(),
-    Declared::of::<mail::Settings>(),
-    Declared::of::<sms::twilio::Settings>(),
-    Declared::of::<push::web_push::Settings>(),
+    files::directory::CONFIG,
+    embeddings::embedded::CONFIG,
+    mail::CONFIG,
+    sms::twilio::CONFIG,
+    push::web_push::CONFIG,
 ];
 
 /// The engines the configuration names.

@@ -15,7 +15,10 @@ use std::{
     time::Duration,
 };
 
-use crate::error::{Error, codes};
+use crate::{
+    error::{Error, Result, codes},
+    postgres::Tx,
+};
 
 /// The environment variable that arms one kill point.
 pub const KILL_AT: &str = "SMARTCOURSE_KILL_AT";
@@ -63,6 +66,17 @@ fn armed() -> Option<&'static Armed> {
             })
         })
         .as_ref()
+}
+
+/// Commits between the points `before_commit` and `after_commit` of this name.
+///
+/// # Errors
+/// When the commit fails.
+pub async fn commit(tx: Tx, name: &str) -> Result<()> {
+    point(name, "before_commit");
+    tx.commit().await?;
+    point(name, "after_commit");
+    Ok(())
 }
 
 /// A failure no retry mends, if this activity is the one that should fail.

@@ -4,7 +4,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::PgConnection;
 
-use crate::error::{Error, Result, codes};
+use crate::error::{Error, Result, codes, to_json};
 
 /// The key of a request, in its scope: somebody else's key of the same text is another one.
 #[derive(Debug)]
@@ -61,8 +61,7 @@ impl IdempotencyKey {
     /// # Errors
     /// When the database does not answer.
     pub async fn remember(&self, tx: &mut PgConnection, made: &impl Serialize) -> Result<()> {
-        let made = serde_json::to_value(made)
-            .map_err(|error| Error::internal("what a key made is JSON").because(error))?;
+        let made = to_json(&made)?;
         sqlx::query!(
             "insert into platform.idempotency_keys (scope, key, request_hash, response) values ($1, $2, $3, $4)",
             self.scope,

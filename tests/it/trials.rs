@@ -49,7 +49,9 @@ impl Trial {
     /// The files it touches.
     fn touches(&self) -> Result<BTreeSet<String>> {
         let patch = std::fs::read_to_string(self.path())?;
-        let files = patch.lines().filter_map(|line| line.strip_prefix("diff --git a/"));
+        let files = patch
+            .lines()
+            .filter_map(|line| line.strip_prefix("diff --git a/"));
         let after = files.map(|line| Some(line.split_once(" b/")?.1.to_owned()));
         after.collect::<Option<_>>().context("a patch of git")
     }
@@ -57,7 +59,9 @@ impl Trial {
 
 /// What a build makes, and what git keeps.
 fn is_source(name: &OsStr) -> bool {
-    !["target", ".git", ".smartcourse"].iter().any(|other| name == *other)
+    !["target", ".git", ".smartcourse"]
+        .iter()
+        .any(|other| name == *other)
 }
 
 /// The files of a directory, by their paths in it.
@@ -171,7 +175,10 @@ fn compile(tree: &Path) -> Result<()> {
     ensure!(text.contains(ours), "the version of the workspace");
     std::fs::write(&manifest, text.replacen(ours, "version = \"0.0.0-trial\"", 1))?;
 
-    let target = crate::executable().ancestors().nth(2).context("a target directory")?;
+    let target = crate::executable()
+        .ancestors()
+        .nth(2)
+        .context("a target directory")?;
     let kept = target.join("trials");
     copy(tree, &kept)?;
     let mut check = Command::new(env!("CARGO"));

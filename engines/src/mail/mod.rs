@@ -11,7 +11,21 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
-    config::{Problems, Section},
+    config::{Declared, Problems, Reader, Section},
+};
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[mail]
+# Without a mail server each mail becomes a file of this directory.
+folder = "./mail"
+# The mail server: smtps://user:password@host (TLS), smtp://user:password@host:587?tls=required (STARTTLS) or
+# smtp://host:25 (neither: only for a server on the same machine). "" writes files.
+smtp_url = ""
+# Who sends.
+from = "SmartCourse <no-reply@localhost>"
+"#,
+    sections: &[Reader::of::<Settings>()],
 };
 
 /// `[mail]`
@@ -27,14 +41,6 @@ pub struct Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "mail";
-    const DEFAULTS: &'static str = r#"# Without a mail server each mail becomes a file of this directory.
-folder = "./mail"
-# The mail server: smtps://user:password@host (TLS), smtp://user:password@host:587?tls=required (STARTTLS) or
-# smtp://host:25 (neither: only for a server on the same machine). "" writes files.
-smtp_url = ""
-# Who sends.
-from = "SmartCourse <no-reply@localhost>"
-"#;
 
     fn check(&self, problems: &mut Problems) {
         let url = self.smtp_url.expose_secret();

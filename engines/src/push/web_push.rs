@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
     Error, Result,
-    config::{Problems, Section},
+    config::{Declared, Problems, Reader, Section},
     error::codes,
     ports::push::Pusher,
 };
@@ -19,6 +19,22 @@ use url::Url;
 use web_push_native::{Auth, WebPushBuilder};
 
 use crate::outgoing::Outgoing;
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[web_push]
+# The VAPID key (RFC 8292): 32 bytes in base64url, as `npx web-push generate-vapid-keys` prints; "" sends no push messages.
+private_key = ""
+# Whom a push service may write to about our messages.
+contact = "mailto:admin@localhost"
+# The push services messages may go to; nothing is sent to any other address a user names.
+services = [
+  "https://fcm.googleapis.com", "https://updates.push.services.mozilla.com", "https://*.push.apple.com",
+  "https://*.notify.windows.com",
+]
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
 
 /// `[web_push]`
 #[derive(Debug, Clone, Deserialize)]
@@ -40,16 +56,6 @@ impl Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "web_push";
-    const DEFAULTS: &'static str = r#"# The VAPID key (RFC 8292): 32 bytes in base64url, as `npx web-push generate-vapid-keys` prints; "" sends no push messages.
-private_key = ""
-# Whom a push service may write to about our messages.
-contact = "mailto:admin@localhost"
-# The push services messages may go to; nothing is sent to any other address a user names.
-services = [
-  "https://fcm.googleapis.com", "https://updates.push.services.mozilla.com", "https://*.push.apple.com",
-  "https://*.notify.windows.com",
-]
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require(

@@ -7,12 +7,25 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
-    config::{Problems, Section},
+    config::{Declared, Problems, Reader, Section},
     ports::sms::Texter,
 };
 use url::Url;
 
 use crate::outgoing::Outgoing;
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[sms]
+# Base address of a provider that speaks Twilio's API, such as https://api.twilio.com; "" sends no text messages.
+url = ""
+account_sid = ""
+auth_token = ""
+# The number or name that sends. In an environment variable a number needs quotes of its own: '"+4915112345678"'.
+from = ""
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
 
 /// `[sms]`
 #[derive(Debug, Clone, Deserialize)]
@@ -36,13 +49,6 @@ impl Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "sms";
-    const DEFAULTS: &'static str = r#"# Base address of a provider that speaks Twilio's API, such as https://api.twilio.com; "" sends no text messages.
-url = ""
-account_sid = ""
-auth_token = ""
-# The number or name that sends. In an environment variable a number needs quotes of its own: '"+4915112345678"'.
-from = ""
-"#;
 
     fn check(&self, problems: &mut Problems) {
         if !self.is_on() {

@@ -34,8 +34,6 @@ const PREAMBLE: &str = "\
 pub trait Section: DeserializeOwned + fmt::Debug {
     /// Its name in the file.
     const NAME: &'static str;
-    /// Its keys with their defaults, as TOML without the header; the comments are the documentation.
-    const DEFAULTS: &'static str;
 
     /// Says what is wrong with the values.
     fn check(&self, problems: &mut Problems);
@@ -54,21 +52,26 @@ impl Problems {
     }
 }
 
-/// A section as those who load the configuration know it.
+/// What one crate declares: the defaults of its settings, and the sections it reads.
 #[derive(Debug, Clone, Copy)]
 pub struct Declared {
-    name: &'static str,
-    defaults: &'static str,
+    /// A TOML file; the comments are the documentation. Several may have keys in one section.
+    pub defaults: &'static str,
+    /// What reads them.
+    pub sections: &'static [Reader],
+}
+
+/// A section as those who load the configuration know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader {
     check: fn(&Figment, &mut Problems),
     show: fn(&Figment) -> Result<String>,
 }
 
-impl Declared {
-    /// The declaration of a section.
+impl Reader {
+    /// That of a section.
     pub const fn of<S: Section>() -> Self {
         Self {
-            name: S::NAME,
-            defaults: S::DEFAULTS,
             check: |values, problems| match values.focus(S::NAME).extract::<S>() {
                 Ok(section) => section.check(problems),
                 Err(error) => problems.0.extend(
@@ -114,13 +117,6 @@ pub struct Telemetry {
 
 impl Section for Telemetry {
     const NAME: &'static str = "telemetry";
-    const DEFAULTS: &'static str = r#"# What is logged: a tracing filter such as "info,smartcourse_course=debug".
-log = "info,temporalio_sdk_core=warn,temporalio_client=warn,sqlx=warn"
-# auto (text on a terminal, JSON elsewhere), text or json.
-log_format = "auto"
-# Address of the Prometheus endpoint /metrics; "" turns it off.
-metrics_listen = "127.0.0.1:9464"
-"#;
 
     fn check(&self, problems: &mut Problems) {
         if !self.metrics_listen.is_empty() {
@@ -159,21 +155,6 @@ pub struct Grpc {
 
 impl Section for Grpc {
     const NAME: &'static str = "grpc";
-    const DEFAULTS: &'static str = r#"# The secret every internal call carries. `smartcourse up` makes one per data directory.
-service_token = ""
-# Where each service listens and is found.
-user = "127.0.0.1:7101"
-course = "127.0.0.1:7102"
-content = "127.0.0.1:7103"
-assistant = "127.0.0.1:7104"
-enrollment = "127.0.0.1:7105"
-progress = "127.0.0.1:7106"
-notification = "127.0.0.1:7107"
-analytics = "127.0.0.1:7108"
-operations = "127.0.0.1:7109"
-# Seconds after which a call without an answer is given up.
-timeout_seconds = 30
-"#;
 
     fn check(&self, problems: &mut Problems) {
         for (name, address) in [
@@ -211,25 +192,23 @@ impl Relay {
 
 impl Section for Relay {
     const NAME: &'static str = "relay";
-    const DEFAULTS: &'static str = r#"# Seconds between polls when no notification arrives.
-poll_seconds = 1
-# Seconds between two looks of the reconciler at the open attempts.
-reconcile_seconds = 60
-"#;
 
     fn check(&self, _: &mut Problems) {}
 }
 
-/// What the platform itself reads.
-const PLATFORM: [Declared; 7] = [
-    Declared::of::<Telemetry>(),
-    Declared::of::<Postgres>(),
-    Declared::of::<Temporal>(),
-    Declared::of::<Grpc>(),
-    Declared::of::<Relay>(),
-    Declared::of::<Tasks>(),
-    Declared::of::<Upkeep>(),
-];
+/// What the platform itself declares.
+const PLATFORM: Declared = Declared {
+    defaults: include_str!("default.toml"),
+    sections: &[
+        Reader::of::<Telemetry>(),
+        Reader::of::<Postgres>(),
+        Reader::of::<Temporal>(),
+        Reader::of::<Grpc>(),
+        Reader::of::<Relay>(),
+        Reader::of::<Tasks>(),
+        Reader::of::<Upkeep>(),
+    ],
+};
 
 /// The configuration: what the platform reads, and by [`section`](Self::section) what others do.
 #[derive(Debug, Clone)]
@@ -294,9 +273,8 @@ impl Config {
             .collect();
         environment.extend_from_slice(variables);
         let mut defaults = Figment::new();
-        for section in PLATFORM.iter().chain(declared) {
-            let text = format!("[{}]\n{}", section.name, section.defaults);
-            defaults = defaults.merge(Toml::string(&text));
+        for declared in all(declared) {
+            defaults = defaults.merge(Toml::string(declared.defaults));
         }
         let mut values = defaults.clone();
         if let Some(path) = file {
@@ -315,7 +293,7 @@ impl Config {
             }
         }
         let mut problems = Problems(unknown(&defaults, &values));
-        for section in PLATFORM.iter().chain(declared) {
+        for section in all(declared).flat_map(|declared| declared.sections) {
             (section.check)(&values, &mut problems);
         }
         let config = Self::of(values).map_err(|error| {
@@ -367,20 +345,21 @@ impl Config {
 
     /// The documented defaults as one file.
     pub fn defaults(declared: &[Declared]) -> String {
-        let all: Vec<&Declared> = PLATFORM.iter().chain(declared).collect();
-        let mut text = PREAMBLE.to_owned();
-        for (index, section) in all.iter().enumerate() {
-            if all[..index].iter().any(|earlier| earlier.name == section.name) {
-                continue;
+        let mut sections: Vec<(&str, String)> = Vec::new();
+        let mut current = 0;
+        for line in all(declared).flat_map(|declared| declared.defaults.lines()) {
+            if let Some(header) = line.strip_prefix('[').filter(|header| header.ends_with(']')) {
+                let known = sections.iter().position(|(name, _)| *name == header);
+                current = known.unwrap_or(sections.len());
+                if known.is_none() {
+                    sections.push((header, format!("\n{line}\n")));
+                }
+            } else if !line.is_empty() {
+                sections[current].1 += &format!("{line}\n");
             }
-            text += &format!("\n[{}]\n", section.name);
-            text.extend(
-                all.iter()
-                    .filter(|one| one.name == section.name)
-                    .map(|one| one.defaults),
-            );
         }
-        text
+        let sections = sections.into_iter().map(|(_, text)| text);
+        std::iter::once(PREAMBLE.to_owned()).chain(sections).collect()
     }
 
     /// The values in force; secrets are left out.
@@ -388,14 +367,19 @@ impl Config {
     /// # Errors
     /// `internal` for a section that was not declared when the configuration was loaded.
     pub fn show(&self, declared: &[Declared]) -> Result<String> {
-        let all = PLATFORM.iter().chain(declared);
-        all.map(|section| (section.show)(&self.values)).collect()
+        let sections = all(declared).flat_map(|declared| declared.sections);
+        sections.map(|section| (section.show)(&self.values)).collect()
     }
 
     /// The deadline of internal calls.
     pub fn grpc_timeout(&self) -> Duration {
         Duration::from_secs(self.grpc.timeout_seconds)
     }
+}
+
+/// What the platform declares and what others do.
+fn all(declared: &[Declared]) -> impl Iterator<Item = &Declared> {
+    std::iter::once(&PLATFORM).chain(declared)
 }
 
 /// The settings that have no default: every setting has one.

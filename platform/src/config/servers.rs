@@ -24,20 +24,6 @@ pub struct Postgres {
 
 impl Section for Postgres {
     const NAME: &'static str = "postgres";
-    const DEFAULTS: &'static str = r#"# The database of all services; DATABASE_URL wins.
-url = "postgres://smartcourse@127.0.0.1:5432/smartcourse"
-# Connections of each service's own pool.
-pool_size = 8
-# Seconds a request waits for a free connection: in a rush on a small machine it is the queue that keeps it waiting.
-acquire_timeout_seconds = 20
-# Seconds a transaction may stand still before the server ends it: a process that froze, or lost its network, keeps nobody
-# waiting for its locks. More than three times grpc.timeout_seconds, since some wait for calls.
-idle_transaction_seconds = 120
-# Seconds one statement may take, and how long it waits for a lock, before the server ends it: a request that nobody waits for
-# any more costs no more than that. 0: as long as it takes.
-statement_seconds = 30
-lock_seconds = 10
-"#;
 
     fn check(&self, problems: &mut Problems) {
         let url = self.url.expose_secret();
@@ -81,17 +67,6 @@ pub struct Temporal {
 
 impl Section for Temporal {
     const NAME: &'static str = "temporal";
-    const DEFAULTS: &'static str = r#"# host:port of the frontend; TEMPORAL_ADDRESS wins.
-address = "127.0.0.1:7233"
-# TEMPORAL_NAMESPACE wins.
-namespace = "default"
-# Base address of the web UI, for links in answers; "" leaves the links out.
-ui_url = ""
-# Seconds a worker's sticky queue is tried before its work goes to any worker: the pause after a worker's death.
-sticky_timeout_seconds = 5
-# Activities one worker runs at once.
-max_activities = 50
-"#;
 
     fn check(&self, problems: &mut Problems) {
         require_address(problems, "temporal.address", &self.address);

@@ -40,17 +40,6 @@ impl Tasks {
 
 impl Section for Tasks {
     const NAME: &'static str = "tasks";
-    const DEFAULTS: &'static str = r#"# Background tasks of each kind that one process runs at once.
-concurrency = 8
-# Runs of a task before it is given up; an administrator can put it back.
-max_tries = 3
-# Pause before a failed task is run again, in milliseconds, and by how much each further one is longer, up to 5 minutes:
-# 5 s, then 1 min. Three tries outlast a mail server that restarts.
-retry_initial_ms = 5000
-retry_factor = 12
-# Seconds after which the task of a process that died goes to another.
-lease_seconds = 30
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require(

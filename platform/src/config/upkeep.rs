@@ -31,12 +31,6 @@ impl Upkeep {
 
 impl Section for Upkeep {
     const NAME: &'static str = "upkeep";
-    const DEFAULTS: &'static str = r#"# Days for which the hourly clean-up keeps what is settled: rows that say an event was taken, a command handed over, a task
-# done, a request with an Idempotency-Key answered. A repeated request is recognised for as long.
-keep_days = 30
-# Days for which reports are kept.
-keep_reports_days = 90
-"#;
 
     fn check(&self, problems: &mut Problems) {
         for (name, days) in [

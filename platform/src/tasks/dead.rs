@@ -62,9 +62,7 @@ pub async fn list(
 pub async fn replay(pool: &PgPool, id: Uuid) -> Result<bool> {
     let mut tx = postgres::begin(pool).await?;
     let revived = store::replay(&mut tx, id).await?;
-    fault::point("tasks.replay", "before_commit");
-    tx.commit().await?;
-    fault::point("tasks.replay", "after_commit");
+    fault::commit(tx, "tasks.replay").await?;
     Ok(revived)
 }
 

@@ -205,8 +205,6 @@ async fn settle(
         return Ok(());
     }
     handler.settle(&mut tx, &leased.task, outcome).await?;
-    fault::point("tasks", "before_commit");
-    tx.commit().await?;
-    fault::point("tasks", "after_commit");
+    fault::commit(tx, "tasks").await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::error::{Error, Result, codes};
+use crate::error::{Error, Result, codes, to_json};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +27,7 @@ impl Task {
     /// # Errors
     /// When the payload has no JSON form.
     pub fn new(id: Uuid, kind: &str, payload: &impl Serialize) -> Result<Self> {
-        let payload = serde_json::to_value(payload)
-            .map_err(|error| Error::internal("tasks are JSON").because(error))?;
+        let payload = to_json(&payload)?;
         Ok(Self {
             id,
             kind: kind.to_owned(),

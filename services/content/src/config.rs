@@ -1,10 +1,13 @@
 //! The settings of uploads, texts and versions.
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Section};
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<Content>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<Content>()],
+};
 
 /// `[content]`
 #[derive(Debug, Clone, Deserialize)]
@@ -21,14 +24,6 @@ pub struct Content {
 
 impl Section for Content {
     const NAME: &'static str = "content";
-    const DEFAULTS: &'static str = r#"# Largest upload in bytes.
-max_upload_bytes = 524288000
-# Words of a chunk at most.
-chunk_words = 150
-# Hours a superseded version stays, and how many superseded versions always stay.
-retain_hours = 24
-retain_versions = 3
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require(

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, ports::documents::Documents};
+use smartcourse_platform::{Error, Result, error::to_json, ports::documents::Documents};
 use smartcourse_proto::ids::VersionId;
 
 use crate::{chunk::Chunk, store::LessonRow};
@@ -36,8 +36,7 @@ pub(crate) async fn put_chunks(
     lesson_id: &str,
     chunks: Vec<Chunk>,
 ) -> Result<()> {
-    let body = serde_json::to_value(Body { chunks })
-        .map_err(|error| Error::internal("chunks are JSON").because(error))?;
+    let body = to_json(&Body { chunks })?;
     documents
         .put(CHUNKS, &chunks_key(version, lesson_id), &body)
         .await

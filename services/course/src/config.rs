@@ -1,10 +1,13 @@
 //! The settings of the publishing workflow.
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Section};
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<Publish>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<Publish>()],
+};
 
 /// `[publish]`
 #[derive(Debug, Clone, Deserialize)]
@@ -23,16 +26,6 @@ pub struct Publish {
 
 impl Section for Publish {
     const NAME: &'static str = "publish";
-    const DEFAULTS: &'static str = r#"# Seconds a publish may take before it compensates by itself.
-deadline_seconds = 3600
-# Lessons processed at the same time.
-lanes = 5
-# First pause between tries of a failed step, in milliseconds; it doubles up to retry_max_seconds.
-retry_initial_ms = 500
-retry_max_seconds = 30
-# Tries of a step in all; 0 means until the deadline.
-retry_attempts = 0
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require((1..=32).contains(&self.lanes), "publish.lanes: must be 1 to 32");

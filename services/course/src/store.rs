@@ -1,7 +1,7 @@
 //! Rows of schema `course` and what they look like outside.
 
 use rust_decimal::Decimal;
-use smartcourse_platform::{Error, Result, grpc::Actor};
+use smartcourse_platform::{Error, Result, error::to_json, grpc::Actor};
 use smartcourse_proto::{
     Wire,
     common::Money,
@@ -293,8 +293,7 @@ impl State {
 
     /// Writes a content document.
     pub(crate) async fn put_content(&self, key: &str, content: &Content) -> Result<()> {
-        let body = serde_json::to_value(content)
-            .map_err(|error| Error::internal("content is JSON").because(error))?;
+        let body = to_json(&content)?;
         self.documents.put(CONTENT, key, &body).await
     }
 }

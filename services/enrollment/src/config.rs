@@ -1,10 +1,13 @@
 //! The settings of the enrollment workflow.
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Section};
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<Enrollment>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<Enrollment>()],
+};
 
 /// `[enrollment]`
 #[derive(Debug, Clone, Deserialize)]
@@ -19,12 +22,6 @@ pub struct Enrollment {
 
 impl Section for Enrollment {
     const NAME: &'static str = "enrollment";
-    const DEFAULTS: &'static str = r#"# First pause between tries of a failed step of the onboarding, in milliseconds; it doubles up to retry_max_seconds.
-retry_initial_ms = 500
-retry_max_seconds = 30
-# Milliseconds an onboarding waits until analytics has counted it.
-analytics_wait_ms = 3000
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require(

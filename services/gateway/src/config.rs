@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use smartcourse_platform::{
-    config::{Declared, Problems, Section, require_address},
+    config::{Declared, Problems, Reader, Section, require_address},
     server::{Limits, Speaks},
 };
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<Gateway>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<Gateway>()],
+};
 
 /// What a value of a JSON body is taken to cost beside its bytes: a field of a message, in the two or three copies that
 /// exist while a request is worked on.
@@ -79,36 +82,6 @@ impl Gateway {
 
 impl Section for Gateway {
     const NAME: &'static str = "gateway";
-    const DEFAULTS: &'static str = r#"listen = "127.0.0.1:8080"
-# Largest JSON body in bytes: that of a course's content or of a lesson, and that of everything else.
-max_body_bytes = 4194304
-max_small_body_bytes = 262144
-# How deeply JSON may be nested, and how many members of objects and items of lists it may have in all.
-max_json_depth = 32
-max_json_values = 100000
-# Bytes that all JSON bodies being read or worked on may take together; each value counts as 256 more. Who finds no room
-# waits for body_idle_seconds and is answered 503.
-body_memory_bytes = 67108864
-# Seconds a client may pause within a JSON body, and may take for all of it.
-body_idle_seconds = 10
-body_timeout_seconds = 60
-# Connections at the same time, at most three quarters of the descriptors the process may have; more wait to be accepted.
-max_connections = 10000
-# Of them, from one address (IPv6: one /64); more are answered 503 and closed. Behind a proxy all come from one address.
-max_connections_per_address = 5000
-# Seconds a connection may have no request: what the head of a request may take, and how long an unused one is kept.
-idle_seconds = 15
-# Seconds a client may take nothing of its answer.
-stalled_seconds = 30
-# Requests per second and burst allowed per signed-in user.
-user_rate_per_second = 200
-user_burst = 400
-# The same per address, for everything without a token.
-address_rate_per_second = 400
-address_burst = 800
-# Publishes one user may follow at once, by GET /courses/{id}/publish/events.
-user_streams = 20
-"#;
 
     fn check(&self, problems: &mut Problems) {
         require_address(problems, "gateway.listen", &self.listen);

@@ -27,7 +27,7 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
         .iter()
         .map(|(name, value)| (format!("SMARTCOURSE_{name}"), (*value).to_owned()))
         .collect();
-    let config = Config::load(&CONFIG, None, &settings).expect("the settings are valid");
+    let config = Config::load(&[CONFIG], None, &settings).expect("the settings are valid");
     let seen = Seen::default();
     let notes = Arc::clone(&seen);
     let services = Router::new().fallback(async move |headers: HeaderMap| {

@@ -3,11 +3,14 @@
 use serde::Deserialize;
 use smartcourse_platform::{
     Result,
-    config::{Config, Declared, Problems, Section},
+    config::{Config, Declared, Problems, Reader, Section},
 };
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<Links>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<Links>()],
+};
 
 /// `[mail]`: where the links of messages lead.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,9 +35,6 @@ impl Links {
 
 impl Section for Links {
     const NAME: &'static str = "mail";
-    const DEFAULTS: &'static str = r#"# Base address of the links in messages, such as https://courses.example.org; "" means http:// and gateway.listen.
-public_url = ""
-"#;
 
     fn check(&self, problems: &mut Problems) {
         let url = url::Url::parse(&self.public_url);

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Section};
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<Progress>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<Progress>()],
+};
 
 /// `[progress]`
 #[derive(Debug, Clone, Deserialize)]
@@ -17,9 +20,6 @@ pub struct Progress {
 
 impl Section for Progress {
     const NAME: &'static str = "progress";
-    const DEFAULTS: &'static str = r#"# Directory of the fonts of certificates, read with all below it; without them only Latin, Greek, Cyrillic and Hebrew print.
-fonts_dir = "./fonts"
-"#;
 
     fn check(&self, _: &mut Problems) {}
 }

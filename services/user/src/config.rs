@@ -1,10 +1,13 @@
 //! Accounts: tokens, hashes, and how many wrong passwords there may be.
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Section};
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The sections declared here.
-pub const CONFIG: [Declared; 1] = [Declared::of::<User>()];
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: include_str!("config.toml"),
+    sections: &[Reader::of::<User>()],
+};
 
 /// `[user]`
 #[derive(Debug, Clone, Deserialize)]
@@ -38,20 +41,6 @@ pub struct Tries {
 
 impl Section for User {
     const NAME: &'static str = "user";
-    const DEFAULTS: &'static str = r#"# Life of an access token and of a refresh token, in seconds.
-access_token_seconds = 900
-refresh_token_seconds = 2592000
-# argon2id: memory in KiB, passes. OWASP's minimum of 19 MiB and 2 passes.
-argon2_memory_kib = 19456
-argon2_passes = 2
-# Sign-ins and registrations that may wait until a processor has time for their hash; whoever comes then is told to come back.
-hash_queue = 1024
-# Wrong passwords in a row, and in a minute from then on: for an account (one of its own for each address that signed in to it
-# before), from an address, and from a network (the first 24 bits of an IPv4 address, 48 of IPv6). Right ones do not count.
-wrong_by_account = { burst = 10, per_minute = 2 }
-wrong_by_address = { burst = 300, per_minute = 60 }
-wrong_by_network = { burst = 3000, per_minute = 600 }
-"#;
 
     fn check(&self, problems: &mut Problems) {
         problems.require(

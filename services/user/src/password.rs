@@ -115,7 +115,7 @@ mod tests {
     use crate::config::CONFIG;
 
     fn config(hash_queue: usize) -> User {
-        let config = Config::load(&CONFIG, None, &[]).expect("defaults");
+        let config = Config::load(&[CONFIG], None, &[]).expect("defaults");
         let mut config: User = config.section().expect("is declared");
         (config.argon2_memory_kib, config.argon2_passes) = (64, 1);
         config.hash_queue = hash_queue;

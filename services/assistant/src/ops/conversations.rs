@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, grpc::Actor, outbox, page, postgres, unbroken};
+use smartcourse_platform::{Error, Result, error::to_json, grpc::Actor, outbox, page, postgres, unbroken};
 use smartcourse_proto::{
     assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn},
     catalogue::Key,
@@ -169,8 +169,7 @@ async fn copy_pending(state: &State, tx: &mut PgConnection, user: UserId, id: &s
         if conversation.turns.last() != Some(&turn) {
             conversation.updated_at = turn.asked_at;
             conversation.turns.push(turn);
-            let body = serde_json::to_value(&conversation)
-                .map_err(|error| Error::internal("a conversation is JSON").because(error))?;
+            let body = to_json(&conversation)?;
             state.documents.put(COLLECTION, &key(user, id), &body).await?;
         }
     }

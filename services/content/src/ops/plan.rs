@@ -94,9 +94,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("content.plan_extraction", "before_commit");
-    tx.commit().await?;
-    fault::point("content.plan_extraction", "after_commit");
+    fault::commit(tx, "content.plan_extraction").await?;
     Ok(LessonPlan {
         tasks,
         total_lessons: count(placed.len()),

@@ -1,7 +1,9 @@
 //! The end of content processing: everything counted, then the search index.
 
 use smartcourse_platform::{
-    Error, Result, fault,
+    Error, Result,
+    error::to_json,
+    fault,
     ports::{Unit, search::Entry},
     postgres,
 };
@@ -57,8 +59,7 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
         )));
     }
     let ai_ready = warnings.is_empty();
-    let stored = serde_json::to_value(&warnings)
-        .map_err(|error| Error::internal("warnings are JSON").because(error))?;
+    let stored = to_json(&warnings)?;
     sqlx::query!(
         "update content.versions set model = $3, ai_ready = $4, warnings = $5 where course_id = $1 and version = $2",
         version.course_id.0,
@@ -69,9 +70,7 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("content.mark_ai_ready", "before_commit");
-    tx.commit().await?;
-    fault::point("content.mark_ai_ready", "after_commit");
+    fault::commit(tx, "content.mark_ai_ready").await?;
     let number = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
     Ok(Readiness {
         ai_ready,

@@ -211,9 +211,7 @@ async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Resul
         key.remember(&mut tx, &new.id).await?;
     }
     let asset = asset(&mut tx, new.course_id, &new.id).await?;
-    fault::point("content.upload_asset", "before_commit");
-    tx.commit().await?;
-    fault::point("content.upload_asset", "after_commit");
+    fault::commit(tx, "content.upload_asset").await?;
     Ok(asset)
 }
 

@@ -60,9 +60,7 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
             ));
         }
     }
-    fault::point("course.begin_attempt", "before_commit");
-    tx.commit().await?;
-    fault::point("course.begin_attempt", "after_commit");
+    fault::commit(tx, "course.begin_attempt").await?;
     Ok(facts(&course, &attempt, false))
 }
 
@@ -165,9 +163,7 @@ pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<(
     .execute(&mut *tx)
     .await?;
     open.close(&mut tx).await?;
-    fault::point("course.save_content", "before_commit");
-    tx.commit().await?;
-    fault::point("course.save_content", "after_commit");
+    fault::commit(tx, "course.save_content").await?;
     Ok(())
 }
 
@@ -182,9 +178,7 @@ pub(crate) async fn delete_version(state: &State, request: VersionRef) -> Result
         .documents
         .delete(store::CONTENT, &store::version_key(attempt.version()))
         .await?;
-    fault::point("course.delete_version", "before_commit");
-    tx.commit().await?;
-    fault::point("course.delete_version", "after_commit");
+    fault::commit(tx, "course.delete_version").await?;
     Ok(())
 }
 
@@ -245,8 +239,6 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
         )
         .await?;
     }
-    fault::point("course.finish_attempt", "before_commit");
-    tx.commit().await?;
-    fault::point("course.finish_attempt", "after_commit");
+    fault::commit(tx, "course.finish_attempt").await?;
     Ok(())
 }

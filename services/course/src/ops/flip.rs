@@ -1,6 +1,6 @@
 //! The decision. `mark_published` and `abort_version` lock the same rows; the first wins and the other is told so.
 
-use smartcourse_platform::{Error, Result, fault, outbox, postgres};
+use smartcourse_platform::{Error, Result, error::to_json, fault, outbox, postgres};
 use smartcourse_proto::{
     catalogue::Key,
     common::VersionRef,
@@ -45,8 +45,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     )
     .execute(&mut *tx)
     .await?;
-    let warnings = serde_json::to_value(&request.warnings)
-        .map_err(|error| Error::internal("warnings are JSON").because(error))?;
+    let warnings = to_json(&request.warnings)?;
     sqlx::query!(
         "update course.publish_attempts set state = 'completed', warnings = $2, step = 7, finished_at = now(),
              revision = revision + 1 where id = $1",
@@ -70,9 +69,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
         ai_ready: request.ai_ready,
     };
     outbox::put_event(&mut tx, "course.published", &Key::Course.of(course.id.0), &event).await?;
-    fault::point("course.mark_published", "before_commit");
-    tx.commit().await?;
-    fault::point("course.mark_published", "after_commit");
+    fault::commit(tx, "course.mark_published").await?;
     Ok(())
 }
 
@@ -101,9 +98,7 @@ pub(crate) async fn abort(state: &State, request: VersionRef) -> Result<AbortRep
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("course.abort_version", "before_commit");
-    tx.commit().await?;
-    fault::point("course.abort_version", "after_commit");
+    fault::commit(tx, "course.abort_version").await?;
     Ok(AbortReply {
         already_published: false,
     })

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use smartcourse_platform::{
-    Error, Result, fault,
+    Error, Result,
+    error::to_json,
+    fault,
     grpc::Actor,
     outbox,
     ports::workflows::{Start, StartOptions},
@@ -82,9 +84,7 @@ async fn accept(
     let workflow_id = course_publishing::workflow_id(VersionId { course_id, version });
     let attempt = insert_attempt(&mut tx, &course, &draft_key, &workflow_id, None).await?;
     outbox::put_start(&mut tx, &start(state, &course, &attempt)?).await?;
-    fault::point("course.publish", "before_commit");
-    tx.commit().await?;
-    fault::point("course.publish", "after_commit");
+    fault::commit(tx, "course.publish").await?;
     Ok(accepted(attempt))
 }
 
@@ -110,8 +110,7 @@ pub(crate) fn start(state: &State, course: &CourseRow, attempt: &AttemptRow) -> 
         workflow_id: attempt.workflow_id.clone(),
         workflow_type: WORKFLOW_TYPE.to_owned(),
         task_queue: TASK_QUEUE.to_owned(),
-        input: serde_json::to_value(input)
-            .map_err(|error| Error::internal("an input is JSON").because(error))?,
+        input: to_json(&input)?,
         options: StartOptions {
             execution_timeout_seconds: state
                 .settings

@@ -1,7 +1,9 @@
 //! What the reconciler needs: the attempts that are still open, and a new start for one whose workflow is gone.
 
 use smartcourse_platform::{
-    Error, Result, outbox,
+    Result,
+    error::to_json,
+    outbox,
     ports::workflows::{Start, StartOptions},
     postgres,
 };
@@ -85,8 +87,7 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
                 workflow_id: publish_cleanup::workflow_id(&attempt.id.to_string()),
                 workflow_type: "PublishCleanup".to_owned(),
                 task_queue: TASK_QUEUE.to_owned(),
-                input: serde_json::to_value(input)
-                    .map_err(|error| Error::internal("an input is JSON").because(error))?,
+                input: to_json(&input)?,
                 options: StartOptions {
                     execution_timeout_seconds: state.settings.execution_timeout().as_secs(),
                     course_id: course.id.0,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use smartcourse_platform::{
-    Error, Result, fault,
+    Error, Result,
+    error::to_json,
+    fault,
     grpc::Actor,
     idempotency::IdempotencyKey,
     outbox,
@@ -166,8 +168,7 @@ async fn take_seat(
         instructor_id: course.instructor_id,
         course_title: course.title.clone(),
     };
-    let created =
-        serde_json::to_value(created).map_err(|error| Error::internal("an event is JSON").because(error))?;
+    let created = to_json(&created)?;
     let start = start(
         state,
         course.id.into(),
@@ -306,8 +307,7 @@ pub(crate) fn start(
         workflow_id: workflow_id(course_id, user_id),
         workflow_type: WORKFLOW_TYPE.to_owned(),
         task_queue: TASK_QUEUE.to_owned(),
-        input: serde_json::to_value(input)
-            .map_err(|error| Error::internal("an input is JSON").because(error))?,
+        input: to_json(&input)?,
         options: StartOptions {
             execution_timeout_seconds: EXECUTION_TIMEOUT.as_secs(),
             course_id: course_id.0,

@@ -73,9 +73,7 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: Enro
         user_id: row.user_id.0,
     };
     outbox::put_event(&mut tx, "enrollment.dropped", &model::event_key(row.id), &event).await?;
-    fault::point("enrollment.drop", "before_commit");
-    tx.commit().await?;
-    fault::point("enrollment.drop", "after_commit");
+    fault::commit(tx, "enrollment.drop").await?;
     Ok(())
 }
 

@@ -43,9 +43,7 @@ pub(crate) async fn ensure(state: &State, request: EnsureRequest) -> Result<Ensu
         return Ok(ensured(&row, true));
     }
     take_up(&mut tx, &row, &request.run_id).await?;
-    fault::point("enrollment.ensure_enrollment", "before_commit");
-    tx.commit().await?;
-    fault::point("enrollment.ensure_enrollment", "after_commit");
+    fault::commit(tx, "enrollment.ensure_enrollment").await?;
     Ok(ensured(&row, false))
 }
 
@@ -86,9 +84,7 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
         }
         _ => enroll::accept(state, &mut tx, &course, user_id, Some(&request.run_id)).await?,
     };
-    fault::point("enrollment.ensure_enrollment", "before_commit");
-    tx.commit().await?;
-    fault::point("enrollment.ensure_enrollment", "after_commit");
+    fault::commit(tx, "enrollment.ensure_enrollment").await?;
     Ok(ensured(&row, false))
 }
 
@@ -146,9 +142,7 @@ pub(crate) async fn finish(state: &State, request: EpochRef) -> Result<FinishedO
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("enrollment.finish_onboarding", "before_commit");
-    tx.commit().await?;
-    fault::point("enrollment.finish_onboarding", "after_commit");
+    fault::commit(tx, "enrollment.finish_onboarding").await?;
     Ok(FinishedOnboarding { next_epoch: None })
 }
 

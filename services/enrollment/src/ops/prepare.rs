@@ -48,9 +48,7 @@ pub(crate) async fn prepare(state: &State, request: &PrepareRequest) -> Result<(
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("enrollment.prepare_course", "before_commit");
-    tx.commit().await?;
-    fault::point("enrollment.prepare_course", "after_commit");
+    fault::commit(tx, "enrollment.prepare_course").await?;
     Ok(())
 }
 
@@ -72,8 +70,6 @@ pub(crate) async fn discard(state: &State, version: VersionId) -> Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("enrollment.discard_course", "before_commit");
-    tx.commit().await?;
-    fault::point("enrollment.discard_course", "after_commit");
+    fault::commit(tx, "enrollment.discard_course").await?;
     Ok(())
 }

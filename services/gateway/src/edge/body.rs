@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_room_waits_for_a_while() {
-        let config = Config::load(&CONFIG, None, &[]).expect("defaults");
+        let config = Config::load(&[CONFIG], None, &[]).expect("defaults");
         let mut config: Gateway = config.section().expect("is declared");
         (config.body_memory_bytes, config.body_idle_seconds) = (100, 1);
         let bodies = Bodies::new(&config);

@@ -118,7 +118,7 @@ mod tests {
     use crate::config::CONFIG;
 
     fn limits() -> Limits {
-        let defaults = Config::load(&CONFIG, None, &[]).expect("the defaults are valid");
+        let defaults = Config::load(&[CONFIG], None, &[]).expect("the defaults are valid");
         let config = Gateway {
             user_rate_per_second: 1,
             user_burst: 2,

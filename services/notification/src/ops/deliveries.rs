@@ -117,9 +117,7 @@ pub(crate) async fn replay(state: &State, actor: Actor, id: &str) -> Result<Deli
     )
     .fetch_one(&mut *tx)
     .await?;
-    fault::point("notification.replay_delivery", "before_commit");
-    tx.commit().await?;
-    fault::point("notification.replay_delivery", "after_commit");
+    fault::commit(tx, "notification.replay_delivery").await?;
     Ok(row.into())
 }
 

@@ -29,8 +29,6 @@ pub(crate) async fn queue(state: &State, welcome: EpochRef) -> Result<()> {
     let cause = format!("enrollment-{}/{}", welcome.enrollment_id, welcome.epoch);
     let mut tx = postgres::begin(&state.pool).await?;
     message::queue(&mut tx, state.channels, &cause, &message).await?;
-    fault::point("notification.queue_welcome_mail", "before_commit");
-    tx.commit().await?;
-    fault::point("notification.queue_welcome_mail", "after_commit");
+    fault::commit(tx, "notification.queue_welcome_mail").await?;
     Ok(())
 }

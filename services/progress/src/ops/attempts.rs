@@ -111,9 +111,7 @@ pub(crate) async fn submit(
             .await?
             .into_progress(&enrollment)
     };
-    fault::point("progress.submit_attempt", "before_commit");
-    tx.commit().await?;
-    fault::point("progress.submit_attempt", "after_commit");
+    fault::commit(tx, "progress.submit_attempt").await?;
     Ok(AttemptResult {
         attempts_left: left(&quiz, attempt, done || grade.passed),
         progress: Some(progress),

@@ -35,8 +35,6 @@ pub(crate) async fn complete(
         &learner.course_title,
     )
     .await?;
-    fault::point("progress.complete_lesson", "before_commit");
-    tx.commit().await?;
-    fault::point("progress.complete_lesson", "after_commit");
+    fault::commit(tx, "progress.complete_lesson").await?;
     Ok(progress)
 }

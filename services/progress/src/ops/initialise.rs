@@ -64,8 +64,6 @@ pub(crate) async fn initialise(state: &State, request: EpochRef) -> Result<()> {
             completion::settle(&mut tx, &mut enrollment, &standing, &course.title).await?;
         }
     }
-    fault::point("progress.initialise_progress", "before_commit");
-    tx.commit().await?;
-    fault::point("progress.initialise_progress", "after_commit");
+    fault::commit(tx, "progress.initialise_progress").await?;
     Ok(())
 }

@@ -31,8 +31,6 @@ pub(crate) async fn leave(state: &State, request: LeaveRequest) -> Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("progress.leave", "before_commit");
-    tx.commit().await?;
-    fault::point("progress.leave", "after_commit");
+    fault::commit(tx, "progress.leave").await?;
     Ok(())
 }

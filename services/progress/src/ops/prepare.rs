@@ -80,9 +80,7 @@ pub(crate) async fn prepare(state: &State, version: VersionId) -> Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("progress.prepare_course", "before_commit");
-    tx.commit().await?;
-    fault::point("progress.prepare_course", "after_commit");
+    fault::commit(tx, "progress.prepare_course").await?;
     Ok(())
 }
 
@@ -103,9 +101,7 @@ pub(crate) async fn discard(state: &State, version: VersionId) -> Result<()> {
     )
     .execute(&mut *tx)
     .await?;
-    fault::point("progress.discard_course", "before_commit");
-    tx.commit().await?;
-    fault::point("progress.discard_course", "after_commit");
+    fault::commit(tx, "progress.discard_course").await?;
     Ok(())
 }
 

@@ -53,7 +53,7 @@ impl House {
         let pool = smartcourse_tests::migrated(&smartcourse_progress::migrator())
             .await
             .expect("a database");
-        let config = Config::load(&CONFIG, None, &[]).expect("the defaults are valid");
+        let config = Config::load(&[CONFIG], None, &[]).expect("the defaults are valid");
         let (neighbours, turn) = (Shared::default(), Turn::default());
         let next_door = next_door(&neighbours, &turn);
         let deps = Dependencies {
