@@ -15,7 +15,7 @@ pub(crate) fn declared() -> Vec<Declared> {
         smartcourse_progress::config::CONFIG,
         smartcourse_notification::config::CONFIG,
     ];
-    declared.extend(smartcourse_engines::CONFIG);
+    declared.extend_from_slice(smartcourse_engines::CONFIG);
     declared
 }
 

@@ -90,7 +90,7 @@ use sqlx::PgPool;
 use workflows::temporal::Temporal;
 
 /// What the adapters declare, each its own.
-pub const CONFIG: [Declared; 5] = [
+pub const CONFIG: &[Declared] = &[
     files::directory::CONFIG,
     embeddings::embedded::CONFIG,
     mail::CONFIG,

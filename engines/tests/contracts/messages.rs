@@ -58,7 +58,7 @@ async fn text_messages_over_twilio() {
 
 #[tokio::test]
 async fn what_is_not_configured_is_off() {
-    let engines = Engines::open(&Config::load(&CONFIG, None, &[]).unwrap()).unwrap();
+    let engines = Engines::open(&Config::load(CONFIG, None, &[]).unwrap()).unwrap();
     assert!(engines.texter().unwrap().is_none() && engines.pusher().unwrap().is_none());
 }
 

@@ -100,7 +100,7 @@ async fn world() -> World {
         begun: Arc::new(Semaphore::new(0)),
         go: Arc::new(Semaphore::new(0)),
     };
-    let declared = [&[CONFIG][..], &engines::CONFIG].concat();
+    let declared = [&[CONFIG], engines::CONFIG].concat();
     let config = Config::load(&declared, None, &[]).unwrap();
     let deps = Dependencies {
         documents: Arc::new(documents.clone()),
