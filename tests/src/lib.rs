@@ -11,10 +11,8 @@ mod learning;
 mod mail_server;
 mod neighbours;
 mod provider;
-mod roles;
 mod seed;
 mod stores;
-mod temporal;
 mod world;
 
 pub use by_hand::ByHand;

@@ -1,5 +1,8 @@
 //! A world: database, Temporal server, roles.
 
+mod roles;
+mod temporal;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -7,6 +10,7 @@ use std::{
 };
 
 use anyhow::Result;
+use roles::Role;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
 use sqlx::PgPool;
 use tempfile::TempDir;
@@ -14,7 +18,6 @@ use tempfile::TempDir;
 use crate::{
     client::Session,
     database::{create_database, tools},
-    roles::Role,
     wait_longer,
 };
 

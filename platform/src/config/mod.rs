@@ -1,6 +1,7 @@
 //! Configuration: every [`Section`] is declared by what reads it; defaults, an optional file and the environment are merged
 //! here, and checked as a whole.
 
+mod internal;
 mod servers;
 mod tasks;
 mod upkeep;
@@ -12,10 +13,10 @@ use figment::{
     providers::{Format, Toml},
     value::{Dict, Value},
 };
-use secrecy::SecretString;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+pub use internal::{Grpc, LogFormat, Relay, Telemetry};
 pub use servers::{Postgres, Temporal};
 pub use tasks::Tasks;
 pub use upkeep::Upkeep;
@@ -89,111 +90,6 @@ fn section<S: Section>(values: &Figment) -> Result<S> {
     values
         .extract_inner(S::NAME)
         .map_err(|error| Error::internal(format!("the settings of {} are not there", S::NAME)).because(error))
-}
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
-
-/// `[telemetry]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Telemetry {
-    /// A tracing filter.
-    pub log: String,
-    /// Text or JSON.
-    pub log_format: LogFormat,
-    /// Address of `/metrics`, or empty.
-    pub metrics_listen: String,
-}
-
-impl Section for Telemetry {
-    const NAME: &'static str = "telemetry";
-
-    fn check(&self, problems: &mut Problems) {
-        if !self.metrics_listen.is_empty() {
-            require_address(problems, "telemetry.metrics_listen", &self.metrics_listen);
-        }
-    }
-}
-
-/// `[grpc]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grpc {
-    /// Secret of internal calls.
-    pub service_token: SecretString,
-    /// Address of the user service.
-    pub user: String,
-    /// Address of the course service.
-    pub course: String,
-    /// Address of the content service.
-    pub content: String,
-    /// Address of the assistant service.
-    pub assistant: String,
-    /// Address of the enrollment service.
-    pub enrollment: String,
-    /// Address of the progress service.
-    pub progress: String,
-    /// Address of the notification service.
-    pub notification: String,
-    /// Address of the analytics service.
-    pub analytics: String,
-    /// Address of the operations service.
-    pub operations: String,
-    /// Seconds before a call is given up.
-    pub timeout_seconds: u64,
-}
-
-impl Section for Grpc {
-    const NAME: &'static str = "grpc";
-
-    fn check(&self, problems: &mut Problems) {
-        for (name, address) in [
-            ("grpc.user", &self.user),
-            ("grpc.course", &self.course),
-            ("grpc.content", &self.content),
-            ("grpc.assistant", &self.assistant),
-            ("grpc.enrollment", &self.enrollment),
-            ("grpc.progress", &self.progress),
-            ("grpc.notification", &self.notification),
-            ("grpc.analytics", &self.analytics),
-            ("grpc.operations", &self.operations),
-        ] {
-            require_address(problems, name, address);
-        }
-    }
-}
-
-/// `[relay]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Relay {
-    /// Seconds between polls.
-    pub poll_seconds: u64,
-    /// Seconds between reconciliations.
-    pub reconcile_seconds: u64,
-}
-
-impl Relay {
-    /// The longest pause of whoever waits for a notification.
-    pub fn poll(&self) -> Duration {
-        Duration::from_secs(self.poll_seconds.max(1))
-    }
-}
-
-impl Section for Relay {
-    const NAME: &'static str = "relay";
-
-    fn check(&self, _: &mut Problems) {}
 }
 
 /// What the platform itself declares.

@@ -12,6 +12,7 @@ mod message;
 mod ops;
 mod tasks;
 mod templates;
+mod wishes;
 
 use std::sync::Arc;
 

@@ -25,8 +25,9 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     codes,
     message::{self, Message},
-    ops::{deliveries, preferences},
+    ops::deliveries,
     templates::{Facts, Form, Templates},
+    wishes,
 };
 
 /// What messages of all channels are made from.
@@ -54,7 +55,7 @@ impl Source {
                 self.course.get_course(request).await?.title
             }
         };
-        let token = preferences::unsubscribe_token(&self.pool, message.user_id).await?;
+        let token = wishes::unsubscribe_token(&self.pool, message.user_id).await?;
         let base = &self.public_url;
         let facts = Facts {
             name: user.full_name.clone(),
@@ -108,7 +109,7 @@ impl Handler for Carrier {
     async fn handle(&self, task: &Task) -> Result<()> {
         let message: Message = task.read()?;
         // The user may have changed their mind since it was queued.
-        let wishes = preferences::of(&self.source.pool, message.user_id).await?;
+        let wishes = wishes::of(&self.source.pool, message.user_id).await?;
         if !wishes.wants(self.sender.channel()) {
             return deliveries::suppress(&self.source.pool, task.id).await;
         }
@@ -145,8 +146,7 @@ impl Handler for Carrier {
                     .as_ref()
                     .is_err_and(|error| error.is(&codes::SUBSCRIPTION_GONE))
                 {
-                    preferences::forget_subscription(&self.source.pool, message.user_id, &subscription)
-                        .await?;
+                    wishes::forget_subscription(&self.source.pool, message.user_id, &subscription).await?;
                 }
                 sent
             }
