@@ -175,6 +175,7 @@ macro_rules! calls {
         $activity:ident {
             $kind:ident $service:ident.$rpc:ident($input:ty) -> $output:ty, $idempotence:ident
             $(, undone by $undo:ident)?
+            $(, since $patch:literal)?
         }
     )*) => {
         $(impl Call for activities::$activity {

@@ -137,9 +137,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
         Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,
         Command::Config(ConfigCommand::Print { defaults: true }) => {
-            print(&Config::defaults(config::DECLARED))
+            print(&Config::defaults(&config::declared()))
         }
-        Command::Config(ConfigCommand::Print { defaults: false }) => print(&load()?.show(config::DECLARED)?),
+        Command::Config(ConfigCommand::Print { defaults: false }) => {
+            print(&load()?.show(&config::declared())?)
+        }
         Command::Config(ConfigCommand::Check) => {
             config::load(file.as_deref(), &[])?;
             print("the configuration is valid\n")

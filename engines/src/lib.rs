@@ -1,47 +1,84 @@
 //! The adapters of the ports of [`smartcourse_platform::ports`]: one folder per port, one file per adapter. The only room
 //! that names the client crate of an engine or provider.
 //!
-//! | port | embedded | others |
-//! |---|---|---|
-//! | documents | [`documents::postgres`] | |
-//! | files | [`files::directory`] | |
-//! | vectors | [`vectors::postgres`] | |
-//! | search | [`search::postgres`] | |
-//! | embeddings | [`embeddings::embedded`] | |
-//! | answers | [`answers::extractive`] | |
-//! | mail | [`mail::folder`] | [`mail::smtp`] |
-//! | event log | [`event_log::postgres`] | |
-//! | task dispatch | [`task_dispatch::postgres`] | |
-//! | rate limits | [`rate_limits::in_process`] | |
-//! | workflows | [`workflows::temporal`] | the same, anywhere |
-//! | push messages | | [`push::web_push`] |
-//! | text messages | | [`sms::twilio`] |
+//! | port | adapters |
+//! |---|---|
+//! | documents | [`documents::postgres`]: JSONB rows |
+//! | files | [`files::directory`] |
+//! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes |
+//! | search | [`search::postgres`]: full text in the language of each version, and trigrams |
+//! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
+//! | answers | [`answers::extractive`]: the best sentences, quoted |
+//! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
+//! | text messages | [`sms::twilio`], when configured |
+//! | push messages | [`push::web_push`], when configured |
+//! | event log | [`event_log::postgres`]: the outbox table itself, read per consumer group |
+//! | rate limits | [`rate_limits::in_process`] |
+//! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due |
+//! | workflows | [`workflows::temporal`]: any Temporal server reachable without TLS, by `TEMPORAL_ADDRESS` |
 //!
-//! A new adapter is a file here, a line in [`Engines`] and a test that runs the port's contract suite on it.
+//! A new adapter is a file with its [settings](CONFIG), its lines here and a test that runs the contract suite of its port.
 
-pub mod answers;
-pub mod config;
-pub mod documents;
-pub mod embeddings;
-pub mod event_log;
-pub mod files;
+/// Adapters of the answer port.
+pub mod answers {
+    pub mod extractive;
+}
+/// Adapters of the document port.
+pub mod documents {
+    pub mod postgres;
+}
+/// Adapters of the embedding port.
+pub mod embeddings {
+    pub mod embedded;
+}
+/// Adapters of the event log port.
+pub mod event_log {
+    pub mod postgres;
+}
+/// Adapters of the file port.
+pub mod files {
+    pub mod directory;
+    mod objects;
+}
 pub mod mail;
 mod outgoing;
-pub mod push;
-pub mod rate_limits;
-pub mod search;
-pub mod sms;
-pub mod task_dispatch;
-pub mod vectors;
-pub mod workflows;
+/// Adapters of the push message port.
+pub mod push {
+    pub mod web_push;
+}
+/// Adapters of the rate limit port.
+pub mod rate_limits {
+    pub mod in_process;
+}
+/// Adapters of the search port.
+pub mod search {
+    mod languages;
+    pub mod postgres;
+}
+/// Adapters of the text message port.
+pub mod sms {
+    pub mod twilio;
+}
+/// Adapters of the task dispatch port.
+pub mod task_dispatch {
+    pub mod postgres;
+}
+/// Adapters of the vector port.
+pub mod vectors {
+    pub mod postgres;
+}
+/// Adapters of the workflow port.
+pub mod workflows {
+    mod schedule;
+    pub mod temporal;
+}
 
 use std::sync::Arc;
 
-use config::{Directories, Mail, Sms, WebPush};
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{
     Result,
-    config::Config,
+    config::{Config, Declared},
     ports::{
         answers::Answerer, documents::Documents, embeddings::Embedder, event_log::EventLog, files::Files,
         mail::Mailer, push::Pusher, rate_limits::RateLimits, search::Search, sms::Texter,
@@ -51,6 +88,15 @@ use smartcourse_platform::{
 };
 use sqlx::PgPool;
 use workflows::temporal::Temporal;
+
+/// What the adapters declare, each its own.
+pub const CONFIG: &[Declared] = &[
+    files::directory::CONFIG,
+    embeddings::embedded::CONFIG,
+    mail::CONFIG,
+    sms::twilio::CONFIG,
+    push::web_push::CONFIG,
+];
 
 /// The engines the configuration names.
 ///
@@ -68,9 +114,9 @@ impl Engines {
     /// Reads the settings; nothing is connected yet.
     ///
     /// # Errors
-    /// When a setting cannot be used, or [`CONFIG`](config::CONFIG) was not declared.
+    /// When a setting cannot be used, or [`CONFIG`] was not declared.
     pub fn open(config: &Config) -> Result<Self> {
-        mail::sender(&config.section::<Mail>()?.from)?;
+        mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
         let log = event_log::postgres::Postgres::new(pool.clone(), config.relay.poll());
         Ok(Self {
@@ -120,10 +166,8 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn files(&self) -> Result<Arc<dyn Files>> {
-        let directories: Directories = self.config.section()?;
-        Ok(Arc::new(files::directory::Directory::open(
-            &directories.files_dir,
-        )?))
+        let settings: files::directory::Settings = self.config.section()?;
+        Ok(Arc::new(files::directory::Directory::open(&settings.files_dir)?))
     }
 
     /// Vectors.
@@ -141,7 +185,8 @@ impl Engines {
     /// # Errors
     /// When its weights are there and cannot be loaded.
     pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
-        embeddings::embedded::open(&self.config.section::<Directories>()?.model_dir)
+        let settings: embeddings::embedded::Settings = self.config.section()?;
+        embeddings::embedded::open(&settings.model_dir)
     }
 
     /// What answers questions.
@@ -154,12 +199,12 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn mailer(&self) -> Result<Arc<dyn Mailer>> {
-        let mail: Mail = self.config.section()?;
-        let from = mail::sender(&mail.from)?;
-        Ok(if mail.smtp_url.expose_secret().is_empty() {
-            Arc::new(mail::folder::Folder::new(&mail.folder, from)?)
+        let settings: mail::Settings = self.config.section()?;
+        let from = mail::sender(&settings.from)?;
+        Ok(if settings.smtp_url.expose_secret().is_empty() {
+            Arc::new(mail::folder::Folder::new(&settings.folder, from)?)
         } else {
-            Arc::new(mail::smtp::Smtp::new(&mail.smtp_url, from)?)
+            Arc::new(mail::smtp::Smtp::new(&settings.smtp_url, from)?)
         })
     }
 
@@ -168,7 +213,7 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn pusher(&self) -> Result<Option<Arc<dyn Pusher>>> {
-        let settings: WebPush = self.config.section()?;
+        let settings: push::web_push::Settings = self.config.section()?;
         if !settings.is_on() {
             return Ok(None);
         }
@@ -180,7 +225,7 @@ impl Engines {
     /// # Errors
     /// When a setting cannot be used.
     pub fn texter(&self) -> Result<Option<Arc<dyn Texter>>> {
-        let settings: Sms = self.config.section()?;
+        let settings: sms::twilio::Settings = self.config.section()?;
         if !settings.is_on() {
             return Ok(None);
         }

@@ -41,6 +41,7 @@ mod rushes;
 mod saga;
 mod schedules;
 mod security;
+mod trials;
 
 /// The executable under test.
 pub(crate) fn executable() -> &'static std::path::Path {

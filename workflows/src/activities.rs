@@ -3,7 +3,8 @@
 //! docs/ARCHITECTURE.md.
 //!
 //! `Name { kind service.rpc(input) -> output, idempotence, undone by Other }`: an activity calls the one RPC of its name
-//! with its input; `rpc` is answered at once, `stream` tells how far it is. `apart` are those that belong to no step.
+//! with its input; `rpc` is answered at once, `stream` tells how far it is. `apart` are those that belong to no step. What
+//! undoes may end in `since "patch"`: runs that began without the patch go on without it.
 //! Payloads carry ids and small facts; content, chunks and vectors never pass through one. Messages may grow by optional
 //! fields only: a history written by an older version must still be readable.
 
@@ -160,6 +161,7 @@ macro_rules! activities {
         $activity:ident {
             $kind:ident $service:ident.$rpc:ident($input:ty) -> $output:ty, $idempotence:ident
             $(, undone by $undo:ident)?
+            $(, since $patch:literal)?
         }
     )*) => {$(
         $(#[doc = $does])+
@@ -182,6 +184,7 @@ macro_rules! activities {
                 step: $at,
                 idempotence: Idempotence::$idempotence,
                 undo: &[$(Undo::by::<$undo>())?],
+                since: [$(Some($patch),)? None][0],
             };
         }
     )*};

@@ -42,6 +42,8 @@ pub struct Declaration {
     pub idempotence: Idempotence,
     /// What undoes it; one or none.
     pub undo: &'static [Undo],
+    /// The patch that brought it, while runs without it may be under way: such a run does not undo with it.
+    pub since: Option<&'static str>,
 }
 
 impl Declaration {
@@ -68,6 +70,8 @@ pub struct Undo {
     pub name: &'static str,
     /// One sentence for people.
     pub does: &'static str,
+    /// The patch that brought it, if runs without it may be under way.
+    pub since: Option<&'static str>,
 }
 
 impl Undo {
@@ -79,6 +83,7 @@ impl Undo {
         Self {
             name: A::DECLARATION.name,
             does: A::DECLARATION.does,
+            since: A::DECLARATION.since,
         }
     }
 }

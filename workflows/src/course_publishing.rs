@@ -21,8 +21,8 @@ use smartcourse_proto::{
 };
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, ChildWorkflowCancellationType, ChildWorkflowOptions, SyncWorkflowContext,
-    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+    ChildWorkflowCancellationType, ChildWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken,
+    WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
 };
 
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
         BeginAttempt, CheckAssets, IndexCourse, MarkPublished, PUBLISHING, PrepareEnrollment,
         PrepareProgress, SaveContent, UploadAssets, ValidateCourse,
     },
+    both::both,
     content_processing::{self, ContentInput, EMBEDDING, EXTRACTING},
     contract::{Activity, Undo},
     policy::Settings,
@@ -311,26 +312,6 @@ async fn publish(
     ctx.execute_activity(MarkPublished, facts, settings.quick(step, &own))
         .await?;
     Ok(readiness)
-}
-
-/// Two halves of a step at the same time, both under `token`: when one fails the other is cancelled and waited for.
-async fn both(
-    token: &WorkflowCancellationToken,
-    one: impl Future<Output = Result<(), ActivityExecutionError>>,
-    other: impl Future<Output = Result<(), ActivityExecutionError>>,
-) -> Result<(), Cause> {
-    let stop_other = |outcome: Result<(), ActivityExecutionError>| {
-        outcome.map_err(Cause::from).inspect_err(|cause| {
-            if !cause.cancelled {
-                token.cancel_with_reason("the other half failed");
-            }
-        })
-    };
-    let outcomes: [Result<(), Cause>; 2] =
-        workflows::join!(async { stop_other(one.await) }, async { stop_other(other.await) }).into();
-    // What failed is the reason, not what was cancelled for it.
-    let causes = outcomes.into_iter().filter_map(Result::err);
-    causes.min_by_key(|cause| cause.cancelled).map_or(Ok(()), Err)
 }
 
 /// Steps 4 and 5 in a child, which is waited for even when it is cancelled.

@@ -12,6 +12,7 @@
 //! Every activity is declared once, in [`activities`]. To add one, see docs/add-a-workflow-step.md.
 
 pub mod activities;
+mod both;
 pub mod cause;
 pub mod content_processing;
 pub mod contract;

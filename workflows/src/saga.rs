@@ -36,6 +36,9 @@ pub async fn compensate<W: 'static>(
         return Ok(true);
     }
     for what in undo.iter().rev() {
+        if what.since.is_some_and(|patch| !ctx.patched(patch)) {
+            continue;
+        }
         ctx.execute_activity(*what, target.clone(), options(what.does))
             .await?;
     }

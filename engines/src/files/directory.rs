@@ -10,8 +10,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use object_store::{DynObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path as Key};
+use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
+    config::{Declared, Problems, Reader, Section},
     ports::files::{FileWriter, Files},
 };
 
@@ -19,6 +21,28 @@ use super::objects::{self, failure, unless_gone};
 
 /// Age at which a file that is still being written is broken: nothing takes a day.
 const BROKEN: Duration = Duration::from_secs(24 * 3600);
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[content]
+# Directory of the files.
+files_dir = "./files"
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
+
+/// `[content]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// Directory of the files.
+    pub files_dir: PathBuf,
+}
+
+impl Section for Settings {
+    const NAME: &'static str = "content";
+
+    fn check(&self, _: &mut Problems) {}
+}
 
 /// A directory.
 pub struct Directory {

@@ -7,13 +7,63 @@ use data_encoding::BASE64URL_NOPAD;
 use http::{HeaderValue, StatusCode, Uri, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, error::codes, ports::push::Pusher};
+use smartcourse_platform::{
+    Error, Result,
+    config::{Declared, Problems, Reader, Section},
+    error::codes,
+    ports::push::Pusher,
+};
 use url::Url;
 use web_push_native::{Auth, WebPushBuilder};
 
-use crate::{config, outgoing::Outgoing};
+use crate::outgoing::Outgoing;
+
+/// What is declared here.
+pub const CONFIG: Declared = Declared {
+    defaults: r#"[web_push]
+# The VAPID key (RFC 8292): 32 bytes in base64url, as `npx web-push generate-vapid-keys` prints; "" sends no push messages.
+private_key = ""
+# Whom a push service may write to about our messages.
+contact = "mailto:admin@localhost"
+# The push services messages may go to; nothing is sent to any other address a user names.
+services = [
+  "https://fcm.googleapis.com", "https://updates.push.services.mozilla.com", "https://*.push.apple.com",
+  "https://*.notify.windows.com",
+]
+"#,
+    sections: &[Reader::of::<Settings>()],
+};
+
+/// `[web_push]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// The VAPID key, base64url; empty means no push messages.
+    pub private_key: SecretString,
+    /// Whom a push service may write to: a `mailto:` or `https:` address.
+    pub contact: String,
+    /// Origins of the push services messages may go to; `https://*.example` means every host below it.
+    pub services: Vec<String>,
+}
+
+impl Settings {
+    /// Whether push messages can be sent.
+    pub fn is_on(&self) -> bool {
+        !self.private_key.expose_secret().is_empty()
+    }
+}
+
+impl Section for Settings {
+    const NAME: &'static str = "web_push";
+
+    fn check(&self, problems: &mut Problems) {
+        problems.require(
+            !self.is_on() || self.contact.starts_with("mailto:") || self.contact.starts_with("https:"),
+            "web_push.contact: must be a mailto: or https: address",
+        );
+    }
+}
 
 /// How long a push service keeps a message for a browser that is away.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -55,11 +105,11 @@ impl WebPush {
     ///
     /// # Errors
     /// When a setting cannot be used.
-    pub fn new(config: &config::WebPush) -> Result<Self> {
+    pub fn new(settings: &Settings) -> Result<Self> {
         let broken = || Error::internal("web_push.private_key is not a VAPID key");
         let bytes = BASE64URL_NOPAD
             .decode(
-                config
+                settings
                     .private_key
                     .expose_secret()
                     .trim_end_matches('=')
@@ -73,8 +123,8 @@ impl WebPush {
             http: Outgoing::new("the push service")?,
             signing: EncodingKey::from_ec_der(der.as_bytes()),
             key: BASE64URL_NOPAD.encode(public.as_bytes()),
-            contact: config.contact.clone(),
-            services: config.services.clone(),
+            contact: settings.contact.clone(),
+            services: settings.services.clone(),
         })
     }
 

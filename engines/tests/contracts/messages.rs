@@ -4,7 +4,11 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use p256::{SecretKey, elliptic_curve::sec1::ToEncodedPoint as _};
 use serde_json::{Value, json};
-use smartcourse_engines::{Engines, config, push::web_push::WebPush, sms::twilio::Twilio};
+use smartcourse_engines::{
+    CONFIG, Engines,
+    push::web_push::{self, WebPush},
+    sms::twilio::{self, Twilio},
+};
 use smartcourse_platform::{
     config::Config,
     error::{Code, codes},
@@ -26,7 +30,7 @@ fn meaning(status: u16) -> &'static Code {
 #[tokio::test]
 async fn text_messages_over_twilio() {
     let provider = Provider::start().await.unwrap();
-    let config = config::Sms {
+    let config = twilio::Settings {
         url: format!("{}/", provider.url),
         account_sid: "AC1".to_owned(),
         auth_token: "secret".into(),
@@ -54,7 +58,7 @@ async fn text_messages_over_twilio() {
 
 #[tokio::test]
 async fn what_is_not_configured_is_off() {
-    let engines = Engines::open(&Config::load(&[config::CONFIG], None, &[]).unwrap()).unwrap();
+    let engines = Engines::open(&Config::load(CONFIG, None, &[]).unwrap()).unwrap();
     assert!(engines.texter().unwrap().is_none() && engines.pusher().unwrap().is_none());
 }
 
@@ -62,7 +66,7 @@ async fn what_is_not_configured_is_off() {
 async fn push_messages_are_signed_and_only_the_browser_reads_them() {
     let provider = Provider::start().await.unwrap();
     let vapid = SecretKey::from_slice(&[7; 32]).unwrap();
-    let config = config::WebPush {
+    let config = web_push::Settings {
         private_key: BASE64URL_NOPAD.encode(&[7; 32]).into(),
         contact: "mailto:ops@example.org".to_owned(),
         services: vec![provider.url.clone()],

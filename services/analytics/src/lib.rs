@@ -1,6 +1,6 @@
 //! The analytics service: numbers made from the event log, and from nothing else.
 //!
-//! Owns schema `analytics`. Serves `smartcourse.analytics.AnalyticsService`. Emits nothing. Its consumer group
+//! Owns schema `analytics`. Serves `smartcourse.analytics.AnalyticsService`. Its consumer group
 //! `analytics.counter` reads every event that counts; [`rebuild`] computes the same tables from the log again.
 //!
 //! | file | holds |

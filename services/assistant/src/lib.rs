@@ -1,7 +1,7 @@
 //! The assistant service: questions about a course, answered from its published version with checked citations.
 //!
 //! Owns schema `assistant` and the documents of collection `assistant.conversations`. Serves
-//! `smartcourse.assistant.AssistantService`. Emits `assistant.answered`. Who may ask is decided by the gateway.
+//! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway.
 
 pub mod codes;
 mod grpc;

@@ -1,8 +1,7 @@
 //! The content service: files, their text, its embeddings, vectors and search.
 //!
 //! Owns schema `content`, the documents of collection `content.chunks`, the files, vectors and index entries. Serves
-//! `smartcourse.content.ContentService`. Emits nothing; its consumer groups
-//! `content.retention` and `content.deletions` hear `course.published` and `course.deleted`.
+//! `smartcourse.content.ContentService`.
 //!
 //! Everything of a version is written under a share lock on its row in `content.versions`. A discard takes the row
 //! alone and leaves a tombstone: earlier writes are seen and removed, later ones are refused.

@@ -1,7 +1,7 @@
 //! The course service: courses, their drafts and versions, and the state of publishing.
 //!
 //! Owns schema `course` and the documents of collection `course.content`. Serves `smartcourse.course.CourseService`.
-//! Emits `course.published` and `course.archived`. Asks Temporal only for what a status can show.
+//! Asks Temporal only for what a status can show.
 //!
 //! Drafts are immutable documents: an edit writes a new one and moves the course's `draft_key`. A publish attempt pins
 //! the key it found, so later edits belong to the next publish.

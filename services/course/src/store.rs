@@ -13,7 +13,7 @@ use sqlx::{PgConnection, types::time::OffsetDateTime};
 
 use crate::{State, codes};
 
-/// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`).
+/// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`, and what lies below it).
 pub(crate) const CONTENT: &str = "course.content";
 
 /// Prefix of the documents of a course.

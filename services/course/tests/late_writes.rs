@@ -100,7 +100,8 @@ async fn world() -> World {
         begun: Arc::new(Semaphore::new(0)),
         go: Arc::new(Semaphore::new(0)),
     };
-    let config = Config::load(&[CONFIG, engines::config::CONFIG], None, &[]).unwrap();
+    let declared = [&[CONFIG], engines::CONFIG].concat();
+    let config = Config::load(&declared, None, &[]).unwrap();
     let deps = Dependencies {
         documents: Arc::new(documents.clone()),
         workflows: Engines::open(&config).unwrap().workflows(),

@@ -1,7 +1,6 @@
 //! The enrollment service: seats, who holds one, and how the onboarding of each stands.
 //!
-//! Owns schema `enrollment`. Serves `smartcourse.enrollment.EnrollmentService`. Emits `enrollment.created`,
-//! `enrollment.dropped` and `enrollment.refused`; consumes `enrollment.requested` and `course.completed`.
+//! Owns schema `enrollment`. Serves `smartcourse.enrollment.EnrollmentService`.
 //!
 //! | file | holds |
 //! |---|---|

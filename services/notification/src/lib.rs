@@ -1,7 +1,7 @@
 //! The notification service: what people are told, in the app and over their channels.
 //!
 //! Owns schema `notification`. Serves `smartcourse.notification.NotificationService`. Hears of courses, enrollments and
-//! certificates ([`Feed`]). Emits `notification.failed`. Mails, text messages and push messages are background tasks:
+//! certificates ([`Feed`]). Mails, text messages and push messages are background tasks:
 //! [`message`] queues them in the transaction of their cause, [`tasks`] brings them to their channel.
 
 pub mod codes;

@@ -1,7 +1,7 @@
 //! The operations service: what administrators look after, whichever service it comes from.
 //!
 //! Owns no schema: events nobody could take, tasks that were given up and settled rows are the platform's, runs of
-//! workflows are Temporal's. Serves `smartcourse.operations.OperationsService`. Emits nothing.
+//! workflows are Temporal's. Serves `smartcourse.operations.OperationsService`.
 
 mod grpc;
 mod ops;

@@ -24,7 +24,7 @@ use tonic::service::Routes;
 async fn service() -> (PgPool, OperationsStub<Transport>) {
     let pool = smartcourse_tests::database().await.unwrap();
     postgres::migrator().run(&pool).await.unwrap();
-    let config = Config::load(&[smartcourse_tests::engines::config::CONFIG], None, &[]).unwrap();
+    let config = Config::load(smartcourse_tests::engines::CONFIG, None, &[]).unwrap();
     let workflows = Engines::open(&config).unwrap().workflows();
     let service = smartcourse_operations::service(
         &config,

@@ -1,7 +1,6 @@
 //! The progress service: what learners have done, where they stand, and the certificates they earned.
 //!
-//! Owns schema `progress`. Serves `smartcourse.progress.ProgressService`. Emits `progress.updated`, `course.completed`
-//! and `certificate.issued`; hears of `course.published` and `enrollment.dropped` ([`Republished`]).
+//! Owns schema `progress`. Serves `smartcourse.progress.ProgressService`.
 //!
 //! **Progress is a function of facts and a version.** A fact is "this lesson is done", by lesson id and for good. Every
 //! number is counted from the facts and the lessons of the published version, whenever it is asked for ([`standing`],

@@ -1,6 +1,6 @@
 //! The user service: accounts, credentials, roles and tokens.
 //!
-//! Owns schema `user`. Serves `smartcourse.user.UserService`. Emits `user.registered` and `user.role_changed`.
+//! Owns schema `user`. Serves `smartcourse.user.UserService`.
 //!
 //! | file | holds |
 //! |---|---|

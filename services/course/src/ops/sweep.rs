@@ -30,6 +30,8 @@ async fn versions(state: &State) -> Result<u64> {
     for row in rows {
         let under_way = open_writes::any(&state.pool, &store::scope(row.course_id.into())).await?;
         state.documents.delete(store::CONTENT, &row.document_key).await?;
+        let prefix = format!("{}/", row.document_key);
+        state.documents.delete_prefix(store::CONTENT, &prefix).await?;
         if under_way {
             continue;
         }

@@ -1,3 +1,0 @@
-//! Adapters of the answer port.
-
-pub mod extractive;

@@ -1,3 +1,0 @@
-//! Adapters of the document port.
-
-pub mod postgres;

@@ -1,3 +1,0 @@
-//! Adapters of the embedding port.
-
-pub mod embedded;

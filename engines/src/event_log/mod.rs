@@ -1,3 +1,0 @@
-//! Adapters of the event log port.
-
-pub mod postgres;

@@ -1,4 +1,0 @@
-//! Adapters of the file port.
-
-pub mod directory;
-mod objects;

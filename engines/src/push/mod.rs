@@ -1,3 +1,0 @@
-//! Adapters of the push message port.
-
-pub mod web_push;

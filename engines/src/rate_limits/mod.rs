@@ -1,3 +1,0 @@
-//! Adapters of the rate limit port.
-
-pub mod in_process;

@@ -1,4 +1,0 @@
-//! Adapters of the search port.
-
-mod languages;
-pub mod postgres;

@@ -1,3 +1,0 @@
-//! Adapters of the text message port.
-
-pub mod twilio;

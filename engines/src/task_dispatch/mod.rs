@@ -1,3 +1,0 @@
-//! Adapters of the task dispatch port.
-
-pub mod postgres;

@@ -1,3 +1,0 @@
-//! Adapters of the vector port.
-
-pub mod postgres;

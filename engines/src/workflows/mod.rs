@@ -1,4 +1,0 @@
-//! Adapters of the workflow port.
-
-mod schedule;
-pub mod temporal;
