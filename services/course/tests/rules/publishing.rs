@@ -1,23 +1,32 @@
 //! A publish: one attempt at a time, taken up by one run, decided once, and its record final.
 
 use serde_json::json;
-use smartcourse_platform::grpc::Actor;
+use smartcourse_platform::grpc::{Actor, Transport};
 use smartcourse_proto::{
     common::{Problem, VersionRef},
     course::*,
+    stubs::CourseStub,
 };
 use smartcourse_tests::{events, refusal};
 
 use crate::house::{House, STUDENT, TEACHER, ids};
 
 #[tokio::test]
-async fn accepted_twice_it_is_one_attempt() {
+async fn accepted_many_times_at_once_it_is_one_attempt() {
     let house = House::build().await;
     let id = house.draft().await;
-    let (one, other) = tokio::join!(house.publish(id), house.publish(id));
-    let one = one.unwrap();
-    assert_eq!(one, other.unwrap());
-    assert_eq!((one.version, house.publish(id).await.unwrap()), (1, one));
+    let publish = |course: CourseStub<Transport>| async move {
+        let request = TEACHER.request(CourseRef { id });
+        course.publish(request).await.unwrap()
+    };
+    let calls: Vec<_> = (0..10)
+        .map(|_| tokio::spawn(publish(house.course.clone())))
+        .collect();
+    let one = house.publish(id).await.unwrap();
+    assert_eq!(one.version, 1);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), one);
+    }
     assert_eq!(house.commands().await, ["start"]);
     // The workflow server does not answer, and the status says so nevertheless.
     let status = house.status(id).await;
