@@ -27,13 +27,7 @@ const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// When something could not be removed. Everything else was, and the next sweep tries again.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
-    let removed = clean_up(&state.pool, &state.deps).await?;
-    Ok(Swept {
-        removed: removed as u64,
-    })
-}
-
-async fn clean_up(pool: &PgPool, deps: &Dependencies) -> Result<usize> {
+    let (pool, deps) = (&state.pool, &state.deps);
     let mut tally = Tally::default();
     retire(pool, deps, &mut tally).await?;
     sweep_discarded(pool, deps, &mut tally).await?;
@@ -41,7 +35,9 @@ async fn clean_up(pool: &PgPool, deps: &Dependencies) -> Result<usize> {
     if let Err(error) = deps.files.sweep().await {
         tally.note("unfinished files", Err(error));
     }
-    tally.finish()
+    Ok(Swept {
+        removed: tally.finish()? as u64,
+    })
 }
 
 /// What a sweep went over, and what it had to leave.
