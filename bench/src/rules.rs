@@ -17,7 +17,7 @@ use crate::{
 
 const SERVICES: &str = "assistant content course enrollment notification user";
 /// Runs of each that count, after one that warms it up.
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 /// Runs the test binaries of all services one after the other.
 ///
