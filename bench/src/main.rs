@@ -13,6 +13,7 @@ mod proc;
 mod publish;
 mod published;
 mod retrieval;
+mod rules;
 mod streams;
 mod table;
 mod text;
@@ -52,7 +53,9 @@ enum Measure {
     Events,
     /// Memory, start times and the size of the executable.
     Footprint,
-    /// Everything, one after the other.
+    /// The tests of the services' rules; built from the sources this command was built from.
+    Rules,
+    /// Everything but the rules, one after the other.
     All,
     /// The bare route: started by `http` as a process of its own.
     #[value(hide = true)]
@@ -70,6 +73,11 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     if cli.measure == Measure::Bare {
         return bare::serve().await;
+    }
+    if cli.measure == Measure::Rules {
+        print(&machine::describe());
+        print(&rules::measure()?);
+        return Ok(());
     }
     let executable = executable(cli.executable)?;
     print(&machine::describe());

@@ -99,28 +99,6 @@ async fn a_publish_is_ready_when_it_says_so() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn publishing_twice_at_the_same_time_is_one_workflow() -> Result<()> {
-    let world = World::start(executable(), Layout::Together).await?;
-    let instructor = world.sign_up("instructor").await?;
-    let course = instructor.course(&LESSONS).await?;
-    let path = format!("/courses/{course}/publish");
-    let calls: Vec<_> = (0..10)
-        .map(|_| {
-            let (instructor, path) = (instructor.clone(), path.clone());
-            tokio::spawn(async move { instructor.post(&path, &Value::Null).await?.expect(202) })
-        })
-        .collect();
-    let mut ids = Vec::new();
-    for call in calls {
-        ids.push(call.await??["workflow_id"].clone());
-    }
-    ids.dedup();
-    ensure!(ids.len() == 1, "{ids:?}");
-    ensure!(instructor.publish_end(course).await?["version"] == 1);
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_republish_extracts_and_embeds_only_what_changed() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;

@@ -8,6 +8,7 @@ mod client;
 mod cutter;
 mod database;
 mod learning;
+mod log;
 mod mail_server;
 mod neighbours;
 mod provider;
@@ -20,8 +21,9 @@ pub use client::{Reply, Session};
 pub use cutter::Cutter;
 pub use database::{database, migrated};
 pub use learning::{Learning, welcome_mails};
+pub use log::{events, tell};
 pub use mail_server::MailServer;
-pub use neighbours::{Neighbours, StoppedClock, local};
+pub use neighbours::{Neighbours, StoppedClock, local, refusal};
 pub use provider::{Call, Provider};
 /// The adapters, for the rules of services whose tests work on them.
 pub use smartcourse_engines as engines;

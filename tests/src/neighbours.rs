@@ -1,9 +1,10 @@
 //! A service by itself: what the services next door answer is a few lines each, and what time it is the test says.
 
-use std::{future::Future, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{fmt::Debug, future::Future, sync::Mutex, sync::PoisonError, time::Duration};
 
 use axum::{Router, extract::Request, routing::post};
 use smartcourse_platform::{
+    Error,
     clock::Clock,
     config::Config,
     grpc::{LocalRouter, Transport},
@@ -48,6 +49,15 @@ pub fn local(config: &Config, service: Router) -> Transport {
     // It is new, so nothing was set before.
     drop(router.set(service));
     Transport::local(&config.grpc, router)
+}
+
+/// The error a call was refused with.
+///
+/// # Panics
+/// When it was not refused.
+#[track_caller]
+pub fn refusal<T: Debug>(answer: Result<T, Status>) -> Error {
+    Error::from(answer.expect_err("a refusal"))
 }
 
 /// A clock that stands still until it is moved on.

@@ -27,13 +27,7 @@ const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// When something could not be removed. Everything else was, and the next sweep tries again.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
-    let removed = clean_up(&state.pool, &state.deps).await?;
-    Ok(Swept {
-        removed: removed as u64,
-    })
-}
-
-async fn clean_up(pool: &PgPool, deps: &Dependencies) -> Result<usize> {
+    let (pool, deps) = (&state.pool, &state.deps);
     let mut tally = Tally::default();
     retire(pool, deps, &mut tally).await?;
     sweep_discarded(pool, deps, &mut tally).await?;
@@ -41,7 +35,9 @@ async fn clean_up(pool: &PgPool, deps: &Dependencies) -> Result<usize> {
     if let Err(error) = deps.files.sweep().await {
         tally.note("unfinished files", Err(error));
     }
-    tally.finish()
+    Ok(Swept {
+        removed: tally.finish()? as u64,
+    })
 }
 
 /// What a sweep went over, and what it had to leave.
@@ -193,102 +189,4 @@ async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<
         .execute(pool)
         .await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use async_trait::async_trait;
-    use smartcourse_platform::{
-        config::Config,
-        grpc::Transport,
-        open_writes::OpenWrite,
-        ports::vectors::{Near, Vector, Vectors},
-    };
-    use smartcourse_tests::engines::{documents, embeddings, files::directory::Directory, search};
-    use smartcourse_text::{Limits, Sandbox};
-
-    use super::*;
-
-    /// Vectors that cannot be removed from the first version of course 1.
-    struct Broken;
-
-    #[async_trait]
-    impl Vectors for Broken {
-        async fn prepare(&self, _: &str, _: usize) -> Result<()> {
-            Ok(())
-        }
-
-        async fn put_lesson(&self, _: &str, _: VersionId, _: &str, _: &[Vector]) -> Result<()> {
-            Ok(())
-        }
-
-        async fn nearest(&self, _: &str, _: VersionId, _: &[f32], _: usize) -> Result<Vec<Near>> {
-            Ok(Vec::new())
-        }
-
-        async fn count(&self, _: &str, _: VersionId) -> Result<i64> {
-            Ok(0)
-        }
-
-        async fn delete_version(&self, version: VersionId) -> Result<()> {
-            if (version.course_id.0, version.version) == (1, 1) {
-                return Err(Error::new(&codes::UNAVAILABLE, "the index is broken"));
-            }
-            Ok(())
-        }
-    }
-
-    fn deps(pool: &PgPool, dir: &std::path::Path) -> Dependencies {
-        let grpc = Config::load(&[], None, &[]).unwrap().grpc;
-        Dependencies {
-            documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
-            files: Arc::new(Directory::open(dir).unwrap()),
-            vectors: Arc::new(Broken),
-            search: Arc::new(search::postgres::Postgres::new(pool.clone())),
-            embedder: embeddings::embedded::open(dir).unwrap(),
-            course: Transport::remote(&grpc, &grpc.course).unwrap(),
-            clock: Arc::new(smartcourse_platform::clock::System),
-            sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
-        let pool = smartcourse_tests::migrated(&crate::migrator()).await.unwrap();
-        let rows = "insert into content.versions (course_id, version, model, state, retire_after, discarded_at) values
-             (1, 1, 'm', 'open', now() - interval '2 hours', null), (2, 1, 'm', 'open', now() - interval '1 hour', null),
-             (3, 1, 'm', 'discarded', null, now())";
-        sqlx::query(rows).execute(&pool).await.unwrap();
-        let upload = "insert into content.uploads (storage_key, started_at) values ('staging/1/a', now() - interval '2 days')";
-        sqlx::query(upload).execute(&pool).await.unwrap();
-
-        let dir = tempfile::tempdir().unwrap();
-        let late = OpenWrite::open(&pool, "content/3/1").await.unwrap();
-        let error = clean_up(&pool, &deps(&pool, dir.path())).await.unwrap_err();
-        assert!(error.kind().is_retryable(), "{}", error.chain());
-        for part in ["1 of 4", "version 1 of course 1", "the index is broken"] {
-            assert!(error.detail().contains(part), "{part} in {}", error.detail());
-        }
-        let left = "select course_id from content.versions where state = 'open' and retired_at is null";
-        let left: Vec<i64> = sqlx::query_scalar(left).fetch_all(&pool).await.unwrap();
-        assert_eq!(left, [1]);
-        let uploads: i64 = sqlx::query_scalar("select count(*) from content.uploads")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-        assert_eq!(uploads, 0);
-
-        // A discarded version is gone over until no write for it is under way, and once more.
-        let to_sweep =
-            "select count(*) from content.versions where discarded_at is not null and swept_at is null";
-        let count = async || -> i64 { sqlx::query_scalar(to_sweep).fetch_one(&pool).await.unwrap() };
-        assert_eq!(count().await, 1, "a write was under way");
-        let mut connection = pool.acquire().await.unwrap();
-        late.close(&mut connection).await.unwrap();
-        drop(connection);
-        drop(clean_up(&pool, &deps(&pool, dir.path())).await);
-        assert_eq!(count().await, 0);
-    }
 }

@@ -1,0 +1,201 @@
+//! What goes when nobody needs it any more, and what stays.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use smartcourse_content::{Deletions, FileRemoval, Retention};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    open_writes::OpenWrite,
+    ports::vectors::{Near, Vector, Vectors},
+    postgres,
+    tasks::{Handler as _, Outcome, Task},
+};
+use smartcourse_proto::{
+    events::{CourseDeleted, CoursePublished},
+    ids::VersionId,
+};
+use smartcourse_tests::{refusal, tell};
+use sqlx::Row as _;
+
+use crate::house::{COURSE, House, TEACHER, document, header, text};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Lets the service hear of the flip to a version.
+async fn publish(house: &House, version: i32) {
+    let published = CoursePublished {
+        course_id: COURSE,
+        version,
+        instructor_id: 1,
+        title: "Sagas".to_owned(),
+        ai_ready: true,
+    };
+    let retention = Retention::new(&house.config, house.clock.clone()).unwrap();
+    let told = tell(
+        &house.pool,
+        &retention,
+        "course.published",
+        "course-7",
+        &published,
+    )
+    .await;
+    told.unwrap();
+}
+
+#[tokio::test]
+async fn superseded_versions_go_after_a_day_and_the_last_three_stay() {
+    let house = House::build().await;
+    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    let lessons = [text("a", "one"), document("d", &asset.id)];
+    let all = [1, 2, 2, 3];
+    for version in 1..=5 {
+        house.save(version, &lessons);
+        house.process(version).await;
+        publish(&house, version).await;
+    }
+    // The first one is behind three others by now.
+    house.clock.advance(DAY - SECOND);
+    assert_eq!(house.sweep().await.unwrap(), 0);
+    house.save(6, &lessons);
+    house.process(6).await;
+    publish(&house, 6).await;
+    house.clock.advance(SECOND);
+    assert_eq!(house.sweep().await.unwrap(), 1);
+    assert_eq!(house.parts(1).await, [0, 2, 0, 0], "its texts stay");
+    assert_eq!(house.parts(2).await, all);
+    house.clock.advance(DAY);
+    assert_eq!(house.sweep().await.unwrap(), 1);
+    assert_eq!(house.parts(2).await, [0, 2, 0, 0]);
+    house.clock.advance(30 * DAY);
+    assert_eq!(house.sweep().await.unwrap(), 0);
+    for version in 3..=6 {
+        assert_eq!(house.parts(version).await, all);
+    }
+    // Its texts are still taken over.
+    house.save(7, &lessons);
+    assert!(house.plan(7).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_whose_process_died_goes_after_a_day() {
+    let house = House::build().await;
+    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    let mut file = house.deps.files.write("staging/7/broken").await.unwrap();
+    file.write(Bytes::from_static(b"half")).await.unwrap();
+    file.finish().await.unwrap();
+    sqlx::query("insert into content.uploads (storage_key) values ('staging/7/broken')")
+        .execute(&house.pool)
+        .await
+        .unwrap();
+    assert_eq!(house.sweep().await.unwrap(), 0, "it may be under way");
+    house.clock.advance(DAY + Duration::from_secs(60));
+    assert_eq!(house.sweep().await.unwrap(), 1);
+    let size = async |key: &str| house.deps.files.size(key).await.unwrap();
+    assert_eq!(size("staging/7/broken").await, None);
+    assert_eq!(size(&format!("staging/{COURSE}/{}", asset.id)).await, Some(7));
+    assert_eq!(house.sweep().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn the_files_of_a_course_go_with_it() {
+    let house = House::build().await;
+    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    let deleted = CourseDeleted { course_id: COURSE };
+    for _ in 0..2 {
+        let told = tell(&house.pool, &Deletions, "course.deleted", "course-7", &deleted).await;
+        told.unwrap();
+    }
+    let removal = FileRemoval::new(house.pool.clone(), house.deps.files.clone());
+    let queued = sqlx::query("select id, kind, payload from platform.tasks")
+        .fetch_all(&house.pool)
+        .await
+        .unwrap();
+    for row in &queued {
+        let task = Task {
+            id: row.get("id"),
+            kind: row.get("kind"),
+            payload: row.get("payload"),
+            tries: 1,
+        };
+        assert_eq!(task.kind, removal.kind());
+        removal.handle(&task).await.unwrap();
+        let mut tx = postgres::begin(&house.pool).await.unwrap();
+        removal.settle(&mut tx, &task, Outcome::Done).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(queued.len(), 2, "one for each event");
+    let key = format!("staging/{COURSE}/{}", asset.id);
+    assert_eq!(house.deps.files.size(&key).await.unwrap(), None);
+    let left: i64 = sqlx::query_scalar("select count(*) from content.assets")
+        .fetch_one(&house.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+/// Vectors that cannot be removed from the first version of course 1.
+struct Broken;
+
+#[async_trait]
+impl Vectors for Broken {
+    async fn prepare(&self, _: &str, _: usize) -> Result<()> {
+        Ok(())
+    }
+
+    async fn put_lesson(&self, _: &str, _: VersionId, _: &str, _: &[Vector]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn nearest(&self, _: &str, _: VersionId, _: &[f32], _: usize) -> Result<Vec<Near>> {
+        Ok(Vec::new())
+    }
+
+    async fn count(&self, _: &str, _: VersionId) -> Result<i64> {
+        Ok(0)
+    }
+
+    async fn delete_version(&self, version: VersionId) -> Result<()> {
+        if (version.course_id.0, version.version) == (1, 1) {
+            return Err(Error::new(&codes::UNAVAILABLE, "the index is broken"));
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
+    let house = House::on(|_| Arc::new(Broken)).await;
+    let pool = &house.pool;
+    let rows = "insert into content.versions (course_id, version, model, state, retire_after, discarded_at) values
+         (1, 1, 'm', 'open', now() - interval '2 hours', null), (2, 1, 'm', 'open', now() - interval '1 hour', null),
+         (3, 1, 'm', 'discarded', null, now())";
+    sqlx::query(rows).execute(pool).await.unwrap();
+    let upload = "insert into content.uploads (storage_key, started_at) values ('staging/1/a', now() - interval '2 days')";
+    sqlx::query(upload).execute(pool).await.unwrap();
+
+    let late = OpenWrite::open(pool, "content/3/1").await.unwrap();
+    let error = refusal(house.sweep().await);
+    assert!(error.kind().is_retryable(), "{}", error.chain());
+    for part in ["1 of 4", "version 1 of course 1", "the index is broken"] {
+        assert!(error.detail().contains(part), "{part} in {}", error.detail());
+    }
+    let left = "select course_id from content.versions where state = 'open' and retired_at is null";
+    let left: Vec<i64> = sqlx::query_scalar(left).fetch_all(pool).await.unwrap();
+    assert_eq!(left, [1]);
+    assert_eq!(house.under_way().await, 0);
+
+    // A discarded version is gone over until no write for it is under way, and once more.
+    let to_sweep =
+        "select count(*) from content.versions where discarded_at is not null and swept_at is null";
+    let count = async || -> i64 { sqlx::query_scalar(to_sweep).fetch_one(pool).await.unwrap() };
+    assert_eq!(count().await, 1, "a write was under way");
+    let mut connection = pool.acquire().await.unwrap();
+    late.close(&mut connection).await.unwrap();
+    drop(connection);
+    drop(house.sweep().await);
+    assert_eq!(count().await, 0);
+}

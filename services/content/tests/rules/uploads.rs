@@ -1,0 +1,149 @@
+//! Uploads: what is taken, from whom, and what a refused one leaves behind.
+
+use futures::{TryStreamExt as _, stream};
+use smartcourse_platform::grpc::Actor;
+use smartcourse_proto::{
+    content::{AssetHeader, AssetPart, GetAssetRequest},
+    ids::UserId,
+    user::Role,
+};
+use smartcourse_tests::refusal;
+
+use crate::house::{COLLEAGUE, COURSE, House, MAX, TEACHER, document, header};
+
+const STUDENT: Actor = Actor::User {
+    id: UserId(9),
+    role: Role::Student,
+};
+
+fn get(asset_id: &str) -> GetAssetRequest {
+    GetAssetRequest {
+        course_id: COURSE,
+        asset_id: asset_id.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_file_comes_back_as_it_was() {
+    let house = House::build().await;
+    let data: Vec<u8> = (b'a'..=b'z').cycle().take(5000).collect();
+    let asset = house
+        .upload(TEACHER, header("../notes.txt"), &data)
+        .await
+        .unwrap();
+    assert_eq!((asset.filename.as_str(), asset.size_bytes), ("notes.txt", 5000));
+    assert_eq!(asset.content_type, "text/plain");
+    assert_eq!(house.under_way().await, 0);
+    let parts = house
+        .content
+        .read_asset(TEACHER.request(get(&asset.id)))
+        .await
+        .unwrap();
+    let parts: Vec<AssetPart> = parts.try_collect().await.unwrap();
+    let read: Vec<u8> = parts.into_iter().flat_map(|part| part.data).collect();
+    assert_eq!(read, data);
+}
+
+#[tokio::test]
+async fn a_file_is_its_owners_until_a_version_has_it() {
+    let house = House::build().await;
+    for (actor, code) in [(COLLEAGUE, "forbidden"), (Actor::Anonymous, "unauthenticated")] {
+        let refused = house.upload(actor, header("a.txt"), b"A saga.").await;
+        assert_eq!(refusal(refused).code(), code);
+    }
+    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    let read = async |actor: Actor| house.content.get_asset(actor.request(get(&asset.id))).await;
+    for actor in [COLLEAGUE, STUDENT] {
+        assert_eq!(refusal(read(actor).await).code(), "not_found");
+    }
+    assert_eq!(read(TEACHER).await.unwrap(), asset);
+    house.save(1, &[document("d", &asset.id)]);
+    house.copy_files(1).await.unwrap();
+    assert_eq!(read(STUDENT).await.unwrap(), asset);
+    // Its name means nothing in another course.
+    let elsewhere = GetAssetRequest {
+        course_id: COURSE + 1,
+        ..get(&asset.id)
+    };
+    let elsewhere = house.content.get_asset(TEACHER.request(elsewhere)).await;
+    assert_eq!(refusal(elsewhere).code(), "not_found");
+}
+
+#[tokio::test]
+async fn what_a_file_says_it_is_has_to_be_true() {
+    let house = House::build().await;
+    let typed = |name: &str, declared: &str| AssetHeader {
+        content_type: Some(declared.to_owned()),
+        ..header(name)
+    };
+    for (header, data, code) in [
+        (header("a.pdf"), &b"A saga."[..], "unsupported_type"),
+        (header("a.txt"), b"%PDF-1.7\n", "unsupported_type"),
+        (header("a.exe"), b"MZ", "unsupported_type"),
+        (typed("a.txt", "application/pdf"), b"A saga.", "unsupported_type"),
+        (header("a.txt"), b"", "empty_file"),
+        (header(".."), b"A saga.", "validation_failed"),
+    ] {
+        let name = header.filename.clone();
+        let refused = refusal(house.upload(TEACHER, header, data).await);
+        assert_eq!(refused.code(), code, "{name}");
+    }
+    let parts = stream::iter([AssetPart::default()]);
+    let headless = house.content.upload_asset(TEACHER.request(parts)).await;
+    assert_eq!(refusal(headless).code(), "malformed_request");
+    house
+        .upload(TEACHER, typed("a.md", "text/plain"), b"# A saga")
+        .await
+        .unwrap();
+    house
+        .upload(TEACHER, typed("a.pdf", "application/octet-stream"), b"%PDF-1.7\n")
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_leaves_nothing_behind() {
+    let house = House::build().await;
+    let declared = AssetHeader {
+        declared_size: Some(MAX as i64 + 1),
+        ..header("a.txt")
+    };
+    let refused = refusal(house.upload(TEACHER, declared, b"A saga.").await);
+    assert_eq!(refused.code(), "file_too_large");
+    // Whatever was declared, the bytes count.
+    let understated = AssetHeader {
+        declared_size: Some(7),
+        ..header("a.txt")
+    };
+    let refused = refusal(house.upload(TEACHER, understated, &vec![b'a'; MAX + 1]).await);
+    assert_eq!(refused.code(), "file_too_large");
+    assert_eq!(house.under_way().await, 0);
+    assert_eq!(house.deps.files.delete_prefix("staging").await.unwrap(), 0);
+    house
+        .upload(TEACHER, header("a.txt"), &vec![b'a'; MAX])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_comes_twice_under_a_key_is_one_file() {
+    let house = House::build().await;
+    let keyed = |name: &str| AssetHeader {
+        idempotency_key: Some("k".to_owned()),
+        ..header(name)
+    };
+    let (one, other) = tokio::join!(
+        house.upload(TEACHER, keyed("a.txt"), b"A saga."),
+        house.upload(TEACHER, keyed("a.txt"), b"A saga."),
+    );
+    let asset = one.unwrap();
+    assert_eq!(other.unwrap(), asset);
+    let again = house.upload(TEACHER, keyed("a.txt"), b"A saga.").await.unwrap();
+    assert_eq!(again, asset);
+    let mismatch = refusal(house.upload(TEACHER, keyed("b.txt"), b"A saga.").await);
+    assert_eq!(mismatch.code(), "idempotency_mismatch");
+    assert_eq!(house.under_way().await, 0);
+    let different = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    assert_ne!(different.id, asset.id);
+    assert_eq!(house.deps.files.delete_prefix("staging").await.unwrap(), 2);
+}

@@ -1,0 +1,9 @@
+//! The rules of seats, over the service's own interface: who gets one, who gives it back, and what follows.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod house;
+mod leaving;
+mod onboarding;
+mod preparing;
+mod seats;
