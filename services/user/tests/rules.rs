@@ -43,7 +43,7 @@ async fn house() -> House {
     let pool = smartcourse_tests::migrated(&smartcourse_user::migrator())
         .await
         .unwrap();
-    let config = Config::load(&CONFIG, None, &[]).unwrap();
+    let config = Config::load(&[CONFIG], None, &[]).unwrap();
     let clock = Arc::<StoppedClock>::default();
     let deps = Dependencies { clock: clock.clone() };
     let service = smartcourse_user::service(&config, pool.clone(), deps).unwrap();

@@ -73,7 +73,7 @@ impl House {
             "SMARTCOURSE_CONTENT__MAX_UPLOAD_BYTES".to_owned(),
             MAX.to_string(),
         );
-        let config = Config::load(&CONFIG, None, &[max]).unwrap();
+        let config = Config::load(&[CONFIG], None, &[max]).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::<StoppedClock>::default();
         let versions = Arc::<Mutex<HashMap<i32, Vec<Lesson>>>>::default();

@@ -44,7 +44,7 @@ impl House {
         let pool = smartcourse_tests::migrated(&smartcourse_course::migrator())
             .await
             .unwrap();
-        let config = Config::load(&CONFIG, None, &[]).unwrap();
+        let config = Config::load(&[CONFIG], None, &[]).unwrap();
         let limits = Arc::<Mutex<Vec<SetSeatLimitRequest>>>::default();
         let told = Arc::clone(&limits);
         let neighbours = Neighbours::default().answer(

@@ -63,7 +63,7 @@ impl House {
         let pool = smartcourse_tests::migrated(&smartcourse_enrollment::migrator())
             .await
             .unwrap();
-        let config = Config::load(&CONFIG, None, &[]).unwrap();
+        let config = Config::load(&[CONFIG], None, &[]).unwrap();
         let known = Arc::<Mutex<Known>>::default();
         let next_door = next_door(&known);
         let deps = || Dependencies {

@@ -120,7 +120,7 @@ impl House {
             .await
             .unwrap();
         let url = ("SMARTCOURSE_MAIL__PUBLIC_URL", "https://courses.example.org");
-        let config = Config::load(&CONFIG, None, &[(url.0.to_owned(), url.1.to_owned())]).unwrap();
+        let config = Config::load(&[CONFIG], None, &[(url.0.to_owned(), url.1.to_owned())]).unwrap();
         let access = Arc::new(Mutex::new(Access {
             enrolled: true,
             enrollment_id: 1,
