@@ -1,9 +1,9 @@
 //! The shared floor of SmartCourse: what every service stands on and nothing that belongs to one of them.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
-//! | [`config`] | the documented default file, the environment, validation of everything at once |
-//! | [`error`] | one enum of kinds and codes, projected to HTTP, gRPC and Temporal |
+//! | [`config`] | what crates declare of their settings, a file and the environment, checked at once |
+//! | [`error`] | one enum of kinds and codes, projected to problem+json, gRPC and Temporal |
 //! | [`postgres`] | the pool, transactions, migrations, mapping of database errors |
 //! | [`outbox`] | what a transaction leaves behind: workflow starts, cancellations and events |
 //! | [`open_writes`] | writes to engines that outlive their transaction |
@@ -12,18 +12,20 @@
 //! | [`events`] | the event log read by consumer groups |
 //! | [`grpc`] | servers, channels, service tokens and the acting user |
 //! | [`server`] | connections: how many, and how long one that does nothing is kept |
-//! | [`http`] | problem+json and request ids |
+//! | [`http`] | request ids |
 //! | [`ports`] | what the services need of engines: traits alone, the adapters are in the crate `engines` |
 //! | [`coalesce`], [`batch`] | reads that come at the same time share one: of one thing, of different ones |
 //! | [`reader`] | connections of short reads, handed on |
 //! | [`mod@unbroken`] | work that goes on when its client hangs up |
-//! | [`places`] | so many at once for each key |
+//! | [`concurrency`] | so many at once for each key |
 //! | [`waker`] | waiting for what a transaction left behind |
 //! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
+//! | [`clock`], [`upkeep`] | what time it is, the clean-up of settled rows |
 
 pub mod batch;
 pub mod clock;
 pub mod coalesce;
+pub mod concurrency;
 pub mod config;
 pub mod error;
 pub mod events;
@@ -35,7 +37,6 @@ pub mod lifecycle;
 pub mod open_writes;
 pub mod outbox;
 pub mod page;
-pub mod places;
 pub mod ports;
 pub mod postgres;
 pub mod reader;

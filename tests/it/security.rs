@@ -224,7 +224,7 @@ async fn services_believe_only_those_who_know_the_token() -> Result<()> {
             );
         }
         let answer = call(Transport::remote(&config.grpc, &address)?, admin, &path).await?;
-        if answer.is_err_and(|status| status.message().contains("only the workflows may call this")) {
+        if answer.is_err_and(|status| status.message().contains("only services of ours may call this")) {
             internal.insert(plain(&service, path.rsplit('/').next().unwrap_or_default()));
         }
     }

@@ -105,7 +105,10 @@ impl Actor {
     pub fn require_service(self) -> Result<()> {
         match self {
             Self::Service => Ok(()),
-            _ => Err(Error::new(&codes::FORBIDDEN, "only the workflows may call this")),
+            _ => Err(Error::new(
+                &codes::FORBIDDEN,
+                "only services of ours may call this",
+            )),
         }
     }
 
@@ -162,7 +165,7 @@ impl Actor {
 ///
 /// # Errors
 /// `forbidden` for everybody else.
-pub fn from_workflow<T>(request: Request<T>) -> Result<T> {
+pub fn from_service<T>(request: Request<T>) -> Result<T> {
     Actor::of(&request).require_service()?;
     Ok(request.into_inner())
 }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::places::{self, Places};
+use crate::concurrency::{self, Places};
 
 /// What counts as one address: a household has a whole /64 of IPv6.
 pub fn network(address: IpAddr) -> IpAddr {
@@ -22,7 +22,7 @@ pub(super) struct Gate {
 /// A connection's place; another may have it when this is dropped.
 pub(super) struct Place {
     _of_all: OwnedSemaphorePermit,
-    _of_its_address: places::Place<IpAddr>,
+    _of_its_address: concurrency::Place<IpAddr>,
 }
 
 impl Gate {

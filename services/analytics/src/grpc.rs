@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
+use smartcourse_platform::grpc::{Actor, Reply, from_service, reply};
 use smartcourse_proto::{
     analytics::{analytics_service_server::AnalyticsService, *},
     common::Swept,
@@ -17,19 +17,19 @@ pub struct Api(pub(crate) Arc<State>);
 #[tonic::async_trait]
 impl AnalyticsService for Api {
     async fn get_platform(&self, request: Request<()>) -> Reply<PlatformNumbers> {
-        reply(ops::numbers::platform(&self.0, Actor::of(&request)).await)
+        reply(ops::metrics::platform(&self.0, Actor::of(&request)).await)
     }
     async fn get_course(&self, request: Request<SubjectRequest>) -> Reply<CourseNumbers> {
-        reply(ops::numbers::course(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+        reply(ops::metrics::course(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_instructor(&self, request: Request<SubjectRequest>) -> Reply<InstructorNumbers> {
-        reply(ops::numbers::instructor(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+        reply(ops::metrics::instructor(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_student(&self, request: Request<SubjectRequest>) -> Reply<StudentNumbers> {
-        reply(ops::numbers::student(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+        reply(ops::metrics::student(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_popular(&self, request: Request<PopularRequest>) -> Reply<Popular> {
-        reply(ops::numbers::popular(&self.0, request.into_inner()).await)
+        reply(ops::metrics::popular(&self.0, request.into_inner()).await)
     }
     async fn get_trends(&self, request: Request<TrendsRequest>) -> Reply<Trends> {
         reply(ops::trends::trends(&self.0, Actor::of(&request), request.into_inner()).await)
@@ -45,10 +45,10 @@ impl AnalyticsService for Api {
     }
 
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
-        from_workflow(request)?;
+        from_service(request)?;
         reply(ops::reports::sweep(&self.0).await)
     }
     async fn await_analytics(&self, request: Request<AwaitAnalyticsRequest>) -> Reply<AwaitedAnalytics> {
-        reply(self.0.counted.wait_for(from_workflow(request)?).await)
+        reply(self.0.counted.wait_for(from_service(request)?).await)
     }
 }

@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool};
 use time::format_description::well_known::Rfc3339;
 
 use crate::ops::{
-    numbers::{self, Scope},
+    metrics::{self, Scope},
     reports::KIND,
 };
 
@@ -87,7 +87,7 @@ impl Handler for Reports {
 }
 
 async fn write(pool: &PgPool) -> Result<Vec<u8>> {
-    let as_of = match numbers::as_of(pool).await? {
+    let as_of = match metrics::as_of(pool).await? {
         Some(time) => time
             .format(&Rfc3339)
             .map_err(|error| Error::internal("a time outside the calendar").because(error))?,
@@ -109,8 +109,8 @@ async fn write(pool: &PgPool) -> Result<Vec<u8>> {
             ..Scope::default()
         };
         let (enrollments, assistant) = (
-            numbers::enrollments(pool, of).await?,
-            numbers::assistant(pool, of).await?,
+            metrics::enrollments(pool, of).await?,
+            metrics::assistant(pool, of).await?,
         );
         let id = course_id.map(|id| id.to_string()).unwrap_or_default();
         csv.write_record(record(scope, id, &title, &enrollments, &assistant, &as_of))

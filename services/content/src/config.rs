@@ -34,5 +34,9 @@ impl Section for Content {
             self.max_upload_bytes > 0,
             "content.max_upload_bytes: must be positive",
         );
+        problems.require(
+            self.retain_hours >= 0 && self.retain_versions >= 0,
+            "content: retain_hours and retain_versions must not be negative",
+        );
     }
 }

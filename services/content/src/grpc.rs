@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
-use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
+use smartcourse_platform::grpc::{Actor, Reply, from_service, reply};
 use smartcourse_proto::{
     common::{Swept, VersionRef},
     content::{content_service_server::ContentService, *},
@@ -49,51 +49,51 @@ impl ContentService for Api {
         reply(ops::search::search(&self.0, request.into_inner()).await)
     }
     async fn list_candidates(&self, request: Request<CandidatesRequest>) -> Reply<Candidates> {
-        reply(ops::search::candidates(&self.0, from_workflow(request)?).await)
+        reply(ops::search::candidates(&self.0, from_service(request)?).await)
     }
     async fn retrieve(&self, request: Request<RetrieveRequest>) -> Reply<Passages> {
         reply(ops::retrieve::retrieve(&self.0, request.into_inner()).await)
     }
 
     async fn check_assets(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::stage::check(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::copy_assets::check(&self.0, from_service(request)?.into()).await)
     }
     async fn upload_assets(&self, request: Request<VersionRef>) -> Reply<CopiedAssets> {
-        reply(ops::stage::copy_all(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::copy_assets::copy_all(&self.0, from_service(request)?.into()).await)
     }
     async fn plan_extraction(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
-        reply(ops::plan::plan(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::plan_extraction::plan(&self.0, from_service(request)?.into()).await)
     }
     async fn extract_lesson(&self, request: Request<LessonRef>) -> Reply<ExtractReply> {
-        reply(ops::extract::extract(&self.0, from_workflow(request)?).await)
+        reply(ops::extract::extract(&self.0, from_service(request)?).await)
     }
     async fn plan_embedding(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
-        reply(ops::embed::plan(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::embed::plan(&self.0, from_service(request)?.into()).await)
     }
     async fn embed_lesson(&self, request: Request<LessonRef>) -> Reply<Self::EmbedLessonStream> {
-        let lesson = from_workflow(request)?;
+        let lesson = from_service(request)?;
         reply(Ok(ops::embed::lesson(Arc::clone(&self.0), lesson)))
     }
     async fn mark_ai_ready(&self, request: Request<VersionRef>) -> Reply<Readiness> {
-        reply(ops::ready::mark(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::ready::mark(&self.0, from_service(request)?.into()).await)
     }
     async fn index_course(&self, request: Request<VersionRef>) -> Reply<IndexReply> {
-        reply(ops::ready::index(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::ready::index(&self.0, from_service(request)?.into()).await)
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
-        from_workflow(request)?;
+        from_service(request)?;
         reply(ops::sweep::sweep(&self.0).await)
     }
     async fn discard_files(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, from_workflow(request)?.into(), Part::Files).await)
+        reply(discard(&self.0, from_service(request)?.into(), Part::Files).await)
     }
     async fn discard_chunks(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, from_workflow(request)?.into(), Part::Chunks).await)
+        reply(discard(&self.0, from_service(request)?.into(), Part::Chunks).await)
     }
     async fn discard_vectors(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, from_workflow(request)?.into(), Part::Vectors).await)
+        reply(discard(&self.0, from_service(request)?.into(), Part::Vectors).await)
     }
     async fn discard_index(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(discard(&self.0, from_workflow(request)?.into(), Part::Index).await)
+        reply(discard(&self.0, from_service(request)?.into(), Part::Index).await)
     }
 }

@@ -15,11 +15,11 @@ mod documents;
 mod grpc;
 mod language;
 mod lesson;
+mod lesson_source;
 mod ops;
-mod source;
 mod store;
 mod tasks;
-mod write;
+mod version_lock;
 
 use std::{sync::Arc, time::Duration};
 

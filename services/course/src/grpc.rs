@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smartcourse_platform::{
-    grpc::{Actor, Reply, from_workflow, reply},
+    grpc::{Actor, Reply, from_service, reply},
     unbroken,
 };
 use smartcourse_proto::{
@@ -26,7 +26,7 @@ impl CourseService for Api {
         reply(ops::read::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn get_courses(&self, request: Request<GetCoursesRequest>) -> Reply<CourseList> {
-        reply(ops::read::get_many(&self.0, &from_workflow(request)?.ids).await)
+        reply(ops::read::get_many(&self.0, &from_service(request)?.ids).await)
     }
     async fn list_courses(&self, request: Request<ListCoursesRequest>) -> Reply<CoursePage> {
         reply(ops::read::list(&self.0, request.into_inner()).await)
@@ -74,7 +74,7 @@ impl CourseService for Api {
         reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
     }
     async fn list_publish_marks(&self, request: Request<PublishMarksRequest>) -> Reply<PublishMarks> {
-        reply(ops::status::marks(&self.0, &from_workflow(request)?.course_ids).await)
+        reply(ops::status::marks(&self.0, &from_service(request)?.course_ids).await)
     }
     async fn cancel_publish(&self, request: Request<CourseRef>) -> Reply<PublishStatus> {
         reply(ops::cancel::cancel(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
@@ -89,46 +89,46 @@ impl CourseService for Api {
         reply(ops::read::live_pointers(&self.0, request.into_inner()).await)
     }
     async fn get_manifest(&self, request: Request<ManifestRequest>) -> Reply<Manifest> {
-        reply(ops::read::manifest(&self.0, from_workflow(request)?).await)
+        reply(ops::read::manifest(&self.0, from_service(request)?).await)
     }
 
     async fn begin_attempt(&self, request: Request<BeginAttemptRequest>) -> Reply<Attempt> {
-        reply(ops::attempts::begin(&self.0, from_workflow(request)?).await)
+        reply(ops::attempts::begin(&self.0, from_service(request)?).await)
     }
     async fn report_step(&self, request: Request<ReportStepRequest>) -> Reply<()> {
-        reply(ops::attempts::report(&self.0, from_workflow(request)?).await)
+        reply(ops::attempts::report(&self.0, from_service(request)?).await)
     }
     async fn validate_course(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::attempts::validate(&self.0, from_workflow(request)?).await)
+        reply(ops::attempts::validate(&self.0, from_service(request)?).await)
     }
     async fn save_content(&self, request: Request<VersionRef>) -> Reply<()> {
-        let (state, request) = (Arc::clone(&self.0), from_workflow(request)?);
+        let (state, request) = (Arc::clone(&self.0), from_service(request)?);
         // Finished even when the caller is cancelled: a document written half way through would have no transaction.
         reply(unbroken(async move { ops::attempts::save_content(&state, request).await }).await)
     }
     async fn mark_published(&self, request: Request<MarkPublishedRequest>) -> Reply<()> {
-        reply(ops::flip::mark_published(&self.0, from_workflow(request)?).await)
+        reply(ops::flip::mark_published(&self.0, from_service(request)?).await)
     }
     async fn abort_version(&self, request: Request<VersionRef>) -> Reply<AbortReply> {
-        reply(ops::flip::abort(&self.0, from_workflow(request)?).await)
+        reply(ops::flip::abort(&self.0, from_service(request)?).await)
     }
     async fn delete_version(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::attempts::delete_version(&self.0, from_workflow(request)?).await)
+        reply(ops::attempts::delete_version(&self.0, from_service(request)?).await)
     }
     async fn finish_attempt(&self, request: Request<FinishAttemptRequest>) -> Reply<()> {
-        reply(ops::attempts::finish(&self.0, from_workflow(request)?).await)
+        reply(ops::attempts::finish(&self.0, from_service(request)?).await)
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
-        from_workflow(request)?;
+        from_service(request)?;
         reply(ops::sweep::sweep(&self.0).await)
     }
     async fn report_worker(&self, request: Request<ReportWorkerRequest>) -> Reply<()> {
-        reply(ops::workers::report(&self.0, from_workflow(request)?).await)
+        reply(ops::workers::report(&self.0, from_service(request)?).await)
     }
     async fn list_open_attempts(&self, request: Request<ListOpenAttemptsRequest>) -> Reply<OpenAttempts> {
-        reply(ops::recover::open_attempts(&self.0, from_workflow(request)?).await)
+        reply(ops::reconcile::open_attempts(&self.0, from_service(request)?).await)
     }
     async fn restart_attempt(&self, request: Request<RestartAttemptRequest>) -> Reply<()> {
-        reply(ops::recover::restart(&self.0, from_workflow(request)?).await)
+        reply(ops::reconcile::restart(&self.0, from_service(request)?).await)
     }
 }

@@ -10,7 +10,7 @@ use smartcourse_platform::{
 use smartcourse_proto::events::{CourseCompleted, EnrollmentRefused, EnrollmentRequested};
 use sqlx::{PgConnection, PgPool};
 
-use crate::{Dependencies, State, ops::enroll, student::require_student};
+use crate::{Dependencies, State, eligibility::require_student, ops::enroll};
 
 /// `enrollment.requested`: a door for whoever may write to the log. A refusal is answered by `enrollment.refused`.
 pub struct Commands(State);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smartcourse_platform::{
-    grpc::{Actor, Reply, from_workflow, reply},
+    grpc::{Actor, Reply, from_service, reply},
     unbroken,
 };
 use smartcourse_proto::{
@@ -55,34 +55,34 @@ impl EnrollmentService for Api {
         reply(ops::access::get(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn settle_access(&self, request: Request<AccessRequest>) -> Reply<Access> {
-        reply(ops::access::settle(&self.0, from_workflow(request)?).await)
+        reply(ops::access::settle(&self.0, from_service(request)?).await)
     }
     async fn list_accessible(&self, request: Request<AccessibleRequest>) -> Reply<Accessible> {
         reply(ops::access::list(&self.0, Actor::of(&request), request.into_inner().user_id.into()).await)
     }
 
     async fn ensure_enrollment(&self, request: Request<EnsureRequest>) -> Reply<Ensured> {
-        reply(ops::onboarding::ensure(&self.0, from_workflow(request)?).await)
+        reply(ops::onboarding::ensure(&self.0, from_service(request)?).await)
     }
     async fn report_onboarding(&self, request: Request<ReportOnboardingRequest>) -> Reply<()> {
-        reply(ops::onboarding::report(&self.0, from_workflow(request)?).await)
+        reply(ops::onboarding::report(&self.0, from_service(request)?).await)
     }
     async fn finish_onboarding(&self, request: Request<EpochRef>) -> Reply<FinishedOnboarding> {
-        reply(ops::onboarding::finish(&self.0, from_workflow(request)?).await)
+        reply(ops::onboarding::finish(&self.0, from_service(request)?).await)
     }
     async fn list_open_onboardings(
         &self,
         request: Request<ListOpenOnboardingsRequest>,
     ) -> Reply<OpenOnboardings> {
-        reply(ops::onboarding::open(&self.0, from_workflow(request)?).await)
+        reply(ops::onboarding::open(&self.0, from_service(request)?).await)
     }
     async fn restart_onboarding(&self, request: Request<RestartOnboardingRequest>) -> Reply<()> {
-        reply(ops::onboarding::restart(&self.0, from_workflow(request)?).await)
+        reply(ops::onboarding::restart(&self.0, from_service(request)?).await)
     }
     async fn prepare_course(&self, request: Request<PrepareRequest>) -> Reply<()> {
-        reply(ops::prepare::prepare(&self.0, &from_workflow(request)?).await)
+        reply(ops::prepare::prepare(&self.0, &from_service(request)?).await)
     }
     async fn discard_course(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::prepare::discard(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::prepare::discard(&self.0, from_service(request)?.into()).await)
     }
 }

@@ -6,16 +6,16 @@
 //! |---|---|
 //! | [`ops`] | one file per use case: the rules, and taking a seat under the lock of the course's row |
 //! | [`consumers`] | enrollments asked for by an event; completions |
-//! | [`student`] | who may hold a seat |
+//! | [`eligibility`] | who may hold a seat |
 //! | [`model`] | the rows, and what they look like outside |
 
 pub mod codes;
 pub mod config;
 mod consumers;
+mod eligibility;
 mod grpc;
 mod model;
 mod ops;
-mod student;
 
 use std::{sync::Arc, time::Duration};
 

@@ -12,9 +12,9 @@ use std::{
 use futures::{StreamExt as _, stream};
 use smartcourse_platform::{
     Error, Result,
+    concurrency::{Place, Places},
     grpc::Actor,
     lifecycle::Lifecycle,
-    places::{Place, Places},
 };
 use smartcourse_proto::course::{CourseRef, PublishMark, PublishMarksRequest, PublishStatus};
 use tokio::sync::{Notify, watch};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
+use smartcourse_platform::grpc::{Actor, Reply, from_service, reply};
 use smartcourse_proto::{
     common::EpochRef,
     notification::{notification_service_server::NotificationService, *},
@@ -42,6 +42,6 @@ impl NotificationService for Api {
     }
 
     async fn queue_welcome_mail(&self, request: Request<EpochRef>) -> Reply<()> {
-        reply(ops::welcome::queue(&self.0, from_workflow(request)?).await)
+        reply(ops::welcome::queue(&self.0, from_service(request)?).await)
     }
 }

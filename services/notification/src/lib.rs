@@ -10,9 +10,9 @@ mod consumers;
 mod grpc;
 mod message;
 mod ops;
+mod preferences;
 mod tasks;
 mod templates;
-mod wishes;
 
 use std::sync::Arc;
 

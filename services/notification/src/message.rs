@@ -13,7 +13,7 @@ use smartcourse_proto::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::wishes;
+use crate::preferences;
 
 /// The ids of deliveries are made from their cause in this namespace.
 const IDS: Uuid = Uuid::from_u128(0x6f1c_1f0b_7d4e_4c53_9a58_2b7c_90d3_e1a6);
@@ -97,7 +97,7 @@ pub(crate) async fn queue(
     cause: &str,
     message: &Message,
 ) -> Result<()> {
-    let preferences = wishes::of(&mut *tx, message.user_id).await?;
+    let preferences = preferences::of(&mut *tx, message.user_id).await?;
     for channel in message.template.channels() {
         let state = match (configured.has(*channel), preferences.wants(*channel)) {
             (true, true) => DeliveryState::Queued,

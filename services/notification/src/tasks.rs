@@ -26,8 +26,8 @@ use crate::{
     codes,
     message::{self, Message},
     ops::deliveries,
+    preferences,
     templates::{Facts, Form, Templates},
-    wishes,
 };
 
 /// What messages of all channels are made from.
@@ -55,7 +55,7 @@ impl Source {
                 self.course.get_course(request).await?.title
             }
         };
-        let token = wishes::unsubscribe_token(&self.pool, message.user_id).await?;
+        let token = preferences::unsubscribe_token(&self.pool, message.user_id).await?;
         let base = &self.public_url;
         let facts = Facts {
             name: user.full_name.clone(),
@@ -109,7 +109,7 @@ impl Handler for Carrier {
     async fn handle(&self, task: &Task) -> Result<()> {
         let message: Message = task.read()?;
         // The user may have changed their mind since it was queued.
-        let wishes = wishes::of(&self.source.pool, message.user_id).await?;
+        let wishes = preferences::of(&self.source.pool, message.user_id).await?;
         if !wishes.wants(self.sender.channel()) {
             return deliveries::suppress(&self.source.pool, task.id).await;
         }
@@ -146,7 +146,8 @@ impl Handler for Carrier {
                     .as_ref()
                     .is_err_and(|error| error.is(&codes::SUBSCRIPTION_GONE))
                 {
-                    wishes::forget_subscription(&self.source.pool, message.user_id, &subscription).await?;
+                    preferences::forget_subscription(&self.source.pool, message.user_id, &subscription)
+                        .await?;
                 }
                 sent
             }

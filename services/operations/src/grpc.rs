@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smartcourse_platform::{
     Error, Result,
     error::codes,
-    grpc::{Actor, Reply, from_workflow, reply},
+    grpc::{Actor, Reply, from_service, reply},
 };
 use smartcourse_proto::{
     common::Swept,
@@ -43,7 +43,7 @@ impl OperationsService for Api {
         reply(ops::runs::list(&self.0, from_admin(request)?).await)
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
-        from_workflow(request)?;
+        from_service(request)?;
         reply(ops::sweep::sweep(&self.0).await)
     }
 }

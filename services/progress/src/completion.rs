@@ -9,7 +9,7 @@ use smartcourse_proto::{
 };
 use sqlx::PgConnection;
 
-use crate::{code, enrollments::Enrollment, standing::Standing};
+use crate::{certificate_code, enrollments::Enrollment, standing::Standing};
 
 /// The version to count against: the one the caller was told, or a newer one heard of meanwhile.
 ///
@@ -90,7 +90,7 @@ pub(crate) async fn settle(
         return Ok(());
     }
     let version = standing.version;
-    let code = code::random()?;
+    let code = certificate_code::random()?;
     // First the row that can be there once only: no event speaks of a certificate that is not.
     sqlx::query!(
         "insert into progress.certificates (code, enrollment_id, course_id, user_id, version, course_title, full_name)

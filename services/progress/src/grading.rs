@@ -18,7 +18,7 @@ use smartcourse_proto::{
 };
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::numbers;
+use crate::percentage;
 
 /// Values of one answer at most: more than any question has options.
 const MAX_VALUES: usize = 100;
@@ -99,7 +99,7 @@ pub(crate) fn grade(quiz: &Quiz, answers: &Answers) -> Grade {
         });
     }
     Grade {
-        score: numbers::hundredths(earned, possible),
+        score: percentage::hundredths(earned, possible),
         passed: earned * 100 >= possible * i64::from(quiz.pass_percent),
         questions,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
+use smartcourse_platform::grpc::{Actor, Reply, from_service, reply};
 use smartcourse_proto::{
     common::{EpochRef, VersionRef},
     progress::{progress_service_server::ProgressService, *},
@@ -36,15 +36,15 @@ impl ProgressService for Api {
     }
 
     async fn prepare_course(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::prepare::prepare(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::prepare::prepare(&self.0, from_service(request)?.into()).await)
     }
     async fn discard_course(&self, request: Request<VersionRef>) -> Reply<()> {
-        reply(ops::prepare::discard(&self.0, from_workflow(request)?.into()).await)
+        reply(ops::prepare::discard(&self.0, from_service(request)?.into()).await)
     }
     async fn initialise_progress(&self, request: Request<EpochRef>) -> Reply<()> {
-        reply(ops::initialise::initialise(&self.0, from_workflow(request)?).await)
+        reply(ops::initialise::initialise(&self.0, from_service(request)?).await)
     }
     async fn leave(&self, request: Request<LeaveRequest>) -> Reply<()> {
-        reply(ops::leave::leave(&self.0, from_workflow(request)?).await)
+        reply(ops::leave::leave(&self.0, from_service(request)?).await)
     }
 }

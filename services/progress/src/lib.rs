@@ -4,7 +4,7 @@
 //!
 //! **Progress is a function of facts and a version.** A fact is "this lesson is done", by lesson id and for good. Every
 //! number is counted from the facts and the lessons of the published version, whenever it is asked for ([`standing`],
-//! [`numbers`]). After a republish therefore
+//! [`percentage`]). After a republish therefore
 //!
 //! - a lesson that stayed keeps its fact, whatever else of it changed;
 //! - a lesson that was removed no longer counts, and counts again if a later version brings its id back;
@@ -22,9 +22,9 @@
 //! | [`enrollments`] | the row that is the lock of everything about a learner |
 //! | [`completion`] | from a finished lesson to a completed course and its certificate |
 //! | [`grading`] | quizzes |
-//! | [`code`], [`pdf`] | certificates as a code and as a page |
+//! | [`certificate_code`], [`pdf`] | certificates as a code and as a page |
 
-mod code;
+mod certificate_code;
 pub mod codes;
 mod completion;
 pub mod config;
@@ -33,9 +33,9 @@ mod enrollments;
 mod grading;
 mod grpc;
 mod learner;
-mod numbers;
 mod ops;
 mod pdf;
+mod percentage;
 mod standing;
 
 use std::sync::Arc;

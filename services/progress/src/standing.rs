@@ -12,7 +12,7 @@ use smartcourse_proto::{
 };
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
-use crate::{enrollments::Enrollment, numbers};
+use crate::{enrollments::Enrollment, percentage};
 
 /// A lesson of the version and what is known of it.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Standing {
             version: self.version,
             completed_lessons: completed,
             total_lessons: total,
-            percent: numbers::percent(numbers::hundredths(completed.into(), total.into())),
+            percent: percentage::percent(percentage::hundredths(completed.into(), total.into())),
             completed_at: enrollment.completed_at.map(from_time),
             lessons: self.lessons.into_iter().map(LessonProgress::from).collect(),
         }
@@ -98,7 +98,7 @@ impl From<Lesson> for LessonProgress {
             lesson_id: lesson.lesson_id,
             status: status.into(),
             completed_at: lesson.completed_at.map(from_time),
-            quiz_score: lesson.best_score.map(numbers::percent),
+            quiz_score: lesson.best_score.map(percentage::percent),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartcourse_platform::grpc::{Actor, Reply, from_workflow, reply};
+use smartcourse_platform::grpc::{Actor, Reply, from_service, reply};
 use smartcourse_proto::{
     common::Swept,
     user::{user_service_server::UserService, *},
@@ -39,11 +39,11 @@ impl UserService for Api {
     }
 
     async fn list_ended_sessions(&self, request: Request<()>) -> Reply<EndedSessions> {
-        from_workflow(request)?;
+        from_service(request)?;
         reply(ops::sessions::ended(&self.0).await)
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
-        from_workflow(request)?;
+        from_service(request)?;
         reply(ops::refresh::sweep(&self.0).await)
     }
 }

@@ -1,6 +1,6 @@
 //! One file per use case.
 
 pub(crate) mod awaiting;
-pub(crate) mod numbers;
+pub(crate) mod metrics;
 pub(crate) mod reports;
 pub(crate) mod trends;

@@ -13,7 +13,7 @@ use smartcourse_proto::{
 };
 use uuid::Uuid;
 
-use crate::{State, codes, ops::numbers::require_admin};
+use crate::{State, codes, ops::metrics::require_admin};
 
 /// Kind of the task.
 pub(crate) const KIND: &str = "analytics.report";

@@ -10,7 +10,7 @@ use time::{Date, Duration, format_description::BorrowedFormatItem, macros::forma
 
 use crate::{
     State,
-    ops::numbers::{self, require_admin},
+    ops::metrics::{self, require_admin},
 };
 
 const DAY: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
@@ -52,7 +52,7 @@ pub(crate) async fn trends(state: &State, actor: Actor, request: TrendsRequest) 
         Bucket::Unspecified => Bucket::Day,
         named => named,
     };
-    let as_of = numbers::as_of(pool).await?;
+    let as_of = metrics::as_of(pool).await?;
     let items = sqlx::query_as!(
         TrendPoint,
         r#"with facts(kind, at) as (

@@ -27,7 +27,7 @@ use crate::{
     documents::{self, READ_BATCH},
     lesson::count,
     store::{self, LessonRow},
-    write::{self, Write},
+    version_lock::{self, Write},
 };
 
 /// The text of a unit and the hash that names its embedding.
@@ -99,7 +99,7 @@ fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vect
 
 /// Writes the vectors of lessons the model knows all of; lists the others.
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
-    write::require_open(&state.pool, version).await?;
+    version_lock::require_open(&state.pool, version).await?;
     let model = state.deps.embedder.model();
     let all = store::lessons(&state.pool, version).await?;
     let total_lessons = count(all.len());
@@ -147,7 +147,7 @@ pub(crate) fn lesson(
 ) -> BoxStream<'static, Result<EmbedProgress, Status>> {
     let work = try_stream! {
         let version = VersionId { course_id: CourseId(request.course_id), version: request.version };
-        write::require_open(&state.pool, version).await?;
+        version_lock::require_open(&state.pool, version).await?;
         let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
         let mut chunks = Vec::new();
         if row.chunk_count > 0 {

@@ -15,9 +15,9 @@ use crate::{
     chunk::{self, Chunk},
     codes, documents,
     lesson::{self, Skip, lessons},
-    source::{self, Source},
+    lesson_source::{self, Source},
     store::{self, AssetRow, LessonState},
-    write::{self, Write},
+    version_lock::{self, Write},
 };
 
 pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<ExtractReply> {
@@ -25,7 +25,7 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
         course_id: CourseId(request.course_id),
         version: request.version,
     };
-    write::require_open(&state.pool, version).await?;
+    version_lock::require_open(&state.pool, version).await?;
     let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
     if row.is_done() {
         return Ok(ExtractReply {
@@ -61,7 +61,7 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
 async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Vec<Chunk>, Skip>> {
     let ids: Vec<String> = lesson::asset_ids(lesson).map(str::to_owned).collect();
     let assets = store::assets(&state.pool, version.course_id, &ids).await?;
-    let extracted = match source::source(lesson, &assets)? {
+    let extracted = match lesson_source::source(lesson, &assets)? {
         Source::Markdown(text) => {
             let mut read = Err(ExtractError::Crashed);
             let sandbox = &state.deps.sandbox;

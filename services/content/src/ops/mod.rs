@@ -1,14 +1,14 @@
 //! One file per operation or family of operations.
 
 pub(crate) mod assets;
+pub(crate) mod copy_assets;
 pub(crate) mod discard;
 pub(crate) mod embed;
 pub(crate) mod extract;
-pub(crate) mod plan;
+pub(crate) mod plan_extraction;
 pub(crate) mod preview;
 pub(crate) mod ready;
 pub(crate) mod retrieve;
 pub(crate) mod search;
-pub(crate) mod stage;
 pub(crate) mod sweep;
 pub(crate) mod upload;

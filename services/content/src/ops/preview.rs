@@ -15,7 +15,7 @@ use crate::{
     State,
     chunk::{self, embedded_text, text_hash},
     lesson::{self, lessons},
-    source::{self, Source, lesson_hash},
+    lesson_source::{self, Source, lesson_hash},
     store::{self, LessonRow},
 };
 
@@ -63,7 +63,7 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) ->
             let lost = lesson::asset_ids(lesson).filter(|id| !assets.contains_key(*id));
             warnings.extend(lost.map(|id| warn("asset_missing", format!("the file {id} is not there"))));
         }
-        match source::source(lesson, &assets) {
+        match lesson_source::source(lesson, &assets) {
             Ok(Source::Markdown(text)) if change != Change::Unchanged => texts.push((lesson, text)),
             Ok(Source::File(..)) if change != Change::Unchanged => {
                 from_files += old.map_or(0, |row| row.chunk_count)

@@ -21,13 +21,13 @@ use crate::{
     language,
     lesson::count,
     store::{self, LessonRow},
-    write::{self, Write},
+    version_lock::{self, Write},
 };
 
 /// Counts chunks against vectors, and says whether every lesson can be asked about.
 pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness> {
     let model = state.deps.embedder.model();
-    let mut tx = write::begin_write(state, version).await?;
+    let mut tx = version_lock::begin_write(state, version).await?;
     let rows = store::lessons(&mut *tx, version).await?;
     if let Some(open) = rows.iter().find(|row| !row.is_done()) {
         return Err(Error::internal(format!(
@@ -82,7 +82,7 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
 
 /// Writes the search entries of a version: the course itself and every chunk.
 pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexReply> {
-    write::require_open(&state.pool, version).await?;
+    version_lock::require_open(&state.pool, version).await?;
     let (manifest, content) = state.manifest(version.course_id, version.version).await?;
     let titles: Vec<&str> = content
         .modules

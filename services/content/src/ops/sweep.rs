@@ -14,7 +14,7 @@ use sqlx::PgPool;
 use crate::{
     Dependencies, State, codes,
     ops::discard::{ALL, Part, remove},
-    write::scope,
+    version_lock::scope,
 };
 
 /// Discarded versions one sweep goes over again.

@@ -7,7 +7,7 @@ pub(crate) mod drafts;
 pub(crate) mod flip;
 pub(crate) mod publish;
 pub(crate) mod read;
-pub(crate) mod recover;
+pub(crate) mod reconcile;
 pub(crate) mod status;
 pub(crate) mod sweep;
 pub(crate) mod versions;

@@ -28,8 +28,8 @@ use uuid::Uuid;
 
 use crate::{
     State, codes,
+    eligibility::require_student,
     model::{self, EnrollmentRow},
-    student::require_student,
 };
 
 /// The registered type of the enrollment workflow.

@@ -12,9 +12,9 @@ use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 
 use crate::{
     State, codes,
+    eligibility::require_student,
     model::{self, EnrollmentRow},
     ops::enroll,
-    student::require_student,
 };
 
 /// Onboardings the reconciler reads at once.

@@ -11,7 +11,7 @@ use axum::{
     },
 };
 use futures::Stream;
-use smartcourse_platform::{Error, Result, places::Place};
+use smartcourse_platform::{Error, Result, concurrency::Place};
 use smartcourse_proto::course::{CourseRef, PublishState, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};

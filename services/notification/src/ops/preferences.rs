@@ -3,7 +3,7 @@
 use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor, postgres};
 use smartcourse_proto::notification::Preferences;
 
-use crate::{State, codes, wishes::of};
+use crate::{State, codes, preferences::of};
 
 /// Bytes of a push subscription at most; browsers make some 400.
 const MAX_SUBSCRIPTION: usize = 4096;

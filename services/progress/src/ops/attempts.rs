@@ -24,7 +24,7 @@ use crate::{
     enrollments::Enrollment,
     grading::{self, Grade},
     learner::{self, Learner},
-    numbers,
+    percentage,
     standing::Standing,
 };
 
@@ -193,7 +193,7 @@ fn result(lesson_id: &str, attempt: i32, pass_percent: i32, grade: Grade) -> Att
     AttemptResult {
         lesson_id: lesson_id.to_owned(),
         attempt,
-        score: numbers::percent(grade.score),
+        score: percentage::percent(grade.score),
         passed: grade.passed,
         pass_percent,
         questions: grade.questions,

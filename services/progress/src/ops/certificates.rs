@@ -9,7 +9,7 @@ use smartcourse_proto::{
 };
 use sqlx::types::time::OffsetDateTime;
 
-use crate::{State, code, codes, pdf};
+use crate::{State, certificate_code, codes, pdf};
 
 struct Row {
     code: String,
@@ -64,7 +64,7 @@ pub(crate) async fn list(
 /// The certificate of a code, for anybody who has the code.
 pub(crate) async fn get(state: &State, typed: &str) -> Result<Certificate> {
     let unknown = || Error::new(&codes::NOT_FOUND, "there is no certificate with this code");
-    let code = code::read(typed).ok_or_else(unknown)?;
+    let code = certificate_code::read(typed).ok_or_else(unknown)?;
     let row = sqlx::query_as!(
         Row,
         "select code, course_id, course_title, full_name, issued_at, version from progress.certificates where code = $1",

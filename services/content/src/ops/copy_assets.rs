@@ -11,9 +11,9 @@ use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
 use crate::{
     State,
     lesson::{asset_ids, count, lessons},
-    source::missing,
+    lesson_source::missing,
     store::{self, AssetRow},
-    write::{self, Write},
+    version_lock::{self, Write},
 };
 
 /// First key of the advisory lock: "copy". The second is the course.
@@ -42,7 +42,7 @@ async fn named(state: &State, version: VersionId) -> Result<Vec<AssetRow>> {
 
 /// Copies what is not there yet; a file counts once its bytes were read back and found right.
 pub(crate) async fn copy_all(state: &State, version: VersionId) -> Result<CopiedAssets> {
-    write::require_open(&state.pool, version).await?;
+    version_lock::require_open(&state.pool, version).await?;
     let assets = named(state, version).await?;
     for asset in &assets {
         copy(state, version, asset).await?;

@@ -14,9 +14,9 @@ use crate::{
     State,
     documents::{self, READ_BATCH, chunks_key},
     lesson::{Placed, Skip, count, lessons},
-    source::lesson_hash,
+    lesson_source::lesson_hash,
     store::{self, LessonRow, LessonState},
-    write,
+    version_lock,
 };
 
 /// What a lesson starts with in this version.
@@ -36,7 +36,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
         .vectors
         .prepare(embedder.model(), embedder.dimensions())
         .await?;
-    let mut tx = write::begin_write(state, version).await?;
+    let mut tx = version_lock::begin_write(state, version).await?;
     let assets = store::assets_of(&mut *tx, &content).await?;
     let hashes: Vec<String> = placed
         .iter()
