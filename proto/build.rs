@@ -36,7 +36,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         prost::Message::encode_to_vec(&descriptors),
     )?;
     fs::write(out.join("wire.rs"), wire_names(&descriptors))?;
-    fs::write(out.join("stubs.rs"), stubs(&descriptors))?;
+    fs::write(
+        out.join("stubs.rs"),
+        stubs(&descriptors) + &all_stubs(&descriptors),
+    )?;
 
     let grpc = env::var_os("CARGO_FEATURE_GRPC").is_some();
     let mut builder = tonic_prost_build::configure()
@@ -210,6 +213,41 @@ fn stubs(descriptors: &FileDescriptorSet) -> String {
         }
     }
     code
+}
+
+/// The names of all services, and a stub of each.
+fn all_stubs(descriptors: &FileDescriptorSet) -> String {
+    let services: Vec<(String, String)> = descriptors
+        .file
+        .iter()
+        .flat_map(|file| file.service.iter().map(move |service| (file, service)))
+        .map(|(file, service)| {
+            let name = service.name().trim_end_matches("Service").to_owned();
+            (name, format!("{}.{}", file.package(), service.name()))
+        })
+        .collect();
+    let each = |line: &dyn Fn(&str, &str) -> String| -> String {
+        let lines = services.iter().map(|(name, protobuf)| line(name, protobuf));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    format!(
+        "/// The name of a service.\n#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]\npub enum ServiceName {{\n{variants}\n}}\n\
+         impl ServiceName {{\n/// Every service.\npub const ALL: [Self; {count}] = [{all}];\n\
+         /// Its name in settings and addresses, such as `user`.\npub fn as_str(self) -> &'static str {{\nmatch self {{\n{short}\n}}\n}}\n\
+         /// Its name in the protocol, which health checks ask for.\npub fn protobuf(self) -> &'static str {{\nmatch self {{\n{protobuf}\n}}\n}}\n}}\n\
+         /// A stub of every service.\n#[derive(Debug, Clone)]\npub struct Stubs<T> {{\n{fields}\n}}\n\
+         impl<T: Channel> Stubs<T>\nwhere\n    T::ResponseBody: Body<Data = Bytes> + Send + 'static,\n    \
+         <T::ResponseBody as Body>::Error: Into<StdError> + Send,\n{{\n\
+         /// Over the channel to each.\n///\n/// # Errors\n/// Those of the channels.\n\
+         pub fn new<E>(channel: impl Fn(ServiceName) -> Result<T, E>) -> Result<Self, E> {{\nOk(Self {{\n{made}\n}})\n}}\n}}\n",
+        count = services.len(),
+        variants = each(&|name, protobuf| format!("/// `{protobuf}`\n{name},")),
+        all = each(&|name, _| format!("Self::{name},")),
+        short = each(&|name, _| format!("Self::{name} => \"{}\",", snake(name))),
+        protobuf = each(&|name, protobuf| format!("Self::{name} => \"{protobuf}\",")),
+        fields = each(&|name, protobuf| format!("/// Of `{protobuf}`.\npub {}: {name}Stub<T>,", snake(name))),
+        made = each(&|name, _| format!("{}: {name}Stub::new(channel(ServiceName::{name})?),", snake(name))),
+    )
 }
 
 /// The type of a message; nothing is `()`.

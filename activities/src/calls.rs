@@ -8,15 +8,13 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use smartcourse_platform::{
-    Error,
+    Error, Result,
+    config::Config,
     grpc::{Actor, Transport},
 };
 use smartcourse_proto::{
     content::EmbedProgress,
-    stubs::{
-        AnalyticsStub, ContentStub, CourseStub, EnrollmentStub, NotificationStub, OperationsStub,
-        ProgressStub, UserStub,
-    },
+    stubs::{ServiceName, Stubs},
 };
 use smartcourse_workflows::{
     activities,
@@ -30,53 +28,35 @@ use temporalio_sdk::activities::{
 use tonic::{Status, Streaming};
 
 use crate::{
-    LONGEST_CALL, Reporter, Services,
+    LONGEST_CALL, Reporter,
     report::{Checkpoint, Concerns, Work},
 };
 
-/// A stub of each service.
-struct Stubs {
-    course: CourseStub<Transport>,
-    content: ContentStub<Transport>,
-    enrollment: EnrollmentStub<Transport>,
-    progress: ProgressStub<Transport>,
-    notification: NotificationStub<Transport>,
-    analytics: AnalyticsStub<Transport>,
-    operations: OperationsStub<Transport>,
-    user: UserStub<Transport>,
-}
-
-impl Stubs {
-    fn over(services: &Services, channel: impl Fn(&Transport) -> Transport) -> Self {
-        Self {
-            course: CourseStub::new(channel(&services.course)),
-            content: ContentStub::new(channel(&services.content)),
-            enrollment: EnrollmentStub::new(channel(&services.enrollment)),
-            progress: ProgressStub::new(channel(&services.progress)),
-            notification: NotificationStub::new(channel(&services.notification)),
-            analytics: AnalyticsStub::new(channel(&services.analytics)),
-            operations: OperationsStub::new(channel(&services.operations)),
-            user: UserStub::new(channel(&services.user)),
-        }
-    }
-}
-
 /// Every activity.
 pub struct Activities {
-    stubs: Stubs,
-    sweepers: Stubs,
+    stubs: Stubs<Transport>,
+    sweepers: Stubs<Transport>,
     reporter: Reporter,
 }
 
 impl Activities {
-    /// Over these channels.
-    pub fn new(services: &Services) -> Self {
-        Self {
-            stubs: Stubs::over(services, Transport::clone),
+    /// Over channels to the configured addresses.
+    ///
+    /// # Errors
+    /// When an address cannot be read.
+    pub fn new(config: &Config) -> Result<Self> {
+        let channel = |service| Transport::to(&config.grpc, service);
+        let stubs = Stubs::new(|service| match service {
+            // Files and whole versions take their time; heartbeats and cancellation bound these calls.
+            ServiceName::Content => Ok(channel(service)?.with_deadline(LONGEST_CALL)),
+            _ => channel(service),
+        })?;
+        Ok(Self {
+            stubs,
             // A sweep takes as long as there is something to remove.
-            sweepers: Stubs::over(services, |channel| channel.clone().with_deadline(LONGEST_CALL)),
-            reporter: Reporter::new(services.course.clone(), services.enrollment.clone()),
-        }
+            sweepers: Stubs::new(|service| Ok::<_, Error>(channel(service)?.with_deadline(LONGEST_CALL)))?,
+            reporter: Reporter::new(channel(ServiceName::Course)?, channel(ServiceName::Enrollment)?),
+        })
     }
 
     async fn perform<A: Call>(
@@ -103,7 +83,7 @@ trait Call:
     Activity + ActivityDefinition<Input: Concerns + Send + Sync, Output: Send + Sync> + Send + Sync + 'static
 {
     fn call(
-        stubs: &Stubs,
+        stubs: &Stubs<Transport>,
         input: Self::Input,
         done: &Checkpoint,
     ) -> impl Future<Output = Result<Self::Output, Status>> + Send;
@@ -180,7 +160,7 @@ macro_rules! calls {
     )*) => {
         $(impl Call for activities::$activity {
             async fn call(
-                stubs: &Stubs,
+                stubs: &Stubs<Transport>,
                 input: Self::Input,
                 done: &Checkpoint,
             ) -> Result<Self::Output, Status> {

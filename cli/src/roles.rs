@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
-use smartcourse_activities::Services;
 use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
@@ -16,6 +15,7 @@ use smartcourse_platform::{
     outbox::relay as outbox_relay,
     postgres, server, tasks,
 };
+use smartcourse_proto::stubs::ServiceName;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -40,33 +40,19 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     } else {
         only.to_vec()
     };
-    let here: Vec<Name> = names
-        .iter()
-        .copied()
-        .filter(|name| *name != Name::Gateway)
-        .collect();
+    let here: Vec<ServiceName> = names.iter().filter_map(|name| name.service()).collect();
     let engines = Engines::open(&config)?;
     let host = ServiceHost::new(&config, &engines, &here);
     let (router, health) = host.build().await?;
     watch_database(&config, health, &life)?;
     install_metrics(&config)?;
     for name in &here {
-        let listener = listen(name.address(&config)?).await?;
+        let listener = listen(config.grpc.address(*name)).await?;
         life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
     }
     spawn_consumers(&config, &engines, &host, &here, &life)?;
     if names.contains(&Name::Gateway) {
-        let stubs = smartcourse_gateway::Stubs::new(smartcourse_gateway::Channels {
-            user: host.channel(Name::User)?,
-            course: host.channel(Name::Course)?,
-            content: host.channel(Name::Content)?,
-            assistant: host.channel(Name::Assistant)?,
-            enrollment: host.channel(Name::Enrollment)?,
-            progress: host.channel(Name::Progress)?,
-            notification: host.channel(Name::Notification)?,
-            analytics: host.channel(Name::Analytics)?,
-            operations: host.channel(Name::Operations)?,
-        });
+        let stubs = smartcourse_gateway::Stubs::new(|service| host.channel(service))?;
         let content: smartcourse_content::config::Content = config.section()?;
         let deps = smartcourse_gateway::Dependencies {
             stubs,
@@ -110,7 +96,7 @@ fn spawn_consumers(
     config: &Config,
     engines: &Engines,
     host: &ServiceHost<'_>,
-    here: &[Name],
+    here: &[ServiceName],
     life: &Lifecycle,
 ) -> Result<()> {
     let log = engines.event_log();
@@ -123,26 +109,26 @@ fn spawn_consumers(
     };
     for name in here {
         match name {
-            Name::Course => {
+            ServiceName::Course => {
                 let deletions = smartcourse_course::Deletions::new(engines.documents());
                 spawn(Arc::new(deletions))?;
             }
-            Name::Content => {
+            ServiceName::Content => {
                 let retention = smartcourse_content::Retention::new(config, services::clock())?;
                 spawn(Arc::new(retention))?;
                 spawn(Arc::new(smartcourse_content::Deletions))?;
             }
-            Name::Enrollment => {
+            ServiceName::Enrollment => {
                 let pool = postgres::pool(&config.postgres, "enrollment-commands")?;
                 let commands = smartcourse_enrollment::Commands::new(config, pool, host.enrollment()?)?;
                 spawn(Arc::new(commands))?;
                 spawn(Arc::new(smartcourse_enrollment::Completions))?;
             }
-            Name::Progress => spawn(Arc::new(smartcourse_progress::Republished))?,
-            Name::Notification => spawn(Arc::new(smartcourse_notification::Feed::new(
+            ServiceName::Progress => spawn(Arc::new(smartcourse_progress::Republished))?,
+            ServiceName::Notification => spawn(Arc::new(smartcourse_notification::Feed::new(
                 host.message_channels()?,
             )))?,
-            Name::Analytics => spawn(Arc::new(smartcourse_analytics::Counter))?,
+            ServiceName::Analytics => spawn(Arc::new(smartcourse_analytics::Counter))?,
             _ => {}
         }
     }
@@ -153,7 +139,6 @@ fn spawn_consumers(
 pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
     require_token(&config)?;
     let life = crate::life()?;
-    let services = Services::remote(&config)?;
     let engines = Engines::open(&config)?;
     life.spawn("worker", {
         let life = life.clone();
@@ -167,7 +152,7 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
                     return Ok(());
                 }
             };
-            smartcourse_worker::run(config, client, services, life)
+            smartcourse_worker::run(config, client, life)
                 .await
                 .map_err(|error| format!("{error:#}"))
         }
@@ -195,8 +180,8 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
             life.clone(),
         ),
     );
-    let course = Transport::remote(&config.grpc, &config.grpc.course)?;
-    let enrollment = Transport::remote(&config.grpc, &config.grpc.enrollment)?;
+    let course = Transport::to(&config.grpc, ServiceName::Course)?;
+    let enrollment = Transport::to(&config.grpc, ServiceName::Enrollment)?;
     let interval = Duration::from_secs(config.relay.reconcile_seconds.max(1));
     life.spawn(
         "reconciler",
@@ -219,8 +204,8 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
         &config,
         postgres::pool(&config.postgres, "notification-tasks")?,
         senders,
-        Transport::remote(&config.grpc, &config.grpc.user)?,
-        Transport::remote(&config.grpc, &config.grpc.course)?,
+        Transport::to(&config.grpc, ServiceName::User)?,
+        Transport::to(&config.grpc, ServiceName::Course)?,
     )?;
     handlers.push(Arc::new(smartcourse_content::FileRemoval::new(
         postgres::pool(&config.postgres, "content-tasks")?,

@@ -11,6 +11,7 @@ use smartcourse_platform::{
     grpc::{self, Health, LocalRouter, Transport},
     postgres,
 };
+use smartcourse_proto::stubs::ServiceName;
 use smartcourse_text::{Limits, Sandbox};
 use tonic::service::Routes;
 
@@ -40,36 +41,20 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Where the service listens for internal calls.
-    pub(crate) fn address(self, config: &Config) -> Result<&str> {
-        let grpc = &config.grpc;
-        Ok(match self {
-            Self::User => &grpc.user,
-            Self::Course => &grpc.course,
-            Self::Content => &grpc.content,
-            Self::Assistant => &grpc.assistant,
-            Self::Enrollment => &grpc.enrollment,
-            Self::Progress => &grpc.progress,
-            Self::Notification => &grpc.notification,
-            Self::Analytics => &grpc.analytics,
-            Self::Operations => &grpc.operations,
-            Self::Gateway => anyhow::bail!("the gateway is not called by services"),
+    /// The service that is called by this name; nobody calls the gateway.
+    pub(crate) fn service(self) -> Option<ServiceName> {
+        Some(match self {
+            Self::User => ServiceName::User,
+            Self::Course => ServiceName::Course,
+            Self::Content => ServiceName::Content,
+            Self::Assistant => ServiceName::Assistant,
+            Self::Enrollment => ServiceName::Enrollment,
+            Self::Progress => ServiceName::Progress,
+            Self::Notification => ServiceName::Notification,
+            Self::Analytics => ServiceName::Analytics,
+            Self::Operations => ServiceName::Operations,
+            Self::Gateway => return None,
         })
-    }
-
-    fn health_name(self) -> &'static str {
-        match self {
-            Self::User => smartcourse_user::NAME,
-            Self::Course => smartcourse_course::NAME,
-            Self::Content => smartcourse_content::NAME,
-            Self::Assistant => smartcourse_assistant::NAME,
-            Self::Enrollment => smartcourse_enrollment::NAME,
-            Self::Progress => smartcourse_progress::NAME,
-            Self::Notification => smartcourse_notification::NAME,
-            Self::Analytics => smartcourse_analytics::NAME,
-            Self::Operations => smartcourse_operations::NAME,
-            Self::Gateway => "smartcourse.gateway",
-        }
     }
 }
 
@@ -77,13 +62,13 @@ impl Name {
 pub(crate) struct ServiceHost<'a> {
     config: &'a Config,
     engines: &'a Engines,
-    here: &'a [Name],
+    here: &'a [ServiceName],
     local: LocalRouter,
 }
 
 impl<'a> ServiceHost<'a> {
     /// Services in `here` are called directly, all others over the network.
-    pub(crate) fn new(config: &'a Config, engines: &'a Engines, here: &'a [Name]) -> Self {
+    pub(crate) fn new(config: &'a Config, engines: &'a Engines, here: &'a [ServiceName]) -> Self {
         Self {
             config,
             engines,
@@ -93,11 +78,11 @@ impl<'a> ServiceHost<'a> {
     }
 
     /// The channel to a service.
-    pub(crate) fn channel(&self, name: Name) -> Result<Transport> {
+    pub(crate) fn channel(&self, name: ServiceName) -> Result<Transport> {
         if self.here.contains(&name) {
             return Ok(Transport::local(&self.config.grpc, Arc::clone(&self.local)));
         }
-        Ok(Transport::remote(&self.config.grpc, name.address(self.config)?)?)
+        Ok(Transport::to(&self.config.grpc, name)?)
     }
 
     /// Makes the services of this process; from here on they reach each other.
@@ -109,7 +94,7 @@ impl<'a> ServiceHost<'a> {
                 .await
                 .with_context(|| format!("the {name:?} service cannot start"))?;
         }
-        let names: Vec<&'static str> = self.here.iter().map(|name| name.health_name()).collect();
+        let names: Vec<&'static str> = self.here.iter().map(|name| name.protobuf()).collect();
         let services = grpc::services(routes, &names, self.config.grpc.service_token.clone()).await?;
         if self.local.set(services.local).is_err() {
             anyhow::bail!("the services of a process are made once");
@@ -117,37 +102,37 @@ impl<'a> ServiceHost<'a> {
         Ok((services.network, services.health))
     }
 
-    async fn add(&self, routes: Routes, name: Name) -> Result<Routes> {
+    async fn add(&self, routes: Routes, name: ServiceName) -> Result<Routes> {
         let config = self.config;
         let pool = |service: &str| postgres::pool(&config.postgres, service);
         Ok(match name {
-            Name::User => routes.add_service(smartcourse_user::service(
+            ServiceName::User => routes.add_service(smartcourse_user::service(
                 config,
                 pool("user")?,
                 smartcourse_user::Dependencies { clock: clock() },
             )?),
-            Name::Course => {
+            ServiceName::Course => {
                 let deps = smartcourse_course::Dependencies {
                     documents: self.engines.documents(),
                     workflows: self.engines.workflows(),
-                    enrollment: self.channel(Name::Enrollment)?,
+                    enrollment: self.channel(ServiceName::Enrollment)?,
                 };
                 routes.add_service(smartcourse_course::service(config, pool("course")?, deps)?)
             }
-            Name::Content => {
+            ServiceName::Content => {
                 let deps = self.content().await?;
                 routes.add_service(smartcourse_content::service(config, pool("content")?, deps)?)
             }
-            Name::Assistant => {
+            ServiceName::Assistant => {
                 let deps = smartcourse_assistant::Dependencies {
                     documents: self.engines.documents(),
                     answerer: self.engines.answerer(),
-                    course: self.channel(Name::Course)?,
-                    content: self.channel(Name::Content)?,
+                    course: self.channel(ServiceName::Course)?,
+                    content: self.channel(ServiceName::Content)?,
                 };
                 routes.add_service(smartcourse_assistant::service(config, pool("assistant")?, deps)?)
             }
-            Name::Enrollment => {
+            ServiceName::Enrollment => {
                 let deps = self.enrollment()?;
                 routes.add_service(smartcourse_enrollment::service(
                     config,
@@ -155,19 +140,19 @@ impl<'a> ServiceHost<'a> {
                     deps,
                 )?)
             }
-            Name::Progress => {
+            ServiceName::Progress => {
                 let deps = smartcourse_progress::Dependencies {
-                    course: self.channel(Name::Course)?,
-                    enrollment: self.channel(Name::Enrollment)?,
-                    user: self.channel(Name::User)?,
+                    course: self.channel(ServiceName::Course)?,
+                    enrollment: self.channel(ServiceName::Enrollment)?,
+                    user: self.channel(ServiceName::User)?,
                 };
                 routes.add_service(smartcourse_progress::service(config, pool("progress")?, deps)?)
             }
-            Name::Notification => {
+            ServiceName::Notification => {
                 let deps = smartcourse_notification::Dependencies {
                     channels: self.message_channels()?,
                     pusher: self.engines.pusher()?,
-                    enrollment: self.channel(Name::Enrollment)?,
+                    enrollment: self.channel(ServiceName::Enrollment)?,
                 };
                 routes.add_service(smartcourse_notification::service(
                     config,
@@ -175,14 +160,14 @@ impl<'a> ServiceHost<'a> {
                     deps,
                 )?)
             }
-            Name::Analytics => {
+            ServiceName::Analytics => {
                 let deps = smartcourse_analytics::Dependencies {
-                    course: self.channel(Name::Course)?,
+                    course: self.channel(ServiceName::Course)?,
                     clock: clock(),
                 };
                 routes.add_service(smartcourse_analytics::service(config, pool("analytics")?, deps)?)
             }
-            Name::Operations => routes.add_service(smartcourse_operations::service(
+            ServiceName::Operations => routes.add_service(smartcourse_operations::service(
                 config,
                 pool("operations")?,
                 smartcourse_operations::Dependencies {
@@ -190,16 +175,15 @@ impl<'a> ServiceHost<'a> {
                     clock: clock(),
                 },
             )?),
-            Name::Gateway => routes,
         })
     }
 
     /// What the enrollment service and its consumers stand on.
     pub(crate) fn enrollment(&self) -> Result<smartcourse_enrollment::Dependencies> {
         Ok(smartcourse_enrollment::Dependencies {
-            course: self.channel(Name::Course)?,
-            user: self.channel(Name::User)?,
-            progress: self.channel(Name::Progress)?,
+            course: self.channel(ServiceName::Course)?,
+            user: self.channel(ServiceName::User)?,
+            progress: self.channel(ServiceName::Progress)?,
         })
     }
 
@@ -222,7 +206,7 @@ impl<'a> ServiceHost<'a> {
             vectors: engines.vectors(),
             search: engines.search(),
             embedder: engines.embedder()?,
-            course: self.channel(Name::Course)?,
+            course: self.channel(ServiceName::Course)?,
             clock: clock(),
             sandbox,
         })

@@ -32,7 +32,10 @@ async fn four_doors_lead_to_one_enrollment() -> Result<()> {
     let course = course(&instructor, None, &[]).await?;
     let student = world.sign_up("student").await?;
     let config = crate::config::load(None, &world.settings())?;
-    let service = EnrollmentServiceClient::new(Transport::remote(&config.grpc, &config.grpc.enrollment)?);
+    let service = EnrollmentServiceClient::new(Transport::to(
+        &config.grpc,
+        smartcourse_proto::stubs::ServiceName::Enrollment,
+    )?);
 
     let http = stream::iter((0..20).map(|_| enroll(&student, course)))
         .buffer_unordered(20)
@@ -152,7 +155,10 @@ async fn only_students_get_in_through_any_door() -> Result<()> {
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
     let config = crate::config::load(None, &world.settings())?;
-    let mut service = EnrollmentServiceClient::new(Transport::remote(&config.grpc, &config.grpc.enrollment)?);
+    let mut service = EnrollmentServiceClient::new(Transport::to(
+        &config.grpc,
+        smartcourse_proto::stubs::ServiceName::Enrollment,
+    )?);
     for (user_id, code) in [(UNKNOWN, "not_found"), (instructor.id, "not_a_student")] {
         let request = EnrollRequest {
             course_id: course,

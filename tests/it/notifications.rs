@@ -33,7 +33,7 @@ fn mails(world: &World) -> Result<Vec<String>> {
 /// What the workflow does for an enrollment.
 async fn welcome(world: &World, enrollment_id: i64, course_id: i64, user_id: i64) -> Result<()> {
     let config = crate::config::load(None, &world.settings())?;
-    let way = Transport::remote(&config.grpc, &config.grpc.notification)?;
+    let way = Transport::to(&config.grpc, smartcourse_proto::stubs::ServiceName::Notification)?;
     let request = EpochRef {
         enrollment_id,
         epoch: 1,

@@ -7,13 +7,16 @@ mod schedules;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use smartcourse_activities::{Activities, Services};
+use smartcourse_activities::Activities;
 use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
 };
-use smartcourse_proto::{course::ReportWorkerRequest, stubs::CourseStub};
+use smartcourse_proto::{
+    course::ReportWorkerRequest,
+    stubs::{CourseStub, ServiceName},
+};
 use smartcourse_workflows::{
     CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup, TASK_QUEUE,
 };
@@ -36,8 +39,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Options of a worker that runs every workflow and activity.
 ///
 /// # Errors
-/// When two workflows have one name.
-pub fn options(config: &Config, services: &Services) -> Result<WorkerOptions> {
+/// When two workflows have one name, or an address cannot be read.
+pub fn options(config: &Config) -> Result<WorkerOptions> {
     // The build id is only shown; naming the version spares hashing the whole executable at each start.
     let deployment =
         WorkerDeploymentOptions::from_build_id(format!("smartcourse-{}", env!("CARGO_PKG_VERSION")));
@@ -59,7 +62,7 @@ pub fn options(config: &Config, services: &Services) -> Result<WorkerOptions> {
         .register_workflow::<Enrollment>()?
         .register_workflow::<NightlyReport>()?
         .register_workflow::<CleanUp>()?
-        .register_activities(Activities::new(services))
+        .register_activities(Activities::new(config)?)
         .build())
 }
 
@@ -67,9 +70,12 @@ pub fn options(config: &Config, services: &Services) -> Result<WorkerOptions> {
 ///
 /// # Errors
 /// When the worker itself breaks.
-pub async fn run(config: Config, client: Client, services: Services, life: Lifecycle) -> Result<()> {
-    life.spawn("sign of life", report(services.course.clone(), life.clone()));
-    let options = options(&config, &services)?;
+pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> {
+    life.spawn(
+        "sign of life",
+        report(Transport::to(&config.grpc, ServiceName::Course)?, life.clone()),
+    );
+    let options = options(&config)?;
     // A worker's future cannot move between threads, so it gets one of its own.
     let handle = tokio::runtime::Handle::current();
     let (done, finished) = tokio::sync::oneshot::channel();

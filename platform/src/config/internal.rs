@@ -1,9 +1,10 @@
 //! The settings of processes, and of what passes between them.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use smartcourse_proto::stubs::ServiceName;
 
 use super::{Problems, Section, require_address};
 
@@ -45,44 +46,30 @@ impl Section for Telemetry {
 pub struct Grpc {
     /// Secret of internal calls.
     pub service_token: SecretString,
-    /// Address of the user service.
-    pub user: String,
-    /// Address of the course service.
-    pub course: String,
-    /// Address of the content service.
-    pub content: String,
-    /// Address of the assistant service.
-    pub assistant: String,
-    /// Address of the enrollment service.
-    pub enrollment: String,
-    /// Address of the progress service.
-    pub progress: String,
-    /// Address of the notification service.
-    pub notification: String,
-    /// Address of the analytics service.
-    pub analytics: String,
-    /// Address of the operations service.
-    pub operations: String,
     /// Seconds before a call is given up.
     pub timeout_seconds: u64,
+    /// The address of each service, by its name.
+    #[serde(flatten)]
+    addresses: BTreeMap<String, String>,
+}
+
+impl Grpc {
+    /// Where a service listens and is found.
+    pub fn address(&self, service: ServiceName) -> &str {
+        self.addresses.get(service.as_str()).map_or("", String::as_str)
+    }
 }
 
 impl Section for Grpc {
     const NAME: &'static str = "grpc";
 
     fn check(&self, problems: &mut Problems) {
-        for (name, address) in [
-            ("grpc.user", &self.user),
-            ("grpc.course", &self.course),
-            ("grpc.content", &self.content),
-            ("grpc.assistant", &self.assistant),
-            ("grpc.enrollment", &self.enrollment),
-            ("grpc.progress", &self.progress),
-            ("grpc.notification", &self.notification),
-            ("grpc.analytics", &self.analytics),
-            ("grpc.operations", &self.operations),
-        ] {
-            require_address(problems, name, address);
+        for service in ServiceName::ALL {
+            require_address(
+                problems,
+                &format!("grpc.{}", service.as_str()),
+                self.address(service),
+            );
         }
     }
 }

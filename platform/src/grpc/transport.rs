@@ -9,6 +9,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
+use smartcourse_proto::stubs::ServiceName;
 use tonic::{
     Status,
     body::Body,
@@ -60,6 +61,14 @@ impl Transport {
             .http2_max_header_list_size(MAX_HEADERS)
             .tcp_nodelay(true);
         Ok(Self::new(config, Route::Remote(endpoint.connect_lazy())))
+    }
+
+    /// The same, to where a service is configured to be.
+    ///
+    /// # Errors
+    /// When the address cannot be read.
+    pub fn to(config: &Grpc, service: ServiceName) -> Result<Self> {
+        Self::remote(config, config.address(service))
     }
 
     /// The services of this very process, called without a socket.

@@ -23,15 +23,9 @@ pub use consumers::{Counter, GROUP};
 pub use grpc::Api;
 pub use rebuild::{Rebuilt, rebuild};
 use smartcourse_platform::{Result, clock::Clock, config::Config, grpc::Transport, postgres};
-use smartcourse_proto::{
-    analytics::analytics_service_server::{AnalyticsServiceServer, SERVICE_NAME},
-    stubs::CourseStub,
-};
+use smartcourse_proto::{analytics::analytics_service_server::AnalyticsServiceServer, stubs::CourseStub};
 use sqlx::{PgPool, migrate::Migrator};
 pub use tasks::Reports;
-
-/// The protobuf name of this service.
-pub const NAME: &str = SERVICE_NAME;
 
 /// The migrations of this service's schema.
 pub fn migrator() -> Migrator {

@@ -17,15 +17,12 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    assistant::assistant_service_server::{AssistantServiceServer, SERVICE_NAME},
+    assistant::assistant_service_server::AssistantServiceServer,
     stubs::{ContentStub, CourseStub},
 };
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use grpc::Api;
-
-/// Name of the gRPC service, for health checks.
-pub const NAME: &str = SERVICE_NAME;
 
 /// The migrations of schema `assistant`.
 pub fn migrator() -> Migrator {

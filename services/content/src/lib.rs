@@ -33,10 +33,7 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    content::content_service_server::{ContentServiceServer, SERVICE_NAME},
-    course::Content,
-    ids::VersionId,
-    stubs::CourseStub,
+    content::content_service_server::ContentServiceServer, course::Content, ids::VersionId, stubs::CourseStub,
 };
 use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
@@ -44,9 +41,6 @@ use sqlx::{PgPool, migrate::Migrator};
 pub use consumers::{Deletions, Retention};
 pub use grpc::Api;
 pub use tasks::FileRemoval;
-
-/// Name of the gRPC service, for health checks.
-pub const NAME: &str = SERVICE_NAME;
 
 /// Contents of versions that are kept at hand: the lessons of one version are extracted one call each.
 const CONTENTS: u64 = 16;

@@ -31,17 +31,11 @@ use smartcourse_platform::{
     postgres,
     reader::Reader,
 };
-use smartcourse_proto::{
-    course::course_service_server::{CourseServiceServer, SERVICE_NAME},
-    stubs::EnrollmentStub,
-};
+use smartcourse_proto::{course::course_service_server::CourseServiceServer, stubs::EnrollmentStub};
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use consumers::Deletions;
 pub use grpc::Api;
-
-/// Name of the gRPC service, for health checks.
-pub const NAME: &str = SERVICE_NAME;
 
 /// The migrations of schema `course`.
 pub fn migrator() -> Migrator {

@@ -31,15 +31,12 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     course::Course,
-    enrollment::enrollment_service_server::{EnrollmentServiceServer, SERVICE_NAME},
+    enrollment::enrollment_service_server::EnrollmentServiceServer,
     ids::CourseId,
     stubs::{CourseStub, ProgressStub, UserStub},
 };
 use smartcourse_workflows::policy::Settings;
 use sqlx::{PgPool, migrate::Migrator};
-
-/// The protobuf name of this service.
-pub const NAME: &str = SERVICE_NAME;
 
 /// The migrations of this service's schema.
 pub fn migrator() -> Migrator {

@@ -31,7 +31,7 @@ use smartcourse_platform::{
     Result, config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
 };
 use state::App;
-pub use stubs::{Channels, Stubs};
+pub use stubs::Stubs;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The OpenAPI 3.1 document of everything this gateway serves.

@@ -1,7 +1,10 @@
 //! What the gateway does by itself: the services behind it are one handler that notes the headers it gets and is never
 //! available.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -10,7 +13,7 @@ use axum::{
 };
 use futures::StreamExt as _;
 use serde_json::Value;
-use smartcourse_gateway::{Channels, Dependencies, Errors, Stubs, codes, config::CONFIG, router};
+use smartcourse_gateway::{Dependencies, Errors, Stubs, codes, config::CONFIG, router};
 use smartcourse_platform::{
     config::Config,
     grpc::{LocalRouter, Transport},
@@ -37,17 +40,7 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
     let local = LocalRouter::default();
     local.set(services).expect("is empty");
     let to = || Transport::local(&config.grpc, Arc::clone(&local));
-    let stubs = Stubs::new(Channels {
-        user: to(),
-        course: to(),
-        content: to(),
-        assistant: to(),
-        enrollment: to(),
-        progress: to(),
-        notification: to(),
-        analytics: to(),
-        operations: to(),
-    });
+    let stubs = Stubs::new(|_| Ok::<_, Infallible>(to())).expect("channels");
     let deps = Dependencies {
         stubs,
         rate_limits: Arc::new(InProcess::default()),

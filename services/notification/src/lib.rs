@@ -25,7 +25,7 @@ use smartcourse_platform::{
     tasks::Handler,
 };
 use smartcourse_proto::{
-    notification::notification_service_server::{NotificationServiceServer, SERVICE_NAME},
+    notification::notification_service_server::NotificationServiceServer,
     stubs::{CourseStub, EnrollmentStub, UserStub},
 };
 use sqlx::{PgPool, migrate::Migrator};
@@ -35,9 +35,6 @@ pub use grpc::Api;
 
 pub use message::Channels;
 use tasks::{Carrier, Sender, Source};
-
-/// Name of the gRPC service, for health checks.
-pub const NAME: &str = SERVICE_NAME;
 
 /// The migrations of schema `notification`.
 pub fn migrator() -> Migrator {

@@ -14,13 +14,10 @@ use smartcourse_platform::{
     config::{Config, Temporal},
     ports::workflows::Workflows,
 };
-use smartcourse_proto::operations::operations_service_server::{OperationsServiceServer, SERVICE_NAME};
+use smartcourse_proto::operations::operations_service_server::OperationsServiceServer;
 use sqlx::PgPool;
 
 pub use grpc::Api;
-
-/// The protobuf name of this service.
-pub const NAME: &str = SERVICE_NAME;
 
 /// What the service stands on.
 pub struct Dependencies {

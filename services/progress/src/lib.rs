@@ -46,13 +46,10 @@ use smartcourse_platform::{Result, config::Config, grpc::Transport, postgres};
 use smartcourse_proto::{
     course::Quiz,
     ids::VersionId,
-    progress::progress_service_server::{ProgressServiceServer, SERVICE_NAME},
+    progress::progress_service_server::ProgressServiceServer,
     stubs::{CourseStub, EnrollmentStub, UserStub},
 };
 use sqlx::{PgPool, migrate::Migrator};
-
-/// The protobuf name of this service.
-pub const NAME: &str = SERVICE_NAME;
 
 /// Quizzes kept in memory.
 const QUIZZES: u64 = 1_000;

@@ -25,15 +25,12 @@ use std::sync::Arc;
 pub use grpc::Api;
 pub use ops::role::grant_admin;
 use smartcourse_platform::{Result, clock::Clock, config::Config, postgres};
-use smartcourse_proto::user::user_service_server::{SERVICE_NAME, UserServiceServer};
+use smartcourse_proto::user::user_service_server::UserServiceServer;
 use sqlx::{PgPool, migrate::Migrator};
 
 use keys::Keys;
 use password::Passwords;
 use throttle::Throttle;
-
-/// The protobuf name of this service.
-pub const NAME: &str = SERVICE_NAME;
 
 /// The migrations of this service's schema; its name is a reserved word, so it travels quoted.
 pub fn migrator() -> Migrator {

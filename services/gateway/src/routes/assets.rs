@@ -329,18 +329,7 @@ mod tests {
         let address = listener.local_addr().expect("an address").to_string();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let config = Config::load(&[], None, &[]).expect("the defaults are valid").grpc;
-        let to = || Transport::remote(&config, &address).expect("an address");
-        let stubs = crate::Stubs::new(crate::Channels {
-            user: to(),
-            course: to(),
-            content: to(),
-            assistant: to(),
-            enrollment: to(),
-            progress: to(),
-            notification: to(),
-            analytics: to(),
-            operations: to(),
-        });
+        let stubs = crate::Stubs::new(|_| Transport::remote(&config, &address)).expect("an address");
         let (sender, stream) = channel(AssetHeader::default());
         let call = tokio::spawn(async move { stubs.uploads.upload_asset(stream).await });
         sender
