@@ -238,15 +238,15 @@ fn all_stubs(descriptors: &FileDescriptorSet) -> String {
          /// A stub of every service.\n#[derive(Debug, Clone)]\npub struct Stubs<T> {{\n{fields}\n}}\n\
          impl<T: Channel> Stubs<T>\nwhere\n    T::ResponseBody: Body<Data = Bytes> + Send + 'static,\n    \
          <T::ResponseBody as Body>::Error: Into<StdError> + Send,\n{{\n\
-         /// Over the channel to each.\n///\n/// # Errors\n/// Those of the channels.\n\
-         pub fn new<E>(channel: impl Fn(ServiceName) -> Result<T, E>) -> Result<Self, E> {{\nOk(Self {{\n{made}\n}})\n}}\n}}\n",
+         /// Over the channel to each.\n\
+         pub fn new(channel: impl Fn(ServiceName) -> T) -> Self {{\nSelf {{\n{made}\n}}\n}}\n}}\n",
         count = services.len(),
         variants = each(&|name, protobuf| format!("/// `{protobuf}`\n{name},")),
         all = each(&|name, _| format!("Self::{name},")),
         short = each(&|name, _| format!("Self::{name} => \"{}\",", snake(name))),
         protobuf = each(&|name, protobuf| format!("Self::{name} => \"{protobuf}\",")),
         fields = each(&|name, protobuf| format!("/// Of `{protobuf}`.\npub {}: {name}Stub<T>,", snake(name))),
-        made = each(&|name, _| format!("{}: {name}Stub::new(channel(ServiceName::{name})?),", snake(name))),
+        made = each(&|name, _| format!("{}: {name}Stub::new(channel(ServiceName::{name})),", snake(name))),
     )
 }
 

@@ -8,9 +8,8 @@ use std::{
 
 use futures::{FutureExt as _, future::BoxFuture};
 use smartcourse_platform::{
-    Error, Result,
-    config::Config,
-    grpc::{Actor, Transport},
+    Error,
+    grpc::{Actor, Channels, Transport},
 };
 use smartcourse_proto::{
     content::EmbedProgress,
@@ -40,23 +39,21 @@ pub struct Activities {
 }
 
 impl Activities {
-    /// Over channels to the configured addresses.
-    ///
-    /// # Errors
-    /// When an address cannot be read.
-    pub fn new(config: &Config) -> Result<Self> {
-        let channel = |service| Transport::to(&config.grpc, service);
-        let stubs = Stubs::new(|service| match service {
-            // Files and whole versions take their time; heartbeats and cancellation bound these calls.
-            ServiceName::Content => Ok(channel(service)?.with_deadline(LONGEST_CALL)),
-            _ => channel(service),
-        })?;
-        Ok(Self {
-            stubs,
+    /// Over these channels.
+    pub fn new(channels: &Channels) -> Self {
+        Self {
+            stubs: Stubs::new(|service| match service {
+                // Files and whole versions take their time; heartbeats and cancellation bound these calls.
+                ServiceName::Content => channels.to(service).with_deadline(LONGEST_CALL),
+                _ => channels.to(service),
+            }),
             // A sweep takes as long as there is something to remove.
-            sweepers: Stubs::new(|service| Ok::<_, Error>(channel(service)?.with_deadline(LONGEST_CALL)))?,
-            reporter: Reporter::new(channel(ServiceName::Course)?, channel(ServiceName::Enrollment)?),
-        })
+            sweepers: Stubs::new(|service| channels.to(service).with_deadline(LONGEST_CALL)),
+            reporter: Reporter::new(
+                channels.to(ServiceName::Course),
+                channels.to(ServiceName::Enrollment),
+            ),
+        }
     }
 
     async fn perform<A: Call>(

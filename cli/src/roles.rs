@@ -10,7 +10,7 @@ use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
     events::Consumer,
-    grpc::{self, Health, Transport},
+    grpc::{self, Channels, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,
@@ -52,10 +52,9 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     }
     spawn_consumers(&config, &engines, &host, &here, &life)?;
     if names.contains(&Name::Gateway) {
-        let stubs = smartcourse_gateway::Stubs::new(|service| host.channel(service))?;
         let content: smartcourse_content::config::Content = config.section()?;
         let deps = smartcourse_gateway::Dependencies {
-            stubs,
+            stubs: smartcourse_gateway::Stubs::new(&Channels::open(|service| host.channel(service))?),
             rate_limits: engines.rate_limits(),
             errors: errors::all(),
             max_upload_bytes: u64::try_from(content.max_upload_bytes)?,

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use smartcourse_activities::Activities;
 use smartcourse_platform::{
     config::Config,
-    grpc::{Actor, Transport},
+    grpc::{Actor, Channels, Transport},
     lifecycle::Lifecycle,
 };
 use smartcourse_proto::{
@@ -39,8 +39,8 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 /// Options of a worker that runs every workflow and activity.
 ///
 /// # Errors
-/// When two workflows have one name, or an address cannot be read.
-pub fn options(config: &Config) -> Result<WorkerOptions> {
+/// When two workflows have one name.
+pub fn options(config: &Config, channels: &Channels) -> Result<WorkerOptions> {
     // The build id is only shown; naming the version spares hashing the whole executable at each start.
     let deployment =
         WorkerDeploymentOptions::from_build_id(format!("smartcourse-{}", env!("CARGO_PKG_VERSION")));
@@ -62,7 +62,7 @@ pub fn options(config: &Config) -> Result<WorkerOptions> {
         .register_workflow::<Enrollment>()?
         .register_workflow::<NightlyReport>()?
         .register_workflow::<CleanUp>()?
-        .register_activities(Activities::new(config)?)
+        .register_activities(Activities::new(channels))
         .build())
 }
 
@@ -71,11 +71,12 @@ pub fn options(config: &Config) -> Result<WorkerOptions> {
 /// # Errors
 /// When the worker itself breaks.
 pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> {
+    let channels = Channels::open(|service| Transport::to(&config.grpc, service))?;
     life.spawn(
         "sign of life",
-        report(Transport::to(&config.grpc, ServiceName::Course)?, life.clone()),
+        report(channels.to(ServiceName::Course), life.clone()),
     );
-    let options = options(&config)?;
+    let options = options(&config, &channels)?;
     // A worker's future cannot move between threads, so it gets one of its own.
     let handle = tokio::runtime::Handle::current();
     let (done, finished) = tokio::sync::oneshot::channel();

@@ -18,9 +18,9 @@ use crate::{
     server::{self, Limits},
 };
 
-pub use smartcourse_proto::MAX_MESSAGE;
+pub use smartcourse_proto::{MAX_MESSAGE, stubs::ServiceName};
 use transport::TOKEN;
-pub use transport::{LocalRouter, Transport};
+pub use transport::{Channels, LocalRouter, Transport};
 
 const ACTOR: &str = "x-actor";
 

@@ -1,6 +1,7 @@
 //! Channels to services, over the network or within the process.
 
 use std::{
+    collections::BTreeMap,
     convert::Infallible,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -37,6 +38,26 @@ pub struct Transport {
     route: Route,
     token: Arc<SecretString>,
     timeout: Duration,
+}
+
+/// The channel to every service, each opened once: its clones share a connection.
+pub struct Channels(BTreeMap<ServiceName, Transport>);
+
+impl Channels {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// Those of the channels.
+    pub fn open<E>(channel: impl Fn(ServiceName) -> Result<Transport, E>) -> Result<Self, E> {
+        let channels = ServiceName::ALL.into_iter();
+        let channels = channels.map(|service| Ok((service, channel(service)?)));
+        channels.collect::<Result<_, E>>().map(Self)
+    }
+
+    /// The channel to a service.
+    pub fn to(&self, service: ServiceName) -> Transport {
+        self.0[&service].clone()
+    }
 }
 
 /// The services of this process, known once all of them are made: they call each other.

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, time::Duration};
 
-use smartcourse_platform::grpc::{TRANSACTIONS, Transport};
+use smartcourse_platform::grpc::{Channels, TRANSACTIONS, Transport};
 use smartcourse_proto::stubs::{self, ContentStub, ServiceName};
 
 /// Largest message of an upload's stream; a larger one breaks the stream on purpose (see the assets routes).
@@ -42,31 +42,23 @@ pub(crate) struct Probe {
 
 impl Stubs {
     /// Over the channel to each service.
-    ///
-    /// # Errors
-    /// Those of the channels.
-    pub fn new<E>(channel: impl Fn(ServiceName) -> Result<Transport, E>) -> Result<Self, E> {
-        let probe = |service: ServiceName| {
-            Ok(Probe {
-                name: service.as_str(),
-                service: service.protobuf(),
-                channel: channel(service)?,
-            })
+    pub fn new(channels: &Channels) -> Self {
+        let probe = |service: ServiceName| Probe {
+            name: service.as_str(),
+            service: service.protobuf(),
+            channel: channels.to(service),
         };
-        let uploads = channel(ServiceName::Content)?.with_deadline(UPLOAD);
-        Ok(Self {
-            all: stubs::Stubs::new(&channel)?,
+        let uploads = channels.to(ServiceName::Content).with_deadline(UPLOAD);
+        Self {
+            all: stubs::Stubs::new(|service| channels.to(service)),
             uploads: ContentStub::limited(uploads, UPLOAD_MESSAGE),
-            probes: ServiceName::ALL
-                .into_iter()
-                .map(probe)
-                .collect::<Result<_, E>>()?,
+            probes: ServiceName::ALL.map(probe).to_vec(),
             // One database for all: any service knows.
             transactions: Probe {
                 name: "transactions",
                 service: TRANSACTIONS,
-                channel: channel(ServiceName::User)?,
+                ..probe(ServiceName::User)
             },
-        })
+        }
     }
 }

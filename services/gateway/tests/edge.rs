@@ -16,7 +16,7 @@ use serde_json::Value;
 use smartcourse_gateway::{Dependencies, Errors, Stubs, codes, config::CONFIG, router};
 use smartcourse_platform::{
     config::Config,
-    grpc::{LocalRouter, Transport},
+    grpc::{Channels, LocalRouter, Transport},
     lifecycle::Lifecycle,
 };
 use smartcourse_tests::engines::rate_limits::in_process::InProcess;
@@ -40,7 +40,7 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
     let local = LocalRouter::default();
     local.set(services).expect("is empty");
     let to = || Transport::local(&config.grpc, Arc::clone(&local));
-    let stubs = Stubs::new(|_| Ok::<_, Infallible>(to())).expect("channels");
+    let stubs = Stubs::new(&Channels::open(|_| Ok::<_, Infallible>(to())).expect("opens"));
     let deps = Dependencies {
         stubs,
         rate_limits: Arc::new(InProcess::default()),

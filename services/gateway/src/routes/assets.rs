@@ -315,7 +315,10 @@ mod tests {
 
     /// Over a real connection: what the service's end of the stream sees.
     async fn arrives_whole(complete: bool) -> bool {
-        use smartcourse_platform::{config::Config, grpc::Transport};
+        use smartcourse_platform::{
+            config::Config,
+            grpc::{Channels, Transport},
+        };
 
         let (told, mut tell) = mpsc::channel(1);
         let service = axum::Router::new().fallback(async move |body: Body| {
@@ -329,7 +332,8 @@ mod tests {
         let address = listener.local_addr().expect("an address").to_string();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let config = Config::load(&[], None, &[]).expect("the defaults are valid").grpc;
-        let stubs = crate::Stubs::new(|_| Transport::remote(&config, &address)).expect("an address");
+        let channels = Channels::open(|_| Transport::remote(&config, &address)).expect("an address");
+        let stubs = crate::Stubs::new(&channels);
         let (sender, stream) = channel(AssetHeader::default());
         let call = tokio::spawn(async move { stubs.uploads.upload_asset(stream).await });
         sender
