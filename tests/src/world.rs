@@ -12,6 +12,7 @@ use std::{
 use anyhow::Result;
 use roles::Role;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
+use smartcourse_platform::grpc::ServiceName;
 use sqlx::PgPool;
 use tempfile::TempDir;
 
@@ -102,18 +103,9 @@ impl World {
         let mut set = |key: &str, value: String| variables.insert(format!("SMARTCOURSE_{key}"), value);
         let gateway = format!("127.0.0.1:{}", free_port()?);
         set("GATEWAY__LISTEN", gateway.clone());
-        for service in [
-            "USER",
-            "COURSE",
-            "CONTENT",
-            "ASSISTANT",
-            "ENROLLMENT",
-            "PROGRESS",
-            "NOTIFICATION",
-            "ANALYTICS",
-            "OPERATIONS",
-        ] {
-            set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
+        for service in ServiceName::ALL {
+            let name = format!("GRPC__{}", service.as_str().to_uppercase());
+            set(&name, format!("127.0.0.1:{}", free_port()?));
         }
         set("GRPC__SERVICE_TOKEN", "a-token-for-tests-only".to_owned());
         set("TELEMETRY__METRICS_LISTEN", String::new());

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{DataDir, Postgres, TemporalServer, free_port, port_is_free};
-use smartcourse_platform::config::Config;
+use smartcourse_platform::{config::Config, grpc::ServiceName};
 
 /// Port of the public face when it is free and none was asked for.
 const PORT: u16 = 8080;
@@ -46,18 +46,9 @@ impl Settings {
             None => free_port()?,
         };
         set("GATEWAY__LISTEN", format!("127.0.0.1:{port}"));
-        for service in [
-            "USER",
-            "COURSE",
-            "CONTENT",
-            "ASSISTANT",
-            "ENROLLMENT",
-            "PROGRESS",
-            "NOTIFICATION",
-            "ANALYTICS",
-            "OPERATIONS",
-        ] {
-            set(&format!("GRPC__{service}"), format!("127.0.0.1:{}", free_port()?));
+        for service in ServiceName::ALL {
+            let name = format!("GRPC__{}", service.as_str().to_uppercase());
+            set(&name, format!("127.0.0.1:{}", free_port()?));
         }
         set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));
         set("GRPC__SERVICE_TOKEN", service_token(data_dir.root())?);
