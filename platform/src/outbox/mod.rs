@@ -91,6 +91,13 @@ pub async fn start_state(pool: &sqlx::PgPool, workflow_id: &str) -> Result<Optio
     }))
 }
 
+/// Whether a start of this workflow waits for Temporal: it is not lost, and needs no other.
+pub async fn start_waits(pool: &sqlx::PgPool, workflow_id: &str) -> Result<bool> {
+    Ok(start_state(pool, workflow_id)
+        .await?
+        .is_some_and(|start| !start.done))
+}
+
 /// Appends an event to the log once this transaction commits. Call it under the lock of the aggregate `key` names, so
 /// that events of one key are in commit order.
 pub async fn put_event(

@@ -30,11 +30,7 @@ pub(crate) async fn open_attempts(state: &State, request: ListOpenAttemptsReques
     .await?;
     let mut items = Vec::new();
     for row in rows {
-        // A start that waits for Temporal is not lost.
-        let waiting = outbox::start_state(&state.pool, &row.workflow_id)
-            .await?
-            .is_some_and(|start| !start.done);
-        if !waiting {
+        if !outbox::start_waits(&state.pool, &row.workflow_id).await? {
             items.push(OpenAttempt {
                 attempt_id: row.id.to_string(),
                 course_id: row.course_id,
@@ -101,10 +97,7 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
             }
         }
     };
-    if outbox::start_state(&state.pool, &start.workflow_id)
-        .await?
-        .is_none_or(|earlier| earlier.done)
-    {
+    if !outbox::start_waits(&state.pool, &start.workflow_id).await? {
         outbox::put_start(&mut tx, &start).await?;
     }
     tx.commit().await?;

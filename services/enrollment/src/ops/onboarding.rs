@@ -163,11 +163,7 @@ pub(crate) async fn open(state: &State, request: ListOpenOnboardingsRequest) -> 
     let mut items = Vec::new();
     for row in rows {
         let workflow_id = workflow_id(row.course_id.into(), row.user_id.into());
-        // A start that waits for Temporal is not lost.
-        let waiting = outbox::start_state(&state.pool, &workflow_id)
-            .await?
-            .is_some_and(|start| !start.done);
-        if !waiting {
+        if !outbox::start_waits(&state.pool, &workflow_id).await? {
             items.push(OpenOnboarding {
                 enrollment_id: row.id,
                 epoch: row.epoch,
@@ -195,10 +191,7 @@ pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) ->
         row.instructor_id,
         Some(row.epoch),
     )?;
-    if outbox::start_state(&state.pool, &start.workflow_id)
-        .await?
-        .is_none_or(|earlier| earlier.done)
-    {
+    if !outbox::start_waits(&state.pool, &start.workflow_id).await? {
         outbox::put_start(&mut tx, &start).await?;
     }
     tx.commit().await?;
