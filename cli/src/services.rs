@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use smartcourse_engines::Engines;
+use smartcourse_engines::{Engines, push, sms};
 use smartcourse_platform::{
     clock::{self, Clock},
     config::Config,
@@ -190,8 +190,8 @@ impl<'a> ServiceHost<'a> {
     /// The channels messages can go over.
     pub(crate) fn message_channels(&self) -> Result<smartcourse_notification::Channels> {
         Ok(smartcourse_notification::Channels {
-            sms: self.engines.texter()?.is_some(),
-            web_push: self.engines.pusher()?.is_some(),
+            sms: self.config.section::<sms::twilio::Settings>()?.is_on(),
+            web_push: self.config.section::<push::web_push::Settings>()?.is_on(),
         })
     }
 
