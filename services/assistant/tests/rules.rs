@@ -135,6 +135,11 @@ impl House {
     }
 
     /// The whole answer, the last of its events.
+    /// The conversation that a question begins.
+    async fn begun(&self, user: Actor, question: &str) -> String {
+        self.ask(user, question, None).await.unwrap().conversation_id
+    }
+
     async fn ask(&self, actor: Actor, question: &str, conversation: Option<&str>) -> Result<Answer, Status> {
         let request = AskRequest {
             course_id: COURSE,
@@ -261,16 +266,8 @@ async fn whoever_asks_has_signed_in_and_asks_something() {
 #[tokio::test]
 async fn conversations_are_their_users_own() {
     let house = house().await;
-    let older = house
-        .ask(ANN, "What is a saga?", None)
-        .await
-        .unwrap()
-        .conversation_id;
-    let newer = house
-        .ask(ANN, "What undoes a step?", None)
-        .await
-        .unwrap()
-        .conversation_id;
+    let older = house.begun(ANN, "What is a saga?").await;
+    let newer = house.begun(ANN, "What undoes a step?").await;
     assert_eq!(house.list(ANN).await, [newer.clone(), older.clone()]);
     house.ask(ANN, "and why?", Some(&older)).await.unwrap();
     assert_eq!(house.list(ANN).await, [older.clone(), newer]);
@@ -294,11 +291,7 @@ async fn conversations_are_their_users_own() {
 #[tokio::test]
 async fn two_questions_at_once_are_both_kept() {
     let house = house().await;
-    let id = house
-        .ask(ANN, "What is a saga?", None)
-        .await
-        .unwrap()
-        .conversation_id;
+    let id = house.begun(ANN, "What is a saga?").await;
     let ask = |question: &'static str| house.ask(ANN, question, Some(&id));
     let (one, other) = tokio::join!(ask("What undoes a step?"), ask("What has a compensation?"));
     one.and(other).unwrap();
@@ -308,11 +301,7 @@ async fn two_questions_at_once_are_both_kept() {
 #[tokio::test]
 async fn a_full_conversation_takes_no_more() {
     let house = house().await;
-    let id = house
-        .ask(ANN, "What is a saga?", None)
-        .await
-        .unwrap()
-        .conversation_id;
+    let id = house.begun(ANN, "What is a saga?").await;
     let fill = "update platform.documents set body = jsonb_set(body, '{turns}',
          (select jsonb_agg(turn) from (select body #> '{turns,0}' as turn from generate_series(1, $1)) turns))
          where collection = 'assistant.conversations'";
@@ -329,11 +318,7 @@ async fn a_full_conversation_takes_no_more() {
 #[tokio::test]
 async fn what_is_deleted_is_gone() {
     let house = house().await;
-    let id = house
-        .ask(ANN, "What is a saga?", None)
-        .await
-        .unwrap()
-        .conversation_id;
+    let id = house.begun(ANN, "What is a saga?").await;
     house.delete(ANN, &id).await.unwrap();
     assert_eq!(refusal(house.get(ANN, &id).await).code(), "not_found");
     assert_eq!(refusal(house.delete(ANN, &id).await).code(), "not_found");
