@@ -38,7 +38,7 @@ mod pdf;
 mod percentage;
 mod standing;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub use consumers::Republished;
 pub use grpc::Api;
@@ -72,8 +72,8 @@ pub(crate) struct State {
     pub(crate) user: UserStub<Transport>,
     /// Quizzes by course, version and lesson: versions never change.
     pub(crate) quizzes: moka::future::Cache<(VersionId, String), Arc<Quiz>>,
-    /// What certificates are printed with.
-    pub(crate) letters: Arc<pdf::Letters>,
+    /// What certificates are printed with: fonts are read when the first is printed, not by every start.
+    pub(crate) letters: Arc<LazyLock<pdf::Letters, Box<dyn FnOnce() -> pdf::Letters + Send>>>,
 }
 
 /// The migrations of this service's schema.
@@ -93,7 +93,9 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Prog
         enrollment: EnrollmentStub::new(deps.enrollment),
         user: UserStub::new(deps.user),
         quizzes: moka::future::Cache::new(QUIZZES),
-        letters: Arc::new(pdf::Letters::open(&settings.fonts_dir)),
+        letters: Arc::new(LazyLock::new(Box::new(move || {
+            pdf::Letters::open(&settings.fonts_dir)
+        }))),
     };
     Ok(ProgressServiceServer::limited(Api(Arc::new(state))))
 }
