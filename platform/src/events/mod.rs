@@ -48,7 +48,7 @@ impl Event {
     /// # Errors
     /// When it is another message: nothing mends that, so the event is parked.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_value(self.payload.clone())
+        T::deserialize(&self.payload)
             .map_err(|error| Error::internal(format!("{} cannot be read", self.event_type)).because(error))
     }
 }

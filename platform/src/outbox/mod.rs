@@ -9,7 +9,10 @@ pub mod relay;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::{error::Result, ports::workflows::Start};
+use crate::{
+    error::{Result, to_json},
+    ports::workflows::Start,
+};
 
 /// The channel that wakes the relay; the functions of the schema name it too.
 pub const CHANNEL: &str = "smartcourse_outbox";
@@ -107,8 +110,7 @@ pub async fn put_event(
     payload: &impl Serialize,
 ) -> Result<uuid::Uuid> {
     let id = uuid::Uuid::now_v7();
-    let payload = serde_json::to_value(payload)
-        .map_err(|error| crate::Error::internal("events are JSON").because(error))?;
+    let payload = to_json(payload)?;
     sqlx::query!(
         r#"select platform.put_event($1, $2, $3, $4, $5)::text as "put?""#,
         id,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Result, to_json};
 
 /// A workflow start, complete: the relay sends it as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,8 +30,7 @@ impl Start {
     /// # Errors
     /// None in practice: they are JSON.
     pub fn options(&self) -> Result<serde_json::Value> {
-        serde_json::to_value(&self.options)
-            .map_err(|error| Error::internal("options are JSON").because(error))
+        to_json(&self.options)
     }
 }
 

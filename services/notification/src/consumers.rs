@@ -1,9 +1,8 @@
 //! The in-app feed, written from the event log.
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 use smartcourse_platform::{
-    Error, Result,
+    Result,
     events::{Consumer, Event},
 };
 use smartcourse_proto::events::{
@@ -73,7 +72,7 @@ impl Consumer for Feed {
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
         let entry = match event.event_type.as_str() {
             "enrollment.created" => {
-                let created: EnrollmentCreated = read(event)?;
+                let created: EnrollmentCreated = event.read()?;
                 remember(tx, created.course_id, &created.course_title).await?;
                 Entry {
                     user_id: created.user_id,
@@ -83,7 +82,7 @@ impl Consumer for Feed {
                 }
             }
             "enrollment.dropped" => {
-                let dropped: EnrollmentDropped = read(event)?;
+                let dropped: EnrollmentDropped = event.read()?;
                 Entry {
                     user_id: dropped.user_id,
                     title: format!("You left {}", title(tx, dropped.course_id).await?),
@@ -92,7 +91,7 @@ impl Consumer for Feed {
                 }
             }
             "course.completed" => {
-                let completed: CourseCompleted = read(event)?;
+                let completed: CourseCompleted = event.read()?;
                 Entry {
                     user_id: completed.user_id,
                     title: format!("You completed {}", title(tx, completed.course_id).await?),
@@ -101,7 +100,7 @@ impl Consumer for Feed {
                 }
             }
             "certificate.issued" => {
-                let issued: CertificateIssued = read(event)?;
+                let issued: CertificateIssued = event.read()?;
                 remember(tx, issued.course_id, &issued.course_title).await?;
                 let entry = Entry {
                     user_id: issued.user_id,
@@ -113,7 +112,7 @@ impl Consumer for Feed {
                 entry
             }
             "course.published" => {
-                let published: CoursePublished = read(event)?;
+                let published: CoursePublished = event.read()?;
                 remember(tx, published.course_id, &published.title).await?;
                 Entry {
                     user_id: published.instructor_id,
@@ -123,7 +122,7 @@ impl Consumer for Feed {
                 }
             }
             "course.publish_failed" => {
-                let failed: CoursePublishFailed = read(event)?;
+                let failed: CoursePublishFailed = event.read()?;
                 let course = title(tx, failed.course_id).await?;
                 Entry {
                     user_id: failed.instructor_id,
@@ -136,11 +135,6 @@ impl Consumer for Feed {
         };
         tell(tx, event, &entry).await
     }
-}
-
-fn read<T: DeserializeOwned>(event: &Event) -> Result<T> {
-    T::deserialize(&event.payload)
-        .map_err(|error| Error::internal(format!("{} cannot be read", event.event_type)).because(error))
 }
 
 async fn tell(tx: &mut PgConnection, event: &Event, entry: &Entry) -> Result<()> {
