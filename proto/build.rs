@@ -45,13 +45,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut builder = tonic_prost_build::configure()
         .build_client(grpc)
         .build_server(grpc)
-        .message_attribute(
+        .type_attribute(".smartcourse", "#[derive(serde::Serialize, serde::Deserialize)]")
+        .type_attribute(
             ".smartcourse",
-            "#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]",
-        )
-        .enum_attribute(
-            ".smartcourse",
-            "#[derive(serde::Serialize, serde::Deserialize, utoipa::ToSchema)]",
+            "#[cfg_attr(feature = \"openapi\", derive(utoipa::ToSchema))]",
         )
         .enum_attribute(".smartcourse", "#[serde(rename_all = \"snake_case\")]")
         .field_attribute(
@@ -91,15 +88,20 @@ fn json_attributes(path: &str, field: &FieldDescriptorProto) -> Vec<String> {
             "#[serde(serialize_with = \"crate::json::{module}::serialize::<{rust}, _>\", \
              deserialize_with = \"crate::json::{module}::deserialize::<{rust}, _>\")]"
         ));
-        attributes.push(format!("#[schema(value_type = {schema})]"));
+        attributes.push(schema_attribute(&schema));
     } else if field.type_name() == ".google.protobuf.Timestamp" {
         attributes.push("#[serde(with = \"crate::json::timestamp\")]".to_owned());
-        attributes.push("#[schema(value_type = Option<String>, format = DateTime)]".to_owned());
+        attributes.push(schema_attribute("Option<String>, format = DateTime"));
     }
     if optional && LEFT_OUT_WHEN_ABSENT.iter().any(|prefix| path.starts_with(prefix)) {
         attributes.push("#[serde(skip_serializing_if = \"Option::is_none\")]".to_owned());
     }
     attributes
+}
+
+/// What the JSON schema of a field says instead of its Rust type.
+fn schema_attribute(value_type: &str) -> String {
+    format!("#[cfg_attr(feature = \"openapi\", schema(value_type = {value_type}))]")
 }
 
 /// `.smartcourse.course.Level` → `crate::course::Level`.

@@ -8,13 +8,14 @@ mod migrate;
 mod roles;
 mod services;
 mod stack;
+mod telemetry;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use smartcourse_engines::Engines;
-use smartcourse_platform::{config::Config, lifecycle::Lifecycle, postgres, server, telemetry};
+use smartcourse_platform::{config::Config, lifecycle::Lifecycle, postgres, server};
 
 /// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
 #[derive(Parser)]

@@ -19,7 +19,7 @@
 //! | [`mod@unbroken`] | work that goes on when its client hangs up |
 //! | [`concurrency`] | so many at once for each key |
 //! | [`waker`] | waiting for what a transaction left behind |
-//! | [`lifecycle`], [`telemetry`], [`fault`], [`page`] | graceful stop, logs, kill points for tests, cursors |
+//! | [`lifecycle`], [`fault`], [`page`] | graceful stop, kill points for tests, cursors |
 //! | [`clock`], [`upkeep`] | what time it is, the clean-up of settled rows |
 
 pub mod batch;
@@ -42,7 +42,6 @@ pub mod postgres;
 pub mod reader;
 pub mod server;
 pub mod tasks;
-pub mod telemetry;
 pub mod unbroken;
 pub mod upkeep;
 pub mod waker;

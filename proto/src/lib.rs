@@ -1,8 +1,8 @@
 //! One schema for everything that crosses a process border.
 //!
 //! The `.proto` files under `smartcourse/` describe every service and event. From them follow the gRPC clients and
-//! servers (feature `grpc`), the inputs and outputs of activities, the JSON of the HTTP contract ([`json`]), the OpenAPI
-//! schemas and the payloads of events: no shape is written twice. [`Wire`] gives enumerations the words used in JSON and
+//! servers (feature `grpc`), the inputs and outputs of activities, the JSON of the HTTP contract ([`json`]), the
+//! schemas of OpenAPI and AsyncAPI (feature `openapi`) and the payloads of events: no shape is written twice. [`Wire`] gives enumerations the words used in JSON and
 //! in the database, [`ids`] the typed ids.
 
 #![cfg_attr(
@@ -10,9 +10,11 @@
     expect(clippy::allow_attributes, reason = "the generated services carry `#[allow]`")
 )]
 
+#[cfg(feature = "openapi")]
 pub mod catalogue;
 pub mod ids;
 pub mod json;
+pub mod key;
 #[cfg(feature = "grpc")]
 pub mod stubs;
 

@@ -10,9 +10,9 @@ use smartcourse_platform::{
     outbox, postgres,
 };
 use smartcourse_proto::{
-    catalogue::Key,
     enrollment::{EnrollRequest, enrollment_service_client::EnrollmentServiceClient},
     events::EnrollmentRequested,
+    key::Key,
 };
 use smartcourse_tests::{Layout, Learning, World, wait_for};
 

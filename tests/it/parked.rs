@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_platform::{outbox, postgres};
 use smartcourse_proto::{
-    catalogue::Key,
     events::{EnrollmentCreated, UserRegistered},
+    key::Key,
 };
 use smartcourse_tests::{Layout, World, wait_for};
 

@@ -13,12 +13,12 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    catalogue::Key,
     events::{
         AssistantAnswered, CertificateIssued, CourseArchived, CourseCompleted, CoursePublishFailed,
         CoursePublished, EnrollmentCreated, EnrollmentDropped, ProgressUpdated, UserRegistered,
         UserRoleChanged,
     },
+    key::Key,
 };
 use smartcourse_tests::engines::event_log::postgres::{Postgres, deliver_batch, place};
 use sqlx::PgPool;

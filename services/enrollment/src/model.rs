@@ -2,12 +2,12 @@
 
 use smartcourse_platform::{Error, Result, config};
 use smartcourse_proto::{
-    catalogue::Key,
     common::Problem,
     course::StepState,
     enrollment::{Enrollment, EnrollmentStatus, Onboarding, OnboardingState, OnboardingStep},
     ids::{CourseId, EnrollmentId, UserId},
     json::timestamp::from_time,
+    key::Key,
 };
 use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 use sqlx::{PgConnection, PgExecutor, types::time::OffsetDateTime};

@@ -3,8 +3,8 @@
 
 use smartcourse_platform::Result;
 use smartcourse_proto::{
-    catalogue::Key,
     ids::{CourseId, EnrollmentId, UserId},
+    key::Key,
 };
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 

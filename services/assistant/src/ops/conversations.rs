@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use smartcourse_platform::{Error, Result, error::to_json, grpc::Actor, outbox, page, postgres, unbroken};
 use smartcourse_proto::{
     assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn},
-    catalogue::Key,
     events::AssistantAnswered,
     ids::{CourseId, UserId},
     json::timestamp::from_time,
+    key::Key,
 };
 use sqlx::{
     PgConnection,

@@ -5,12 +5,12 @@
 use smartcourse_platform::{Error, Result, fault, open_writes::OpenWrite, outbox, postgres};
 use smartcourse_proto::{
     Wire,
-    catalogue::Key,
     common::VersionRef,
     course::{
         Attempt, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest, StepState,
     },
     events::CoursePublishFailed,
+    key::Key,
 };
 
 use crate::{

@@ -5,7 +5,6 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire,
-    catalogue::Key,
     course::{
         Content, Course, CourseStatus, CreateCourseRequest, DeleteCourseRequest, SetStatusRequest,
         UpdateCourseRequest,
@@ -13,6 +12,7 @@ use smartcourse_proto::{
     enrollment::SetSeatLimitRequest,
     events::{CourseArchived, CourseDeleted},
     ids::CourseId,
+    key::Key,
 };
 use sqlx::PgConnection;
 

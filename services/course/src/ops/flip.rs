@@ -2,10 +2,10 @@
 
 use smartcourse_platform::{Error, Result, error::to_json, fault, outbox, postgres};
 use smartcourse_proto::{
-    catalogue::Key,
     common::VersionRef,
     course::{AbortReply, MarkPublishedRequest, PublishState},
     events::CoursePublished,
+    key::Key,
 };
 
 use crate::{State, codes, store};

@@ -14,12 +14,12 @@ use smartcourse_platform::{
     grpc::{Actor, Transport},
 };
 use smartcourse_proto::{
-    catalogue::Key,
     common::{EpochRef, VersionRef},
     course::{Course, CourseRef, CourseStatus, Seats},
     enrollment::*,
     events::{CourseCompleted, EnrollmentRequested},
     ids::UserId,
+    key::Key,
     progress::LeaveRequest,
     stubs::EnrollmentStub,
     user::{GetUserRequest, Role, User},

@@ -3,9 +3,9 @@
 use smartcourse_platform::{Error, Result, fault, grpc::Actor, outbox, page, postgres, tasks};
 use smartcourse_proto::{
     Wire as _,
-    catalogue::Key,
     events::NotificationFailed,
     json::timestamp::from_time,
+    key::Key,
     notification::{Channel, Delivery, DeliveryPage, DeliveryState, ListDeliveriesRequest},
 };
 use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};

@@ -11,12 +11,12 @@ use smartcourse_platform::{
 };
 use smartcourse_progress::{Dependencies, Republished, config::CONFIG};
 use smartcourse_proto::{
-    catalogue::Key,
     common::{EpochRef, VersionRef},
     course::{Content, Lesson, LessonContent, LessonType, Module, Quiz},
     enrollment::Access,
     events::{CoursePublished, EnrollmentDropped},
     ids::UserId,
+    key::Key,
     progress::{progress_service_client::ProgressServiceClient, *},
     user::Role,
 };

@@ -8,8 +8,8 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     Wire as _,
-    catalogue::Key,
     events::UserRegistered,
+    key::Key,
     user::{RegisterRequest, Role, User},
 };
 

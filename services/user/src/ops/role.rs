@@ -3,9 +3,9 @@
 use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor, outbox, postgres};
 use smartcourse_proto::{
     Wire as _,
-    catalogue::Key,
     events::UserRoleChanged,
     ids::UserId,
+    key::Key,
     user::{Role, SetRoleRequest, User},
 };
 use sqlx::PgPool;
