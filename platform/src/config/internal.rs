@@ -92,6 +92,4 @@ impl Relay {
 
 impl Section for Relay {
     const NAME: &'static str = "relay";
-
-    fn check(&self, _: &mut Problems) {}
 }

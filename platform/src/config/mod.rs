@@ -36,8 +36,8 @@ pub trait Section: DeserializeOwned + fmt::Debug {
     /// Its name in the file.
     const NAME: &'static str;
 
-    /// Says what is wrong with the values.
-    fn check(&self, problems: &mut Problems);
+    /// Says what is wrong with the values; nothing, unless a section says otherwise.
+    fn check(&self, _problems: &mut Problems) {}
 }
 
 /// What is wrong with the values of a configuration.
