@@ -38,7 +38,6 @@ pub mod event_log {
 /// Adapters of the file port.
 pub mod files {
     pub mod directory;
-    mod objects;
 }
 pub mod mail;
 mod outgoing;
@@ -214,10 +213,8 @@ impl Engines {
     /// When a setting cannot be used.
     pub fn pusher(&self) -> Result<Option<Arc<dyn Pusher>>> {
         let settings: push::web_push::Settings = self.config.section()?;
-        if !settings.is_on() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(push::web_push::WebPush::new(&settings)?)))
+        let open = || Ok(Arc::new(push::web_push::WebPush::new(&settings)?) as Arc<dyn Pusher>);
+        settings.is_on().then(open).transpose()
     }
 
     /// Text messages; `None` when they are off.
@@ -226,10 +223,8 @@ impl Engines {
     /// When a setting cannot be used.
     pub fn texter(&self) -> Result<Option<Arc<dyn Texter>>> {
         let settings: sms::twilio::Settings = self.config.section()?;
-        if !settings.is_on() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(sms::twilio::Twilio::new(&settings)?)))
+        let open = || Ok(Arc::new(sms::twilio::Twilio::new(&settings)?) as Arc<dyn Texter>);
+        settings.is_on().then(open).transpose()
     }
 
     /// Makes what keeps data ready for it: collections, buckets, indexes. Again is nothing.
