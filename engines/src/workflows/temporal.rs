@@ -1,6 +1,6 @@
 //! Temporal: connected when first used, reconnected by itself, never a reason not to start.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use async_trait::async_trait;
 use smartcourse_platform::{
@@ -74,12 +74,8 @@ impl Temporal {
     pub async fn client(&self) -> Result<&Client> {
         self.client
             .get_or_try_init(|| async {
-                let target: url::Url =
-                    format!("http://{}", self.config.address)
-                        .parse()
-                        .map_err(|error| {
-                            Error::internal("temporal.address is not an address").because(format!("{error}"))
-                        })?;
+                let target = url::Url::parse(&format!("http://{}", self.config.address))
+                    .map_err(|error| Error::internal("temporal.address is not an address").because(error))?;
                 let options = ConnectionOptions::new(target)
                     .identity(format!("smartcourse-{}", std::process::id()))
                     .connect_timeout(PATIENCE)
@@ -87,21 +83,12 @@ impl Temporal {
                 let connection = in_time(Connection::connect(options))
                     .await?
                     .map_err(unavailable)?;
-                Client::new(
-                    connection,
-                    ClientOptions::new(self.config.namespace.clone()).build(),
-                )
-                .map_err(|error| Error::internal("the Temporal client refused its options").because(error))
+                let options = ClientOptions::new(self.config.namespace.clone()).build();
+                Client::new(connection, options).map_err(|error| {
+                    Error::internal("the Temporal client refused its options").because(error)
+                })
             })
             .await
-    }
-
-    fn handle(
-        &self,
-        client: &Client,
-        workflow_id: &str,
-    ) -> temporalio_client::WorkflowHandle<Client, UntypedWorkflow> {
-        client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned())
     }
 }
 
@@ -116,12 +103,11 @@ impl Workflows for Temporal {
         if missing.is_empty() {
             return Ok(missing);
         }
-        let attributes: HashMap<String, i32> = missing
+        let attributes = missing
             .iter()
-            .map(|name| ((*name).to_owned(), IndexedValueType::Int.into()))
-            .collect();
+            .map(|name| ((*name).to_owned(), IndexedValueType::Int.into()));
         let request = AddSearchAttributesRequest {
-            search_attributes: attributes,
+            search_attributes: attributes.collect(),
             namespace: self.config.namespace.clone(),
         };
         let mut client = self.client().await?.clone();
@@ -174,7 +160,8 @@ impl Workflows for Temporal {
     }
 
     async fn cancel(&self, workflow_id: &str) -> Result<()> {
-        let handle = self.handle(self.client().await?, workflow_id);
+        let client = self.client().await?;
+        let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
         match in_time(handle.cancel(WorkflowCancelOptions::default())).await? {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
             Err(error) => Err(unavailable(error)),
@@ -182,7 +169,8 @@ impl Workflows for Temporal {
     }
 
     async fn describe(&self, workflow_id: &str) -> Result<Option<RunInfo>> {
-        let handle = self.handle(self.client().await?, workflow_id);
+        let client = self.client().await?;
+        let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
         match in_time(handle.describe(WorkflowDescribeOptions::default())).await? {
             Ok(description) => Ok(Some(run_info(description.raw()))),
             Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
