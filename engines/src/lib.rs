@@ -110,10 +110,7 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Reads the settings; nothing is connected yet.
-    ///
-    /// # Errors
-    /// When a setting cannot be used, or [`CONFIG`] was not declared.
+    /// Reads the settings; connects nothing yet. Fails when one cannot be used, or [`CONFIG`] was not declared.
     pub fn open(config: &Config) -> Result<Self> {
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
@@ -131,10 +128,7 @@ impl Engines {
         self.temporal.clone()
     }
 
-    /// The connection a worker polls through.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
+    /// The connection a worker polls through. Fails with `unavailable` when the server does not answer.
     pub async fn temporal_client(&self) -> Result<temporalio_client::Client> {
         self.temporal.client().await.cloned()
     }
@@ -160,10 +154,7 @@ impl Engines {
         Arc::new(documents::postgres::Postgres::new(self.pool.clone()))
     }
 
-    /// Files.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Files. Fails when a setting cannot be used.
     pub fn files(&self) -> Result<Arc<dyn Files>> {
         let settings: files::directory::Settings = self.config.section()?;
         Ok(Arc::new(files::directory::Directory::open(&settings.files_dir)?))
@@ -179,10 +170,7 @@ impl Engines {
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
     }
 
-    /// The embedding model.
-    ///
-    /// # Errors
-    /// When its weights are there and cannot be loaded.
+    /// The embedding model. Fails when its weights are there and cannot be loaded.
     pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
         let settings: embeddings::embedded::Settings = self.config.section()?;
         embeddings::embedded::open(&settings.model_dir)
@@ -193,10 +181,7 @@ impl Engines {
         Arc::new(answers::extractive::Extractive)
     }
 
-    /// Mail.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Mail. Fails when a setting cannot be used.
     pub fn mailer(&self) -> Result<Arc<dyn Mailer>> {
         let settings: mail::Settings = self.config.section()?;
         let from = mail::sender(&settings.from)?;
@@ -207,20 +192,14 @@ impl Engines {
         })
     }
 
-    /// Push messages; `None` when they are off.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Push messages; `None` when they are off. Fails when a setting cannot be used.
     pub fn pusher(&self) -> Result<Option<Arc<dyn Pusher>>> {
         let settings: push::web_push::Settings = self.config.section()?;
         let open = || Ok(Arc::new(push::web_push::WebPush::new(&settings)?) as Arc<dyn Pusher>);
         settings.is_on().then(open).transpose()
     }
 
-    /// Text messages; `None` when they are off.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Text messages; `None` when they are off. Fails when a setting cannot be used.
     pub fn texter(&self) -> Result<Option<Arc<dyn Texter>>> {
         let settings: sms::twilio::Settings = self.config.section()?;
         let open = || Ok(Arc::new(sms::twilio::Twilio::new(&settings)?) as Arc<dyn Texter>);
@@ -228,9 +207,6 @@ impl Engines {
     }
 
     /// Makes what keeps data ready for it: collections, buckets, indexes. Again is nothing.
-    ///
-    /// # Errors
-    /// When an engine does not answer or refuses.
     pub async fn prepare(&self) -> Result<()> {
         self.documents().prepare().await?;
         self.files()?.prepare().await

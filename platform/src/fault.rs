@@ -68,10 +68,7 @@ fn armed() -> Option<&'static Armed> {
         .as_ref()
 }
 
-/// Commits between the points `before_commit` and `after_commit` of this name.
-///
-/// # Errors
-/// When the commit fails.
+/// Commits between the points `before_commit` and `after_commit` of this name. Fails when the commit fails.
 pub async fn commit(tx: Tx, name: &str) -> Result<()> {
     point(name, "before_commit");
     tx.commit().await?;

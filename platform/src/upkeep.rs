@@ -14,10 +14,8 @@ pub const BATCH: i64 = 5000;
 /// Statements of each kind in one sweep, so that each sweep ends; the next one goes on.
 const ROUNDS: usize = 200;
 
-/// Removes rows that were settled before this time: of the inbox, done commands, done tasks, idempotency keys. Answers how many.
-///
-/// # Errors
-/// When the database does not answer; what was removed until then stays removed.
+/// Removes rows that were settled before this time: of the inbox, done commands, done tasks, idempotency keys. Answers
+/// how many; if it fails, what was removed until then stays removed.
 pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
     let mut removed = batched(|| inbox(pool, before)).await?;
     removed += batched(|| commands(pool, before)).await?;
@@ -28,9 +26,6 @@ pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
 }
 
 /// Repeats a statement that removes up to [`BATCH`] rows until it finds fewer; answers how many rows went.
-///
-/// # Errors
-/// Those of the statement; what was removed until then stays removed.
 pub async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Result<u64> {
     let mut removed = 0;
     for _ in 0..ROUNDS {

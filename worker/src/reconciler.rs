@@ -23,10 +23,7 @@ use crate::schedules;
 /// Attempts younger than this are left alone: their start is still on its way.
 const MINIMUM_AGE_SECONDS: i32 = 5;
 
-/// Compares what is open with Temporal at every `interval` until the process stops.
-///
-/// # Errors
-/// Never: what fails is tried again at the next look.
+/// Compares what is open with Temporal at every `interval` until the process stops; what fails is tried again.
 pub async fn reconcile(
     course: Transport,
     enrollment: Transport,

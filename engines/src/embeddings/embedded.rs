@@ -45,10 +45,7 @@ impl Section for Settings {
     const NAME: &'static str = "content";
 }
 
-/// Loads the model; hashed n-grams, with a warning, without its weights.
-///
-/// # Errors
-/// When the weights are there and cannot be loaded.
+/// Loads the model; hashed n-grams, with a warning, without its weights. Fails when those are there and cannot be loaded.
 pub fn open(model_dir: &Path) -> Result<Arc<dyn Embedder>> {
     if !model_dir.join("model.safetensors").is_file() {
         tracing::warn!(directory = %model_dir.display(), "no embedding model: using hashed n-grams (`smartcourse doctor --fix` fetches it)");

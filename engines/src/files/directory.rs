@@ -52,10 +52,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A directory, made if it is not there.
-    ///
-    /// # Errors
-    /// When the directory cannot be made or opened.
+    /// A directory, made if it is not there. Fails when the directory cannot be made or opened.
     pub fn open(root: &Path) -> Result<Self> {
         let broken = || Error::internal(format!("cannot use the directory {}", root.display()));
         std::fs::create_dir_all(root).map_err(|error| broken().because(error))?;

@@ -94,10 +94,7 @@ pub struct WebPush {
 }
 
 impl WebPush {
-    /// With our key and the services that may be called.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// With our key and the services that may be called. Fails when a setting cannot be used.
     pub fn new(settings: &Settings) -> Result<Self> {
         let broken = || Error::internal("web_push.private_key is not a VAPID key");
         let bytes = decode(settings.private_key.expose_secret()).map_err(|error| broken().because(error))?;

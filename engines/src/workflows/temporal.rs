@@ -67,10 +67,7 @@ impl Temporal {
         }
     }
 
-    /// The SDK's client, connecting if need be.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
+    /// The SDK's client, connecting if need be. Fails with `unavailable` when the server does not answer.
     pub async fn client(&self) -> Result<&Client> {
         self.client
             .get_or_try_init(|| async {

@@ -84,12 +84,8 @@ struct Running {
 }
 
 impl Process {
-    /// Starts a process.
-    ///
-    /// The group of its own keeps a terminal's Ctrl-C from it: whoever started it stops everything in order.
-    ///
-    /// # Errors
-    /// When the program, its log or its watchdog cannot be had.
+    /// Starts a process, in a group of its own so that a terminal's Ctrl-C is kept from it: whoever started it stops
+    /// everything in order. Fails when the program, its log or its watchdog cannot be had.
     pub fn start(mut command: Command, plan: Plan) -> anyhow::Result<Self> {
         let log = open_log(&plan.log).with_context(|| format!("opening {}", plan.log.display()))?;
         let log_start = log.metadata().map_or(0, |meta| meta.len());
@@ -137,9 +133,6 @@ impl Process {
     }
 
     /// An error when it has ended, or keeps ending, with the last lines of its log.
-    ///
-    /// # Errors
-    /// That one.
     pub fn ensure_running(&self) -> anyhow::Result<()> {
         let ended = match self.plan.restart {
             None => self.exit_status().map(|status| format!("ended ({status})")),
@@ -156,10 +149,7 @@ impl Process {
         }
     }
 
-    /// Waits until the process is ready, as far as `look` can tell, or has ended.
-    ///
-    /// # Errors
-    /// When it has ended, or is not ready by the deadline.
+    /// Waits until the process is ready, as far as `look` can tell; an error when it ends first, or by the deadline.
     pub async fn ready<F, Fut>(&self, what: &str, deadline: Duration, look: F) -> anyhow::Result<()>
     where
         F: Fn() -> Fut,
@@ -178,10 +168,7 @@ impl Process {
         tail(&self.plan.log, self.log_start).unwrap_or_else(|_| "its log cannot be read".to_owned())
     }
 
-    /// Asks it to end, more and more firmly, and waits until it has.
-    ///
-    /// # Errors
-    /// When not even SIGKILL ends it.
+    /// Asks it to end, more and more firmly, and waits until it has. Fails when not even SIGKILL ends it.
     pub async fn stop(&self) -> anyhow::Result<()> {
         self.begin_stop();
         for (signal, patience) in self.plan.stop {

@@ -156,10 +156,7 @@ pub struct ConfigError(pub Vec<String>);
 
 impl Config {
     /// Reads the defaults of these sections and the platform's, the optional file, the environment and the variables,
-    /// which win over the environment's, then checks the result.
-    ///
-    /// # Errors
-    /// Names every problem at once: unreadable or unknown settings, wrong types, values out of range.
+    /// which win over the environment's, then checks the result. The error names every problem at once.
     pub fn load(
         declared: &[Declared],
         file: Option<&Path>,
@@ -222,18 +219,12 @@ impl Config {
         })
     }
 
-    /// A section somebody else than the platform reads.
-    ///
-    /// # Errors
-    /// `internal` when whoever loaded the configuration did not declare it.
+    /// A section somebody else than the platform reads; `internal` when it was not declared for [`load`](Self::load).
     pub fn section<S: Section>(&self) -> Result<S> {
         section(&self.values)
     }
 
-    /// One setting, such as `gateway.listen`, for those who do not own its section.
-    ///
-    /// # Errors
-    /// `internal` when there is no such setting.
+    /// One setting, such as `gateway.listen`, for those who do not own its section; `internal` without such a setting.
     pub fn setting<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
         self.values
             .extract_inner(key)
@@ -259,10 +250,7 @@ impl Config {
         std::iter::once(PREAMBLE.to_owned()).chain(sections).collect()
     }
 
-    /// The values in force; secrets are left out.
-    ///
-    /// # Errors
-    /// `internal` for a section that was not declared when the configuration was loaded.
+    /// The values in force; secrets are left out. `internal` for a section that was not declared for [`load`](Self::load).
     pub fn show(&self, declared: &[Declared]) -> Result<String> {
         let sections = all(declared).flat_map(|declared| declared.sections);
         sections.map(|section| (section.show)(&self.values)).collect()

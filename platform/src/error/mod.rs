@@ -149,10 +149,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// A value of ours as JSON.
-///
-/// # Errors
-/// `internal` when it has no form in JSON, such as a map whose keys are no texts.
+/// A value of ours as JSON. Fails with `internal` when it has no form in JSON, such as a map whose keys are no texts.
 pub fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| Error::internal("a value has no form in JSON").because(error))
 }

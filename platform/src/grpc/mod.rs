@@ -161,10 +161,7 @@ impl Actor {
     }
 }
 
-/// The message of a call that only the workflows and services of ours may make.
-///
-/// # Errors
-/// `forbidden` for everybody else.
+/// The message of a call that only the workflows and services of ours may make; `forbidden` for everybody else.
 pub fn from_service<T>(request: Request<T>) -> Result<T> {
     Actor::of(&request).require_service()?;
     Ok(request.into_inner())
@@ -174,19 +171,13 @@ pub fn from_service<T>(request: Request<T>) -> Result<T> {
 pub type Reply<T> = Result<Response<T>, Status>;
 
 /// The outcome of an operation as the answer of its RPC.
-///
-/// # Errors
-/// The operation's, as a status.
 pub fn reply<T>(outcome: Result<T>) -> Reply<T> {
     outcome.map(Response::new).map_err(Status::from)
 }
 
 /// Serves until the process stops, then finishes what is in flight.
 ///
-/// Health and reflection answer anybody; everything else demands the service token.
-///
-/// # Errors
-/// When the listener fails.
+/// Health and reflection answer anybody; everything else demands the service token. Fails when the listener fails.
 pub async fn serve(listener: TcpListener, router: axum::Router, life: Lifecycle) -> std::io::Result<()> {
     server::serve(listener, router, Limits::INTERNAL, life).await
 }
@@ -202,9 +193,6 @@ pub struct Services {
 }
 
 /// The services of one process with health, reflection, token check and request ids.
-///
-/// # Errors
-/// When the compiled descriptors cannot be read.
 pub async fn services(routes: Routes, names: &[&'static str], token: SecretString) -> Result<Services> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health {

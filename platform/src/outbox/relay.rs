@@ -40,10 +40,7 @@ pub struct Carriers {
 
 /// Runs until the process stops: hands over commands, events and tasks.
 ///
-/// They go their own ways: Temporal being down or slow never holds back an event.
-///
-/// # Errors
-/// Never for a dead database or Temporal: those are waited for.
+/// They go their own ways: Temporal being down or slow never holds back an event. What does not answer is waited for.
 pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
     let commands = work(waker.clone(), || async {

@@ -22,10 +22,7 @@ pub const MAX_BYTES: usize = 15 * 1024 * 1024;
 pub trait Documents: Send + Sync {
     /// Makes the store ready for documents: what is there already stays.
     async fn prepare(&self) -> Result<()>;
-    /// Writes a document, replacing one of the same key.
-    ///
-    /// # Errors
-    /// `document_too_large` above [`MAX_BYTES`].
+    /// Writes a document, replacing one of the same key; `document_too_large` above [`MAX_BYTES`].
     async fn put(&self, collection: &str, key: &str, body: &Value) -> Result<()>;
     /// Reads a document.
     async fn get(&self, collection: &str, key: &str) -> Result<Option<Value>>;
@@ -39,10 +36,7 @@ pub trait Documents: Send + Sync {
     async fn delete_prefix(&self, collection: &str, prefix: &str) -> Result<u64>;
 }
 
-/// The JSON text of a document.
-///
-/// # Errors
-/// `document_too_large` above [`MAX_BYTES`], whatever this engine would take.
+/// The JSON text of a document; `document_too_large` above [`MAX_BYTES`], whatever this engine would take.
 pub fn to_json(key: &str, body: &Value) -> Result<Box<RawValue>> {
     let text = to_raw_value(body).map_err(|error| Error::internal("a document is JSON").because(error))?;
     let bytes = text.get().len();

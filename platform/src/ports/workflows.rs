@@ -26,9 +26,6 @@ pub struct Start {
 
 impl Start {
     /// The options as the outbox has them.
-    ///
-    /// # Errors
-    /// None in practice: they are JSON.
     pub fn options(&self) -> Result<serde_json::Value> {
         to_json(&self.options)
     }
@@ -144,11 +141,7 @@ pub struct Schedule {
     pub run_timeout: Duration,
 }
 
-/// A workflow server.
-///
-/// # Errors
-/// Of every operation: `unavailable` when the server does not answer. It is connected when first used and reconnected by
-/// itself.
+/// A workflow server, connected when first used and reconnected by itself; `unavailable` when it does not answer.
 #[async_trait]
 pub trait Workflows: Send + Sync {
     /// Whether the server answers.

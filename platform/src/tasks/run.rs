@@ -39,10 +39,7 @@ struct Context {
 
 /// Runs tasks until the process stops, then finishes those that were begun.
 ///
-/// Any number of processes may do this at once: a task is taken by one of them.
-///
-/// # Errors
-/// Never for a dead database: it is waited for.
+/// Any number of processes may do this at once: a task is taken by one of them. A dead database is waited for.
 pub async fn run(
     pool: PgPool,
     dispatch: Arc<dyn TaskDispatch>,
