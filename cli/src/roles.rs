@@ -10,7 +10,7 @@ use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
     events::Consumer,
-    grpc::{self, Channels, Health, Transport},
+    grpc::{Channels, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,
@@ -48,7 +48,8 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     install_metrics(&config)?;
     for name in &here {
         let listener = listen(config.grpc.address(*name)).await?;
-        life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
+        let serve = server::serve(listener, router.clone(), server::Limits::INTERNAL, life.clone());
+        life.spawn("grpc", serve);
     }
     spawn_consumers(&config, &engines, &host, &here, &life)?;
     if names.contains(&Name::Gateway) {
