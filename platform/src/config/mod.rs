@@ -13,7 +13,7 @@ use figment::{
     providers::{Format, Toml},
     value::{Dict, Value},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
 pub use internal::{Grpc, LogFormat, Relay, Telemetry};
@@ -108,7 +108,7 @@ const PLATFORM: Declared = Declared {
 
 /// The configuration: what the platform reads, and by [`section`](Self::section) what others do. It has no `Debug` form: that of
 /// its values would show secrets, which [`show`](Self::show) does not.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
 pub struct Config {
     /// Logs and metrics.
     pub telemetry: Telemetry,
@@ -124,6 +124,7 @@ pub struct Config {
     pub tasks: Tasks,
     /// How long what is settled is kept.
     pub upkeep: Upkeep,
+    #[serde(skip)]
     values: Figment,
 }
 
@@ -207,16 +208,10 @@ impl Config {
     }
 
     fn of(values: Figment) -> Result<Self> {
-        Ok(Self {
-            telemetry: section(&values)?,
-            postgres: section(&values)?,
-            temporal: section(&values)?,
-            grpc: section(&values)?,
-            relay: section(&values)?,
-            tasks: section(&values)?,
-            upkeep: section(&values)?,
-            values,
-        })
+        let config: Self = values
+            .extract()
+            .map_err(|error| Error::internal("the settings of the platform are not there").because(error))?;
+        Ok(Self { values, ..config })
     }
 
     /// A section somebody else than the platform reads; `internal` when it was not declared for [`load`](Self::load).
