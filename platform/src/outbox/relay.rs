@@ -92,9 +92,9 @@ pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> 
     .await?;
     let count = commands.len() as i64;
     // One look whether the server is there spares each command its own wait for a connection.
-    let unreachable = match commands.is_empty() {
-        true => None,
-        false => workflows.ping().await.err().map(|error| error.chain()),
+    let unreachable = match count {
+        0 => None,
+        _ => workflows.ping().await.err().map(|error| error.chain()),
     };
     let unreachable = unreachable.as_deref();
     let sends = commands.into_iter().map(|command| async move {

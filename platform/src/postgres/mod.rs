@@ -73,14 +73,7 @@ pub fn migrator() -> Migrator {
 
 /// A text in which `like` finds no wildcard: it matches itself alone.
 pub fn literal(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }
 
 /// Waits for a lock that the transaction holds until its end. `what` tells locks of one kind from those of another; the id
@@ -137,11 +130,8 @@ impl From<sqlx::Error> for Error {
         if let sqlx::Error::Database(database) = &error
             && matches!(database.code().as_deref(), Some("22021" | "22P05"))
         {
-            return Self::new(
-                &codes::VALIDATION_FAILED,
-                "text must not contain the character NUL",
-            )
-            .because(error);
+            let detail = "text must not contain the character NUL";
+            return Self::new(&codes::VALIDATION_FAILED, detail).because(error);
         }
         let code = match &error {
             sqlx::Error::PoolTimedOut
@@ -173,10 +163,8 @@ pub trait OnConstraint<T> {
 impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
     fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T> {
         self.map_err(|cause| {
-            match cause
-                .as_database_error()
-                .and_then(|database| database.constraint())
-            {
+            let database = cause.as_database_error();
+            match database.and_then(|database| database.constraint()) {
                 Some(constraint) if constraint == name => error(),
                 _ => cause.into(),
             }

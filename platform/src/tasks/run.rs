@@ -190,18 +190,11 @@ async fn settle(
     outcome: Outcome<'_>,
 ) -> Result<()> {
     let mut tx = postgres::begin(&context.pool).await?;
-    if !store::settle(
-        &mut tx,
-        leased,
-        outcome,
-        context.settings.pause(leased.task.tries),
-    )
-    .await?
-    {
+    let pause = context.settings.pause(leased.task.tries);
+    if !store::settle(&mut tx, leased, outcome, pause).await? {
         tracing::warn!("somebody else has the task; this run's outcome is not counted");
         return Ok(());
     }
     handler.settle(&mut tx, &leased.task, outcome).await?;
-    fault::commit(tx, "tasks").await?;
-    Ok(())
+    fault::commit(tx, "tasks").await
 }
