@@ -1,10 +1,7 @@
 //! Configuration: every [`Section`] is declared by what reads it; defaults, an optional file and the environment are merged
 //! here, and checked as a whole.
 
-mod internal;
-mod servers;
-mod tasks;
-mod upkeep;
+mod sections;
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -16,10 +13,7 @@ use figment::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
-pub use internal::{Grpc, LogFormat, Relay, Telemetry};
-pub use servers::{Postgres, Temporal};
-pub use tasks::Tasks;
-pub use upkeep::Upkeep;
+pub use sections::{Grpc, LogFormat, Postgres, Relay, Tasks, Telemetry, Temporal, Upkeep};
 
 /// What the defaults begin with when they are printed.
 const PREAMBLE: &str = "\
