@@ -118,13 +118,6 @@ impl Step {
         drop(self);
         progress.note(&format!("{what}… done in {seconds} s"));
     }
-
-    /// The step has failed; the reason is shown with it.
-    pub fn failed(self, reason: &str) {
-        let (progress, what) = (self.progress.clone(), self.what.clone());
-        drop(self);
-        progress.note(&format!("{what}… failed: {reason}"));
-    }
 }
 
 impl Drop for Step {
