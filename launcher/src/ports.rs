@@ -46,9 +46,8 @@ pub(crate) fn choose(engine: &str, asked: Option<u16>, note: &Path) -> anyhow::R
         );
         return Ok(port);
     }
-    let noted = std::fs::read_to_string(note)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let noted = std::fs::read_to_string(note).ok();
+    let noted = noted.and_then(|text| text.trim().parse().ok());
     let port = match noted.filter(|port| port_is_free(*port)) {
         Some(port) => port,
         None => free_port()?,

@@ -15,9 +15,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// Where set-up progress is shown. Cheap to clone; clones share the terminal.
 #[derive(Clone, Debug)]
-pub struct Progress {
-    mode: Mode,
-}
+pub struct Progress(Mode);
 
 #[derive(Clone, Debug)]
 enum Mode {
@@ -29,27 +27,25 @@ enum Mode {
 impl Progress {
     /// Spinners when standard error is a terminal, plain lines otherwise.
     pub fn auto() -> Self {
-        let mode = if std::io::stderr().is_terminal() {
-            Mode::Terminal(MultiProgress::new())
-        } else {
-            Mode::Plain
-        };
-        Self { mode }
+        match std::io::stderr().is_terminal() {
+            true => Self(Mode::Terminal(MultiProgress::new())),
+            false => Self::plain(),
+        }
     }
 
     /// Plain lines on standard error, terminal or not.
     pub fn plain() -> Self {
-        Self { mode: Mode::Plain }
+        Self(Mode::Plain)
     }
 
     /// Shows nothing.
     pub fn silent() -> Self {
-        Self { mode: Mode::Silent }
+        Self(Mode::Silent)
     }
 
     /// One line of its own.
     pub fn note(&self, text: &str) {
-        match &self.mode {
+        match &self.0 {
             // With nowhere to draw there is nobody to tell.
             Mode::Terminal(bars) => drop(bars.println(format!("setup: {text}"))),
             Mode::Plain => eprintln!("setup: {text}"),
@@ -70,7 +66,7 @@ impl Progress {
             bar: None,
             ticker: None,
         };
-        match &self.mode {
+        match &self.0 {
             Mode::Terminal(bars) => step.bar = Some(spinner(bars, &step.what)),
             Mode::Plain => {
                 eprintln!("setup: {}…", step.what);

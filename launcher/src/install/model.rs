@@ -3,7 +3,6 @@
 //! They are a nicety: without them SmartCourse finds passages by their words instead of their meaning. So not getting
 //! them is a warning, never an error.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -88,14 +87,8 @@ fn verified(home: &Path) -> Option<PathBuf> {
 }
 
 pub(super) fn sha256(path: &Path) -> Option<String> {
-    let mut file = std::fs::File::open(path).ok()?;
+    let mut file = std::io::BufReader::with_capacity(1 << 20, std::fs::File::open(path).ok()?);
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+    std::io::copy(&mut file, &mut hasher).ok()?;
     Some(HEXLOWER.encode(&hasher.finalize()))
 }

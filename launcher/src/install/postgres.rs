@@ -153,10 +153,8 @@ fn installation_root(dir: &DataDir, account: Option<&Account>) -> PathBuf {
         let made = std::fs::create_dir_all(root).and_then(|()| crate::account::open_for_passage(root));
         made.is_ok() && account.can_reach(root)
     };
-    dir.search_roots()
-        .into_iter()
-        .find(reachable)
-        .unwrap_or_else(|| dir.root().to_owned())
+    let found = dir.search_roots().into_iter().find(reachable);
+    found.unwrap_or_else(|| dir.root().to_owned())
 }
 
 /// Where systems put PostgreSQL's server programs, which are often not on the PATH.

@@ -176,11 +176,8 @@ impl Process {
             if tokio::time::timeout(*patience, self.exited()).await.is_ok() {
                 return Ok(());
             }
-            let seconds = patience.as_secs();
-            eprintln!(
-                "smartcourse: {} did not end within {seconds} s of {signal:?}",
-                self.plan.name
-            );
+            let (name, seconds) = (self.plan.name, patience.as_secs());
+            eprintln!("smartcourse: {name} did not end within {seconds} s of {signal:?}");
         }
         self.signal(Signal::KILL);
         let ended = tokio::time::timeout(KILLED, self.exited()).await;
@@ -206,10 +203,8 @@ impl Process {
     /// Signals it if it still runs. Until it is reaped, which only we do, its id cannot belong to another.
     fn signal(&self, signal: Signal) {
         let running = &mut locked(&self.state).running;
-        if let (None, Some(pid)) = (
-            running.exit_status(),
-            Pid::from_raw(running.child.id().cast_signed()),
-        ) {
+        let pid = Pid::from_raw(running.child.id().cast_signed());
+        if let (None, Some(pid)) = (running.exit_status(), pid) {
             let _gone = kill_process(pid, signal);
         }
     }
