@@ -87,10 +87,7 @@ impl ContentProcessing {
     /// Extracts, then embeds.
     #[run(name = "ContentProcessing")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Readiness> {
-        match process(ctx).await {
-            Ok(readiness) => Ok(readiness),
-            Err(cause) => Err(cause.into_termination()),
-        }
+        process(ctx).await.map_err(Cause::into_termination)
     }
 
     /// How far the version is.
@@ -115,15 +112,11 @@ async fn process(ctx: &Ctx) -> Result<Readiness, Cause> {
 
     if let Some(parent) = input.parent_workflow_id.clone() {
         // Only the parent's query depends on it; a parent that is gone has no readers.
-        let told = ctx
-            .external_workflow(parent, None)
-            .signal(
-                CoursePublishing::reached,
-                EMBEDDING,
-                SignalWorkflowOptions::default(),
-            )
-            .await;
-        drop(told);
+        let (parent, options) = (
+            ctx.external_workflow(parent, None),
+            SignalWorkflowOptions::default(),
+        );
+        drop(parent.signal(CoursePublishing::reached, EMBEDDING, options).await);
     }
     let options = settings.long("Find the chunks the model has not seen".to_owned(), &token);
     let plan = ctx
