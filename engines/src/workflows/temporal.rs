@@ -169,7 +169,7 @@ impl Workflows for Temporal {
         let client = self.client().await?;
         let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
         match in_time(handle.describe(WorkflowDescribeOptions::default())).await? {
-            Ok(description) => Ok(Some(run_info(description.raw()))),
+            Ok(description) => Ok(Some(run_info(description.into_raw()))),
             Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
@@ -263,46 +263,27 @@ fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Er
     Error::new(&codes::UNAVAILABLE, "Temporal does not answer").because(cause)
 }
 
-fn run_info(raw: &DescribeWorkflowExecutionResponse) -> RunInfo {
-    let info = raw.workflow_execution_info.clone().unwrap_or_default();
-    let state = run_state(info.status());
+fn run_info(raw: DescribeWorkflowExecutionResponse) -> RunInfo {
+    let info = raw.workflow_execution_info.unwrap_or_default();
     let pending = raw
         .pending_activities
-        .iter()
+        .into_iter()
         .map(|activity| PendingActivity {
-            activity_type: activity
-                .activity_type
-                .as_ref()
-                .map(|kind| kind.name.clone())
-                .unwrap_or_default(),
             attempt: activity.attempt,
             started: activity.state() == PendingActivityState::Started,
-            last_failure: activity
-                .last_failure
-                .as_ref()
-                .map(|failure| failure.message.clone()),
-            next_try_at: activity
-                .next_attempt_schedule_time
-                .as_ref()
-                .map(|time| time.seconds),
+            activity_type: activity.activity_type.unwrap_or_default().name,
+            last_failure: activity.last_failure.map(|failure| failure.message),
+            next_try_at: activity.next_attempt_schedule_time.map(|time| time.seconds),
             last_heartbeat_at: activity
                 .last_heartbeat_time
-                .as_ref()
-                .or(activity.last_started_time.as_ref())
+                .or(activity.last_started_time)
                 .map(|time| time.seconds),
-            scheduled_at: activity.scheduled_time.as_ref().map(|time| time.seconds),
-        })
-        .collect();
+            scheduled_at: activity.scheduled_time.map(|time| time.seconds),
+        });
     RunInfo {
-        run_id: info
-            .execution
-            .map(|execution| execution.run_id)
-            .unwrap_or_default(),
-        state,
-        pending,
-        workflow_task_attempt: raw
-            .pending_workflow_task
-            .as_ref()
-            .map_or(0, |task| task.attempt - 1),
+        state: run_state(info.status()),
+        run_id: info.execution.unwrap_or_default().run_id,
+        pending: pending.collect(),
+        workflow_task_attempt: raw.pending_workflow_task.map_or(0, |task| task.attempt - 1),
     }
 }
