@@ -97,10 +97,8 @@ pub const CONFIG: &[Declared] = &[
     push::web_push::CONFIG,
 ];
 
-/// The engines the configuration names.
-///
-/// Each is opened when a role asks for it: no role needs all of them. An engine that is away is waited for where it is
-/// used, and never a reason not to start.
+/// The engines the configuration names. Each is opened when a role asks for it: no role needs all of them. An engine that
+/// is away is waited for where it is used, and never a reason not to start.
 pub struct Engines {
     config: Config,
     /// Engines write while a transaction of their service is open, so they have connections of their own.

@@ -36,10 +36,9 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the directory, creating it first when it is missing.
-    ///
-    /// For root it is made traversable (0711), because PostgreSQL refuses to run as root and works inside as a
-    /// service user; for everyone else it is private (0700). Logs, workflows, files and mails are private always.
+    /// Opens the directory, creating it first when it is missing. For root it is made traversable (0711), because
+    /// PostgreSQL refuses to run as root and works inside as a service user; for everyone else it is private (0700).
+    /// Logs, workflows, files and mails are private always.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let described = |error: io::Error| {

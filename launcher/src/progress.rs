@@ -53,9 +53,8 @@ impl Progress {
         }
     }
 
-    /// Begins a step that takes a while; `what` is like "installing X with Y (about 2 minutes)".
-    ///
-    /// Must be called inside a Tokio runtime. Dropping the step without [`Step::done`] removes its spinner.
+    /// Begins a step that takes a while, inside a Tokio runtime; `what` is like "installing X with Y (about 2 minutes)".
+    /// Dropping the step without [`Step::done`] removes its spinner.
     pub fn step(&self, what: impl Into<Cow<'static, str>>) -> Step {
         let what = what.into();
         let started = Instant::now();

@@ -1,6 +1,6 @@
 //! The shared floor of SmartCourse: what every service stands on and nothing that belongs to one of them.
-//! Each module says in its first line what it holds. Whatever takes a pool or a transaction fails with `unavailable` when the
-//! database does not answer; that is not said again at each.
+//! Each module says in its first line what it holds. Whatever takes a pool or a transaction fails with `unavailable`
+//! when the database does not answer; that is not said again at each.
 
 pub mod batch;
 pub mod clock;

@@ -2,12 +2,8 @@
 //!
 //! Trigger: step 4 of a publish, or a client, to process a version again. Id: `content-{course_id}-v{version}`.
 //!
-//! | phase | activities | bounded by |
-//! |---|---|---|
-//! | 1, step 4 of the publish | `plan_extraction`, then `extract_lesson` for each lesson that changed | `lanes` |
-//! | 2, step 5 | `plan_embedding`, then `embed_lesson` for each lesson that is not known to the model, `mark_ai_ready` | `lanes` |
-//!
-//! It never compensates: what it wrote belongs to the version, and whoever owns the version drops it.
+//! Phase 1, step 4 of the publish, extracts each lesson that changed; phase 2, step 5, embeds each that the model has not
+//! seen. `lanes` bounds how many at once. It never compensates: what it wrote belongs to the version, and whoever owns the version drops it.
 
 use std::{
     cell::{Cell, RefCell},

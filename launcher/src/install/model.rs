@@ -63,9 +63,8 @@ async fn probe(root: &Path) -> Result<PathBuf, String> {
         .ok_or_else(|| "its files are not whole".to_owned())
 }
 
-/// The `model` directory below `home` when its files are whole.
-///
-/// Hashing 90 MB takes a moment, so a success is noted in a marker file; afterwards only the size is compared.
+/// The `model` directory below `home` when its files are whole. Hashing 90 MB takes a moment, so a success is noted in a
+/// marker file; afterwards only the size is compared.
 fn verified(home: &Path) -> Option<PathBuf> {
     let model = home.join("model");
     let weights = model.join("model.safetensors");

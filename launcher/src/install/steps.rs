@@ -49,9 +49,8 @@ pub(super) async fn exclusive(parent: &Path, tool: &str, progress: &Progress) ->
     }
 }
 
-/// A temporary directory next to the destination (the rename must not cross file systems), removed when dropped.
-///
-/// The caller holds the lock of the tool, so that any such directory there is belongs to an installation that was killed.
+/// A temporary directory next to the destination (the rename must not cross file systems), removed when dropped. The caller
+/// holds the lock of the tool, so any other such directory belongs to an installation that was killed.
 pub(super) fn workspace(parent: &Path, tool: &str) -> Result<TempDir, InstallError> {
     let prefix = format!(".{tool}-");
     remove_abandoned(parent, &prefix);

@@ -13,9 +13,8 @@ use smartcourse_proto::common::FieldError;
 /// The result of anything that can fail with a code.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure with its code and a sentence for people.
-///
-/// `Display` shows the detail only; the cause is in `source()`, so that a log of the chain repeats nothing.
+/// A failure with its code and a sentence for people. `Display` shows the detail only; the cause is in `source()`, so that
+/// a log of the chain repeats nothing.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct Error {

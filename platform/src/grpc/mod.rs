@@ -111,16 +111,13 @@ impl Actor {
 
     /// `Ok` for whoever may create courses: instructors and administrators, by an account of their own.
     pub fn require_instructor(self) -> Result<()> {
+        let may = matches!(self.role(), Some(Role::Instructor | Role::Admin));
         let refusal = || Error::new(&codes::FORBIDDEN, "only instructors create courses");
-        self.allow(
-            matches!(self.role(), Some(Role::Instructor | Role::Admin)),
-            refusal,
-        )
+        self.allow(may, refusal)
     }
 
-    /// `Ok` for the given user, administrators and services of ours; the others as in [`require_admin`].
-    ///
-    /// [`require_admin`]: Self::require_admin
+    /// `Ok` for the given user, administrators and services of ours; the others as in
+    /// [`require_admin`](Self::require_admin).
     pub fn require_self(self, user: UserId, refusal: impl FnOnce() -> Error) -> Result<()> {
         self.allow(self.is_self(user), refusal)
     }
@@ -164,7 +161,8 @@ pub fn reply<T>(outcome: Result<T>) -> Reply<T> {
 
 /// The services of one process, ready to be called.
 pub struct Services {
-    /// For everybody who can reach the port: health and reflection answer anybody, everything else demands the service token.
+    /// For everybody who can reach the port: health and reflection answer anybody, everything else demands the service
+    /// token.
     pub network: axum::Router,
     /// For [`Transport::local`]: a call that never leaves the process has its request id and span already.
     pub local: axum::Router,

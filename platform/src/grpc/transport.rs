@@ -30,9 +30,8 @@ const MAX_HEADERS: u32 = 1024 * 1024;
 /// The header of the service token.
 pub(super) const TOKEN: &str = "x-service-token";
 
-/// A channel to a service: over the network, or straight into the same process.
-///
-/// Each call gets a deadline; over the network it carries the service token and the request id.
+/// A channel to a service: over the network, or straight into the same process. Each call gets a deadline; over the
+/// network it carries the service token and the request id.
 #[derive(Clone)]
 pub struct Transport {
     route: Route,

@@ -45,9 +45,8 @@ pub async fn put_cancel(tx: &mut PgConnection, workflow_id: &str) -> Result<()> 
     Ok(())
 }
 
-/// Takes back a start that was not handed over yet; false when the relay was faster.
-///
-/// Waits for a relay that holds the row at this moment, so that the answer is final.
+/// Takes back a start that was not handed over yet; false when the relay was faster. It waits for a relay that holds the
+/// row at this moment, so that the answer is final.
 pub async fn withdraw_start(tx: &mut PgConnection, workflow_id: &str) -> Result<bool> {
     let open = sqlx::query_scalar!(
         "select id from platform.outbox_commands where workflow_id = $1 and kind = 'start' and done_at is null for update",

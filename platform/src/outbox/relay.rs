@@ -38,9 +38,8 @@ pub struct Carriers {
     pub tasks: Arc<dyn TaskDispatch>,
 }
 
-/// Runs until the process stops: hands over commands, events and tasks.
-///
-/// They go their own ways: Temporal being down or slow never holds back an event. What does not answer is waited for.
+/// Hands over commands, events and tasks until the process stops. They go their own ways: Temporal being down or slow
+/// never holds back an event. What does not answer is waited for.
 pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
     let commands = work(waker.clone(), || async {

@@ -1,6 +1,5 @@
-//! The document port: JSON bodies under a collection and a key, such as the content of a course version.
-//!
-//! Keys are hierarchical (`12/v3/lesson`), so that everything of a version has one prefix.
+//! The document port: JSON bodies under a collection and a key, such as the content of a course version. Keys are
+//! hierarchical (`12/v3/lesson`), so that everything of a version has one prefix.
 
 use async_trait::async_trait;
 use serde_json::{
@@ -14,10 +13,8 @@ use crate::error::{Error, Result, codes};
 /// (16 MiB), less its headroom.
 pub const MAX_BYTES: usize = 15 * 1024 * 1024;
 
-/// A document store.
-///
-/// A write of one document is atomic and seen by every read that begins after it
-/// was answered; nothing that touches several documents is atomic.
+/// A document store. A write of one document is atomic and seen by every read that begins after it was answered; nothing
+/// that touches several documents is atomic.
 #[async_trait]
 pub trait Documents: Send + Sync {
     /// Makes the store ready for documents: what is there already stays.

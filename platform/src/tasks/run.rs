@@ -37,9 +37,8 @@ struct Context {
     settings: Tasks,
 }
 
-/// Runs tasks until the process stops, then finishes those that were begun.
-///
-/// Any number of processes may do this at once: a task is taken by one of them. A dead database is waited for.
+/// Runs tasks until the process stops, then finishes those that were begun. Any number of processes may do this at once:
+/// a task is taken by one of them. A dead database is waited for.
 pub async fn run(
     pool: PgPool,
     dispatch: Arc<dyn TaskDispatch>,
