@@ -12,20 +12,15 @@ use smartcourse_platform::{Error, Result, error::codes, ports::mail::Mail};
 /// A text as part of one header line.
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// Writes a mail as a message.
 pub(super) fn message(id: &str, mail: &Mail, from: &Mailbox) -> Result<Message> {
     let address: Address = mail.to.parse().map_err(|error| {
-        Error::new(
-            &codes::DELIVERY_REFUSED,
-            "the recipient's address is no e-mail address",
-        )
-        .because(error)
+        let detail = "the recipient's address is no e-mail address";
+        Error::new(&codes::DELIVERY_REFUSED, detail).because(error)
     })?;
     let name = one_line(&mail.to_name);
     let to = Mailbox::new(Some(name).filter(|name| !name.is_empty()), address);

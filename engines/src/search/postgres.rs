@@ -131,19 +131,17 @@ impl Search for Postgres {
         )
         .fetch_all(&self.0)
         .await?;
-        let mut hits: Vec<Hit> = rows
-            .into_iter()
-            .map(|row| Hit {
-                version: VersionId {
-                    course_id: CourseId(row.course_id),
-                    version: row.version,
-                },
-                unit: Unit::new(row.lesson_id, row.anchor),
-                title: row.title,
-                snippet: row.snippet,
-                score: row.score,
-            })
-            .collect();
+        let hits = rows.into_iter().map(|row| Hit {
+            version: VersionId {
+                course_id: CourseId(row.course_id),
+                version: row.version,
+            },
+            unit: Unit::new(row.lesson_id, row.anchor),
+            title: row.title,
+            snippet: row.snippet,
+            score: row.score,
+        });
+        let mut hits: Vec<Hit> = hits.collect();
         let place = |hit: &Hit| Place(hit.score, hit.version.course_id.0, hit.unit.lesson_id.clone());
         let next = page::cut(&mut hits, limit, place);
         Ok(Found { hits, next })
@@ -167,8 +165,8 @@ impl Search for Postgres {
         )
         .fetch_all(&self.0)
         .await?;
-        Ok(rows
-            .into_iter()
+        let units = rows.into_iter();
+        Ok(units
             .map(|row| (Unit::new(row.lesson_id, row.anchor), row.score))
             .collect())
     }
