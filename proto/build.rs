@@ -31,15 +31,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=smartcourse");
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(
-        out.join("descriptors.bin"),
-        prost::Message::encode_to_vec(&descriptors),
-    )?;
+    let bytes = prost::Message::encode_to_vec(&descriptors);
+    fs::write(out.join("descriptors.bin"), bytes)?;
     fs::write(out.join("wire.rs"), wire_names(&descriptors))?;
-    fs::write(
-        out.join("stubs.rs"),
-        stubs(&descriptors) + &all_stubs(&descriptors),
-    )?;
+    let stubs = stubs(&descriptors) + &all_stubs(&descriptors);
+    fs::write(out.join("stubs.rs"), stubs)?;
 
     let grpc = env::var_os("CARGO_FEATURE_GRPC").is_some();
     let mut builder = tonic_prost_build::configure()
@@ -112,46 +108,31 @@ fn rust_path(type_name: &str) -> String {
 /// One `impl Wire` per enumeration: its words in JSON and in the database.
 fn wire_names(descriptors: &FileDescriptorSet) -> String {
     let mut code = String::new();
-    for file in descriptors
+    let ours = descriptors
         .file
         .iter()
-        .filter(|file| file.package().starts_with("smartcourse"))
-    {
-        for enumeration in &file.enum_type {
-            let prefix = format!("{}_", screaming(enumeration.name()));
-            let rust = rust_path(&format!(".{}.{}", file.package(), enumeration.name()));
-            let words: Vec<(String, String)> = enumeration
-                .value
-                .iter()
-                .map(|value| {
-                    let word = value
-                        .name()
-                        .strip_prefix(&prefix)
-                        .unwrap_or(value.name())
-                        .to_lowercase();
-                    (camel(&word), word)
-                })
-                .collect();
-            let _ = writeln!(
-                code,
-                "impl crate::Wire for {rust} {{\n    fn as_text(self) -> &'static str {{\n        match self {{"
-            );
-            for (variant, word) in &words {
-                let _ = writeln!(code, "            Self::{variant} => \"{word}\",");
-            }
-            code.push_str(
-                "        }\n    }\n    fn from_text(text: &str) -> Option<Self> {\n        match text {\n",
-            );
-            for (variant, word) in &words {
-                let _ = writeln!(code, "            \"{word}\" => Some(Self::{variant}),");
-            }
-            let _ = writeln!(
-                code,
-                "            _ => None,\n        }}\n    }}\n}}\n/// A word of a database column; one nobody knows is unspecified.\n\
-                 impl From<String> for {rust} {{\n    fn from(word: String) -> Self {{\n        \
-                 <Self as crate::Wire>::from_text(&word).unwrap_or_default()\n    }}\n}}"
-            );
-        }
+        .filter(|file| file.package().starts_with("smartcourse"));
+    for (file, enumeration) in ours.flat_map(|file| file.enum_type.iter().map(move |of| (file, of))) {
+        let prefix = format!("{}_", screaming(enumeration.name()));
+        let rust = rust_path(&format!(".{}.{}", file.package(), enumeration.name()));
+        let each = |line: fn(&str, &str) -> String| -> String {
+            let names = enumeration.value.iter().map(|value| value.name());
+            let words = names.map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_lowercase());
+            words.map(|word| line(&camel(&word), &word)).collect()
+        };
+        let texts = each(|variant, word| format!("Self::{variant} => \"{word}\","));
+        let values = each(|variant, word| format!("\"{word}\" => Some(Self::{variant}),"));
+        let _ = writeln!(
+            code,
+            "impl crate::Wire for {rust} {{
+                fn as_text(self) -> &'static str {{ match self {{ {texts} }} }}
+                fn from_text(text: &str) -> Option<Self> {{ match text {{ {values} _ => None }} }}
+            }}
+            /// A word of a database column; one nobody knows is unspecified.
+            impl From<String> for {rust} {{
+                fn from(word: String) -> Self {{ <Self as crate::Wire>::from_text(&word).unwrap_or_default() }}
+            }}"
+        );
     }
     code
 }
@@ -163,11 +144,9 @@ fn stubs(descriptors: &FileDescriptorSet) -> String {
         let package = rust_path(&format!(".{}", file.package()));
         for service in &file.service {
             let name = service.name().trim_end_matches("Service");
-            let client = format!(
-                "{package}::{}_client::{}Client",
-                snake(service.name()),
-                service.name()
-            );
+            let module = format!("{package}::{}", snake(service.name()));
+            let client = format!("{module}_client::{}Client", service.name());
+            let server = format!("{module}_server::{}Server", service.name());
             let _ = writeln!(
                 code,
                 "/// Calls `{}`.\n#[derive(Debug, Clone)]\npub struct {name}Stub<T>({client}<T>);\n\
@@ -180,16 +159,14 @@ fn stubs(descriptors: &FileDescriptorSet) -> String {
                 service.name()
             );
             for method in &service.method {
-                let wraps = |streams, message: String| match streams {
-                    true => format!("Streaming<{message}>"),
-                    false => message,
-                };
+                let (input, output) = (message(method.input_type()), message(method.output_type()));
                 let request = match method.client_streaming() {
-                    true => format!(
-                        "impl IntoStreamingRequest<Message = {}>",
-                        message(method.input_type())
-                    ),
-                    false => format!("impl IntoRequest<{}>", message(method.input_type())),
+                    true => format!("impl IntoStreamingRequest<Message = {input}>"),
+                    false => format!("impl IntoRequest<{input}>"),
+                };
+                let answer = match method.server_streaming() {
+                    true => format!("Streaming<{output}>"),
+                    false => output,
                 };
                 let _ = writeln!(
                     code,
@@ -198,14 +175,9 @@ fn stubs(descriptors: &FileDescriptorSet) -> String {
                     service = service.name(),
                     method = method.name(),
                     rust = snake(method.name()),
-                    answer = wraps(method.server_streaming(), message(method.output_type())),
                 );
             }
             code.push_str("}\n");
-            let server = client.replace("_client::", "_server::").replace(
-                &format!("{}Client", service.name()),
-                &format!("{}Server", service.name()),
-            );
             let _ = writeln!(
                 code,
                 "impl<A> {server}<A> {{\n    /// A server that takes and sends what the stub does.\n    \
@@ -219,15 +191,13 @@ fn stubs(descriptors: &FileDescriptorSet) -> String {
 
 /// The names of all services, and a stub of each.
 fn all_stubs(descriptors: &FileDescriptorSet) -> String {
-    let services: Vec<(String, String)> = descriptors
-        .file
-        .iter()
-        .flat_map(|file| file.service.iter().map(move |service| (file, service)))
-        .map(|(file, service)| {
+    let services = descriptors.file.iter().flat_map(|file| {
+        file.service.iter().map(|service| {
             let name = service.name().trim_end_matches("Service").to_owned();
             (name, format!("{}.{}", file.package(), service.name()))
         })
-        .collect();
+    });
+    let services: Vec<(String, String)> = services.collect();
     let each = |line: &dyn Fn(&str, &str) -> String| -> String {
         let lines = services.iter().map(|(name, protobuf)| line(name, protobuf));
         lines.collect::<Vec<_>>().join("\n")

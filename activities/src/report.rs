@@ -193,10 +193,9 @@ impl Reporter {
     }
 
     async fn failed(&self, work: &Work, tries: u32, error: &Error) {
-        let state = if error.kind().is_retryable() {
-            StepState::Retrying
-        } else {
-            StepState::Failed
+        let state = match error.kind().is_retryable() {
+            true => StepState::Retrying,
+            false => StepState::Failed,
         };
         if let Some(step) = work.activity.step {
             self.report(work, step, state, tries, Some(error)).await;
@@ -284,11 +283,9 @@ async fn beating<T>(
 
 /// The third projection of an error: an application failure whose type is the code.
 fn to_activity_error(error: &Error) -> ActivityError {
-    let failure = ApplicationFailure::builder(Box::<dyn std::error::Error + Send + Sync>::from(
-        error.detail().to_owned(),
-    ))
-    .type_name(error.code().to_owned())
-    .non_retryable(!error.kind().is_retryable())
-    .build();
-    ActivityError::application(failure)
+    let detail = Box::<dyn std::error::Error + Send + Sync>::from(error.detail());
+    let failure = ApplicationFailure::builder(detail)
+        .type_name(error.code().to_owned())
+        .non_retryable(!error.kind().is_retryable());
+    ActivityError::application(failure.build())
 }

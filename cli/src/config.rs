@@ -20,9 +20,6 @@ pub(crate) fn declared() -> Vec<Declared> {
 }
 
 /// Loads it; `variables` win over the environment's.
-///
-/// # Errors
-/// As [`Config::load`].
 pub(crate) fn load(file: Option<&Path>, variables: &[(String, String)]) -> Result<Config, ConfigError> {
     Config::load(&declared(), file, variables)
 }

@@ -45,99 +45,67 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let (mut no_postgres, mut no_temporal) = (None, None);
     if args.fix {
         let installed = ensure_all(&data_dir, &Progress::auto()).await;
-        no_postgres = installed.postgres.err();
-        no_temporal = installed.temporal.err();
+        no_postgres = installed.postgres.err().map(|error| error.to_string());
+        no_temporal = installed.temporal.err().map(|error| error.to_string());
     }
     let mut report = Report { bad: 0 };
     let fix = "run `smartcourse doctor --fix`";
     report.line("data directory", Ok(root.display().to_string()))?;
-    let own_database = std::env::var_os("DATABASE_URL").is_some();
-    let own_temporal = std::env::var_os("TEMPORAL_ADDRESS").is_some();
-    if own_database {
+    if std::env::var_os("DATABASE_URL").is_some() {
         database(&config, &mut report).await?;
     } else {
         let found = match find_postgres(&data_dir).await {
-            Ok(Some(binaries)) => Ok(format!(
-                "version {} in {}",
-                binaries.major,
-                binaries.bin_dir.display()
-            )),
-            Ok(None) => Err(no_postgres.map_or_else(
-                || format!("no initdb and postgres found: {fix}, or name a server in DATABASE_URL"),
-                |error| error.to_string(),
-            )),
+            Ok(Some(found)) => Ok(format!("version {} in {}", found.major, found.bin_dir.display())),
+            Ok(None) => Err(no_postgres.unwrap_or_else(|| {
+                format!("no initdb and postgres found: {fix}, or name a server in DATABASE_URL")
+            })),
             Err(error) => Err(error.to_string()),
         };
         report.line("PostgreSQL binaries", found)?;
     }
-    if own_temporal {
+    if std::env::var_os("TEMPORAL_ADDRESS").is_some() {
         temporal(&config, &mut report).await?;
     } else {
         let found = match find_temporal(&data_dir).await {
             Ok(Some(path)) => Ok(path.display().to_string()),
-            Ok(None) => Err(no_temporal.map_or_else(
-                || format!("no `temporal` command found: {fix}, or name a server in TEMPORAL_ADDRESS"),
-                |error| error.to_string(),
-            )),
+            Ok(None) => Err(no_temporal.unwrap_or_else(|| {
+                format!("no `temporal` command found: {fix}, or name a server in TEMPORAL_ADDRESS")
+            })),
             Err(error) => Err(error.to_string()),
         };
         report.line("Temporal command", found)?;
     }
     let model = find_model(&data_dir).await.map(|path| path.display().to_string());
-    report.line(
-        "embedding model",
-        model.ok_or_else(|| format!("no weights, so questions are matched by words only: {fix}")),
-    )?;
+    let without = || format!("no weights, so questions are matched by words only: {fix}");
+    report.line("embedding model", model.ok_or_else(without))?;
     let fonts = find_fonts(&data_dir).map(|path| path.display().to_string());
-    report.line(
-        "fonts of certificates",
-        fonts.ok_or_else(|| format!("no fonts but Latin, Greek, Cyrillic and Hebrew ones: {fix}")),
-    )?;
+    let without = || format!("no fonts but Latin, Greek, Cyrillic and Hebrew ones: {fix}");
+    report.line("fonts of certificates", fonts.ok_or_else(without))?;
     let confinement = crate::services::sandbox()?.confinement().await;
-    report.line(
-        "parsers' confinement",
-        confinement
-            .map(|confinement| confinement.to_string())
-            .map_err(|error| error.to_string()),
-    )?;
-    let verdict = if report.bad == 0 {
-        "everything is in order".to_owned()
-    } else {
-        format!("{} problems", report.bad)
-    };
-    crate::print(&format!("{verdict}\n"))?;
-    Ok(if report.bad == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let confinement = confinement
+        .map(|found| found.to_string())
+        .map_err(|error| error.to_string());
+    report.line("parsers' confinement", confinement)?;
+    if report.bad == 0 {
+        return crate::print("everything is in order\n");
+    }
+    crate::print(&format!("{} problems\n", report.bad))?;
+    Ok(ExitCode::FAILURE)
 }
 
 /// A configured database: reachable and up to date.
 async fn database(config: &Config, report: &mut Report) -> Result<()> {
     let pool = postgres::pool(&config.postgres, "doctor")?;
     if let Err(error) = postgres::is_ready(&pool).await {
-        return report.line(
-            "database",
-            Err(format!(
-                "{}: check DATABASE_URL and that the server runs",
-                error.chain()
-            )),
-        );
+        let problem = format!("{}: check DATABASE_URL and that the server runs", error.chain());
+        return report.line("database", Err(problem));
     }
     report.line("database", Ok("answers".to_owned()))?;
     for (schema, migrator) in crate::migrate::migrators() {
-        let table = format!("{schema}._migrations");
-        let table = if schema == "user" {
-            "\"user\"._migrations".to_owned()
-        } else {
-            table
-        };
-        let applied: std::result::Result<i64, sqlx::Error> = sqlx::query_scalar(sqlx::AssertSqlSafe(
-            format!("select count(*) from {table} where success"),
-        ))
-        .fetch_one(&pool)
-        .await;
+        let count = format!("select count(*) from \"{schema}\"._migrations where success");
+        let applied = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(count))
+            .fetch_one(&pool)
+            .await;
         let wanted = migrator.iter().count() as i64;
         let outcome = match applied {
             Ok(applied) if applied >= wanted => Ok(format!("{applied} migrations")),
@@ -151,22 +119,15 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
 /// A configured Temporal: reachable, with our search attributes.
 async fn temporal(config: &Config, report: &mut Report) -> Result<()> {
     match Engines::open(config)?.workflows().missing_attributes().await {
-        Err(error) => report.line(
-            "Temporal",
-            Err(format!(
-                "{}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE",
-                error.chain()
-            )),
-        ),
+        Err(error) => {
+            let problem = format!("{}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE", error.chain());
+            report.line("Temporal", Err(problem))
+        }
         Ok(missing) => {
             report.line("Temporal", Ok(format!("answers at {}", config.temporal.address)))?;
-            let outcome = if missing.is_empty() {
-                Ok("registered".to_owned())
-            } else {
-                Err(format!(
-                    "{} not registered: run `smartcourse migrate`",
-                    missing.join(", ")
-                ))
+            let outcome = match missing.join(", ") {
+                none if none.is_empty() => Ok("registered".to_owned()),
+                some => Err(format!("{some} not registered: run `smartcourse migrate`")),
             };
             report.line("search attributes", outcome)
         }

@@ -15,7 +15,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use smartcourse_engines::Engines;
-use smartcourse_platform::{config::Config, lifecycle::Lifecycle, postgres, server};
+use smartcourse_platform::{config::Config, postgres, server};
 
 /// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
 #[derive(Parser)]
@@ -193,13 +193,4 @@ async fn rebuild(config: &Config) -> Result<ExitCode> {
         rebuilt.differing.join(", ")
     ))?;
     Ok(ExitCode::FAILURE)
-}
-
-/// A life that ends with the signals of a terminal or a supervisor.
-fn life() -> Result<Lifecycle> {
-    let life = Lifecycle::with_signals().context("signals cannot be handled")?;
-    if std::env::var_os(stack::SUPERVISED).is_some() {
-        stack::stop_with_parent(&life);
-    }
-    Ok(life)
 }

@@ -10,7 +10,7 @@ use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
     events::Consumer,
-    grpc::{self, Channels, Health, Transport},
+    grpc::{Channels, Health, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,
@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use crate::{
     errors,
     services::{self, Name, ServiceHost},
+    stack,
 };
 
 /// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
@@ -33,12 +34,11 @@ const RECONNECT: Duration = Duration::from_millis(500);
 
 /// Runs the given services, or all of them.
 pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
-    require_token(&config)?;
-    let life = crate::life()?;
-    let names: Vec<Name> = if only.is_empty() {
-        Name::value_variants().to_vec()
+    let life = life(&config)?;
+    let names = if only.is_empty() {
+        Name::value_variants()
     } else {
-        only.to_vec()
+        only
     };
     let here: Vec<ServiceName> = names.iter().filter_map(|name| name.service()).collect();
     let engines = Engines::open(&config)?;
@@ -48,7 +48,8 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     install_metrics(&config)?;
     for name in &here {
         let listener = listen(config.grpc.address(*name)).await?;
-        life.spawn("grpc", grpc::serve(listener, router.clone(), life.clone()));
+        let serve = server::serve(listener, router.clone(), server::Limits::INTERNAL, life.clone());
+        life.spawn("grpc", serve);
     }
     spawn_consumers(&config, &engines, &host, &here, &life)?;
     if names.contains(&Name::Gateway) {
@@ -136,8 +137,7 @@ fn spawn_consumers(
 
 /// Runs workflows and activities.
 pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
-    require_token(&config)?;
-    let life = crate::life()?;
+    let life = life(&config)?;
     let engines = Engines::open(&config)?;
     life.spawn("worker", {
         let life = life.clone();
@@ -161,69 +161,51 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
 
 /// Hands over the outbox and reconciles.
 pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
-    require_token(&config)?;
-    let life = crate::life()?;
+    let life = life(&config)?;
     let engines = Engines::open(&config)?;
     let workflows = engines.workflows();
     let pool = postgres::pool(&config.postgres, "relay")?;
-    life.spawn(
-        "relay",
-        outbox_relay::run(
-            pool,
-            outbox_relay::Carriers {
-                workflows: Arc::clone(&workflows),
-                log: engines.event_log(),
-                tasks: engines.task_dispatch(),
-            },
-            config.relay.poll(),
-            life.clone(),
-        ),
-    );
+    let carriers = outbox_relay::Carriers {
+        workflows: Arc::clone(&workflows),
+        log: engines.event_log(),
+        tasks: engines.task_dispatch(),
+    };
+    let relay = outbox_relay::run(pool, carriers, config.relay.poll(), life.clone());
+    life.spawn("relay", relay);
     let course = Transport::to(&config.grpc, ServiceName::Course)?;
     let enrollment = Transport::to(&config.grpc, ServiceName::Enrollment)?;
     let interval = Duration::from_secs(config.relay.reconcile_seconds.max(1));
-    life.spawn(
-        "reconciler",
-        smartcourse_worker::reconcile(course, enrollment, workflows, interval, life.clone()),
-    );
+    let reconciler = smartcourse_worker::reconcile(course, enrollment, workflows, interval, life.clone());
+    life.spawn("reconciler", reconciler);
     Ok(finish(life).await)
 }
 
 /// Runs background tasks.
 pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
-    require_token(&config)?;
-    let life = crate::life()?;
+    let life = life(&config)?;
     let engines = Engines::open(&config)?;
     let senders = smartcourse_notification::Senders {
         mailer: engines.mailer()?,
         texter: engines.texter()?,
         pusher: engines.pusher()?,
     };
+    let pool = |name| postgres::pool(&config.postgres, name);
     let mut handlers = smartcourse_notification::handlers(
         &config,
-        postgres::pool(&config.postgres, "notification-tasks")?,
+        pool("notification-tasks")?,
         senders,
         Transport::to(&config.grpc, ServiceName::User)?,
         Transport::to(&config.grpc, ServiceName::Course)?,
     )?;
-    handlers.push(Arc::new(smartcourse_content::FileRemoval::new(
-        postgres::pool(&config.postgres, "content-tasks")?,
-        engines.files()?,
-    )));
-    handlers.push(Arc::new(smartcourse_analytics::Reports::new(postgres::pool(
-        &config.postgres,
+    let removal = smartcourse_content::FileRemoval::new(pool("content-tasks")?, engines.files()?);
+    handlers.push(Arc::new(removal));
+    handlers.push(Arc::new(smartcourse_analytics::Reports::new(pool(
         "analytics-tasks",
     )?)));
-    let pool = postgres::pool(&config.postgres, "tasks")?;
+    let (pool, dispatch) = (pool("tasks")?, engines.task_dispatch());
     life.spawn(
         "tasks",
-        tasks::run(
-            pool,
-            engines.task_dispatch(),
-            handlers,
-            config.tasks,
-            life.clone(),
-        ),
+        tasks::run(pool, dispatch, handlers, config.tasks, life.clone()),
     );
     Ok(finish(life).await)
 }
@@ -237,12 +219,17 @@ async fn finish(life: Lifecycle) -> ExitCode {
     }
 }
 
-fn require_token(config: &Config) -> Result<()> {
+/// The life of a role, which ends with the signals of a terminal or a supervisor.
+fn life(config: &Config) -> Result<Lifecycle> {
     anyhow::ensure!(
         config.grpc.service_token.expose_secret().len() >= 16,
         "grpc.service_token must have at least 16 characters: set SMARTCOURSE_GRPC__SERVICE_TOKEN to the same secret for every role"
     );
-    Ok(())
+    let life = Lifecycle::with_signals().context("signals cannot be handled")?;
+    if std::env::var_os(stack::SUPERVISED).is_some() {
+        stack::stop_with_parent(&life);
+    }
+    Ok(life)
 }
 
 async fn listen(address: &str) -> Result<TcpListener> {
@@ -255,11 +242,8 @@ fn install_metrics(config: &Config) -> Result<()> {
     if config.telemetry.metrics_listen.is_empty() {
         return Ok(());
     }
-    let address: std::net::SocketAddr = config
-        .telemetry
-        .metrics_listen
-        .parse()
-        .context("telemetry.metrics_listen")?;
+    let address = &config.telemetry.metrics_listen;
+    let address: std::net::SocketAddr = address.parse().context("telemetry.metrics_listen")?;
     PrometheusBuilder::new()
         .with_http_listener(address)
         .install()

@@ -89,10 +89,8 @@ impl<'a> ServiceHost<'a> {
     pub(crate) async fn build(&self) -> Result<(axum::Router, Health)> {
         let mut routes = Routes::default();
         for name in self.here {
-            routes = self
-                .add(routes, *name)
-                .await
-                .with_context(|| format!("the {name:?} service cannot start"))?;
+            let added = self.add(routes, *name).await;
+            routes = added.with_context(|| format!("the {name:?} service cannot start"))?;
         }
         let names: Vec<&'static str> = self.here.iter().map(|name| name.protobuf()).collect();
         let services = grpc::services(routes, &names, self.config.grpc.service_token.clone()).await?;
@@ -104,24 +102,23 @@ impl<'a> ServiceHost<'a> {
 
     async fn add(&self, routes: Routes, name: ServiceName) -> Result<Routes> {
         let config = self.config;
-        let pool = |service: &str| postgres::pool(&config.postgres, service);
+        let pool = postgres::pool(&config.postgres, name.as_str())?;
         Ok(match name {
-            ServiceName::User => routes.add_service(smartcourse_user::service(
-                config,
-                pool("user")?,
-                smartcourse_user::Dependencies { clock: clock() },
-            )?),
+            ServiceName::User => {
+                let deps = smartcourse_user::Dependencies { clock: clock() };
+                routes.add_service(smartcourse_user::service(config, pool, deps)?)
+            }
             ServiceName::Course => {
                 let deps = smartcourse_course::Dependencies {
                     documents: self.engines.documents(),
                     workflows: self.engines.workflows(),
                     enrollment: self.channel(ServiceName::Enrollment)?,
                 };
-                routes.add_service(smartcourse_course::service(config, pool("course")?, deps)?)
+                routes.add_service(smartcourse_course::service(config, pool, deps)?)
             }
             ServiceName::Content => {
                 let deps = self.content().await?;
-                routes.add_service(smartcourse_content::service(config, pool("content")?, deps)?)
+                routes.add_service(smartcourse_content::service(config, pool, deps)?)
             }
             ServiceName::Assistant => {
                 let deps = smartcourse_assistant::Dependencies {
@@ -130,15 +127,11 @@ impl<'a> ServiceHost<'a> {
                     course: self.channel(ServiceName::Course)?,
                     content: self.channel(ServiceName::Content)?,
                 };
-                routes.add_service(smartcourse_assistant::service(config, pool("assistant")?, deps)?)
+                routes.add_service(smartcourse_assistant::service(config, pool, deps)?)
             }
             ServiceName::Enrollment => {
                 let deps = self.enrollment()?;
-                routes.add_service(smartcourse_enrollment::service(
-                    config,
-                    pool("enrollment")?,
-                    deps,
-                )?)
+                routes.add_service(smartcourse_enrollment::service(config, pool, deps)?)
             }
             ServiceName::Progress => {
                 let deps = smartcourse_progress::Dependencies {
@@ -146,7 +139,7 @@ impl<'a> ServiceHost<'a> {
                     enrollment: self.channel(ServiceName::Enrollment)?,
                     user: self.channel(ServiceName::User)?,
                 };
-                routes.add_service(smartcourse_progress::service(config, pool("progress")?, deps)?)
+                routes.add_service(smartcourse_progress::service(config, pool, deps)?)
             }
             ServiceName::Notification => {
                 let deps = smartcourse_notification::Dependencies {
@@ -154,27 +147,22 @@ impl<'a> ServiceHost<'a> {
                     pusher: self.engines.pusher()?,
                     enrollment: self.channel(ServiceName::Enrollment)?,
                 };
-                routes.add_service(smartcourse_notification::service(
-                    config,
-                    pool("notification")?,
-                    deps,
-                )?)
+                routes.add_service(smartcourse_notification::service(config, pool, deps)?)
             }
             ServiceName::Analytics => {
                 let deps = smartcourse_analytics::Dependencies {
                     course: self.channel(ServiceName::Course)?,
                     clock: clock(),
                 };
-                routes.add_service(smartcourse_analytics::service(config, pool("analytics")?, deps)?)
+                routes.add_service(smartcourse_analytics::service(config, pool, deps)?)
             }
-            ServiceName::Operations => routes.add_service(smartcourse_operations::service(
-                config,
-                pool("operations")?,
-                smartcourse_operations::Dependencies {
+            ServiceName::Operations => {
+                let deps = smartcourse_operations::Dependencies {
                     workflows: self.engines.workflows(),
                     clock: clock(),
-                },
-            )?),
+                };
+                routes.add_service(smartcourse_operations::service(config, pool, deps)?)
+            }
         })
     }
 

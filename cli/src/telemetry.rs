@@ -14,24 +14,13 @@ pub(crate) fn init(config: &Telemetry) {
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
+    let lines = fmt::layer().with_writer(std::io::stderr);
     let installed = if json {
-        registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_writer(std::io::stderr),
-            )
-            .try_init()
+        let lines = lines.json().flatten_event(true).with_current_span(true);
+        registry.with(lines).try_init()
     } else {
         registry
-            .with(
-                fmt::layer()
-                    .with_target(false)
-                    .with_ansi(terminal)
-                    .with_writer(std::io::stderr),
-            )
+            .with(lines.with_target(false).with_ansi(terminal))
             .try_init()
     };
     if installed.is_err() {

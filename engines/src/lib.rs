@@ -38,7 +38,6 @@ pub mod event_log {
 /// Adapters of the file port.
 pub mod files {
     pub mod directory;
-    mod objects;
 }
 pub mod mail;
 mod outgoing;
@@ -98,10 +97,8 @@ pub const CONFIG: &[Declared] = &[
     push::web_push::CONFIG,
 ];
 
-/// The engines the configuration names.
-///
-/// Each is opened when a role asks for it: no role needs all of them. An engine that is away is waited for where it is
-/// used, and never a reason not to start.
+/// The engines the configuration names. Each is opened when a role asks for it: no role needs all of them. An engine that
+/// is away is waited for where it is used, and never a reason not to start.
 pub struct Engines {
     config: Config,
     /// Engines write while a transaction of their service is open, so they have connections of their own.
@@ -111,10 +108,7 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Reads the settings; nothing is connected yet.
-    ///
-    /// # Errors
-    /// When a setting cannot be used, or [`CONFIG`] was not declared.
+    /// Reads the settings; connects nothing yet. Fails when one cannot be used, or [`CONFIG`] was not declared.
     pub fn open(config: &Config) -> Result<Self> {
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
@@ -132,10 +126,7 @@ impl Engines {
         self.temporal.clone()
     }
 
-    /// The connection a worker polls through.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
+    /// The connection a worker polls through. Fails with `unavailable` when the server does not answer.
     pub async fn temporal_client(&self) -> Result<temporalio_client::Client> {
         self.temporal.client().await.cloned()
     }
@@ -161,10 +152,7 @@ impl Engines {
         Arc::new(documents::postgres::Postgres::new(self.pool.clone()))
     }
 
-    /// Files.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Files. Fails when a setting cannot be used.
     pub fn files(&self) -> Result<Arc<dyn Files>> {
         let settings: files::directory::Settings = self.config.section()?;
         Ok(Arc::new(files::directory::Directory::open(&settings.files_dir)?))
@@ -180,10 +168,7 @@ impl Engines {
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
     }
 
-    /// The embedding model.
-    ///
-    /// # Errors
-    /// When its weights are there and cannot be loaded.
+    /// The embedding model. Fails when its weights are there and cannot be loaded.
     pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
         let settings: embeddings::embedded::Settings = self.config.section()?;
         embeddings::embedded::open(&settings.model_dir)
@@ -194,10 +179,7 @@ impl Engines {
         Arc::new(answers::extractive::Extractive)
     }
 
-    /// Mail.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Mail. Fails when a setting cannot be used.
     pub fn mailer(&self) -> Result<Arc<dyn Mailer>> {
         let settings: mail::Settings = self.config.section()?;
         let from = mail::sender(&settings.from)?;
@@ -208,34 +190,21 @@ impl Engines {
         })
     }
 
-    /// Push messages; `None` when they are off.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Push messages; `None` when they are off. Fails when a setting cannot be used.
     pub fn pusher(&self) -> Result<Option<Arc<dyn Pusher>>> {
         let settings: push::web_push::Settings = self.config.section()?;
-        if !settings.is_on() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(push::web_push::WebPush::new(&settings)?)))
+        let open = || Ok(Arc::new(push::web_push::WebPush::new(&settings)?) as Arc<dyn Pusher>);
+        settings.is_on().then(open).transpose()
     }
 
-    /// Text messages; `None` when they are off.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// Text messages; `None` when they are off. Fails when a setting cannot be used.
     pub fn texter(&self) -> Result<Option<Arc<dyn Texter>>> {
         let settings: sms::twilio::Settings = self.config.section()?;
-        if !settings.is_on() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(sms::twilio::Twilio::new(&settings)?)))
+        let open = || Ok(Arc::new(sms::twilio::Twilio::new(&settings)?) as Arc<dyn Texter>);
+        settings.is_on().then(open).transpose()
     }
 
     /// Makes what keeps data ready for it: collections, buckets, indexes. Again is nothing.
-    ///
-    /// # Errors
-    /// When an engine does not answer or refuses.
     pub async fn prepare(&self) -> Result<()> {
         self.documents().prepare().await?;
         self.files()?.prepare().await

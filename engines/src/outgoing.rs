@@ -25,12 +25,6 @@ const PASSING: [StatusCode; 4] = [
     StatusCode::FORBIDDEN,
 ];
 
-/// What a provider answered.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    body: Bytes,
-}
-
 /// A client for one provider.
 #[derive(Clone)]
 pub(crate) struct Outgoing {
@@ -62,35 +56,33 @@ impl Outgoing {
     }
 
     /// Sends a request and answers what came back, whatever it says.
-    pub(crate) async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Answer> {
+    pub(crate) async fn call(&self, request: http::Request<Vec<u8>>) -> Result<http::Response<Bytes>> {
         let call = async {
             let response = self
                 .client
                 .request(request.map(|body| Full::new(body.into())))
                 .await
                 .map_err(|error| self.unavailable("does not answer").because(error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-            Ok((status, body.map(|body| body.to_bytes()).unwrap_or_default()))
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+            Ok(http::Response::from_parts(head, body))
         };
-        let (status, body) = tokio::time::timeout(TIMEOUT, call)
+        tokio::time::timeout(TIMEOUT, call)
             .await
-            .unwrap_or_else(|_| Err(self.unavailable("does not answer in time")))?;
-        Ok(Answer { status, body })
+            .unwrap_or_else(|_| Err(self.unavailable("does not answer in time")))
     }
 
     /// What an answer means to the message.
-    pub(crate) fn judge(&self, answer: &Answer) -> Result<()> {
-        let status = answer.status;
+    pub(crate) fn judge(&self, answer: &http::Response<Bytes>) -> Result<()> {
+        let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
-        let detail = format!("answers {status}: {}", excerpt(&answer.body));
+        let detail = format!("answers {status}: {}", excerpt(answer.body()));
         if status.is_client_error() && !PASSING.contains(&status) {
-            return Err(Error::new(
-                &codes::DELIVERY_REFUSED,
-                format!("{} {detail}", self.provider),
-            ));
+            let detail = format!("{} {detail}", self.provider);
+            return Err(Error::new(&codes::DELIVERY_REFUSED, detail));
         }
         Err(self.unavailable(&detail))
     }

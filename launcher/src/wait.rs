@@ -15,9 +15,8 @@ pub enum Check<T> {
     NotYet(String),
 }
 
-/// Checks a condition until it holds, an error ends the wait, or `deadline` has passed.
-///
-/// `what` completes the sentence "… did not happen": say "PostgreSQL accepting connections".
+/// Checks a condition until it holds, an error ends the wait, or `deadline` has passed. `what` is what is waited for, such
+/// as "PostgreSQL accepting connections".
 pub async fn wait_until<T, F, Fut>(what: &str, deadline: Duration, mut check: F) -> anyhow::Result<T>
 where
     F: FnMut() -> Fut,

@@ -40,10 +40,8 @@ impl<K, V> Default for Batch<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Batch<K, V> {
-    /// What a read found that began after this call; `None` when `load` did not name the key.
-    ///
-    /// # Errors
-    /// Those of the load; who shares one gets them without their cause, which was the reader's to log.
+    /// What a read found that began after this call; `None` when `load` did not name the key. Who shares a
+    /// failed read gets its error without the cause, which was the reader's to log.
     pub async fn read<F>(&self, key: K, load: impl Fn(Vec<K>) -> F) -> Result<Option<V>>
     where
         F: Future<Output = Result<HashMap<K, V>>>,

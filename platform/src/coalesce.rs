@@ -44,10 +44,8 @@ where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// What a read found that began after this call.
-    ///
-    /// # Errors
-    /// Those of the read; who shares it gets them without their cause, which was the reader's to log.
+    /// What a read found that began after this call. Who shares a failed one gets its error without the cause, which
+    /// was the reader's to log.
     pub async fn read(&self, key: K, read: impl Future<Output = Result<V>>) -> Result<V> {
         let place = async {
             Arc::new(Place {

@@ -44,16 +44,9 @@ static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
 fn armed() -> Option<&'static Armed> {
     ARMED
         .get_or_init(|| {
-            let set = |name| {
-                std::env::var(name)
-                    .ok()
-                    .filter(|value: &String| !value.is_empty())
-            };
+            let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
             let hold = set(HOLD_AT);
-            let file = hold
-                .as_ref()
-                .and_then(|_| std::env::var_os(HOLD_FILE))
-                .map(PathBuf::from);
+            let file = hold.as_ref().and_then(|_| std::env::var_os(HOLD_FILE));
             let value = hold.or_else(|| set(KILL_AT))?;
             let (point, times) = match value.split_once('#') {
                 Some((point, times)) => (point.to_owned(), times.parse().unwrap_or(1)),
@@ -62,16 +55,13 @@ fn armed() -> Option<&'static Armed> {
             Some(Armed {
                 point,
                 countdown: AtomicU32::new(times),
-                hold: file,
+                hold: file.map(PathBuf::from),
             })
         })
         .as_ref()
 }
 
-/// Commits between the points `before_commit` and `after_commit` of this name.
-///
-/// # Errors
-/// When the commit fails.
+/// Commits between the points `before_commit` and `after_commit` of this name. Fails when the commit fails.
 pub async fn commit(tx: Tx, name: &str) -> Result<()> {
     point(name, "before_commit");
     tx.commit().await?;
@@ -90,11 +80,8 @@ pub fn refusal(activity: &str) -> Option<Error> {
 /// `before_commit`.
 pub fn point(scope: &str, name: &str) {
     let Some(armed) = armed() else { return };
-    let hit = armed
-        .point
-        .strip_prefix(scope)
-        .and_then(|rest| rest.strip_prefix('.'))
-        == Some(name);
+    let rest = armed.point.strip_prefix(scope);
+    let hit = rest.and_then(|rest| rest.strip_prefix('.')) == Some(name);
     if hit && armed.countdown.fetch_sub(1, Ordering::SeqCst) == 1 {
         if let Some(file) = &armed.hold {
             return wait(file);

@@ -30,25 +30,15 @@ pub fn new_trace_id() -> String {
 
 /// An id from outside is kept only when it is short and harmless to log.
 pub fn accept_trace_id(value: Option<&str>) -> String {
-    match value {
-        Some(id)
-            if (1..=64).contains(&id.len())
-                && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) =>
-        {
-            id.to_owned()
-        }
-        _ => new_trace_id(),
-    }
+    let harmless = |id: &&str| id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let short = value.filter(|id| (1..=64).contains(&id.len()));
+    short.filter(harmless).map_or_else(new_trace_id, str::to_owned)
 }
 
 /// Axum middleware that gives each request its id and a span, and answers with the id.
 pub async fn request_id(request: Request, next: Next) -> Response {
-    let id = accept_trace_id(
-        request
-            .headers()
-            .get(REQUEST_ID)
-            .and_then(|value| value.to_str().ok()),
-    );
+    let id = request.headers().get(REQUEST_ID);
+    let id = accept_trace_id(id.and_then(|value| value.to_str().ok()));
     let span = tracing::info_span!("http", request_id = %id, method = %request.method(), path = %request.uri().path());
     let mut response = with_trace_id(id.clone(), next.run(request).instrument(span)).await;
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -21,9 +21,6 @@ impl IdempotencyKey {
     }
 
     /// Lets requests with this key wait for each other until the transaction ends.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn lock(&self, tx: &mut PgConnection) -> Result<()> {
         sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 1))")
             .bind(format!("{}:{}", self.scope, self.key))
@@ -32,10 +29,7 @@ impl IdempotencyKey {
         Ok(())
     }
 
-    /// What an earlier request with this key made.
-    ///
-    /// # Errors
-    /// `idempotency_mismatch` when that was another request.
+    /// What an earlier request with this key made; `idempotency_mismatch` when that was another request.
     pub async fn earlier<T: DeserializeOwned>(&self, connection: &mut PgConnection) -> Result<Option<T>> {
         let found = sqlx::query!(
             "select request_hash, response from platform.idempotency_keys where scope = $1 and key = $2",
@@ -57,9 +51,6 @@ impl IdempotencyKey {
     }
 
     /// Remembers what this key made, in the transaction that makes it.
-    ///
-    /// # Errors
-    /// When the database does not answer.
     pub async fn remember(&self, tx: &mut PgConnection, made: &impl Serialize) -> Result<()> {
         let made = to_json(&made)?;
         sqlx::query!(

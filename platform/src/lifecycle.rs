@@ -15,10 +15,7 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A life that ends with Ctrl-C or SIGTERM.
-    ///
-    /// # Errors
-    /// When the operating system refuses the signal handlers.
+    /// A life that ends with Ctrl-C or SIGTERM. Fails when the operating system refuses the signal handlers.
     pub fn with_signals() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let life = Self::default();

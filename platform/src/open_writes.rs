@@ -19,10 +19,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 pub struct OpenWrite(i64);
 
 impl OpenWrite {
-    /// Says that something is about to be written for this scope. It stays open if it is dropped.
-    ///
-    /// # Errors
-    /// When the database does not answer: then nothing may be written.
+    /// Says that something is about to be written for this scope; if that fails, nothing may be. Dropped, it stays open.
     pub async fn open(pool: &PgPool, scope: &str) -> Result<Self> {
         let id = sqlx::query_scalar!(
             "insert into platform.open_writes (scope) values ($1) returning id",
@@ -34,9 +31,6 @@ impl OpenWrite {
     }
 
     /// Says, once this transaction commits, that the engine has answered.
-    ///
-    /// # Errors
-    /// When the database does not answer; then it stays open.
     pub async fn close(self, tx: &mut PgConnection) -> Result<()> {
         sqlx::query!("delete from platform.open_writes where id = $1", self.0)
             .execute(tx)
@@ -46,9 +40,6 @@ impl OpenWrite {
 }
 
 /// Whether a write for this scope may be under way.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn any(pool: &PgPool, scope: &str) -> Result<bool> {
     let any = sqlx::query_scalar!(
         r#"select exists (select from platform.open_writes
@@ -62,9 +53,6 @@ pub async fn any(pool: &PgPool, scope: &str) -> Result<bool> {
 }
 
 /// Removes up to `limit` rows of writes that are long over; answers how many.
-///
-/// # Errors
-/// When the database does not answer.
 pub(crate) async fn expire(pool: &PgPool, limit: i64) -> Result<u64> {
     let deleted = sqlx::query!(
         "delete from platform.open_writes where id in (

@@ -15,10 +15,10 @@ pub fn limit(asked: i32) -> Result<i64> {
     match asked {
         0 => Ok(i64::from(DEFAULT_LIMIT)),
         1..=MAX_LIMIT => Ok(i64::from(asked)),
-        _ => Err(Error::new(
-            &codes::VALIDATION_FAILED,
-            format!("limit must be 1 to {MAX_LIMIT}"),
-        )),
+        _ => {
+            let detail = format!("limit must be 1 to {MAX_LIMIT}");
+            Err(Error::new(&codes::VALIDATION_FAILED, detail))
+        }
     }
 }
 
@@ -28,10 +28,9 @@ pub fn decode<T: DeserializeOwned>(cursor: &str) -> Result<Option<T>> {
         return Ok(None);
     }
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
-    match bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-        Some(key) => Ok(Some(key)),
-        None => Err(Error::new(&codes::VALIDATION_FAILED, "cursor is not one of ours")),
-    }
+    let key = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let refusal = || Error::new(&codes::VALIDATION_FAILED, "cursor is not one of ours");
+    key.ok_or_else(refusal).map(Some)
 }
 
 /// Cuts a list that was read with one item more than the limit, and makes the cursor of the next page.
@@ -41,15 +40,12 @@ pub fn cut<I, K: Serialize>(items: &mut Vec<I>, limit: i64, key: impl Fn(&I) -> 
         return None;
     }
     items.truncate(limit);
-    let last = items.last().map(key)?;
-    encode(&last)
+    encode(&items.last().map(key)?)
 }
 
 /// The cursor that [`decode`] reads.
 pub fn encode(key: &impl Serialize) -> Option<String> {
-    serde_json::to_vec(key)
-        .ok()
-        .map(|bytes| BASE64URL_NOPAD.encode(&bytes))
+    Some(BASE64URL_NOPAD.encode(&serde_json::to_vec(key).ok()?))
 }
 
 #[cfg(test)]

@@ -34,9 +34,6 @@ impl Reader {
     }
 
     /// A connection: one that was used a moment ago, else one of the pool.
-    ///
-    /// # Errors
-    /// Those of the pool.
     pub async fn connection(&self) -> Result<Reading<'_>> {
         let kept = {
             let mut kept = self.kept();

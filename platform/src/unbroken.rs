@@ -13,10 +13,7 @@ use crate::{
     http::{trace_id, with_trace_id},
 };
 
-/// Runs the work as a task of its own, as part of the same request.
-///
-/// # Errors
-/// Those of the work; an internal one when it panics.
+/// Runs the work as a task of its own, as part of the same request; `internal` when it panics.
 pub async fn unbroken<T, E>(
     work: impl Future<Output = std::result::Result<T, E>> + Send + 'static,
 ) -> Result<T>

@@ -14,23 +14,64 @@ pub const BATCH: i64 = 5000;
 /// Statements of each kind in one sweep, so that each sweep ends; the next one goes on.
 const ROUNDS: usize = 200;
 
-/// Removes rows that were settled before this time: of the inbox, done commands, done tasks, idempotency keys. Answers how many.
-///
-/// # Errors
-/// When the database does not answer; what was removed until then stays removed.
+/// Removes rows that were settled before this time: of the inbox, done commands, done tasks, idempotency keys. Answers
+/// how many; if it fails, what was removed until then stays removed.
 pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
-    let mut removed = batched(|| inbox(pool, before)).await?;
-    removed += batched(|| commands(pool, before)).await?;
-    removed += batched(|| tasks(pool, before)).await?;
-    removed += batched(|| keys(pool, before)).await?;
+    // Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows.
+    let mut removed = batched(|| async {
+        let deleted = sqlx::query!(
+            "delete from platform.inbox i using (
+                 select i.group_name, i.event_id from platform.inbox i
+                 join platform.events e on e.id = i.event_id
+                 join platform.event_groups g on g.name = i.group_name and g.position >= e.position
+                 where i.done_at < $1 limit $2) old
+             where i.group_name = old.group_name and i.event_id = old.event_id",
+            before,
+            BATCH
+        );
+        Ok(deleted.execute(pool).await?.rows_affected())
+    })
+    .await?;
+    // A command that was handed over: whoever asks for its workflow asks Temporal.
+    removed += batched(|| async {
+        let deleted = sqlx::query!(
+            "delete from platform.outbox_commands where id in (
+                 select id from platform.outbox_commands where done_at < $1 limit $2)",
+            before,
+            BATCH
+        );
+        Ok(deleted.execute(pool).await?.rows_affected())
+    })
+    .await?;
+    // Dead tasks stay until somebody has looked at them.
+    removed += batched(|| async {
+        let deleted = sqlx::query!(
+            "delete from platform.tasks where id in (
+                 select id from platform.tasks
+                 where state = 'done' and finished_at < $1 limit $2)",
+            before,
+            BATCH
+        );
+        Ok(deleted.execute(pool).await?.rows_affected())
+    })
+    .await?;
+    // The answer to a request that nobody repeats any more.
+    removed += batched(|| async {
+        let deleted = sqlx::query!(
+            "delete from platform.idempotency_keys where (scope, key) in (
+                 select scope, key from platform.idempotency_keys
+                 where created_at < $1 limit $2)",
+            before,
+            BATCH
+        );
+        Ok(deleted.execute(pool).await?.rows_affected())
+    })
+    .await?;
     removed += batched(|| open_writes::expire(pool, BATCH)).await?;
     Ok(removed)
 }
 
 /// Repeats a statement that removes up to [`BATCH`] rows until it finds fewer; answers how many rows went.
-///
-/// # Errors
-/// Those of the statement; what was removed until then stays removed.
 pub async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Result<u64> {
     let mut removed = 0;
     for _ in 0..ROUNDS {
@@ -41,62 +82,4 @@ pub async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> 
         }
     }
     Ok(removed)
-}
-
-/// Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows.
-async fn inbox(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
-    let deleted = sqlx::query!(
-        "delete from platform.inbox i using (
-             select i.group_name, i.event_id from platform.inbox i
-             join platform.events e on e.id = i.event_id
-             join platform.event_groups g on g.name = i.group_name and g.position >= e.position
-             where i.done_at < $1 limit $2) old
-         where i.group_name = old.group_name and i.event_id = old.event_id",
-        before,
-        BATCH
-    )
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
-/// A command that was handed over: whoever asks for its workflow asks Temporal.
-async fn commands(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
-    let deleted = sqlx::query!(
-        "delete from platform.outbox_commands where id in (
-             select id from platform.outbox_commands where done_at < $1 limit $2)",
-        before,
-        BATCH
-    )
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
-/// Dead tasks stay until somebody has looked at them.
-async fn tasks(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
-    let deleted = sqlx::query!(
-        "delete from platform.tasks where id in (
-             select id from platform.tasks
-             where state = 'done' and finished_at < $1 limit $2)",
-        before,
-        BATCH
-    )
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
-/// The answer to a request that nobody repeats any more.
-async fn keys(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
-    let deleted = sqlx::query!(
-        "delete from platform.idempotency_keys where (scope, key) in (
-             select scope, key from platform.idempotency_keys
-             where created_at < $1 limit $2)",
-        before,
-        BATCH
-    )
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
 }

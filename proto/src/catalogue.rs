@@ -5,16 +5,11 @@
 use std::borrow::Cow;
 
 use utoipa::{
-    ToSchema,
+    PartialSchema as _, ToSchema as _,
     openapi::{RefOr, Schema},
 };
 
-use crate::events::{
-    AssistantAnswered, CertificateIssued, CourseArchived, CourseCompleted, CourseDeleted,
-    CoursePublishFailed, CoursePublished, EnrollmentCreated, EnrollmentDropped, EnrollmentRefused,
-    EnrollmentRequested, NotificationFailed, ProgressUpdated, UserRegistered, UserRoleChanged,
-};
-use crate::key::Key;
+use crate::{events, key::Key};
 
 /// A type of event.
 #[derive(Debug, Clone, Copy)]
@@ -43,112 +38,50 @@ impl EventType {
     }
 }
 
-const fn event<T: ToSchema>(
-    name: &'static str,
-    key: Key,
-    sender: Option<&'static str>,
-    summary: &'static str,
-) -> EventType {
-    EventType {
-        name,
-        key,
-        sender,
-        summary,
-        message: T::name,
-        schema: T::schema,
-    }
+/// Declares [`EVENTS`]: each with its message, its key and the service that writes it, if it is one of ours.
+macro_rules! events {
+    ($($name:literal, $message:ident of $key:ident $(by $sender:literal)?: $summary:literal;)*) => {
+        /// Every type of event.
+        pub const EVENTS: [EventType; [$($name),*].len()] = [$(EventType {
+            name: $name,
+            key: Key::$key,
+            sender: [$(Some($sender),)? None][0],
+            summary: $summary,
+            message: events::$message::name,
+            schema: events::$message::schema,
+        }),*];
+    };
 }
 
-/// Every type of event.
-pub const EVENTS: [EventType; 15] = [
-    event::<UserRegistered>(
-        "user.registered",
-        Key::User,
-        Some("user"),
-        "Somebody has an account.",
-    ),
-    event::<UserRoleChanged>(
-        "user.role_changed",
-        Key::User,
-        Some("user"),
-        "An administrator gave a user another role.",
-    ),
-    event::<CoursePublished>(
-        "course.published",
-        Key::Course,
-        Some("course"),
-        "A version is what readers see from now on.",
-    ),
-    event::<CourseArchived>(
-        "course.archived",
-        Key::Course,
-        Some("course"),
-        "A course is no longer to be had: archived, or back to being a draft.",
-    ),
-    event::<CourseDeleted>(
-        "course.deleted",
-        Key::Course,
-        Some("course"),
-        "A draft that was never published is gone.",
-    ),
-    event::<CoursePublishFailed>(
-        "course.publish_failed",
-        Key::Course,
-        Some("course"),
-        "A publish ended without a new version. Cancelled ones are not announced.",
-    ),
-    event::<EnrollmentRequested>(
-        "enrollment.requested",
-        Key::User,
-        None,
-        "Somebody who may write to the log asks for an enrollment.",
-    ),
-    event::<EnrollmentRefused>(
-        "enrollment.refused",
-        Key::User,
-        Some("enrollment"),
-        "The answer to a request by event that cannot be met. It has the key of the request.",
-    ),
-    event::<EnrollmentCreated>(
-        "enrollment.created",
-        Key::Enrollment,
-        Some("enrollment"),
-        "A seat was taken, for the first time or again after a drop.",
-    ),
-    event::<EnrollmentDropped>(
-        "enrollment.dropped",
-        Key::Enrollment,
-        Some("enrollment"),
-        "A student has left a course.",
-    ),
-    event::<ProgressUpdated>(
-        "progress.updated",
-        Key::Enrollment,
-        Some("progress"),
-        "A lesson was completed.",
-    ),
-    event::<CourseCompleted>(
-        "course.completed",
-        Key::Enrollment,
-        Some("progress"),
-        "All lessons of the published version are done; once per enrollment and epoch.",
-    ),
-    event::<CertificateIssued>(
-        "certificate.issued",
-        Key::Enrollment,
-        Some("progress"),
-        "A student has a certificate.",
-    ),
-    event::<NotificationFailed>(
-        "notification.failed",
-        Key::User,
-        Some("notification"),
-        "A message was given up after its last try.",
-    ),
-    event::<AssistantAnswered>(
-        "assistant.answered",
-        Key::Course,
-        Some("assistant"),
-        "A question was answered or refused.",
-    ),
-];
+events! {
+    "user.registered", UserRegistered of User by "user":
+        "Somebody has an account.";
+    "user.role_changed", UserRoleChanged of User by "user":
+        "An administrator gave a user another role.";
+    "course.published", CoursePublished of Course by "course":
+        "A version is what readers see from now on.";
+    "course.archived", CourseArchived of Course by "course":
+        "A course is no longer to be had: archived, or back to being a draft.";
+    "course.deleted", CourseDeleted of Course by "course":
+        "A draft that was never published is gone.";
+    "course.publish_failed", CoursePublishFailed of Course by "course":
+        "A publish ended without a new version. Cancelled ones are not announced.";
+    "enrollment.requested", EnrollmentRequested of User:
+        "Somebody who may write to the log asks for an enrollment.";
+    "enrollment.refused", EnrollmentRefused of User by "enrollment":
+        "The answer to a request by event that cannot be met. It has the key of the request.";
+    "enrollment.created", EnrollmentCreated of Enrollment by "enrollment":
+        "A seat was taken, for the first time or again after a drop.";
+    "enrollment.dropped", EnrollmentDropped of Enrollment by "enrollment":
+        "A student has left a course.";
+    "progress.updated", ProgressUpdated of Enrollment by "progress":
+        "A lesson was completed.";
+    "course.completed", CourseCompleted of Enrollment by "progress":
+        "All lessons of the published version are done; once per enrollment and epoch.";
+    "certificate.issued", CertificateIssued of Enrollment by "progress":
+        "A student has a certificate.";
+    "notification.failed", NotificationFailed of User by "notification":
+        "A message was given up after its last try.";
+    "assistant.answered", AssistantAnswered of Course by "assistant":
+        "A question was answered or refused.";
+}

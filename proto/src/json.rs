@@ -44,9 +44,8 @@ pub mod optional_enum {
 
     /// Reads the word or `null`.
     pub fn deserialize<'de, E: Wire, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
-        Option::<String>::deserialize(deserializer)?
-            .map(|text| number::<E, D>(&text))
-            .transpose()
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| number::<E, D>(&text)).transpose()
     }
 }
 
@@ -59,15 +58,12 @@ pub mod timestamp {
 
     /// Writes an RFC 3339 string or `null`.
     pub fn serialize<S: Serializer>(value: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            None => serializer.serialize_none(),
-            Some(stamp) => {
-                let text = to_time(stamp)
-                    .and_then(|time| time.format(&Rfc3339).ok())
-                    .ok_or_else(|| serde::ser::Error::custom("a time outside the calendar"))?;
-                serializer.serialize_str(&text)
-            }
-        }
+        let Some(stamp) = value else {
+            return serializer.serialize_none();
+        };
+        let text = to_time(stamp).and_then(|time| time.format(&Rfc3339).ok());
+        let outside = || serde::ser::Error::custom("a time outside the calendar");
+        serializer.serialize_str(&text.ok_or_else(outside)?)
     }
 
     /// Reads an RFC 3339 string or `null`.

@@ -36,10 +36,7 @@ const SLOTS: usize = 100;
 /// How often a worker gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
-/// Options of a worker that runs every workflow and activity.
-///
-/// # Errors
-/// When two workflows have one name.
+/// Options of a worker that runs every workflow and activity. Fails when two workflows have one name.
 pub fn options(config: &Config, channels: &Channels) -> Result<WorkerOptions> {
     // The build id is only shown; naming the version spares hashing the whole executable at each start.
     let deployment =
@@ -66,10 +63,7 @@ pub fn options(config: &Config, channels: &Channels) -> Result<WorkerOptions> {
         .build())
 }
 
-/// Works until the process stops, over a connection to Temporal.
-///
-/// # Errors
-/// When the worker itself breaks.
+/// Works until the process stops, over a connection to Temporal. Fails when the worker itself breaks.
 pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> {
     let channels = Channels::open(|service| Transport::to(&config.grpc, service))?;
     life.spawn(

@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use smartcourse_platform::{
-    Error, Result,
+    Result,
     error::codes,
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
@@ -23,10 +23,7 @@ use crate::schedules;
 /// Attempts younger than this are left alone: their start is still on its way.
 const MINIMUM_AGE_SECONDS: i32 = 5;
 
-/// Compares what is open with Temporal at every `interval` until the process stops.
-///
-/// # Errors
-/// Never: what fails is tried again at the next look.
+/// Compares what is open with Temporal at every `interval` until the process stops; what fails is tried again.
 pub async fn reconcile(
     course: Transport,
     enrollment: Transport,
@@ -37,15 +34,13 @@ pub async fn reconcile(
     let course = CourseStub::new(course);
     let enrollment = EnrollmentStub::new(enrollment);
     loop {
+        let workflows = workflows.as_ref();
         let compared = [
-            ("schedules", schedules::ensure(workflows.as_ref()).await),
-            (
-                "publishes",
-                reconcile_publishes(&course, workflows.as_ref()).await,
-            ),
+            ("schedules", schedules::ensure(workflows).await),
+            ("publishes", reconcile_publishes(&course, workflows).await),
             (
                 "onboardings",
-                reconcile_onboardings(&enrollment, workflows.as_ref(), &life).await,
+                reconcile_onboardings(&enrollment, workflows, &life).await,
             ),
         ];
         for (what, outcome) in compared {
@@ -74,10 +69,8 @@ async fn reconcile_onboardings(
             .list_open_onboardings(Actor::Service.request(request))
             .await?)
     };
-    over_all(page, life, |onboarding| {
-        start_again(enrollment, workflows, onboarding)
-    })
-    .await
+    let heal = |onboarding| start_again(enrollment, workflows, onboarding);
+    over_all(page, life, heal).await
 }
 
 /// Goes over every page; one that cannot be healed now does not keep the others waiting. Somebody who does not answer
@@ -163,10 +156,7 @@ async fn heal(
         cleanup = restart.cleanup_reason.is_some(),
         "an open attempt has no workflow; healing"
     );
-    course
-        .restart_attempt(Actor::Service.request(restart))
-        .await
-        .map_err(Error::from)?;
+    course.restart_attempt(Actor::Service.request(restart)).await?;
     Ok(())
 }
 
@@ -185,42 +175,32 @@ async fn decide(attempt: &OpenAttempt, workflows: &dyn Workflows) -> Result<Opti
             message: message.to_owned(),
         })
     };
-    let lost = || {
-        reason(
-            "publish_lost",
-            "The workflow ended without finishing; what it had done was undone.",
-        )
-    };
-    let cleanup = workflows
-        .describe(&publish_cleanup::workflow_id(&attempt.attempt_id))
-        .await?;
+    let lost = "The workflow ended without finishing; what it had done was undone.";
+    let lost = || reason("publish_lost", lost);
+    let late = "The workflow ran out of time; what it had done was undone.";
+    let cleanup = publish_cleanup::workflow_id(&attempt.attempt_id);
+    let cleanup = workflows.describe(&cleanup).await?;
     if cleanup.is_some_and(|run| run.state == RunState::Running) {
         return Ok(None);
     }
-    Ok(
-        match workflows
-            .describe(&attempt.workflow_id)
-            .await?
-            .map(|run| run.state)
-        {
-            Some(RunState::Running) => None,
-            // Forgotten: a cancelled one is undone, any other one starts again. All its steps are idempotent.
-            None if attempt.state() == PublishState::Cancelling => again(lost()),
-            None => again(None),
-            Some(RunState::TimedOut) => again(reason(
-                "publish_timed_out",
-                "The workflow ran out of time; what it had done was undone.",
-            )),
-            Some(RunState::Completed | RunState::Failed | RunState::Cancelled | RunState::Terminated) => {
-                again(lost())
-            }
-        },
-    )
+    let run = workflows.describe(&attempt.workflow_id).await?;
+    Ok(match run.map(|run| run.state) {
+        Some(RunState::Running) => None,
+        // Forgotten: a cancelled one is undone, any other one starts again. All its steps are idempotent.
+        None if attempt.state() == PublishState::Cancelling => again(lost()),
+        None => again(None),
+        Some(RunState::TimedOut) => again(reason("publish_timed_out", late)),
+        Some(RunState::Completed | RunState::Failed | RunState::Cancelled | RunState::Terminated) => {
+            again(lost())
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use smartcourse_platform::Error;
 
     use super::*;
 

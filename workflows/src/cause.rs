@@ -40,12 +40,11 @@ impl Cause {
         if self.cancelled {
             return WorkflowTermination::cancelled();
         }
-        let failure =
-            ApplicationFailure::builder(Box::<dyn std::error::Error + Send + Sync>::from(self.message))
-                .type_name(self.code)
-                .non_retryable(true)
-                .build();
-        failure.into()
+        let message = Box::<dyn std::error::Error + Send + Sync>::from(self.message);
+        let failure = ApplicationFailure::builder(message)
+            .type_name(self.code)
+            .non_retryable(true);
+        failure.build().into()
     }
 
     fn of(error: Option<&IncomingError>, fallback: String) -> Self {

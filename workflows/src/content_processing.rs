@@ -2,12 +2,8 @@
 //!
 //! Trigger: step 4 of a publish, or a client, to process a version again. Id: `content-{course_id}-v{version}`.
 //!
-//! | phase | activities | bounded by |
-//! |---|---|---|
-//! | 1, step 4 of the publish | `plan_extraction`, then `extract_lesson` for each lesson that changed | `lanes` |
-//! | 2, step 5 | `plan_embedding`, then `embed_lesson` for each lesson that is not known to the model, `mark_ai_ready` | `lanes` |
-//!
-//! It never compensates: what it wrote belongs to the version, and whoever owns the version drops it.
+//! Phase 1, step 4 of the publish, extracts each lesson that changed; phase 2, step 5, embeds each that the model has not
+//! seen. `lanes` bounds how many at once. It never compensates: what it wrote belongs to the version, and whoever owns the version drops it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -87,10 +83,7 @@ impl ContentProcessing {
     /// Extracts, then embeds.
     #[run(name = "ContentProcessing")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Readiness> {
-        match process(ctx).await {
-            Ok(readiness) => Ok(readiness),
-            Err(cause) => Err(cause.into_termination()),
-        }
+        process(ctx).await.map_err(Cause::into_termination)
     }
 
     /// How far the version is.
@@ -115,15 +108,11 @@ async fn process(ctx: &Ctx) -> Result<Readiness, Cause> {
 
     if let Some(parent) = input.parent_workflow_id.clone() {
         // Only the parent's query depends on it; a parent that is gone has no readers.
-        let told = ctx
-            .external_workflow(parent, None)
-            .signal(
-                CoursePublishing::reached,
-                EMBEDDING,
-                SignalWorkflowOptions::default(),
-            )
-            .await;
-        drop(told);
+        let (parent, options) = (
+            ctx.external_workflow(parent, None),
+            SignalWorkflowOptions::default(),
+        );
+        drop(parent.signal(CoursePublishing::reached, EMBEDDING, options).await);
     }
     let options = settings.long("Find the chunks the model has not seen".to_owned(), &token);
     let plan = ctx

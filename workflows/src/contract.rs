@@ -124,12 +124,8 @@ impl Contract {
     pub fn undo(&self, steps: RangeInclusive<u8>) -> Vec<Undo> {
         let within = |activity: &&Declaration| activity.step.is_some_and(|step| steps.contains(&step.number));
         let mut undo = Vec::new();
-        for other in self
-            .activities
-            .iter()
-            .filter(within)
-            .flat_map(|activity| activity.undo)
-        {
+        let activities = self.activities.iter().filter(within);
+        for other in activities.flat_map(|activity| activity.undo) {
             if !undo.contains(other) {
                 undo.push(*other);
             }

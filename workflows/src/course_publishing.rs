@@ -96,10 +96,9 @@ pub struct CoursePublishing {
 impl CoursePublishing {
     #[init]
     fn new(_: &WorkflowContextView, input: PublishInput) -> Self {
-        let undo = if input.resumed {
-            PUBLISHING.undo_all()
-        } else {
-            Vec::new()
+        let undo = match input.resumed {
+            true => PUBLISHING.undo_all(),
+            false => Vec::new(),
         };
         Self {
             input,
@@ -235,10 +234,8 @@ async fn before_deadline(
     }
     match steps.await {
         Err(_) if timed_out => {
-            let message = format!(
-                "The publish did not finish within {} s.",
-                settings.deadline_seconds
-            );
+            let seconds = settings.deadline_seconds;
+            let message = format!("The publish did not finish within {seconds} s.");
             Err(Cause::new("publish_timed_out", message))
         }
         outcome => outcome.map_err(|cause| cancelled_or(ctx, cause)),
@@ -247,10 +244,9 @@ async fn before_deadline(
 
 /// A step that was told to stop may still end with the error of its last try, which is not why the publish ends.
 fn cancelled_or(ctx: &Ctx, cause: Cause) -> Cause {
-    if ctx.cancellation_token().is_cancelled() {
-        Cause::cancelled()
-    } else {
-        cause
+    match ctx.cancellation_token().is_cancelled() {
+        true => Cause::cancelled(),
+        false => cause,
     }
 }
 

@@ -1,14 +1,6 @@
 //! Deterministic workflows and the declaration of their activities. No I/O: this crate has no client, no clock and no
 //! randomness, so services may use it to start workflows by their types.
 //!
-//! | workflow | type | id |
-//! |---|---|---|
-//! | [`course_publishing`] | `CoursePublishing` | `publish-{course_id}-v{version}` |
-//! | [`content_processing`] | `ContentProcessing` | `content-{course_id}-v{version}` |
-//! | [`publish_cleanup`] | `PublishCleanup` | `cleanup-{attempt_id}` |
-//! | [`enrollment`] | `Enrollment` | `enroll-{course_id}-{user_id}` |
-//! | [`upkeep`] | `NightlyReport`, `CleanUp` | of their schedules |
-//!
 //! Every activity is declared once, in [`activities`]. To add one, see docs/add-a-workflow-step.md.
 
 pub mod activities;

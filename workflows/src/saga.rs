@@ -25,13 +25,8 @@ pub async fn compensate<W: 'static>(
     cause: &Cause,
 ) -> Result<bool, ActivityExecutionError> {
     let options = |summary: &str| settings.compensation(summary.to_owned());
-    let outcome = ctx
-        .execute_activity(
-            AbortVersion,
-            target.clone(),
-            options("Decide against the version"),
-        )
-        .await?;
+    let decide = options("Decide against the version");
+    let outcome = ctx.execute_activity(AbortVersion, target.clone(), decide).await?;
     if outcome.already_published {
         return Ok(true);
     }
@@ -42,10 +37,9 @@ pub async fn compensate<W: 'static>(
         ctx.execute_activity(*what, target.clone(), options(what.does))
             .await?;
     }
-    let state = if cause.cancelled {
-        PublishState::Cancelled
-    } else {
-        PublishState::Failed
+    let state = match cause.cancelled {
+        true => PublishState::Cancelled,
+        false => PublishState::Failed,
     };
     let end = FinishAttemptRequest {
         attempt_id: target.attempt_id.clone(),
@@ -55,7 +49,7 @@ pub async fn compensate<W: 'static>(
             message: cause.message.clone(),
         }),
     };
-    ctx.execute_activity(FinishAttempt, end, options("Record how the publish ended"))
-        .await?;
+    let record = options("Record how the publish ended");
+    ctx.execute_activity(FinishAttempt, end, record).await?;
     Ok(false)
 }

@@ -58,11 +58,6 @@ pub(super) struct Refusal {
 impl Client {
     /// Registers the demo's instructor, or signs the earlier one in.
     pub(super) async fn sign_in(gateway: &str, root: &Path) -> Result<Self> {
-        let mut client = Self {
-            http: reqwest::Client::new(),
-            base: gateway.to_owned(),
-            token: String::new(),
-        };
         let memory = match Memory::load(root) {
             Some(memory) => memory,
             None => {
@@ -76,38 +71,49 @@ impl Client {
                 memory
             }
         };
-        let account = json!({"email": memory.email, "password": memory.password, "full_name": "Ada Example", "role": "instructor"});
-        let registered: Result<Value> = client.send(Method::POST, "/auth/register", Some(&account)).await;
-        if let Err(error) = registered
-            && !format!("{error:#}").contains("email_taken")
-        {
-            return Err(error);
-        }
-        let tokens: TokenPair = client.send(Method::POST, "/auth/login", Some(&account)).await?;
-        client.token = tokens.access_token;
-        Ok(client)
+        let http = reqwest::Client::new();
+        Self::account(
+            http,
+            gateway,
+            &memory.email,
+            &memory.password,
+            "Ada",
+            "instructor",
+        )
+        .await
     }
 
     /// Registers a student and signs them in: the demo has new ones each time.
     pub(super) async fn student(&self, name: &str) -> Result<Self> {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let mut student = Self {
-            http: self.http.clone(),
-            base: self.base.clone(),
+        let email = format!("{}+{}@example.org", name.to_lowercase(), &id[..8]);
+        Self::account(self.http.clone(), &self.base, &email, &id, name, "student").await
+    }
+
+    /// Registers an account unless it is there, and signs it in.
+    async fn account(
+        http: reqwest::Client,
+        gateway: &str,
+        email: &str,
+        password: &str,
+        name: &str,
+        role: &str,
+    ) -> Result<Self> {
+        let mut client = Self {
+            http,
+            base: gateway.to_owned(),
             token: String::new(),
         };
-        let account = json!({
-            "email": format!("{}+{}@example.org", name.to_lowercase(), &id[..8]),
-            "password": id,
-            "full_name": format!("{name} Example"),
-            "role": "student",
-        });
-        let _user: Value = student
-            .send(Method::POST, "/auth/register", Some(&account))
-            .await?;
-        let tokens: TokenPair = student.send(Method::POST, "/auth/login", Some(&account)).await?;
-        student.token = tokens.access_token;
-        Ok(student)
+        let account = json!({"email": email, "password": password, "full_name": format!("{name} Example"), "role": role});
+        let registered: Result<Value> = client.post("/auth/register", &account).await;
+        if let Err(error) = registered
+            && !format!("{error:#}").contains("email_taken")
+        {
+            return Err(error);
+        }
+        let tokens: TokenPair = client.post("/auth/login", &account).await?;
+        client.token = tokens.access_token;
+        Ok(client)
     }
 
     /// Takes a seat, or answers why there is none.
@@ -161,20 +167,17 @@ impl Client {
     }
 
     pub(super) async fn course(&self, id: i64) -> Result<Course> {
-        self.send(Method::GET, &format!("/courses/{id}"), None).await
+        self.get(&format!("/courses/{id}")).await
     }
 
     pub(super) async fn create(&self, course: &Value) -> Result<Course> {
-        self.send(Method::POST, "/courses", Some(course)).await
+        self.post("/courses", course).await
     }
 
     pub(super) async fn put_content(&self, id: i64, modules: &Value) -> Result<Content> {
-        self.send(
-            Method::PUT,
-            &format!("/courses/{id}/content"),
-            Some(&json!({ "modules": modules })),
-        )
-        .await
+        let path = format!("/courses/{id}/content");
+        self.send(Method::PUT, &path, Some(&json!({ "modules": modules })))
+            .await
     }
 
     pub(super) async fn upload(&self, id: i64, file: &Path) -> Result<Asset> {
@@ -182,8 +185,9 @@ impl Client {
         let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file
             .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let form = multipart::Form::new().part("file", multipart::Part::bytes(bytes).file_name(name));
         let request = self
             .http
@@ -199,16 +203,11 @@ impl Client {
     }
 
     pub(super) async fn publish_status(&self, id: i64) -> Result<PublishStatus> {
-        self.send(Method::GET, &format!("/courses/{id}/publish"), None)
-            .await
+        self.get(&format!("/courses/{id}/publish")).await
     }
 
     pub(super) async fn ask(&self, id: i64, question: &str) -> Result<Answer> {
-        self.send(
-            Method::POST,
-            &format!("/courses/{id}/ask"),
-            Some(&json!({ "question": question })),
-        )
-        .await
+        self.post(&format!("/courses/{id}/ask"), &json!({ "question": question }))
+            .await
     }
 }

@@ -13,7 +13,7 @@ use smartcourse_proto::{
 use tokio::time::Instant;
 
 use super::{
-    client::{Client, Memory},
+    client::{Client, Memory, Refusal},
     course::quiz,
 };
 
@@ -44,10 +44,13 @@ pub(super) async fn tell(
         progress.completed_lessons, progress.total_lessons, progress.percent
     ))?;
     let certificates: CertificatePage = sam.get("/certificates").await?;
-    let certificate = certificates.items.first().context("no certificate was issued")?;
+    let code = &certificates
+        .items
+        .first()
+        .context("no certificate was issued")?
+        .code;
     crate::print(&format!(
-        "  Sam holds certificate {0}: GET /certificates/{0}, for everybody, as JSON or PDF\n",
-        certificate.code
+        "  Sam holds certificate {code}: GET /certificates/{code}, for everybody, as JSON or PDF\n"
     ))?;
 
     let last = until("the workshop to open for Sam", async || {
@@ -63,8 +66,7 @@ pub(super) async fn tell(
     crate::print(&format!("  Sam takes the last seat of workshop {workshop}\n"))?;
     refused(&kim, "Kim", workshop, "course_full").await?;
 
-    let numbers = numbers(instructor, course_id).await?;
-    crate::print(&numbers)?;
+    crate::print(&numbers(instructor, course_id).await?)?;
     sam.get(&format!("/enrollments/{}", enrollment.enrollment_id))
         .await
 }
@@ -88,12 +90,8 @@ async fn workshop(instructor: &Client, root: &Path, course_id: i64) -> Result<i6
         && let Ok(course) = instructor.course(id).await
     {
         let seats = course.seats.unwrap_or_default();
-        let _course: Course = instructor
-            .patch(
-                &format!("/courses/{id}"),
-                &json!({ "max_enrollments": seats.taken + 1 }),
-            )
-            .await?;
+        let more = json!({ "max_enrollments": seats.taken + 1 });
+        let _course: Course = instructor.patch(&format!("/courses/{id}"), &more).await?;
         return Ok(id);
     }
     let course = instructor
@@ -131,16 +129,13 @@ async fn workshop(instructor: &Client, root: &Path, course_id: i64) -> Result<i6
 async fn refused(student: &Client, name: &str, course_id: i64, code: &str) -> Result<()> {
     match student.enroll(course_id).await? {
         Ok(_) => bail!("{name} was to be refused ({code}) and was enrolled"),
-        Err(refusal) => {
+        Err(Refusal { code: other, detail }) => {
             ensure!(
-                refusal.code == code,
-                "{name} was to be refused with {code}, not {}: {}",
-                refusal.code,
-                refusal.detail
+                other == code,
+                "{name} was to be refused with {code}, not {other}: {detail}"
             );
             crate::print(&format!(
-                "  {name} is refused by workshop {course_id}: {} ({code})\n",
-                refusal.detail
+                "  {name} is refused by workshop {course_id}: {detail} ({code})\n"
             ))?;
             Ok(())
         }
@@ -153,10 +148,9 @@ async fn seated(student: &Client, course_id: i64) -> Result<Enrollment> {
         Ok(enrollment) => enrollment,
         Err(refusal) => bail!("the course refused Sam: {} ({})", refusal.detail, refusal.code),
     };
+    let path = format!("/enrollments/{}", enrollment.enrollment_id);
     until("the onboarding", async || {
-        let enrollment: Enrollment = student
-            .get(&format!("/enrollments/{}", enrollment.enrollment_id))
-            .await?;
+        let enrollment: Enrollment = student.get(&path).await?;
         let state = enrollment
             .onboarding
             .as_ref()
@@ -206,18 +200,15 @@ async fn numbers(instructor: &Client, course_id: i64) -> Result<String> {
     let path = format!("/analytics/courses/{course_id}");
     let numbers = until("the numbers", async || {
         let numbers: CourseNumbers = instructor.get(&path).await?;
-        let counted = numbers
-            .enrollments
-            .as_ref()
-            .is_some_and(|enrollments| enrollments.completed > 0 && enrollments.active == 0);
+        let enrollments = numbers.enrollments.as_ref();
+        let counted = enrollments.is_some_and(|all| all.completed > 0 && all.active == 0);
         Ok(counted.then_some(numbers))
     })
     .await?;
     let enrollments = numbers.enrollments.unwrap_or_default();
     let assistant = numbers.assistant.unwrap_or_default();
-    let mean = enrollments
-        .mean_seconds_to_complete
-        .map_or_else(|| "–".to_owned(), |seconds| format!("{seconds} s"));
+    let mean = enrollments.mean_seconds_to_complete;
+    let mean = mean.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds} s"));
     Ok(format!(
         "\nNumbers of course {course_id}\n\
          \x20 {:<28} {}\n  {:<28} {}\n  {:<28} {:.2} %\n  {:<28} {mean}\n  {:<28} {}\n  {:<28} {} asked, {} answered, {} refused\n",

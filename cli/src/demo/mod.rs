@@ -64,24 +64,13 @@ async fn tell(args: &Args, stack: &Stack) -> Result<()> {
     let accepted = client.publish(course_id).await?;
     let status = stepper::follow(&client, course_id).await?;
     if let (PublishState::Failed | PublishState::Cancelled, error) = (status.state(), &status.error) {
-        let error = error.clone().unwrap_or_default();
-        anyhow::bail!(
-            "the publish ended {:?}: {} ({})",
-            status.state(),
-            error.message,
-            error.code
-        );
+        let (error, state) = (error.clone().unwrap_or_default(), status.state());
+        anyhow::bail!("the publish ended {state:?}: {} ({})", error.message, error.code);
     }
-    ensure!(
-        status.warnings.is_empty(),
-        "the publish left lessons out: {:?}",
-        status.warnings
-    );
-    crate::print(&format!(
-        "Published version {} in {:.1} s\n",
-        accepted.version,
-        begun.elapsed().as_secs_f64()
-    ))?;
+    let left_out = &status.warnings;
+    ensure!(left_out.is_empty(), "the publish left lessons out: {left_out:?}");
+    let (version, seconds) = (accepted.version, begun.elapsed().as_secs_f64());
+    crate::print(&format!("Published version {version} in {seconds:.1} s\n"))?;
 
     for question in course::questions(&args.course)? {
         let answer = client.ask(course_id, &question.question).await?;
@@ -93,16 +82,10 @@ async fn tell(args: &Args, stack: &Stack) -> Result<()> {
 
     crate::print("\nTime of each step of the publish\n")?;
     for step in &status.steps {
-        let seconds = step
-            .started_at
-            .as_ref()
-            .zip(step.finished_at.as_ref())
-            .and_then(|(begin, end)| Some((to_time(end)? - to_time(begin)?).as_seconds_f64()));
-        crate::print(&format!(
-            "  {:<24} {:>7.2} s\n",
-            step.label,
-            seconds.unwrap_or_default()
-        ))?;
+        let both = step.started_at.as_ref().zip(step.finished_at.as_ref());
+        let took = both.and_then(|(begin, end)| Some((to_time(end)? - to_time(begin)?).as_seconds_f64()));
+        let seconds = took.unwrap_or_default();
+        crate::print(&format!("  {:<24} {seconds:>7.2} s\n", step.label))?;
     }
     crate::print(&format!(
         "\nAPI         {gateway}\nAPI docs    {gateway}/docs\nWorkflow    {}\nEnrollment  {}\nMails       {}\n",
@@ -136,35 +119,25 @@ fn shown(question: &str, answer: &Answer) -> String {
 
 /// An answer that is wrong fails the demo: it must cite the expected lesson, or refuse.
 fn check(question: &course::Question, answer: &Answer) -> Result<()> {
+    let asked = &question.question;
     if !question.answerable {
-        ensure!(
-            answer.refused && answer.citations.is_empty(),
-            "the course does not answer “{}”, but an answer came",
-            question.question
-        );
+        let silent = answer.refused && answer.citations.is_empty();
+        ensure!(silent, "the course does not answer “{asked}”, but an answer came");
         return Ok(());
     }
-    ensure!(
-        !answer.refused && !answer.citations.is_empty(),
-        "the course answers “{}”, but it was refused",
-        question.question
-    );
+    let cited = !answer.refused && !answer.citations.is_empty();
+    ensure!(cited, "the course answers “{asked}”, but it was refused");
     if let Some(lesson) = &question.lesson {
-        let cited = answer
-            .citations
-            .iter()
-            .any(|citation| citation.lesson_title == *lesson);
+        let mut cited = answer.citations.iter().map(|citation| &citation.lesson_title);
         ensure!(
-            cited,
-            "the answer to “{}” does not cite “{lesson}”",
-            question.question
+            cited.any(|title| title == lesson),
+            "the answer to “{asked}” does not cite “{lesson}”"
         );
     }
     if let Some(words) = &question.contains {
         ensure!(
-            answer.answer.contains(words.as_str()),
-            "the answer to “{}” lacks “{words}”",
-            question.question
+            answer.answer.contains(words),
+            "the answer to “{asked}” lacks “{words}”"
         );
     }
     Ok(())

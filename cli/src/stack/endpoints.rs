@@ -1,6 +1,9 @@
 //! `endpoints.json`: where everything of a running system is, for scripts and tests.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Result;
 use secrecy::ExposeSecret as _;
@@ -24,7 +27,7 @@ pub(crate) struct Endpoints {
     /// Base address of the Temporal UI, or empty.
     pub(crate) temporal_ui: String,
     /// Path of the `temporal` command, when it is ours.
-    pub(crate) temporal_cli: Option<String>,
+    pub(crate) temporal_cli: Option<PathBuf>,
     /// URL of the database, with its password.
     pub(crate) postgres_url: String,
     /// Address of the Prometheus metrics.
@@ -41,10 +44,8 @@ impl Endpoints {
         temporal: Option<&TemporalServer>,
         settings: &Settings,
     ) -> Result<Self> {
-        let mut pids: BTreeMap<String, u32> = roles
-            .iter()
-            .map(|role| (role.name().to_owned(), role.pid()))
-            .collect();
+        let pids = roles.iter().map(|role| (role.name().to_owned(), role.pid()));
+        let mut pids: BTreeMap<String, u32> = pids.collect();
         pids.insert("smartcourse".to_owned(), std::process::id());
         pids.extend(postgres.map(|postgres| ("postgres".to_owned(), postgres.process.pid())));
         pids.extend(temporal.map(|temporal| ("temporal".to_owned(), temporal.process.pid())));
@@ -53,10 +54,7 @@ impl Endpoints {
             temporal_address: config.temporal.address.clone(),
             temporal_namespace: config.temporal.namespace.clone(),
             temporal_ui: config.temporal.ui_url.clone(),
-            temporal_cli: settings
-                .temporal_cli
-                .as_ref()
-                .map(|path| path.display().to_string()),
+            temporal_cli: settings.temporal_cli.clone(),
             postgres_url: config.postgres.url.expose_secret().to_owned(),
             metrics: format!("http://{}/metrics", config.telemetry.metrics_listen),
             pids,

@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use smartcourse_engines::Engines;
 use smartcourse_launcher::{
-    Check, DataDir, DirLock, Postgres, Process, Progress, TemporalOptions, TemporalServer, ensure_fonts,
-    ensure_model, ensure_postgres, ensure_temporal, wait_until,
+    Check, DataDir, DirLock, Postgres, Process, Progress, TemporalOptions, TemporalServer, default_data_dir,
+    ensure_fonts, ensure_model, ensure_postgres, ensure_temporal, wait_until,
 };
 use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
 
@@ -74,10 +74,7 @@ impl Stack {
 
     /// Installs what is missing, starts the engines, migrates, starts the roles and waits until all are ready.
     async fn start(args: &Args, config_file: Option<PathBuf>) -> Result<Self> {
-        let root = args
-            .data_dir
-            .clone()
-            .unwrap_or_else(smartcourse_launcher::default_data_dir);
+        let root = args.data_dir.clone().unwrap_or_else(default_data_dir);
         let data_dir = DataDir::open(&root)
             .with_context(|| format!("cannot use the data directory {}", root.display()))?;
         let lock = data_dir.lock()?;
@@ -115,15 +112,11 @@ impl Stack {
         step.done();
         let endpoints = Endpoints::new(&config, &roles, postgres.as_ref(), temporal.as_ref(), &settings)?;
         endpoints.write(data_dir.root())?;
+        let temporal = temporal.map(|server| server.process);
+        let postgres = postgres.map(|server| server.process);
         Ok(Self {
             roles,
-            engines: [
-                temporal.map(|server| server.process),
-                postgres.map(|server| server.process),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
+            engines: temporal.into_iter().chain(postgres).collect(),
             endpoints,
             data_dir,
             _lock: lock,
@@ -134,10 +127,8 @@ impl Stack {
     pub(crate) async fn engine_failure(&self) -> anyhow::Error {
         let ends = self.engines.iter().map(async |engine| {
             let (status, name) = (engine.exited().await, engine.name());
-            anyhow::anyhow!(
-                "{name} ended ({status}); see {}",
-                self.data_dir.log(name).display()
-            )
+            let log = self.data_dir.log(name);
+            anyhow::anyhow!("{name} ended ({status}); see {}", log.display())
         });
         match ends.collect::<FuturesUnordered<_>>().next().await {
             Some(error) => error,

@@ -52,15 +52,16 @@ impl Settings {
         }
         set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));
         set("GRPC__SERVICE_TOKEN", service_token(data_dir.root())?);
-        set(
-            "CONTENT__FILES_DIR",
-            data_dir.root().join("files").display().to_string(),
-        );
-        set("MAIL__FOLDER", data_dir.root().join("mail").display().to_string());
-        for (name, directory) in directories {
-            if let Some(directory) = directory {
-                set(name, directory.display().to_string());
-            }
+        let root = data_dir.root();
+        let own = [
+            ("CONTENT__FILES_DIR", root.join("files")),
+            ("MAIL__FOLDER", root.join("mail")),
+        ];
+        let found = directories
+            .into_iter()
+            .filter_map(|(name, directory)| Some((name, directory?)));
+        for (name, directory) in own.into_iter().chain(found) {
+            set(name, directory.display().to_string());
         }
         if let Some(temporal) = temporal {
             set("TEMPORAL__UI_URL", temporal.ui_url.clone());
@@ -81,11 +82,7 @@ impl Settings {
 
     /// The configuration a role with this environment has.
     pub(super) fn config(&self) -> Result<Config> {
-        let overrides: Vec<(String, String)> = self
-            .variables
-            .iter()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
+        let overrides: Vec<(String, String)> = self.variables.clone().into_iter().collect();
         Ok(crate::config::load(self.config_file.as_deref(), &overrides)?)
     }
 }
@@ -96,11 +93,8 @@ fn service_token(root: &Path) -> Result<String> {
     if let Ok(token) = std::fs::read_to_string(&path) {
         return Ok(token.trim().to_owned());
     }
-    let token = format!(
-        "{}{}",
-        uuid::Uuid::new_v4().simple(),
-        uuid::Uuid::new_v4().simple()
-    );
+    let random = || uuid::Uuid::new_v4().simple();
+    let token = format!("{}{}", random(), random());
     write_private(&path, token.as_bytes())?;
     Ok(token)
 }

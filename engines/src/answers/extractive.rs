@@ -43,57 +43,39 @@ impl Answerer for Extractive {
 fn best(question: Question<'_>) -> Vec<Citation> {
     let asked = content_words(question.text);
     let passages = question.passages;
-    let top = passages
-        .iter()
-        .map(|passage| passage.score)
-        .fold(f64::MIN_POSITIVE, f64::max);
-    let mut candidates: Vec<Candidate> = passages
-        .iter()
-        .enumerate()
-        .flat_map(|(index, passage)| {
-            passage
-                .sentences
-                .iter()
-                .map(move |sentence| (index, passage, sentence))
-        })
-        .filter_map(|(index, passage, sentence)| {
-            let quote = passage
-                .text
-                .get(sentence.start as usize..sentence.end as usize)?
-                .trim();
+    let scores = passages.iter().map(|passage| passage.score);
+    let top = scores.fold(f64::MIN_POSITIVE, f64::max);
+    let mut candidates = Vec::new();
+    for (index, passage) in passages.iter().enumerate() {
+        for sentence in &passage.sentences {
+            let Some(quote) = passage.text.get(sentence.start as usize..sentence.end as usize) else {
+                continue;
+            };
+            let quote = quote.trim();
             let words = content_words(quote);
             let shared = asked.intersection(&words).count() as f64 / asked.len().max(1) as f64;
-            let relevance = sentence.cosine + LEXICAL_WEIGHT * shared + RANK_WEIGHT * passage.score / top;
-            let citation = Citation {
-                passage: index,
-                quote: quote.to_owned(),
-                score: sentence.cosine.clamp(0.0, 1.0),
-            };
-            Some(Candidate {
-                citation,
+            candidates.push(Candidate {
+                citation: Citation {
+                    passage: index,
+                    quote: quote.to_owned(),
+                    score: sentence.cosine.clamp(0.0, 1.0),
+                },
                 words,
-                relevance,
-            })
-        })
-        .collect();
-    let best = candidates
-        .iter()
-        .map(|candidate| candidate.citation.score)
-        .fold(0.0, f64::max);
-    if best < question.refuse_below {
+                relevance: sentence.cosine + LEXICAL_WEIGHT * shared + RANK_WEIGHT * passage.score / top,
+            });
+        }
+    }
+    let scores = candidates.iter().map(|candidate| candidate.citation.score);
+    if scores.fold(0.0, f64::max) < question.refuse_below {
         return Vec::new();
     }
     // A heading matches a question well and answers nothing.
-    if candidates
-        .iter()
-        .any(|candidate| is_sentence(&candidate.citation.quote))
-    {
-        candidates.retain(|candidate| is_sentence(&candidate.citation.quote));
+    let says_something = |candidate: &Candidate| is_sentence(&candidate.citation.quote);
+    if candidates.iter().any(says_something) {
+        candidates.retain(says_something);
     }
-    let strongest = candidates
-        .iter()
-        .map(|candidate| candidate.relevance)
-        .fold(f64::MIN, f64::max);
+    let relevances = candidates.iter().map(|candidate| candidate.relevance);
+    let strongest = relevances.fold(f64::MIN, f64::max);
     candidates.retain(|candidate| candidate.relevance >= FURTHER * strongest);
     diverse(candidates)
 }
@@ -109,10 +91,8 @@ fn diverse(mut candidates: Vec<Candidate>) -> Vec<Citation> {
     let mut taken: Vec<Candidate> = Vec::new();
     while taken.len() < SENTENCES {
         let marginal = |candidate: &Candidate| {
-            let repeated = taken
-                .iter()
-                .map(|other| overlap(&candidate.words, &other.words))
-                .fold(0.0, f64::max);
+            let overlaps = taken.iter().map(|other| overlap(&candidate.words, &other.words));
+            let repeated = overlaps.fold(0.0, f64::max);
             LAMBDA * candidate.relevance - (1.0 - LAMBDA) * repeated
         };
         let next = candidates
@@ -123,10 +103,8 @@ fn diverse(mut candidates: Vec<Candidate>) -> Vec<Citation> {
         let Some(index) = next else { break };
         let candidate = candidates.remove(index);
         // Transcripts and handouts say the same thing twice: once is enough.
-        if taken
-            .iter()
-            .all(|other| overlap(&candidate.words, &other.words) < 0.8)
-        {
+        let is_new = |other: &Candidate| overlap(&candidate.words, &other.words) < 0.8;
+        if taken.iter().all(is_new) {
             taken.push(candidate);
         }
     }
@@ -135,12 +113,7 @@ fn diverse(mut candidates: Vec<Candidate>) -> Vec<Citation> {
 
 /// Jaccard similarity of two sets of words.
 fn overlap(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
-    let union = a.union(b).count();
-    if union == 0 {
-        0.0
-    } else {
-        a.intersection(b).count() as f64 / union as f64
-    }
+    a.intersection(b).count() as f64 / a.union(b).count().max(1) as f64
 }
 
 /// Lower-case words that carry meaning, with a plural's `s` cut off.
@@ -153,12 +126,9 @@ fn content_words(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !c.is_alphanumeric())
         .map(str::to_lowercase)
         .filter(|word| !word.is_empty() && !STOP.contains(&word.as_str()))
-        .map(|word| {
-            if word.len() > 3 {
-                word.trim_end_matches('s').to_owned()
-            } else {
-                word
-            }
+        .map(|word| match word.len() {
+            0..=3 => word,
+            _ => word.trim_end_matches('s').to_owned(),
         })
         .collect()
 }

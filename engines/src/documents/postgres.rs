@@ -19,11 +19,6 @@ impl Postgres {
     }
 }
 
-/// A `like` pattern that matches a literal prefix.
-fn pattern(prefix: &str) -> String {
-    format!("{}%", postgres::literal(prefix))
-}
-
 #[async_trait]
 impl Documents for Postgres {
     /// The migrations of schema `platform` made the table.
@@ -82,7 +77,7 @@ impl Documents for Postgres {
         let gone = sqlx::query!(
             "delete from platform.documents where collection = $1 and key like $2",
             collection,
-            pattern(prefix)
+            format!("{}%", postgres::literal(prefix))
         )
         .execute(&self.0)
         .await?;

@@ -7,10 +7,13 @@ use std::{
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use smartcourse_minilm::{MiniLm, hashed::Hashed};
+use smartcourse_minilm::{
+    MiniLm,
+    hashed::{self, Hashed},
+};
 use smartcourse_platform::{
     Error, Result,
-    config::{Declared, Problems, Reader, Section},
+    config::{Declared, Reader, Section},
     ports::embeddings::{Embedder, Purpose},
 };
 
@@ -40,68 +43,54 @@ pub struct Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "content";
-
-    fn check(&self, _: &mut Problems) {}
 }
 
-/// Loads the model; hashed n-grams, with a warning, without its weights.
-///
-/// # Errors
-/// When the weights are there and cannot be loaded.
+/// Loads the model; hashed n-grams, with a warning, without its weights. Fails when those are there and cannot be loaded.
 pub fn open(model_dir: &Path) -> Result<Arc<dyn Embedder>> {
     if !model_dir.join("model.safetensors").is_file() {
         tracing::warn!(directory = %model_dir.display(), "no embedding model: using hashed n-grams (`smartcourse doctor --fix` fetches it)");
-        return Ok(Arc::new(Lexical(Arc::new(Hashed))));
+        return Ok(Arc::new(Local {
+            model: hashed::MODEL_ID,
+            dimensions: hashed::DIMENSIONS,
+            refuse_below: REFUSE_BELOW_LEXICAL,
+            embed: Arc::new(|texts| Hashed.embed(texts)),
+        }));
     }
     let model = MiniLm::load(model_dir)
         .map_err(|error| Error::internal("the embedding model cannot be loaded").because(error))?;
-    Ok(Arc::new(Semantic(Arc::new(model))))
-}
-
-struct Semantic(Arc<MiniLm>);
-
-#[async_trait]
-impl Embedder for Semantic {
-    fn model(&self) -> &str {
-        smartcourse_minilm::MODEL_ID
-    }
-
-    fn dimensions(&self) -> usize {
-        smartcourse_minilm::DIMENSIONS
-    }
-
-    fn batch_limit(&self) -> usize {
-        BATCH_LIMIT
-    }
-
-    fn refuse_below(&self) -> f64 {
-        REFUSE_BELOW
-    }
-
-    async fn embed(&self, _: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        let model = Arc::clone(&self.0);
-        blocking(move || {
-            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    Ok(Arc::new(Local {
+        model: smartcourse_minilm::MODEL_ID,
+        dimensions: smartcourse_minilm::DIMENSIONS,
+        refuse_below: REFUSE_BELOW,
+        embed: Arc::new(move |texts| {
             model
-                .embed(&texts)
+                .embed(texts)
                 .into_iter()
                 .map(|vector| vector.to_vec())
                 .collect()
-        })
-        .await
-    }
+        }),
+    }))
 }
 
-struct Lexical(Arc<Hashed>);
+/// One vector for each text.
+type Embed = dyn Fn(&[&str]) -> Vec<Vec<f32>> + Send + Sync;
+
+/// A model in this process.
+struct Local {
+    model: &'static str,
+    dimensions: usize,
+    refuse_below: f64,
+    embed: Arc<Embed>,
+}
 
 #[async_trait]
-impl Embedder for Lexical {
+impl Embedder for Local {
     fn model(&self) -> &str {
-        smartcourse_minilm::hashed::MODEL_ID
+        self.model
     }
 
     fn dimensions(&self) -> usize {
-        smartcourse_minilm::hashed::DIMENSIONS
+        self.dimensions
     }
 
     fn batch_limit(&self) -> usize {
@@ -109,18 +98,14 @@ impl Embedder for Lexical {
     }
 
     fn refuse_below(&self) -> f64 {
-        REFUSE_BELOW_LEXICAL
+        self.refuse_below
     }
 
     async fn embed(&self, _: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        let model = Arc::clone(&self.0);
-        blocking(move || model.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())).await
+        let embed = Arc::clone(&self.embed);
+        // Arithmetic belongs on a blocking thread: the reactor's threads answer requests meanwhile.
+        tokio::task::spawn_blocking(move || embed(&texts.iter().map(String::as_str).collect::<Vec<_>>()))
+            .await
+            .map_err(|error| Error::internal("embedding failed").because(error))
     }
-}
-
-/// Arithmetic belongs on a blocking thread: the reactor's threads answer requests meanwhile.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::internal("embedding failed").because(error))
 }

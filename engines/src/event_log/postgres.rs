@@ -102,9 +102,6 @@ impl EventLog for Postgres {
 }
 
 /// Gives committed events their positions.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn place(pool: &PgPool) -> Result<Moved> {
     let mut tx = postgres::begin(pool).await?;
     let owner = sqlx::query_scalar!(
@@ -143,9 +140,6 @@ pub async fn place(pool: &PgPool) -> Result<Moved> {
 }
 
 /// Gives a group its next batch, parked events first.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Moved> {
     let group = consumer.group();
     let mut tx = postgres::begin(pool).await?;

@@ -2,23 +2,26 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
-use object_store::{DynObjectStore, ObjectStoreExt as _, local::LocalFileSystem, path::Path as Key};
+use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use object_store::{
+    Error as StoreError, ObjectStore as _, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem,
+    path::Path as Key,
+};
 use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
-    config::{Declared, Problems, Reader, Section},
+    config::{Declared, Reader, Section},
+    error::codes,
     ports::files::{FileWriter, Files},
 };
 
-use super::objects::{self, failure, unless_gone};
-
+/// Parts of a file on their way to the store at once.
+const IN_FLIGHT: usize = 4;
 /// Age at which a file that is still being written is broken: nothing takes a day.
 const BROKEN: Duration = Duration::from_secs(24 * 3600);
 
@@ -40,28 +43,23 @@ pub struct Settings {
 
 impl Section for Settings {
     const NAME: &'static str = "content";
-
-    fn check(&self, _: &mut Problems) {}
 }
 
 /// A directory.
 pub struct Directory {
     root: PathBuf,
-    store: Arc<DynObjectStore>,
+    store: LocalFileSystem,
 }
 
 impl Directory {
-    /// A directory, made if it is not there.
-    ///
-    /// # Errors
-    /// When the directory cannot be made or opened.
+    /// A directory, made if it is not there. Fails when the directory cannot be made or opened.
     pub fn open(root: &Path) -> Result<Self> {
         let broken = || Error::internal(format!("cannot use the directory {}", root.display()));
         std::fs::create_dir_all(root).map_err(|error| broken().because(error))?;
         let store = LocalFileSystem::new_with_prefix(root).map_err(|error| broken().because(error))?;
         Ok(Self {
             root: root.to_owned(),
-            store: Arc::new(store.with_automatic_cleanup(true)),
+            store: store.with_automatic_cleanup(true),
         })
     }
 }
@@ -74,23 +72,29 @@ impl Files for Directory {
     }
 
     async fn write(&self, key: &str) -> Result<Box<dyn FileWriter>> {
-        objects::write(&self.store, key).await
+        let upload = self.store.put_multipart(&Key::from(key)).await.map_err(failure)?;
+        Ok(Box::new(Writer(WriteMultipart::new(upload))))
     }
 
     async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
-        objects::read(&self.store, key).await
+        let found = self.store.get(&Key::from(key)).await.map_err(failure)?;
+        Ok(found.into_stream().map_err(failure).boxed())
     }
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {
-        objects::size(&self.store, key).await
+        match self.store.head(&Key::from(key)).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failure(error)),
+        }
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
         // A copy is a hard link, and linking over another link of the same file would leave the store's temporary name
         // behind.
         self.delete(to).await?;
-        let copied = self.store.copy(&Key::from(from), &Key::from(to)).await;
-        copied.map_err(failure)
+        let (from, to) = (Key::from(from), Key::from(to));
+        self.store.copy(&from, &to).await.map_err(failure)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -98,7 +102,12 @@ impl Files for Directory {
     }
 
     async fn delete_prefix(&self, prefix: &str) -> Result<u64> {
-        objects::delete_prefix(&self.store, prefix).await
+        let found = self.store.list(Some(&Key::from(prefix)));
+        let found: Vec<_> = found.try_collect().await.map_err(failure)?;
+        for object in &found {
+            unless_gone(self.store.delete(&object.location).await)?;
+        }
+        Ok(found.len() as u64)
     }
 
     async fn sweep(&self) -> Result<()> {
@@ -107,6 +116,50 @@ impl Files for Directory {
             .await
             .map_err(|error| Error::internal("looking for unfinished files was cut off").because(error))?
             .map_err(|error| Error::internal("unfinished files cannot be looked for").because(error))
+    }
+}
+
+/// What a failure of the store means.
+fn failure(error: StoreError) -> Error {
+    let (code, detail) = match &error {
+        StoreError::NotFound { .. } => (&codes::NOT_FOUND, "the file is not there"),
+        StoreError::AlreadyExists { .. } => (&codes::FILE_EXISTS, "the file is there already"),
+        StoreError::Precondition { .. } | StoreError::NotModified { .. } => {
+            (&codes::FILE_CHANGED, "the file was changed meanwhile")
+        }
+        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
+            (&codes::STORAGE_REFUSED, "the file store does not let us in")
+        }
+        _ => (&codes::UNAVAILABLE, "the file store could not do this"),
+    };
+    Error::new(code, detail).because(error)
+}
+
+/// A failure to find is none to whoever removes.
+fn unless_gone(outcome: object_store::Result<()>) -> Result<()> {
+    match outcome {
+        Err(StoreError::NotFound { .. }) => Ok(()),
+        other => other.map_err(failure),
+    }
+}
+
+/// A file on its way.
+struct Writer(WriteMultipart);
+
+#[async_trait]
+impl FileWriter for Writer {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.0.wait_for_capacity(IN_FLIGHT).await.map_err(failure)?;
+        self.0.put(bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<()> {
+        self.0.finish().await.map(drop).map_err(failure)
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.0.abort().await.map_err(failure)
     }
 }
 
@@ -134,4 +187,61 @@ fn remove_broken(dir: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_told_apart() {
+        let (path, cause) = ("k".to_owned(), || "x".to_owned().into());
+        let failures = [
+            (
+                StoreError::NotFound {
+                    path: path.clone(),
+                    source: cause(),
+                },
+                &codes::NOT_FOUND,
+            ),
+            (
+                StoreError::AlreadyExists {
+                    path: path.clone(),
+                    source: cause(),
+                },
+                &codes::FILE_EXISTS,
+            ),
+            (
+                StoreError::Precondition {
+                    path: path.clone(),
+                    source: cause(),
+                },
+                &codes::FILE_CHANGED,
+            ),
+            (
+                StoreError::PermissionDenied {
+                    path: path.clone(),
+                    source: cause(),
+                },
+                &codes::STORAGE_REFUSED,
+            ),
+            (
+                StoreError::Unauthenticated {
+                    path,
+                    source: cause(),
+                },
+                &codes::STORAGE_REFUSED,
+            ),
+            (
+                StoreError::Generic {
+                    store: "s",
+                    source: cause(),
+                },
+                &codes::UNAVAILABLE,
+            ),
+        ];
+        for (error, code) in failures {
+            assert!(failure(error).is(code), "{}", code.code);
+        }
+    }
 }

@@ -22,10 +22,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// A directory, made if it is not there.
-    ///
-    /// # Errors
-    /// When it cannot be made.
+    /// A directory, made if it is not there. Fails when it cannot be made.
     pub fn new(path: &Path, from: Mailbox) -> Result<Self> {
         std::fs::create_dir_all(path).map_err(|error| {
             Error::internal(format!("cannot make the directory {}", path.display())).because(error)

@@ -4,79 +4,42 @@ use lettre::{
     Address, Message,
     message::{
         Mailbox, MultiPart,
-        header::{Header, HeaderName, HeaderValue},
+        header::{HeaderName, HeaderValue},
     },
 };
 use smartcourse_platform::{Error, Result, error::codes, ports::mail::Mail};
 
-type HeaderError = Box<dyn std::error::Error + Send + Sync>;
-
-/// `List-Unsubscribe` (RFC 2369).
-#[derive(Clone)]
-struct ListUnsubscribe(String);
-
-impl Header for ListUnsubscribe {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("List-Unsubscribe")
-    }
-
-    fn parse(text: &str) -> std::result::Result<Self, HeaderError> {
-        Ok(Self(text.to_owned()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), self.0.clone())
-    }
-}
-
-/// `List-Unsubscribe-Post` (RFC 8058): one POST to the address is enough.
-#[derive(Clone)]
-struct OneClick;
-
-impl Header for OneClick {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
-    }
-
-    fn parse(_: &str) -> std::result::Result<Self, HeaderError> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
-    }
-}
-
 /// A text as part of one header line.
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join(" ")
 }
 
 /// Writes a mail as a message.
 pub(super) fn message(id: &str, mail: &Mail, from: &Mailbox) -> Result<Message> {
     let address: Address = mail.to.parse().map_err(|error| {
-        Error::new(
-            &codes::DELIVERY_REFUSED,
-            "the recipient's address is no e-mail address",
-        )
-        .because(error)
+        let detail = "the recipient's address is no e-mail address";
+        Error::new(&codes::DELIVERY_REFUSED, detail).because(error)
     })?;
     let name = one_line(&mail.to_name);
     let to = Mailbox::new(Some(name).filter(|name| !name.is_empty()), address);
     // Parsing leaves no character in an address that could end its line.
     let unsubscribe = url::Url::parse(&mail.unsubscribe_url)
         .map_err(|error| Error::internal("the unsubscribe address of a mail is none").because(error))?;
+    // RFC 2369 and RFC 8058.
+    let header = |name, value| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
     Message::builder()
         .message_id(Some(format!("<{}@{}>", one_line(id), from.email.domain())))
         .from(from.clone())
         .to(to)
         .subject(one_line(&mail.subject))
-        .header(ListUnsubscribe(format!("<{unsubscribe}>")))
-        .header(OneClick)
+        .raw_header(header("List-Unsubscribe", format!("<{unsubscribe}>")))
+        // One POST to the address is enough.
+        .raw_header(header(
+            "List-Unsubscribe-Post",
+            "List-Unsubscribe=One-Click".to_owned(),
+        ))
         .multipart(MultiPart::alternative_plain_html(
             mail.text.clone(),
             mail.html.clone(),

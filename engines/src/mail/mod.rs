@@ -51,10 +51,7 @@ impl Section for Settings {
     }
 }
 
-/// Whom mails are from.
-///
-/// # Errors
-/// When it is no address.
+/// Whom mails are from. Fails when it is no address.
 pub fn sender(from: &str) -> Result<Mailbox> {
     from.parse().map_err(|error| {
         let detail = format!("mail.from: `{from}` is not an address, such as Name <a@example.org>");

@@ -35,9 +35,7 @@ pub struct Smtp {
 
 impl Smtp {
     /// Connects when the first mail is sent. The scheme and `?tls=` of the URL say whether the connection is encrypted.
-    ///
-    /// # Errors
-    /// When the URL cannot be read.
+    /// Fails when the URL cannot be read.
     pub fn new(url: &SecretString, from: Mailbox) -> Result<Self> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret())
             .map_err(|error| Error::internal("mail.smtp_url cannot be used").because(error))?

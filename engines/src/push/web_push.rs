@@ -1,14 +1,15 @@
 //! Web push (RFC 8030), encrypted for the browser (RFC 8291), signed by us (VAPID, RFC 8292).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64URL_NOPAD, DecodeError};
 use http::{HeaderValue, StatusCode, Uri, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::{PublicKey, SecretKey, elliptic_curve::sec1::ToEncodedPoint as _, pkcs8::EncodePrivateKey as _};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 use smartcourse_platform::{
     Error, Result,
     config::{Declared, Problems, Reader, Section},
@@ -83,14 +84,6 @@ struct Keys {
     auth: String,
 }
 
-/// The claims of a signature.
-#[derive(Serialize)]
-struct Claims<'a> {
-    aud: String,
-    exp: u64,
-    sub: &'a str,
-}
-
 /// The push services of browsers.
 pub struct WebPush {
     http: Outgoing,
@@ -101,21 +94,10 @@ pub struct WebPush {
 }
 
 impl WebPush {
-    /// With our key and the services that may be called.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// With our key and the services that may be called. Fails when a setting cannot be used.
     pub fn new(settings: &Settings) -> Result<Self> {
         let broken = || Error::internal("web_push.private_key is not a VAPID key");
-        let bytes = BASE64URL_NOPAD
-            .decode(
-                settings
-                    .private_key
-                    .expose_secret()
-                    .trim_end_matches('=')
-                    .as_bytes(),
-            )
-            .map_err(|error| broken().because(error))?;
+        let bytes = decode(settings.private_key.expose_secret()).map_err(|error| broken().because(error))?;
         let secret = SecretKey::from_slice(&bytes).map_err(|error| broken().because(error))?;
         let der = secret.to_pkcs8_der().map_err(|error| broken().because(error))?;
         let public = secret.public_key().to_encoded_point(false);
@@ -141,10 +123,14 @@ impl WebPush {
                 "the endpoint of the push subscription is not at a known push service",
             ));
         }
-        let decode = |text: &str| BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_bytes()).ok();
         let keys = decode(&subscription.keys.p256dh)
+            .ok()
             .and_then(|bytes| PublicKey::from_sec1_bytes(&bytes).ok())
-            .zip(decode(&subscription.keys.auth).filter(|auth| auth.len() == Auth::default().len()));
+            .zip(
+                decode(&subscription.keys.auth)
+                    .ok()
+                    .filter(|auth| auth.len() == Auth::default().len()),
+            );
         let (public, auth) =
             keys.ok_or_else(|| refused("the keys of the push subscription cannot be used"))?;
         Ok((endpoint, public, Auth::clone_from_slice(&auth)))
@@ -153,20 +139,21 @@ impl WebPush {
     /// The `Authorization` of a call to this push service.
     fn authorization(&self, endpoint: &Url) -> Result<HeaderValue> {
         let broken = || Error::internal("a push message could not be signed");
-        let expires = SystemTime::now() + SIGNED;
-        let claims = Claims {
-            aud: endpoint.origin().ascii_serialization(),
-            exp: expires
-                .duration_since(UNIX_EPOCH)
-                .map_err(|error| broken().because(error))?
-                .as_secs(),
-            sub: &self.contact,
-        };
+        let claims = json!({
+            "aud": endpoint.origin().ascii_serialization(),
+            "exp": jsonwebtoken::get_current_timestamp() + SIGNED.as_secs(),
+            "sub": self.contact,
+        });
         let token = jsonwebtoken::encode(&Header::new(Algorithm::ES256), &claims, &self.signing)
             .map_err(|error| broken().because(error))?;
         HeaderValue::try_from(format!("vapid t={token}, k={}", self.key))
             .map_err(|error| broken().because(error))
     }
+}
+
+/// The bytes of a text in base64url, with or without padding.
+fn decode(text: &str) -> std::result::Result<Vec<u8>, DecodeError> {
+    BASE64URL_NOPAD.decode(text.trim_end_matches('=').as_bytes())
 }
 
 /// Whether an address is at a push service: `https://host`, or `https://*.host` for every host below it.
@@ -209,8 +196,9 @@ impl Pusher for WebPush {
         headers.insert("topic", topic(id).map_err(|error| broken().because(error))?);
         let answer = self.http.call(request).await?;
         // The browser unsubscribed, or its subscription expired (RFC 8030, section 7.3).
-        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
-            let detail = format!("the push service answers {}", answer.status);
+        let status = answer.status();
+        if matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            let detail = format!("the push service answers {status}");
             return Err(Error::new(&codes::SUBSCRIPTION_GONE, detail));
         }
         self.http.judge(&answer)

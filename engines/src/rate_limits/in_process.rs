@@ -34,12 +34,9 @@ pub struct InProcess {
 
 impl InProcess {
     fn buckets(&self, quota: Quota) -> Arc<Buckets> {
-        let known = self
-            .quotas
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&quota)
-            .cloned();
+        let quotas = self.quotas.read().unwrap_or_else(PoisonError::into_inner);
+        let known = quotas.get(&quota).cloned();
+        drop(quotas);
         known.unwrap_or_else(|| {
             let mut quotas = self.quotas.write().unwrap_or_else(PoisonError::into_inner);
             let rate = Rate::per_second(quota.per_second).allow_burst(quota.burst);

@@ -12,7 +12,7 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use super::languages;
 
@@ -30,10 +30,16 @@ impl Postgres {
 #[derive(Serialize, Deserialize)]
 struct Place(f32, i64, String);
 
-impl Place {
-    fn of(hit: &Hit) -> Self {
-        Self(hit.score, hit.version.course_id.0, hit.unit.lesson_id.clone())
-    }
+/// Removes the entries of a version.
+async fn delete(connection: &mut PgConnection, version: VersionId) -> Result<()> {
+    sqlx::query!(
+        "delete from platform.search_entries where course_id = $1 and version = $2",
+        version.course_id.0,
+        version.version
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 #[async_trait]
@@ -41,19 +47,8 @@ impl Search for Postgres {
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
         let mut tx = postgres::begin(&self.0).await?;
         postgres::be_patient(&mut tx).await?;
-        sqlx::query!(
-            "delete from platform.search_entries where course_id = $1 and version = $2",
-            version.course_id.0,
-            version.version
-        )
-        .execute(&mut *tx)
-        .await?;
-        let column = |pick: fn(&Entry) -> &str| {
-            entries
-                .iter()
-                .map(|entry| pick(entry).to_owned())
-                .collect::<Vec<String>>()
-        };
+        delete(&mut tx, version).await?;
+        let column = |pick: fn(&Entry) -> &String| entries.iter().map(pick).cloned().collect::<Vec<_>>();
         let config = languages::config(language);
         sqlx::query!(
             "insert into platform.search_configs values ($1::text::regconfig) on conflict do nothing",
@@ -136,20 +131,19 @@ impl Search for Postgres {
         )
         .fetch_all(&self.0)
         .await?;
-        let mut hits: Vec<Hit> = rows
-            .into_iter()
-            .map(|row| Hit {
-                version: VersionId {
-                    course_id: CourseId(row.course_id),
-                    version: row.version,
-                },
-                unit: Unit::new(row.lesson_id, row.anchor),
-                title: row.title,
-                snippet: row.snippet,
-                score: row.score,
-            })
-            .collect();
-        let next = page::cut(&mut hits, limit, Place::of);
+        let hits = rows.into_iter().map(|row| Hit {
+            version: VersionId {
+                course_id: CourseId(row.course_id),
+                version: row.version,
+            },
+            unit: Unit::new(row.lesson_id, row.anchor),
+            title: row.title,
+            snippet: row.snippet,
+            score: row.score,
+        });
+        let mut hits: Vec<Hit> = hits.collect();
+        let place = |hit: &Hit| Place(hit.score, hit.version.course_id.0, hit.unit.lesson_id.clone());
+        let next = page::cut(&mut hits, limit, place);
         Ok(Found { hits, next })
     }
 
@@ -171,8 +165,8 @@ impl Search for Postgres {
         )
         .fetch_all(&self.0)
         .await?;
-        Ok(rows
-            .into_iter()
+        let units = rows.into_iter();
+        Ok(units
             .map(|row| (Unit::new(row.lesson_id, row.anchor), row.score))
             .collect())
     }
@@ -189,13 +183,6 @@ impl Search for Postgres {
     }
 
     async fn delete_version(&self, version: VersionId) -> Result<()> {
-        sqlx::query!(
-            "delete from platform.search_entries where course_id = $1 and version = $2",
-            version.course_id.0,
-            version.version
-        )
-        .execute(&self.0)
-        .await?;
-        Ok(())
+        delete(&mut *self.0.acquire().await?, version).await
     }
 }

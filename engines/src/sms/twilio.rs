@@ -76,10 +76,7 @@ pub struct Twilio {
 }
 
 impl Twilio {
-    /// With our account.
-    ///
-    /// # Errors
-    /// When a setting cannot be used.
+    /// With our account. Fails when a setting cannot be used.
     pub fn new(settings: &Settings) -> Result<Self> {
         let broken = || Error::internal("sms.url cannot be used");
         let mut url = Url::parse(&settings.url).map_err(|error| broken().because(error))?;

@@ -75,10 +75,9 @@ impl Postgres {
         )
         .fetch_all(&self.pool)
         .await?;
-        let mut units: Vec<(Unit, Vec<f32>)> = rows
-            .into_iter()
-            .map(|row| (Unit::new(row.lesson_id, row.anchor), from_bytes(&row.embedding)))
-            .collect();
+        let units = rows.into_iter();
+        let units = units.map(|row| (Unit::new(row.lesson_id, row.anchor), from_bytes(&row.embedding)));
+        let mut units: Vec<_> = units.collect();
         units.sort_by(|(a, _), (b, _)| a.cmp(b));
         let loaded = Arc::new(Loaded { stamp, units });
         self.recent.insert(key, Arc::clone(&loaded)).await;
@@ -156,11 +155,9 @@ impl Vectors for Postgres {
         limit: usize,
     ) -> Result<Vec<Near>> {
         let loaded = self.load(model, version).await?;
-        let mut scored: Vec<(f32, usize)> = loaded
-            .units
-            .iter()
-            .enumerate()
-            .map(|(index, (_, vector))| (cosine(vector, query), index))
+        let vectors = loaded.units.iter().map(|(_, vector)| vector).zip(0..);
+        let mut scored: Vec<(f32, usize)> = vectors
+            .map(|(vector, index)| (cosine(vector, query), index))
             .collect();
         let order = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
         if scored.len() > limit && limit > 0 {
@@ -168,14 +165,11 @@ impl Vectors for Postgres {
             scored.truncate(limit);
         }
         scored.sort_by(order);
-        Ok(scored
-            .into_iter()
-            .take(limit)
-            .map(|(score, index)| Near {
-                unit: loaded.units[index].0.clone(),
-                score,
-            })
-            .collect())
+        let near = scored.into_iter().take(limit).map(|(score, index)| Near {
+            unit: loaded.units[index].0.clone(),
+            score,
+        });
+        Ok(near.collect())
     }
 
     async fn count(&self, model: &str, version: VersionId) -> Result<i64> {

@@ -1,6 +1,6 @@
 //! Temporal: connected when first used, reconnected by itself, never a reason not to start.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use async_trait::async_trait;
 use smartcourse_platform::{
@@ -67,19 +67,12 @@ impl Temporal {
         }
     }
 
-    /// The SDK's client, connecting if need be.
-    ///
-    /// # Errors
-    /// `unavailable` when the server does not answer.
+    /// The SDK's client, connecting if need be. Fails with `unavailable` when the server does not answer.
     pub async fn client(&self) -> Result<&Client> {
         self.client
             .get_or_try_init(|| async {
-                let target: url::Url =
-                    format!("http://{}", self.config.address)
-                        .parse()
-                        .map_err(|error| {
-                            Error::internal("temporal.address is not an address").because(format!("{error}"))
-                        })?;
+                let target = url::Url::parse(&format!("http://{}", self.config.address))
+                    .map_err(|error| Error::internal("temporal.address is not an address").because(error))?;
                 let options = ConnectionOptions::new(target)
                     .identity(format!("smartcourse-{}", std::process::id()))
                     .connect_timeout(PATIENCE)
@@ -87,21 +80,12 @@ impl Temporal {
                 let connection = in_time(Connection::connect(options))
                     .await?
                     .map_err(unavailable)?;
-                Client::new(
-                    connection,
-                    ClientOptions::new(self.config.namespace.clone()).build(),
-                )
-                .map_err(|error| Error::internal("the Temporal client refused its options").because(error))
+                let options = ClientOptions::new(self.config.namespace.clone()).build();
+                Client::new(connection, options).map_err(|error| {
+                    Error::internal("the Temporal client refused its options").because(error)
+                })
             })
             .await
-    }
-
-    fn handle(
-        &self,
-        client: &Client,
-        workflow_id: &str,
-    ) -> temporalio_client::WorkflowHandle<Client, UntypedWorkflow> {
-        client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned())
     }
 }
 
@@ -116,12 +100,11 @@ impl Workflows for Temporal {
         if missing.is_empty() {
             return Ok(missing);
         }
-        let attributes: HashMap<String, i32> = missing
+        let attributes = missing
             .iter()
-            .map(|name| ((*name).to_owned(), IndexedValueType::Int.into()))
-            .collect();
+            .map(|name| ((*name).to_owned(), IndexedValueType::Int.into()));
         let request = AddSearchAttributesRequest {
-            search_attributes: attributes,
+            search_attributes: attributes.collect(),
             namespace: self.config.namespace.clone(),
         };
         let mut client = self.client().await?.clone();
@@ -174,7 +157,8 @@ impl Workflows for Temporal {
     }
 
     async fn cancel(&self, workflow_id: &str) -> Result<()> {
-        let handle = self.handle(self.client().await?, workflow_id);
+        let client = self.client().await?;
+        let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
         match in_time(handle.cancel(WorkflowCancelOptions::default())).await? {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
             Err(error) => Err(unavailable(error)),
@@ -182,9 +166,10 @@ impl Workflows for Temporal {
     }
 
     async fn describe(&self, workflow_id: &str) -> Result<Option<RunInfo>> {
-        let handle = self.handle(self.client().await?, workflow_id);
+        let client = self.client().await?;
+        let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
         match in_time(handle.describe(WorkflowDescribeOptions::default())).await? {
-            Ok(description) => Ok(Some(run_info(description.raw()))),
+            Ok(description) => Ok(Some(run_info(description.into_raw()))),
             Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
@@ -278,46 +263,27 @@ fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Er
     Error::new(&codes::UNAVAILABLE, "Temporal does not answer").because(cause)
 }
 
-fn run_info(raw: &DescribeWorkflowExecutionResponse) -> RunInfo {
-    let info = raw.workflow_execution_info.clone().unwrap_or_default();
-    let state = run_state(info.status());
+fn run_info(raw: DescribeWorkflowExecutionResponse) -> RunInfo {
+    let info = raw.workflow_execution_info.unwrap_or_default();
     let pending = raw
         .pending_activities
-        .iter()
+        .into_iter()
         .map(|activity| PendingActivity {
-            activity_type: activity
-                .activity_type
-                .as_ref()
-                .map(|kind| kind.name.clone())
-                .unwrap_or_default(),
             attempt: activity.attempt,
             started: activity.state() == PendingActivityState::Started,
-            last_failure: activity
-                .last_failure
-                .as_ref()
-                .map(|failure| failure.message.clone()),
-            next_try_at: activity
-                .next_attempt_schedule_time
-                .as_ref()
-                .map(|time| time.seconds),
+            activity_type: activity.activity_type.unwrap_or_default().name,
+            last_failure: activity.last_failure.map(|failure| failure.message),
+            next_try_at: activity.next_attempt_schedule_time.map(|time| time.seconds),
             last_heartbeat_at: activity
                 .last_heartbeat_time
-                .as_ref()
-                .or(activity.last_started_time.as_ref())
+                .or(activity.last_started_time)
                 .map(|time| time.seconds),
-            scheduled_at: activity.scheduled_time.as_ref().map(|time| time.seconds),
-        })
-        .collect();
+            scheduled_at: activity.scheduled_time.map(|time| time.seconds),
+        });
     RunInfo {
-        run_id: info
-            .execution
-            .map(|execution| execution.run_id)
-            .unwrap_or_default(),
-        state,
-        pending,
-        workflow_task_attempt: raw
-            .pending_workflow_task
-            .as_ref()
-            .map_or(0, |task| task.attempt - 1),
+        state: run_state(info.status()),
+        run_id: info.execution.unwrap_or_default().run_id,
+        pending: pending.collect(),
+        workflow_task_attempt: raw.pending_workflow_task.map_or(0, |task| task.attempt - 1),
     }
 }

@@ -57,11 +57,8 @@ impl Cluster {
     pub(super) fn password(&self) -> anyhow::Result<String> {
         let path = self.home.join("password");
         let text = std::fs::read_to_string(&path).with_context(|| {
-            format!(
-                "reading {}; without it the database in {} cannot be used",
-                path.display(),
-                self.home.display()
-            )
+            let (path, home) = (path.display(), self.home.display());
+            format!("reading {path}; without it the database in {home} cannot be used")
         })?;
         Ok(text.trim().to_owned())
     }
@@ -93,9 +90,8 @@ impl Cluster {
         // C.UTF-8 sorts by code point like C, and knows the letters of all scripts; some systems lack it.
         if let Err(first) = self.initdb(bins, &fresh, "C.UTF-8").await {
             drop(std::fs::remove_dir_all(&fresh));
-            self.initdb(bins, &fresh, "C")
-                .await
-                .map_err(|second| second.context(first))?;
+            let again = self.initdb(bins, &fresh, "C").await;
+            again.map_err(|second| second.context(first))?;
         }
         self.create_database(bins, &fresh).await?;
         // Until here an interruption leaves no cluster; from here on there is a complete one.
@@ -121,37 +117,26 @@ impl Cluster {
         std::fs::File::open("/dev/urandom")
             .and_then(|mut source| source.read_exact(&mut random))
             .context("reading /dev/urandom for a database password")?;
-        let mut file =
-            tempfile::NamedTempFile::new_in(&self.home).context("writing the database password")?;
+        let doing = "writing the database password";
+        let mut file = tempfile::NamedTempFile::new_in(&self.home).context(doing)?;
         writeln!(file, "{}", HEXLOWER.encode(&random))?;
         if let Some(account) = &self.account {
-            account.own_file(file.path())?;
+            account.own(file.path())?;
         }
         // Temporary files are created with mode 0600.
-        file.persist(self.home.join("password"))
-            .context("writing the database password")?;
+        file.persist(self.home.join("password")).context(doing)?;
         Ok(())
     }
 
     async fn initdb(&self, bins: &PostgresBinaries, fresh: &Path, locale: &str) -> anyhow::Result<()> {
         let mut initdb = self.command(bins, "initdb");
-        initdb
-            .arg("-D")
-            .arg(fresh)
-            .args(["-U", USER, "-E", "UTF8", "-A", "scram-sha-256"]);
-        initdb
-            .arg(format!("--locale={locale}"))
-            .arg("--pwfile")
-            .arg(self.home.join("password"));
+        initdb.args(["-U", USER, "-E", "UTF8", "-A", "scram-sha-256"]);
+        initdb.arg(format!("--locale={locale}")).arg("-D").arg(fresh);
+        initdb.arg("--pwfile").arg(self.home.join("password"));
         let output = process::run(initdb, "").await.context("running initdb")?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(
-            output.status.success(),
-            "initdb in {} failed ({}): {}",
-            fresh.display(),
-            output.status,
-            stderr.trim()
-        );
+        let (status, stderr) = (output.status, String::from_utf8_lossy(&output.stderr));
+        let (place, stderr) = (fresh.display(), stderr.trim());
+        anyhow::ensure!(status.success(), "initdb in {place} failed ({status}): {stderr}");
         Ok(())
     }
 
@@ -160,26 +145,20 @@ impl Cluster {
         let mut postgres = self.command(bins, "postgres");
         postgres.args(["--single", "-D"]).arg(fresh).arg("postgres");
         let statement = format!("CREATE DATABASE {DATABASE}\n");
-        let output = process::run(postgres, &statement)
-            .await
-            .context("running postgres --single")?;
-        let stderr = String::from_utf8_lossy(&output.stderr);
+        let output = process::run(postgres, &statement).await;
+        let output = output.context("running postgres --single")?;
+        let (status, stderr) = (output.status, String::from_utf8_lossy(&output.stderr));
+        let stderr = stderr.trim();
         // Single-user mode ends well even when the statement did not.
-        let failed = !output.status.success() || stderr.contains("ERROR") || stderr.contains("FATAL");
-        anyhow::ensure!(
-            !failed,
-            "creating the database failed ({}): {}",
-            output.status,
-            stderr.trim()
-        );
+        let failed = !status.success() || stderr.contains("ERROR") || stderr.contains("FATAL");
+        anyhow::ensure!(!failed, "creating the database failed ({status}): {stderr}");
         Ok(())
     }
 }
 
 /// Where the cluster of `dir` can lie so that `account` gets there: inside, else apart with a link left inside.
 fn place_for(account: &Account, dir: &DataDir, linked: &Path) -> anyhow::Result<PathBuf> {
-    let is_link = std::fs::symlink_metadata(linked).is_ok_and(|meta| meta.is_symlink());
-    if is_link {
+    if linked.is_symlink() {
         return std::fs::read_link(linked).with_context(|| format!("reading the link {}", linked.display()));
     }
     account::open_for_passage(dir.root()).with_context(|| format!("opening {}", dir.root().display()))?;
@@ -202,9 +181,8 @@ fn place_for(account: &Account, dir: &DataDir, linked: &Path) -> anyhow::Result<
     let home = home
         .with_context(|| format!("creating a directory in {DETACHED}"))?
         .keep();
-    let owner = dir.root().display().to_string();
-    std::fs::write(home.join("belongs-to"), owner)
-        .with_context(|| format!("writing in {}", home.display()))?;
+    let noted = std::fs::write(home.join("belongs-to"), dir.root().display().to_string());
+    noted.with_context(|| format!("writing in {}", home.display()))?;
     std::os::unix::fs::symlink(&home, linked).with_context(|| format!("linking {}", linked.display()))?;
     Ok(home)
 }

@@ -114,9 +114,8 @@ fn memory_in_use(process: &Process) -> bool {
     process.exit_status().is_some() && process.log_tail().contains("shared memory block")
 }
 
-/// Stops a server that outlived its owner, and removes the lock file of one that did not.
-///
-/// PostgreSQL removes a stale lock file itself, unless another process has got the same id in the meantime.
+/// Stops a server that outlived its owner, and removes the lock file of one that did not: PostgreSQL does that itself,
+/// unless another process has got the same id in the meantime.
 async fn remove_left_over(data: &Path) -> anyhow::Result<()> {
     let lock = data.join("postmaster.pid");
     let Ok(text) = std::fs::read_to_string(&lock) else {

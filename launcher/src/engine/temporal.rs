@@ -84,23 +84,14 @@ impl TemporalServer {
 
         let asked = options.ports;
         let frontend = choose("Temporal", asked.map(|ports| ports.frontend), &home.join("port"))?;
-        let ui = choose(
-            "Temporal's web interface",
-            asked.map(|ports| ports.ui),
-            &home.join("ui-port"),
-        )?;
-        let database = if options.in_memory {
-            None
-        } else {
-            Some(database_name(bin).await)
+        let (name, note) = ("Temporal's web interface", home.join("ui-port"));
+        let ui = choose(name, asked.map(|ports| ports.ui), &note)?;
+        let database = match options.in_memory {
+            true => None,
+            false => Some(database_name(bin).await),
         };
-        let command = command(
-            bin,
-            &home,
-            database,
-            TemporalPorts { frontend, ui },
-            &options.dynamic_config,
-        );
+        let ports = TemporalPorts { frontend, ui };
+        let command = command(bin, &home, database, ports, &options.dynamic_config);
         let process = Process::start(command, plan(NAME, dir, marker(frontend), ESCALATION))?;
         std::fs::write(&pid_file, format!("{} {frontend}", process.pid()))
             .with_context(|| format!("writing {}", pid_file.display()))?;
@@ -132,12 +123,9 @@ fn marker(frontend: u16) -> String {
 async fn database_name(bin: &Path) -> String {
     let mut version = Command::new(bin);
     version.arg("--version");
-    let output = process::run(version, "").await;
-    let text = output.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-    );
-    minor_version(&text).map_or("temporal.db".to_owned(), |server| format!("temporal-{server}.db"))
+    let output = process::run(version, "").await.ok();
+    let server = output.and_then(|output| minor_version(&String::from_utf8_lossy(&output.stdout)));
+    server.map_or("temporal.db".to_owned(), |server| format!("temporal-{server}.db"))
 }
 
 /// `1.32` of "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)".
@@ -156,39 +144,25 @@ fn command(
     dynamic_config: &[(String, String)],
 ) -> Command {
     let mut command = Command::new(bin);
-    command.args([
-        "server",
-        "start-dev",
-        "--ip",
-        "127.0.0.1",
-        "--ui-ip",
-        "127.0.0.1",
-        "--log-level",
-        "warn",
-    ]);
-    command
-        .arg(marker(ports.frontend))
-        .arg(format!("--ui-port={}", ports.ui));
+    command.args(["server", "start-dev", "--log-level", "warn"]);
+    command.args(["--ip", "127.0.0.1", "--ui-ip", "127.0.0.1"]);
+    command.args([marker(ports.frontend), format!("--ui-port={}", ports.ui)]);
     if let Some(database) = database {
         command.arg("--db-filename").arg(home.join(database));
         // Halves the server's work per workflow; a crash of the machine may cost the last moments, never the file.
-        command.args([
-            "--sqlite-pragma",
-            "journal_mode=WAL",
-            "--sqlite-pragma",
-            "synchronous=1",
-        ]);
+        for pragma in ["journal_mode=WAL", "synchronous=1"] {
+            command.args(["--sqlite-pragma", pragma]);
+        }
     }
     for attribute in SEARCH_ATTRIBUTES {
         command.args(["--search-attribute", attribute]);
     }
     let replaced = |key: &str| dynamic_config.iter().any(|(extra, _)| extra == key);
-    for (key, value) in DYNAMIC_CONFIG.iter().filter(|(key, _)| !replaced(key)) {
-        command
-            .arg("--dynamic-config-value")
-            .arg(format!("{key}={value}"));
-    }
-    for (key, value) in dynamic_config {
+    let own = DYNAMIC_CONFIG.into_iter().filter(|(key, _)| !replaced(key));
+    let more = dynamic_config
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    for (key, value) in own.chain(more) {
         command
             .arg("--dynamic-config-value")
             .arg(format!("{key}={value}"));
@@ -207,11 +181,11 @@ async fn check(bin: &Path, address: &str, port: u16) -> anyhow::Result<Check<()>
         return Ok(Check::NotYet("the health check does not answer".to_owned()));
     };
     let output = output.context("running temporal operator cluster health")?;
-    let text = String::from_utf8_lossy(if output.status.success() {
-        &output.stdout
-    } else {
-        &output.stderr
-    });
+    let text = match output.status.success() {
+        true => output.stdout,
+        false => output.stderr,
+    };
+    let text = String::from_utf8_lossy(&text);
     if text.contains("SERVING") && !text.contains("NOT_SERVING") {
         return Ok(Check::Ready(()));
     }

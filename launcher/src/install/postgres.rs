@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::InstallError;
 use super::steps::{self, is_executable, path_variable, which};
 use super::wheel::Wheel;
+use super::{InstallError, bad_override};
 use crate::account::Account;
 use crate::{DataDir, Progress, process};
 
@@ -68,27 +68,19 @@ impl PostgresBinaries {
                 return Err(format!("{} is not an executable file", path.display()));
             }
             if let Some(account) = account.filter(|account| !account.can_reach(&path)) {
-                return Err(format!(
-                    "user {} may not execute {}",
-                    account.name(),
-                    path.display()
-                ));
+                let (name, path) = (account.name(), path.display());
+                return Err(format!("user {name} may not execute {path}"));
             }
         }
         // "postgres (PostgreSQL) 15.18 (Debian …)"
         let mut version = Command::new(bin_dir.join("postgres"));
         version.arg("--version");
-        let text = process::run(version, "")
-            .await
-            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        let text = text.map_err(|error| format!("postgres --version: {error}"))?;
-        let version = text
-            .split_whitespace()
-            .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-        let major = version.and_then(|version| {
-            let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-            digits.parse().ok()
-        });
+        let output = process::run(version, "").await;
+        let output = output.map_err(|error| format!("postgres --version: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let is_digit = |c: char| c.is_ascii_digit();
+        let version = text.split_whitespace().find(|word| word.starts_with(is_digit));
+        let major = version.and_then(|version| version.split(|c| !is_digit(c)).next()?.parse().ok());
         match major {
             Some(major) if major >= OLDEST => Ok(Self {
                 bin_dir: bin_dir.to_owned(),
@@ -106,11 +98,9 @@ pub async fn find_postgres(dir: &DataDir) -> Result<Option<PostgresBinaries>, In
     let account = postgres_account()?;
     if let Some(path) = path_variable(OVERRIDE) {
         let probed = PostgresBinaries::probe(&path, account.as_ref()).await;
-        return probed.map(Some).map_err(|reason| InstallError::BadOverride {
-            variable: OVERRIDE,
-            path,
-            reason,
-        });
+        return probed
+            .map(Some)
+            .map_err(|reason| bad_override(OVERRIDE, &path, &reason));
     }
     let mut candidates = system_bin_dirs().await;
     candidates.extend(dir.search_roots().into_iter().map(|root| installed_bin(&root)));
@@ -129,12 +119,8 @@ pub async fn ensure_postgres(dir: &DataDir, progress: &Progress) -> Result<Postg
         return Ok(found);
     }
     let account = postgres_account()?;
-    install(
-        &installation_root(dir, account.as_ref()),
-        account.as_ref(),
-        progress,
-    )
-    .await
+    let root = installation_root(dir, account.as_ref());
+    install(&root, account.as_ref(), progress).await
 }
 
 async fn install(
@@ -151,7 +137,7 @@ async fn install(
 }
 
 fn postgres_account() -> Result<Option<Account>, InstallError> {
-    Account::for_postgres().map_err(|error| InstallError::Machine(error.to_string()))
+    Account::for_postgres().map_err(|error| InstallError::Other(error.to_string()))
 }
 
 fn installed_bin(root: &Path) -> PathBuf {
@@ -167,10 +153,8 @@ fn installation_root(dir: &DataDir, account: Option<&Account>) -> PathBuf {
         let made = std::fs::create_dir_all(root).and_then(|()| crate::account::open_for_passage(root));
         made.is_ok() && account.can_reach(root)
     };
-    dir.search_roots()
-        .into_iter()
-        .find(reachable)
-        .unwrap_or_else(|| dir.root().to_owned())
+    let found = dir.search_roots().into_iter().find(reachable);
+    found.unwrap_or_else(|| dir.root().to_owned())
 }
 
 /// Where systems put PostgreSQL's server programs, which are often not on the PATH.

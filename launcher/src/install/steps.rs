@@ -14,7 +14,11 @@ use crate::{Progress, process};
 /// Turns an I/O error into an [`InstallError`] that says what was being done.
 pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> InstallError {
     let doing = doing.into();
-    move |source| InstallError::Io { doing, source }
+    move |source| {
+        InstallError::Other(format!(
+            "{doing}: {source}; check the disk space and the permissions of the data directory"
+        ))
+    }
 }
 
 /// The lock of one tool in one directory, waiting for another installation of the same tool to end.
@@ -22,8 +26,7 @@ pub(super) async fn exclusive(parent: &Path, tool: &str, progress: &Progress) ->
     let path = parent.join(format!(".{tool}.lock"));
     let doing = || format!("locking {}", path.display());
     std::fs::create_dir_all(parent).map_err(io(doing()))?;
-    let mut options = OpenOptions::new();
-    let file = options
+    let file = OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
@@ -46,9 +49,8 @@ pub(super) async fn exclusive(parent: &Path, tool: &str, progress: &Progress) ->
     }
 }
 
-/// A temporary directory next to the destination (the rename must not cross file systems), removed when dropped.
-///
-/// The caller holds the lock of the tool, so that any such directory there is belongs to an installation that was killed.
+/// A temporary directory next to the destination (the rename must not cross file systems), removed when dropped. The caller
+/// holds the lock of the tool, so any other such directory belongs to an installation that was killed.
 pub(super) fn workspace(parent: &Path, tool: &str) -> Result<TempDir, InstallError> {
     let prefix = format!(".{tool}-");
     remove_abandoned(parent, &prefix);
@@ -93,24 +95,17 @@ pub(super) async fn run(
     let stderr = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(8)..].join(" / ");
-    Err(InstallError::Command {
-        doing,
-        status: output.status,
-        tail,
-        otherwise,
-    })
+    let status = output.status;
+    Err(InstallError::Other(format!(
+        "{doing} failed ({status}): {tail}. Check the network and the disk space and start again, or {otherwise}"
+    )))
 }
 
 /// The first executable file called `name` on the PATH or in one of the `extra` directories.
 pub(super) fn which(name: &str, extra: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path = std::env::split_paths(&path).collect::<Vec<_>>();
-    let extra = extra.iter().map(PathBuf::from);
-    on_path
-        .into_iter()
-        .chain(extra)
-        .map(|dir| dir.join(name))
-        .find(|file| is_executable(file))
+    let dirs = std::env::split_paths(&path).chain(extra.iter().map(PathBuf::from));
+    dirs.map(|dir| dir.join(name)).find(|file| is_executable(file))
 }
 
 /// Whether `path` is a file somebody may execute.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::InstallError;
 use super::steps::{is_executable, path_variable, which};
 use super::wheel::Wheel;
+use super::{InstallError, bad_override};
 use crate::{DataDir, Progress, process};
 
 const OVERRIDE: &str = "SMARTCOURSE_TEMPORAL_BIN";
@@ -46,12 +46,7 @@ pub async fn find_temporal(dir: &DataDir) -> Result<Option<PathBuf>, InstallErro
         if is_executable(&path) {
             return Ok(Some(path));
         }
-        let reason = "it is not an executable file".to_owned();
-        return Err(InstallError::BadOverride {
-            variable: OVERRIDE,
-            path,
-            reason,
-        });
+        return Err(bad_override(OVERRIDE, &path, "it is not an executable file"));
     }
     if let Some(found) = which("temporal", &["/opt/homebrew/bin", "/usr/local/bin"]) {
         return Ok(Some(found));

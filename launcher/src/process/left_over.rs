@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Escalation;
@@ -12,19 +13,15 @@ use crate::wait::{Check, wait_until};
 /// Whether process `pid` is alive and has `marker` in its command line. Process ids are reused, so the id alone does
 /// not tell; a zombie has no command line and counts as gone.
 fn is_ours(pid: u32, marker: &str) -> bool {
-    command_line(pid).is_some_and(|line| line.contains(marker))
-}
-
-fn command_line(pid: u32) -> Option<String> {
-    if Path::new("/proc/self/cmdline").exists() {
-        let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        return Some(String::from_utf8_lossy(&bytes).replace('\0', " "));
-    }
-    let output = Command::new("ps")
-        .args(["-o", "command=", "-p", &pid.to_string()])
-        .output()
-        .ok()?;
-    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    let line = if Path::new("/proc/self/cmdline").exists() {
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+    } else {
+        let ps = Command::new("ps")
+            .args(["-o", "command=", "-p", &pid.to_string()])
+            .output();
+        ps.map(|output| output.stdout)
+    };
+    line.is_ok_and(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(marker))
 }
 
 /// Stops the process `pid` if it is the one that is meant, with SIGKILL as the last resort.
@@ -41,11 +38,9 @@ pub(crate) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalat
             let _gone = kill_process(pid, *signal);
         }
         let check = || async {
-            let alive = is_ours(pid, marker);
-            Ok(if alive {
-                Check::NotYet(format!("process {pid} is alive"))
-            } else {
-                Check::Ready(())
+            Ok(match is_ours(pid, marker) {
+                true => Check::NotYet(format!("process {pid} is alive")),
+                false => Check::Ready(()),
             })
         };
         outcome = wait_until(&format!("the end of a left-over {name}"), *patience, check).await;
@@ -53,9 +48,5 @@ pub(crate) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalat
             return Ok(());
         }
     }
-    outcome.map_err(|error| {
-        error.context(format!(
-            "a {name} of an earlier run cannot be stopped; end it by hand"
-        ))
-    })
+    outcome.with_context(|| format!("a {name} of an earlier run cannot be stopped; end it by hand"))
 }

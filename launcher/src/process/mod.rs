@@ -84,12 +84,8 @@ struct Running {
 }
 
 impl Process {
-    /// Starts a process.
-    ///
-    /// The group of its own keeps a terminal's Ctrl-C from it: whoever started it stops everything in order.
-    ///
-    /// # Errors
-    /// When the program, its log or its watchdog cannot be had.
+    /// Starts a process, in a group of its own so that a terminal's Ctrl-C is kept from it: whoever started it stops
+    /// everything in order. Fails when the program, its log or its watchdog cannot be had.
     pub fn start(mut command: Command, plan: Plan) -> anyhow::Result<Self> {
         let log = open_log(&plan.log).with_context(|| format!("opening {}", plan.log.display()))?;
         let log_start = log.metadata().map_or(0, |meta| meta.len());
@@ -137,9 +133,6 @@ impl Process {
     }
 
     /// An error when it has ended, or keeps ending, with the last lines of its log.
-    ///
-    /// # Errors
-    /// That one.
     pub fn ensure_running(&self) -> anyhow::Result<()> {
         let ended = match self.plan.restart {
             None => self.exit_status().map(|status| format!("ended ({status})")),
@@ -156,10 +149,7 @@ impl Process {
         }
     }
 
-    /// Waits until the process is ready, as far as `look` can tell, or has ended.
-    ///
-    /// # Errors
-    /// When it has ended, or is not ready by the deadline.
+    /// Waits until the process is ready, as far as `look` can tell; an error when it ends first, or by the deadline.
     pub async fn ready<F, Fut>(&self, what: &str, deadline: Duration, look: F) -> anyhow::Result<()>
     where
         F: Fn() -> Fut,
@@ -178,10 +168,7 @@ impl Process {
         tail(&self.plan.log, self.log_start).unwrap_or_else(|_| "its log cannot be read".to_owned())
     }
 
-    /// Asks it to end, more and more firmly, and waits until it has.
-    ///
-    /// # Errors
-    /// When not even SIGKILL ends it.
+    /// Asks it to end, more and more firmly, and waits until it has. Fails when not even SIGKILL ends it.
     pub async fn stop(&self) -> anyhow::Result<()> {
         self.begin_stop();
         for (signal, patience) in self.plan.stop {
@@ -189,11 +176,8 @@ impl Process {
             if tokio::time::timeout(*patience, self.exited()).await.is_ok() {
                 return Ok(());
             }
-            let seconds = patience.as_secs();
-            eprintln!(
-                "smartcourse: {} did not end within {seconds} s of {signal:?}",
-                self.plan.name
-            );
+            let (name, seconds) = (self.plan.name, patience.as_secs());
+            eprintln!("smartcourse: {name} did not end within {seconds} s of {signal:?}");
         }
         self.signal(Signal::KILL);
         let ended = tokio::time::timeout(KILLED, self.exited()).await;
@@ -219,10 +203,8 @@ impl Process {
     /// Signals it if it still runs. Until it is reaped, which only we do, its id cannot belong to another.
     fn signal(&self, signal: Signal) {
         let running = &mut locked(&self.state).running;
-        if let (None, Some(pid)) = (
-            running.exit_status(),
-            Pid::from_raw(running.child.id().cast_signed()),
-        ) {
+        let pid = Pid::from_raw(running.child.id().cast_signed());
+        if let (None, Some(pid)) = (running.exit_status(), pid) {
             let _gone = kill_process(pid, signal);
         }
     }

@@ -34,9 +34,7 @@ impl Watchdog {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        Ok(Self {
-            shell: shell.spawn()?,
-        })
+        shell.spawn().map(|shell| Self { shell })
     }
 }
 

@@ -1,10 +1,7 @@
 //! Configuration: every [`Section`] is declared by what reads it; defaults, an optional file and the environment are merged
 //! here, and checked as a whole.
 
-mod internal;
-mod servers;
-mod tasks;
-mod upkeep;
+mod sections;
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -13,13 +10,10 @@ use figment::{
     providers::{Format, Toml},
     value::{Dict, Value},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
-pub use internal::{Grpc, LogFormat, Relay, Telemetry};
-pub use servers::{Postgres, Temporal};
-pub use tasks::Tasks;
-pub use upkeep::Upkeep;
+pub use sections::{Grpc, LogFormat, Postgres, Relay, Tasks, Telemetry, Temporal, Upkeep};
 
 /// What the defaults begin with when they are printed.
 const PREAMBLE: &str = "\
@@ -36,8 +30,8 @@ pub trait Section: DeserializeOwned + fmt::Debug {
     /// Its name in the file.
     const NAME: &'static str;
 
-    /// Says what is wrong with the values.
-    fn check(&self, problems: &mut Problems);
+    /// Says what is wrong with the values; nothing, unless a section says otherwise.
+    fn check(&self, _problems: &mut Problems) {}
 }
 
 /// What is wrong with the values of a configuration.
@@ -108,7 +102,7 @@ const PLATFORM: Declared = Declared {
 
 /// The configuration: what the platform reads, and by [`section`](Self::section) what others do. It has no `Debug` form: that of
 /// its values would show secrets, which [`show`](Self::show) does not.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
 pub struct Config {
     /// Logs and metrics.
     pub telemetry: Telemetry,
@@ -124,6 +118,7 @@ pub struct Config {
     pub tasks: Tasks,
     /// How long what is settled is kept.
     pub upkeep: Upkeep,
+    #[serde(skip)]
     values: Figment,
 }
 
@@ -156,10 +151,7 @@ pub struct ConfigError(pub Vec<String>);
 
 impl Config {
     /// Reads the defaults of these sections and the platform's, the optional file, the environment and the variables,
-    /// which win over the environment's, then checks the result.
-    ///
-    /// # Errors
-    /// Names every problem at once: unreadable or unknown settings, wrong types, values out of range.
+    /// which win over the environment's, then checks the result. The error names every problem at once.
     pub fn load(
         declared: &[Declared],
         file: Option<&Path>,
@@ -210,30 +202,18 @@ impl Config {
     }
 
     fn of(values: Figment) -> Result<Self> {
-        Ok(Self {
-            telemetry: section(&values)?,
-            postgres: section(&values)?,
-            temporal: section(&values)?,
-            grpc: section(&values)?,
-            relay: section(&values)?,
-            tasks: section(&values)?,
-            upkeep: section(&values)?,
-            values,
-        })
+        let config: Self = values
+            .extract()
+            .map_err(|error| Error::internal("the settings of the platform are not there").because(error))?;
+        Ok(Self { values, ..config })
     }
 
-    /// A section somebody else than the platform reads.
-    ///
-    /// # Errors
-    /// `internal` when whoever loaded the configuration did not declare it.
+    /// A section somebody else than the platform reads; `internal` when it was not declared for [`load`](Self::load).
     pub fn section<S: Section>(&self) -> Result<S> {
         section(&self.values)
     }
 
-    /// One setting, such as `gateway.listen`, for those who do not own its section.
-    ///
-    /// # Errors
-    /// `internal` when there is no such setting.
+    /// One setting, such as `gateway.listen`, for those who do not own its section; `internal` without such a setting.
     pub fn setting<T: DeserializeOwned>(&self, key: &str) -> Result<T> {
         self.values
             .extract_inner(key)
@@ -259,10 +239,7 @@ impl Config {
         std::iter::once(PREAMBLE.to_owned()).chain(sections).collect()
     }
 
-    /// The values in force; secrets are left out.
-    ///
-    /// # Errors
-    /// `internal` for a section that was not declared when the configuration was loaded.
+    /// The values in force; secrets are left out. `internal` for a section that was not declared for [`load`](Self::load).
     pub fn show(&self, declared: &[Declared]) -> Result<String> {
         let sections = all(declared).flat_map(|declared| declared.sections);
         sections.map(|section| (section.show)(&self.values)).collect()

@@ -28,13 +28,9 @@ impl From<Error> for Status {
         metadata.insert(KIND.to_owned(), json!(error.kind()).to_string());
         let mut details = ErrorDetails::with_error_info(error.code(), DOMAIN, metadata);
         if !error.fields().is_empty() {
-            details.set_bad_request(
-                error
-                    .fields()
-                    .iter()
-                    .map(|field| FieldViolation::new(&field.field, &field.message))
-                    .collect::<Vec<_>>(),
-            );
+            let fields = error.fields().iter();
+            let fields = fields.map(|field| FieldViolation::new(&field.field, &field.message));
+            details.set_bad_request(fields.collect::<Vec<_>>());
         }
         Self::with_error_details(grpc_code(error.kind()), error.detail(), details)
     }
@@ -47,27 +43,22 @@ impl From<Status> for Error {
         let Some(info) = ours else {
             return transport_error(status);
         };
-        let kind = info.metadata.get(KIND);
-        let kind = kind.and_then(|kind| serde_json::from_str(kind).ok());
+        let kind = info
+            .metadata
+            .get(KIND)
+            .and_then(|kind| serde_json::from_str(kind).ok());
         let kind = kind.unwrap_or(Kind::Internal);
         let mut error = Self::from_parts(kind, Cow::Owned(info.reason.clone()), status.message().to_owned());
         for (name, value) in info.metadata.iter().filter(|(name, _)| *name != KIND) {
-            error = error.with_fact(
-                name,
-                serde_json::from_str::<serde_json::Value>(value).unwrap_or_default(),
-            );
+            let value: serde_json::Value = serde_json::from_str(value).unwrap_or_default();
+            error = error.with_fact(name, value);
         }
         if let Some(request) = details.bad_request() {
-            error = error.with_fields(
-                request
-                    .field_violations
-                    .iter()
-                    .map(|violation| FieldError {
-                        field: violation.field.clone(),
-                        message: violation.description.clone(),
-                    })
-                    .collect(),
-            );
+            let fields = request.field_violations.iter().map(|violation| FieldError {
+                field: violation.field.clone(),
+                message: violation.description.clone(),
+            });
+            error = error.with_fields(fields.collect());
         }
         error
     }

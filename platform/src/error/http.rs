@@ -1,7 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -70,20 +70,13 @@ impl IntoResponse for Error {
         if status.is_server_error() {
             tracing::error!(error = %self.chain(), trace_id = %trace_id(), "request failed");
         }
-        let mut response = (
-            status,
-            [(header::CONTENT_TYPE, "application/problem+json")],
-            self.to_problem().to_string(),
-        )
-            .into_response();
-        if let Some((_, seconds)) = self.facts().iter().find(|(name, _)| name == "retry_after")
-            && let Ok(value) = seconds.to_string().parse()
-        {
-            response.headers_mut().insert(header::RETRY_AFTER, value);
-        } else if status == StatusCode::SERVICE_UNAVAILABLE {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        let mut response = (status, kind, self.to_problem().to_string()).into_response();
+        let seconds = self.facts().iter().find(|(name, _)| name == "retry_after");
+        let seconds = seconds.and_then(|(_, seconds)| seconds.to_string().parse().ok());
+        let soon = || (status == StatusCode::SERVICE_UNAVAILABLE).then(|| HeaderValue::from_static("1"));
+        if let Some(seconds) = seconds.or_else(soon) {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

@@ -5,7 +5,7 @@ pub mod codes;
 mod grpc;
 mod http;
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, sync::Arc};
 
 pub use codes::{Code, Kind};
 use smartcourse_proto::common::FieldError;
@@ -13,15 +13,16 @@ use smartcourse_proto::common::FieldError;
 /// The result of anything that can fail with a code.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure with its code and a sentence for people.
-///
-/// `Display` shows the detail only; the cause is in `source()`, so that a log of the chain repeats nothing.
-#[derive(Debug)]
+/// A failure with its code and a sentence for people. `Display` shows the detail only; the cause is in `source()`, so that
+/// a log of the chain repeats nothing.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{detail}")]
 struct Inner {
     kind: Kind,
     code: Cow<'static, str>,
@@ -29,7 +30,7 @@ struct Inner {
     fields: Vec<FieldError>,
     /// Ids that belong to the answer, such as `enrollment_id`.
     facts: Vec<(String, serde_json::Value)>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -59,24 +60,15 @@ impl Error {
     /// The same error for somebody else: the cause stays where it came up.
     #[must_use]
     pub fn without_cause(&self) -> Self {
-        let Inner {
-            kind,
-            code,
-            detail,
-            fields,
-            facts,
-            source: _,
-        } = self.inner.as_ref();
-        let mut copy = Self::from_parts(*kind, code.clone(), detail.clone());
-        copy.inner.fields.clone_from(fields);
-        copy.inner.facts.clone_from(facts);
-        copy
+        let mut inner = self.inner.clone();
+        inner.source = None;
+        Self { inner }
     }
 
     /// Attaches the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.inner.source = Some(source.into());
+        self.inner.source = Some(source.into().into());
         self
     }
 
@@ -137,22 +129,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail())
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.inner.source.as_deref().map(|source| source as _)
-    }
-}
-
-/// A value of ours as JSON.
-///
-/// # Errors
-/// `internal` when it has no form in JSON, such as a map whose keys are no texts.
+/// A value of ours as JSON. Fails with `internal` when it has no form in JSON, such as a map whose keys are no texts.
 pub fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| Error::internal("a value has no form in JSON").because(error))
 }
@@ -195,21 +172,12 @@ impl Problems {
 
     /// `Ok` when nothing was recorded, else one `validation_failed` error.
     pub fn finish(self) -> Result<()> {
-        match self.0.as_slice() {
-            [] => Ok(()),
-            [one] => Err(Error::new(
-                &codes::VALIDATION_FAILED,
-                format!("{} {}", one.field, one.message),
-            )
-            .with_fields(self.0)),
-            many => Err(Error::new(
-                &codes::VALIDATION_FAILED,
-                match many.len() {
-                    Self::MOST => format!("{} fields or more are wrong", Self::MOST),
-                    fewer => format!("{fewer} fields are wrong"),
-                },
-            )
-            .with_fields(self.0)),
-        }
+        let detail = match self.0.as_slice() {
+            [] => return Ok(()),
+            [one] => format!("{} {}", one.field, one.message),
+            many if many.len() == Self::MOST => format!("{} fields or more are wrong", Self::MOST),
+            many => format!("{} fields are wrong", many.len()),
+        };
+        Err(Error::new(&codes::VALIDATION_FAILED, detail).with_fields(self.0))
     }
 }

@@ -43,10 +43,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// The payload as the message its type stands for.
-    ///
-    /// # Errors
-    /// When it is another message: nothing mends that, so the event is parked.
+    /// The payload as the message its type stands for. Fails when it is another message: nothing mends that, so the
+    /// event is parked.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(&self.payload)
             .map_err(|error| Error::internal(format!("{} cannot be read", self.event_type)).because(error))
@@ -70,9 +68,6 @@ pub trait Consumer: Send + Sync + 'static {
 }
 
 /// Takes the group for this transaction, waiting for its owner: meanwhile the group takes no event.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn hold_group(tx: &mut PgConnection, group: &str) -> Result<()> {
     sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
         .bind(group)
@@ -82,9 +77,6 @@ pub async fn hold_group(tx: &mut PgConnection, group: &str) -> Result<()> {
 }
 
 /// Takes the group for this transaction unless somebody else has it: whoever delivers to it does so first.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn own_group(tx: &mut PgConnection, group: &str) -> Result<bool> {
     Ok(sqlx::query_scalar!(
         "select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as \"owner!\"",
@@ -95,9 +87,6 @@ pub async fn own_group(tx: &mut PgConnection, group: &str) -> Result<bool> {
 }
 
 /// The effect of one event on a group that is owned, or its parking.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, event: &Event) -> Result<()> {
     let group = consumer.group();
     let behind = sqlx::query_scalar!(
@@ -159,9 +148,6 @@ async fn park(tx: &mut PgConnection, group: &str, event: &Event, reason: &str) -
 
 /// Tries the first parked event of each key that is due; its followers become due when it is done. There is room for so
 /// many; answers what is left of it.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn retry_parked(tx: &mut PgConnection, consumer: &dyn Consumer, mut room: usize) -> Result<usize> {
     let group = consumer.group();
     while room > 0 {

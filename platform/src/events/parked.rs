@@ -32,9 +32,6 @@ pub struct Parked {
 }
 
 /// Parked events in the order of the log, after a position and group; followers that only wait are among them.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn list(pool: &PgPool, after: &(i64, String), limit: i64) -> Result<Vec<Parked>> {
     Ok(sqlx::query_as!(
         Parked,
@@ -51,9 +48,6 @@ pub async fn list(pool: &PgPool, after: &(i64, String), limit: i64) -> Result<Ve
 }
 
 /// Gives a parked event all its tries again, at once; answers the groups that have it parked.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn replay(pool: &PgPool, event_id: Uuid) -> Result<Vec<String>> {
     let mut tx = postgres::begin(pool).await?;
     let groups = sqlx::query_scalar!(

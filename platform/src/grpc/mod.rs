@@ -7,15 +7,12 @@ use std::sync::Arc;
 use axum::{extract::State, middleware::Next, response::IntoResponse};
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
-use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, service::Routes};
 use tracing::Instrument;
 
 use crate::{
     error::{Error, Result, codes},
     http::{REQUEST_ID, accept_trace_id, with_trace_id},
-    lifecycle::Lifecycle,
-    server::{self, Limits},
 };
 
 pub use smartcourse_proto::{MAX_MESSAGE, stubs::ServiceName};
@@ -78,16 +75,16 @@ impl Actor {
         }
     }
 
+    fn role(self) -> Option<Role> {
+        match self {
+            Self::User { role, .. } => Some(role),
+            Self::Service | Self::Anonymous => None,
+        }
+    }
+
     /// Whether this is an administrator or a service of ours.
     pub fn is_privileged(self) -> bool {
-        matches!(
-            self,
-            Self::Service
-                | Self::User {
-                    role: Role::Admin,
-                    ..
-                }
-        )
+        self == Self::Service || self.role() == Some(Role::Admin)
     }
 
     /// Whether this is the given user, an administrator or a service of ours.
@@ -103,13 +100,8 @@ impl Actor {
 
     /// `Ok` for services of ours only: what the workflows call.
     pub fn require_service(self) -> Result<()> {
-        match self {
-            Self::Service => Ok(()),
-            _ => Err(Error::new(
-                &codes::FORBIDDEN,
-                "only services of ours may call this",
-            )),
-        }
+        let refusal = || Error::new(&codes::FORBIDDEN, "only services of ours may call this");
+        (self == Self::Service).then_some(()).ok_or_else(refusal)
     }
 
     /// `Ok` for administrators and services of ours. Whoever has not signed in is told to; others get the refusal.
@@ -119,21 +111,13 @@ impl Actor {
 
     /// `Ok` for whoever may create courses: instructors and administrators, by an account of their own.
     pub fn require_instructor(self) -> Result<()> {
-        let may = matches!(
-            self,
-            Self::User {
-                role: Role::Instructor | Role::Admin,
-                ..
-            }
-        );
-        self.allow(may, || {
-            Error::new(&codes::FORBIDDEN, "only instructors create courses")
-        })
+        let may = matches!(self.role(), Some(Role::Instructor | Role::Admin));
+        let refusal = || Error::new(&codes::FORBIDDEN, "only instructors create courses");
+        self.allow(may, refusal)
     }
 
-    /// `Ok` for the given user, administrators and services of ours; the others as in [`require_admin`].
-    ///
-    /// [`require_admin`]: Self::require_admin
+    /// `Ok` for the given user, administrators and services of ours; the others as in
+    /// [`require_admin`](Self::require_admin).
     pub fn require_self(self, user: UserId, refusal: impl FnOnce() -> Error) -> Result<()> {
         self.allow(self.is_self(user), refusal)
     }
@@ -161,10 +145,7 @@ impl Actor {
     }
 }
 
-/// The message of a call that only the workflows and services of ours may make.
-///
-/// # Errors
-/// `forbidden` for everybody else.
+/// The message of a call that only the workflows and services of ours may make; `forbidden` for everybody else.
 pub fn from_service<T>(request: Request<T>) -> Result<T> {
     Actor::of(&request).require_service()?;
     Ok(request.into_inner())
@@ -174,26 +155,14 @@ pub fn from_service<T>(request: Request<T>) -> Result<T> {
 pub type Reply<T> = Result<Response<T>, Status>;
 
 /// The outcome of an operation as the answer of its RPC.
-///
-/// # Errors
-/// The operation's, as a status.
 pub fn reply<T>(outcome: Result<T>) -> Reply<T> {
     outcome.map(Response::new).map_err(Status::from)
 }
 
-/// Serves until the process stops, then finishes what is in flight.
-///
-/// Health and reflection answer anybody; everything else demands the service token.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, router: axum::Router, life: Lifecycle) -> std::io::Result<()> {
-    server::serve(listener, router, Limits::INTERNAL, life).await
-}
-
 /// The services of one process, ready to be called.
 pub struct Services {
-    /// For everybody who can reach the port: demands the service token.
+    /// For everybody who can reach the port: health and reflection answer anybody, everything else demands the service
+    /// token.
     pub network: axum::Router,
     /// For [`Transport::local`]: a call that never leaves the process has its request id and span already.
     pub local: axum::Router,
@@ -202,9 +171,6 @@ pub struct Services {
 }
 
 /// The services of one process with health, reflection, token check and request ids.
-///
-/// # Errors
-/// When the compiled descriptors cannot be read.
 pub async fn services(routes: Routes, names: &[&'static str], token: SecretString) -> Result<Services> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health {
@@ -281,12 +247,10 @@ async fn guard(
         )
     };
     if !known {
-        return Status::from(Error::new(
-            &codes::UNAUTHENTICATED,
-            "the service token is missing or wrong",
-        ))
-        .into_http::<axum::body::Body>()
-        .into_response();
+        let refusal = Error::new(&codes::UNAUTHENTICATED, "the service token is missing or wrong");
+        return Status::from(refusal)
+            .into_http::<axum::body::Body>()
+            .into_response();
     }
     let span = tracing::info_span!("grpc", request_id = %id, path = %request.uri().path());
     with_trace_id(id, next.run(request).instrument(span)).await

@@ -30,9 +30,8 @@ const MAX_HEADERS: u32 = 1024 * 1024;
 /// The header of the service token.
 pub(super) const TOKEN: &str = "x-service-token";
 
-/// A channel to a service: over the network, or straight into the same process.
-///
-/// Each call gets a deadline; over the network it carries the service token and the request id.
+/// A channel to a service: over the network, or straight into the same process. Each call gets a deadline; over the
+/// network it carries the service token and the request id.
 #[derive(Clone)]
 pub struct Transport {
     route: Route,
@@ -45,9 +44,6 @@ pub struct Channels(BTreeMap<ServiceName, Transport>);
 
 impl Channels {
     /// Opens them.
-    ///
-    /// # Errors
-    /// Those of the channels.
     pub fn open<E>(channel: impl Fn(ServiceName) -> Result<Transport, E>) -> Result<Self, E> {
         let channels = ServiceName::ALL.into_iter();
         let channels = channels.map(|service| Ok((service, channel(service)?)));
@@ -70,10 +66,7 @@ enum Route {
 }
 
 impl Transport {
-    /// A channel that connects when it is first used and again whenever it has to.
-    ///
-    /// # Errors
-    /// When the address cannot be read.
+    /// A channel that connects when it is first used and again whenever it has to. Fails when the address is none.
     pub fn remote(config: &Grpc, address: &str) -> Result<Self> {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| Error::internal(format!("`{address}` is not an address")).because(error))?
@@ -85,9 +78,6 @@ impl Transport {
     }
 
     /// The same, to where a service is configured to be.
-    ///
-    /// # Errors
-    /// When the address cannot be read.
     pub fn to(config: &Grpc, service: ServiceName) -> Result<Self> {
         Self::remote(config, config.address(service))
     }

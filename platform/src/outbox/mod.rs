@@ -45,9 +45,8 @@ pub async fn put_cancel(tx: &mut PgConnection, workflow_id: &str) -> Result<()> 
     Ok(())
 }
 
-/// Takes back a start that was not handed over yet; false when the relay was faster.
-///
-/// Waits for a relay that holds the row at this moment, so that the answer is final.
+/// Takes back a start that was not handed over yet; false when the relay was faster. It waits for a relay that holds the
+/// row at this moment, so that the answer is final.
 pub async fn withdraw_start(tx: &mut PgConnection, workflow_id: &str) -> Result<bool> {
     let open = sqlx::query_scalar!(
         "select id from platform.outbox_commands where workflow_id = $1 and kind = 'start' and done_at is null for update",
@@ -80,25 +79,20 @@ pub struct StartState {
 
 /// Looks up the latest start of a workflow id.
 pub async fn start_state(pool: &sqlx::PgPool, workflow_id: &str) -> Result<Option<StartState>> {
-    let row = sqlx::query!(
+    Ok(sqlx::query_as!(
+        StartState,
         "select done_at is not null as \"done!\", tries, last_error from platform.outbox_commands
          where workflow_id = $1 and kind = 'start' order by id desc limit 1",
         workflow_id
     )
     .fetch_optional(pool)
-    .await?;
-    Ok(row.map(|row| StartState {
-        done: row.done,
-        tries: row.tries,
-        last_error: row.last_error,
-    }))
+    .await?)
 }
 
 /// Whether a start of this workflow waits for Temporal: it is not lost, and needs no other.
 pub async fn start_waits(pool: &sqlx::PgPool, workflow_id: &str) -> Result<bool> {
-    Ok(start_state(pool, workflow_id)
-        .await?
-        .is_some_and(|start| !start.done))
+    let start = start_state(pool, workflow_id).await?;
+    Ok(start.is_some_and(|start| !start.done))
 }
 
 /// Appends an event to the log once this transaction commits. Call it under the lock of the aggregate `key` names, so

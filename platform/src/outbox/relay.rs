@@ -38,12 +38,8 @@ pub struct Carriers {
     pub tasks: Arc<dyn TaskDispatch>,
 }
 
-/// Runs until the process stops: hands over commands, events and tasks.
-///
-/// They go their own ways: Temporal being down or slow never holds back an event.
-///
-/// # Errors
-/// Never for a dead database or Temporal: those are waited for.
+/// Hands over commands, events and tasks until the process stops. They go their own ways: Temporal being down or slow
+/// never holds back an event. What does not answer is waited for.
 pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
     let commands = work(waker.clone(), || async {
@@ -95,9 +91,9 @@ pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> 
     .await?;
     let count = commands.len() as i64;
     // One look whether the server is there spares each command its own wait for a connection.
-    let unreachable = match commands.is_empty() {
-        true => None,
-        false => workflows.ping().await.err().map(|error| error.chain()),
+    let unreachable = match count {
+        0 => None,
+        _ => workflows.ping().await.err().map(|error| error.chain()),
     };
     let unreachable = unreachable.as_deref();
     let sends = commands.into_iter().map(|command| async move {

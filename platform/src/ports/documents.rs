@@ -1,6 +1,5 @@
-//! The document port: JSON bodies under a collection and a key, such as the content of a course version.
-//!
-//! Keys are hierarchical (`12/v3/lesson`), so that everything of a version has one prefix.
+//! The document port: JSON bodies under a collection and a key, such as the content of a course version. Keys are
+//! hierarchical (`12/v3/lesson`), so that everything of a version has one prefix.
 
 use async_trait::async_trait;
 use serde_json::{
@@ -14,18 +13,13 @@ use crate::error::{Error, Result, codes};
 /// (16 MiB), less its headroom.
 pub const MAX_BYTES: usize = 15 * 1024 * 1024;
 
-/// A document store.
-///
-/// A write of one document is atomic and seen by every read that begins after it
-/// was answered; nothing that touches several documents is atomic.
+/// A document store. A write of one document is atomic and seen by every read that begins after it was answered; nothing
+/// that touches several documents is atomic.
 #[async_trait]
 pub trait Documents: Send + Sync {
     /// Makes the store ready for documents: what is there already stays.
     async fn prepare(&self) -> Result<()>;
-    /// Writes a document, replacing one of the same key.
-    ///
-    /// # Errors
-    /// `document_too_large` above [`MAX_BYTES`].
+    /// Writes a document, replacing one of the same key; `document_too_large` above [`MAX_BYTES`].
     async fn put(&self, collection: &str, key: &str, body: &Value) -> Result<()>;
     /// Reads a document.
     async fn get(&self, collection: &str, key: &str) -> Result<Option<Value>>;
@@ -39,10 +33,7 @@ pub trait Documents: Send + Sync {
     async fn delete_prefix(&self, collection: &str, prefix: &str) -> Result<u64>;
 }
 
-/// The JSON text of a document.
-///
-/// # Errors
-/// `document_too_large` above [`MAX_BYTES`], whatever this engine would take.
+/// The JSON text of a document; `document_too_large` above [`MAX_BYTES`], whatever this engine would take.
 pub fn to_json(key: &str, body: &Value) -> Result<Box<RawValue>> {
     let text = to_raw_value(body).map_err(|error| Error::internal("a document is JSON").because(error))?;
     let bytes = text.get().len();

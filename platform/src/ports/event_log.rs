@@ -25,11 +25,8 @@ pub trait EventLog: Send + Sync {
     /// Takes over what committed transactions have left in the outbox. Any number of processes may do this at once; one of
     /// them is at it.
     async fn publish(&self) -> Result<Moved>;
-    /// Gives a group its events until the process stops. The group takes them in transactions of this pool, in one process at
-    /// a time.
-    ///
-    /// # Errors
-    /// Never for a server that is away: it is waited for.
+    /// Gives a group its events until the process stops, waiting for a server that is away. The group takes them in
+    /// transactions of this pool, in one process at a time.
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
     /// Gives a group every event it has taken once more, without those it has parked, in this transaction; answers how many.
     /// The group has to be [held](crate::events::hold_group) by it.

@@ -6,13 +6,10 @@ use futures::stream::BoxStream;
 
 use crate::error::Result;
 
-/// A file store.
+/// A file store. A key is segments joined by `/`; any character may be in it and no key leaves the store. A file is seen
+/// whole or not at all, by every read that begins after its write was answered.
 ///
-/// A key is segments joined by `/`; any character may be in it and no key leaves the store. A file is seen whole or not at
-/// all, by every read that begins after its write was answered.
-///
-/// # Errors
-/// Of every operation: `not_found` without such a file, `file_exists` and `file_changed` when another writer was faster,
+/// Errors: `not_found` without such a file, `file_exists` and `file_changed` when another writer was faster,
 /// `storage_refused` when the store does not let us in, `unavailable` for everything that may pass.
 #[async_trait]
 pub trait Files: Send + Sync {

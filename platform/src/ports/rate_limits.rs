@@ -27,9 +27,6 @@ pub struct Taken {
 /// Buckets by name. All processes that share them take from the same; losing them makes all buckets full.
 #[async_trait]
 pub trait RateLimits: Send + Sync {
-    /// Takes a request from a bucket, which is full when it was never heard of.
-    ///
-    /// # Errors
-    /// `unavailable` when nobody can tell.
+    /// Takes a request from a bucket, which is full when it was never heard of; `unavailable` when nobody can tell.
     async fn take(&self, bucket: &str, quota: Quota) -> Result<Taken>;
 }

@@ -72,11 +72,9 @@ pub trait Search: Send + Sync {
     /// Courses that have the query's words in any version, best first: those a search over all courses goes on with. Without
     /// `lesson_text` only words of the courses themselves count.
     async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>>;
-    /// The best entries of the scopes, one per lesson; `cursor` is empty or the [`next`](Found::next) of the page before. `"a phrase"` and `-without` mean what they say; a
-    /// query without them also finds titles spelt alike.
-    ///
-    /// # Errors
-    /// `validation_failed` when the cursor is none of this engine's.
+    /// The best entries of the scopes, one per lesson; `cursor` is empty or the [`next`](Found::next) of the page before,
+    /// else `validation_failed`. `"a phrase"` and `-without` mean what they say; a query without them also finds titles
+    /// spelt alike.
     async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found>;
     /// Units of a version that share words with a question, best first, for retrieval.
     async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>>;

@@ -24,9 +24,7 @@ pub struct Near {
     pub score: f32,
 }
 
-/// A vector store.
-///
-/// What was answered is seen by every read that begins later, in any process.
+/// A vector store. What was answered is seen by every read that begins later, in any process.
 #[async_trait]
 pub trait Vectors: Send + Sync {
     /// Makes the store ready for vectors of a model. To be called before its first vector; again is nothing.

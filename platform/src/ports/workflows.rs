@@ -26,9 +26,6 @@ pub struct Start {
 
 impl Start {
     /// The options as the outbox has them.
-    ///
-    /// # Errors
-    /// None in practice: they are JSON.
     pub fn options(&self) -> Result<serde_json::Value> {
         to_json(&self.options)
     }
@@ -144,11 +141,7 @@ pub struct Schedule {
     pub run_timeout: Duration,
 }
 
-/// A workflow server.
-///
-/// # Errors
-/// Of every operation: `unavailable` when the server does not answer. It is connected when first used and reconnected by
-/// itself.
+/// A workflow server, connected when first used and reconnected by itself; `unavailable` when it does not answer.
 #[async_trait]
 pub trait Workflows: Send + Sync {
     /// Whether the server answers.
@@ -157,10 +150,8 @@ pub trait Workflows: Send + Sync {
     async fn prepare(&self) -> Result<Vec<&'static str>>;
     /// The search attributes that are missing.
     async fn missing_attributes(&self) -> Result<Vec<&'static str>>;
-    /// Starts a workflow exactly as the row says; the id of the run that is now (or was already) there.
-    ///
-    /// A run under way is joined; a failed, cancelled, timed out or terminated one is followed by a new run; so is a
-    /// completed one if the row says so.
+    /// Starts a workflow exactly as the row says; the id of the run that is now (or was already) there. A run under way is
+    /// joined; a failed, cancelled, timed out or terminated one is followed by a new run, a completed one if the row says so.
     async fn start(&self, start: &Start) -> Result<Option<String>>;
     /// Asks a workflow to cancel; one that is closed or unknown needs nothing.
     async fn cancel(&self, workflow_id: &str) -> Result<()>;

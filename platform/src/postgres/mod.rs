@@ -23,10 +23,7 @@ const STILL: Duration = Duration::from_secs(10);
 /// How long an idle connection is taken to be alive.
 pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
 
-/// A pool that connects when it is first used, so that a service starts before its database.
-///
-/// # Errors
-/// When the URL cannot be read.
+/// A pool that connects when it is first used, so that a service starts before its database. Fails when the URL is none.
 pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
     let options: sqlx::postgres::PgConnectOptions = config
         .url
@@ -76,21 +73,11 @@ pub fn migrator() -> Migrator {
 
 /// A text in which `like` finds no wildcard: it matches itself alone.
 pub fn literal(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '%' | '_' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
+    text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }
 
 /// Waits for a lock that the transaction holds until its end. `what` tells locks of one kind from those of another; the id
 /// has 32 bits of it: two that share them wait for each other, nothing worse.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()> {
     sqlx::query("select pg_advisory_xact_lock($1, hashint8($2))")
         .bind(what)
@@ -102,9 +89,6 @@ pub async fn lock(tx: &mut sqlx::PgConnection, what: i32, id: i64) -> Result<()>
 
 /// Lets a transaction stand still, and its statements take, for longer than others: it holds a lock while files or engines are
 /// written to, or writes much, for as long as an activity may take.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
     sqlx::query(
         "select set_config('idle_in_transaction_session_timeout', '30min', true),
@@ -119,9 +103,6 @@ pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
 
 /// The transactions of ours that have stood still for longer than any should, patient ones apart, each with its session,
 /// its age and its last statement: something holds on to their locks and does not go on.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(
         "select format('%s, %s s: %s', application_name, extract(epoch from now() - state_change)::int, left(query, 200))
@@ -149,11 +130,8 @@ impl From<sqlx::Error> for Error {
         if let sqlx::Error::Database(database) = &error
             && matches!(database.code().as_deref(), Some("22021" | "22P05"))
         {
-            return Self::new(
-                &codes::VALIDATION_FAILED,
-                "text must not contain the character NUL",
-            )
-            .because(error);
+            let detail = "text must not contain the character NUL";
+            return Self::new(&codes::VALIDATION_FAILED, detail).because(error);
         }
         let code = match &error {
             sqlx::Error::PoolTimedOut
@@ -185,10 +163,8 @@ pub trait OnConstraint<T> {
 impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
     fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T> {
         self.map_err(|cause| {
-            match cause
-                .as_database_error()
-                .and_then(|database| database.constraint())
-            {
+            let database = cause.as_database_error();
+            match database.and_then(|database| database.constraint()) {
                 Some(constraint) if constraint == name => error(),
                 _ => cause.into(),
             }

@@ -18,9 +18,6 @@ use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Row as _, Transactio
 pub type Tx = Transaction<'static, Postgres>;
 
 /// Begins a transaction; may be given up at any moment.
-///
-/// # Errors
-/// Those of the pool, and of the server.
 pub async fn begin(pool: &PgPool) -> sqlx::Result<Tx> {
     let connection = pool.acquire().await?;
     Beginning(Some(Transaction::begin(connection, None))).await
@@ -28,9 +25,6 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Tx> {
 
 /// Begins a transaction within a transaction: dropped, it is rolled back alone. Given up half-way, the outer one must be
 /// given up as well, since sqlx then takes that for rolled back.
-///
-/// # Errors
-/// Those of the server.
 #[expect(clippy::disallowed_methods, reason = "the one place that does")]
 pub async fn savepoint(tx: &mut PgConnection) -> sqlx::Result<Transaction<'_, Postgres>> {
     tx.begin().await
@@ -61,10 +55,7 @@ impl Drop for Beginning {
     }
 }
 
-/// Whether a connection that has rested lives, and is in no transaction: what a ping would cost tells both.
-///
-/// # Errors
-/// When it does not live, or is in a transaction that failed.
+/// Whether a connection that has rested is in no transaction; an error when it does not live. A ping would cost as much.
 pub(super) async fn is_at_rest(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // A statement on its own is as old as its transaction. Unprepared, so that the server takes one time for both.
     sqlx::raw_sql("select now() = statement_timestamp()")

@@ -17,8 +17,7 @@ use std::{
 };
 
 use axum::{body::Body, extract::ConnectInfo};
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -60,11 +59,12 @@ pub(super) async fn serve(
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = router.clone().oneshot(request);
         async move {
-            let response = answer.await?;
-            Ok::<_, Infallible>(response.map(|body| Answer {
-                body,
-                _under_way: under_way,
-            }))
+            // The request is under way for as long as the body of its answer is there, which owns the closure.
+            let hold = move |error: axum::Error| {
+                let _ = &under_way;
+                error
+            };
+            Ok::<_, Infallible>(answer.await?.map(|body| body.map_err(hold)))
         }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
@@ -164,32 +164,6 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.touch();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The body of an answer, with its request.
-struct Answer {
-    body: Body,
-    _under_way: UnderWay,
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -1,10 +1,4 @@
 //! Serving HTTP: connections are never more than the descriptors allow, and none is kept that does nothing.
-//!
-//! | room | holds |
-//! |---|---|
-//! | [`connection`] | one connection from its first byte to its last, and when it is given up |
-//! | [`gate`] | how many there may be |
-//! | [`limits`] | what they may cost |
 
 mod connection;
 mod gate;
@@ -40,9 +34,7 @@ const UNLIMITED: u64 = 10_240;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
 /// Raises the number of descriptors this process may have to what the system lets it have: each connection is one.
-///
-/// # Errors
-/// When the system refuses.
+/// Fails when the system refuses.
 pub fn raise_descriptors() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     // Without a limit, and on macOS that is usual, there still is a number that must not be exceeded.
@@ -73,10 +65,7 @@ fn affordable(wanted: usize) -> usize {
     wanted.min(most).max(1)
 }
 
-/// Serves until the process stops, then finishes the requests that are under way.
-///
-/// # Errors
-/// None: a connection that fails harms no other.
+/// Serves until the process stops, then finishes the requests that are under way. It never fails.
 pub async fn serve(
     listener: TcpListener,
     router: axum::Router,

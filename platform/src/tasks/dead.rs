@@ -27,9 +27,6 @@ pub struct Dead {
 }
 
 /// Dead tasks, of one kind or of all, the latest first, after this [place](Dead::place).
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn list(
     pool: &PgPool,
     kind: Option<&str>,
@@ -56,9 +53,6 @@ pub async fn list(
 }
 
 /// Puts a dead task back, with all its tries; false when there is no dead one with this id.
-///
-/// # Errors
-/// When the database does not answer.
 pub async fn replay(pool: &PgPool, id: Uuid) -> Result<bool> {
     let mut tx = postgres::begin(pool).await?;
     let revived = store::replay(&mut tx, id).await?;

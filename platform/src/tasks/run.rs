@@ -37,12 +37,8 @@ struct Context {
     settings: Tasks,
 }
 
-/// Runs tasks until the process stops, then finishes those that were begun.
-///
-/// Any number of processes may do this at once: a task is taken by one of them.
-///
-/// # Errors
-/// Never for a dead database: it is waited for.
+/// Runs tasks until the process stops, then finishes those that were begun. Any number of processes may do this at once:
+/// a task is taken by one of them. A dead database is waited for.
 pub async fn run(
     pool: PgPool,
     dispatch: Arc<dyn TaskDispatch>,
@@ -193,18 +189,11 @@ async fn settle(
     outcome: Outcome<'_>,
 ) -> Result<()> {
     let mut tx = postgres::begin(&context.pool).await?;
-    if !store::settle(
-        &mut tx,
-        leased,
-        outcome,
-        context.settings.pause(leased.task.tries),
-    )
-    .await?
-    {
+    let pause = context.settings.pause(leased.task.tries);
+    if !store::settle(&mut tx, leased, outcome, pause).await? {
         tracing::warn!("somebody else has the task; this run's outcome is not counted");
         return Ok(());
     }
     handler.settle(&mut tx, &leased.task, outcome).await?;
-    fault::commit(tx, "tasks").await?;
-    Ok(())
+    fault::commit(tx, "tasks").await
 }

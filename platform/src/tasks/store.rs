@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -19,7 +18,7 @@ pub async fn put(tx: &mut PgConnection, task: &Task) -> Result<bool> {
         task.id,
         task.kind,
         task.payload,
-        json!({ "request_id": crate::http::trace_id() })
+        crate::outbox::headers()
     )
     .execute(&mut *tx)
     .await?
@@ -92,13 +91,9 @@ pub(super) async fn lease(pool: &PgPool, ids: &[Uuid], life: Duration) -> Result
             tries: row.tries,
         },
         lease,
-        request_id: request_id(&row.headers),
+        request_id: row.headers["request_id"].as_str().unwrap_or_default().to_owned(),
     });
     Ok(leased.collect())
-}
-
-fn request_id(headers: &Value) -> String {
-    headers["request_id"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Keeps a task ours for longer; false when it is not ours any more.

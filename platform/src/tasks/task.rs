@@ -22,10 +22,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task to [`put`](super::put).
-    ///
-    /// # Errors
-    /// When the payload has no JSON form.
+    /// A task to [`put`](super::put). Fails when the payload has no JSON form.
     pub fn new(id: Uuid, kind: &str, payload: &impl Serialize) -> Result<Self> {
         let payload = to_json(&payload)?;
         Ok(Self {
@@ -36,10 +33,7 @@ impl Task {
         })
     }
 
-    /// The payload as what it was made from.
-    ///
-    /// # Errors
-    /// `task_unreadable`, which no retry mends, when it is something else.
+    /// The payload as what it was made from; `task_unreadable`, which no retry mends, when it is something else.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(&self.payload).map_err(|error| {
             let detail = format!("the payload of a {} task cannot be read", self.kind);

@@ -1,0 +1,276 @@
+//! The sections the platform itself reads.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use smartcourse_proto::stubs::ServiceName;
+
+use super::{Problems, Section, require_address};
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[telemetry]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Telemetry {
+    /// A tracing filter.
+    pub log: String,
+    /// Text or JSON.
+    pub log_format: LogFormat,
+    /// Address of `/metrics`, or empty.
+    pub metrics_listen: String,
+}
+
+impl Section for Telemetry {
+    const NAME: &'static str = "telemetry";
+
+    fn check(&self, problems: &mut Problems) {
+        if !self.metrics_listen.is_empty() {
+            require_address(problems, "telemetry.metrics_listen", &self.metrics_listen);
+        }
+    }
+}
+
+/// `[grpc]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Grpc {
+    /// Secret of internal calls.
+    pub service_token: SecretString,
+    /// Seconds before a call is given up.
+    pub timeout_seconds: u64,
+    /// The address of each service, by its name.
+    #[serde(flatten)]
+    addresses: BTreeMap<String, String>,
+}
+
+impl Grpc {
+    /// Where a service listens and is found.
+    pub fn address(&self, service: ServiceName) -> &str {
+        self.addresses.get(service.as_str()).map_or("", String::as_str)
+    }
+}
+
+impl Section for Grpc {
+    const NAME: &'static str = "grpc";
+
+    fn check(&self, problems: &mut Problems) {
+        for service in ServiceName::ALL {
+            let name = format!("grpc.{}", service.as_str());
+            require_address(problems, &name, self.address(service));
+        }
+    }
+}
+
+/// `[relay]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Relay {
+    /// Seconds between polls.
+    pub poll_seconds: u64,
+    /// Seconds between reconciliations.
+    pub reconcile_seconds: u64,
+}
+
+impl Relay {
+    /// The longest pause of whoever waits for a notification.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll_seconds.max(1))
+    }
+}
+
+impl Section for Relay {
+    const NAME: &'static str = "relay";
+}
+
+/// `[postgres]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Postgres {
+    /// Connection URL; it may hold a password.
+    pub url: SecretString,
+    /// Connections of each pool.
+    pub pool_size: u32,
+    /// Seconds to wait for a free connection.
+    pub acquire_timeout_seconds: u64,
+    /// Seconds a transaction may stand still before the server ends it.
+    pub idle_transaction_seconds: u32,
+    /// Seconds one statement may take before the server ends it; 0: as long as it takes.
+    pub statement_seconds: u32,
+    /// Seconds a statement waits for a lock; 0: as long as it takes.
+    pub lock_seconds: u32,
+}
+
+impl Section for Postgres {
+    const NAME: &'static str = "postgres";
+
+    fn check(&self, problems: &mut Problems) {
+        let url = self.url.expose_secret();
+        problems.require(
+            url.starts_with("postgres://") || url.starts_with("postgresql://"),
+            "postgres.url: must start with postgres://",
+        );
+        problems.require(
+            self.pool_size > 1,
+            "postgres.pool_size: must be at least 2, since one connection may listen",
+        );
+    }
+}
+
+impl Postgres {
+    /// The same for commands that an operator waits for: their statements take as long as they take.
+    #[must_use]
+    pub fn unhurried(&self) -> Self {
+        Self {
+            statement_seconds: 0,
+            lock_seconds: 0,
+            ..self.clone()
+        }
+    }
+}
+
+/// `[temporal]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Temporal {
+    /// `host:port` of the frontend.
+    pub address: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Base address of the web UI, or empty.
+    pub ui_url: String,
+    /// Seconds before a lost worker's workflows move to another.
+    pub sticky_timeout_seconds: u64,
+    /// Activities one worker runs at once.
+    pub max_activities: usize,
+}
+
+impl Section for Temporal {
+    const NAME: &'static str = "temporal";
+
+    fn check(&self, problems: &mut Problems) {
+        require_address(problems, "temporal.address", &self.address);
+    }
+}
+
+impl Temporal {
+    /// Link to a workflow in the web UI; empty when no UI is configured.
+    pub fn workflow_link(&self, workflow_id: &str, run_id: Option<&str>) -> String {
+        if self.ui_url.is_empty() {
+            return String::new();
+        }
+        let (ui, namespace) = (self.ui_url.trim_end_matches('/'), &self.namespace);
+        let base = format!("{ui}/namespaces/{namespace}/workflows/{workflow_id}");
+        match run_id {
+            Some(run) if !run.is_empty() => format!("{base}/{run}/history"),
+            _ => base,
+        }
+    }
+}
+
+/// Longest pause before a failed task is run again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// `[tasks]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Tasks {
+    /// Tasks of each kind that run at once in one process.
+    pub concurrency: usize,
+    /// Runs before a task is given up.
+    pub max_tries: i32,
+    /// First pause between runs in milliseconds.
+    pub retry_initial_ms: u64,
+    /// By how much each further pause is longer than the one before.
+    pub retry_factor: f64,
+    /// Seconds after which a dead process's task goes to another.
+    pub lease_seconds: u64,
+}
+
+impl Tasks {
+    /// How long a task stays with a process that says nothing.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
+    /// The pause after so many failed runs.
+    pub fn pause(&self, tries: i32) -> Duration {
+        let initial = Duration::from_millis(self.retry_initial_ms).as_secs_f64();
+        let pause = initial * self.retry_factor.powi(tries.saturating_sub(1).max(0));
+        Duration::from_secs_f64(pause.min(LONGEST_PAUSE.as_secs_f64()))
+    }
+}
+
+impl Section for Tasks {
+    const NAME: &'static str = "tasks";
+
+    fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (1..=1000).contains(&self.concurrency),
+            "tasks.concurrency: must be 1 to 1000",
+        );
+        problems.require(self.max_tries >= 1, "tasks.max_tries: must be at least 1");
+        problems.require(
+            (1.0..=1000.0).contains(&self.retry_factor),
+            "tasks.retry_factor: must be 1 to 1000",
+        );
+        problems.require(self.lease_seconds >= 1, "tasks.lease_seconds: must be at least 1");
+    }
+}
+
+const DAY: u64 = 24 * 3600;
+
+/// `[upkeep]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Upkeep {
+    /// Days for which settled rows are kept.
+    pub keep_days: u64,
+    /// Days for which reports are kept.
+    pub keep_reports_days: u64,
+}
+
+impl Upkeep {
+    /// How old a settled row becomes.
+    pub fn keep(&self) -> Duration {
+        Duration::from_secs(self.keep_days * DAY)
+    }
+
+    /// How old a report becomes.
+    pub fn keep_reports(&self) -> Duration {
+        Duration::from_secs(self.keep_reports_days * DAY)
+    }
+}
+
+impl Section for Upkeep {
+    const NAME: &'static str = "upkeep";
+
+    fn check(&self, problems: &mut Problems) {
+        let keeps = [
+            ("keep_days", self.keep_days),
+            ("keep_reports_days", self.keep_reports_days),
+        ];
+        for (name, days) in keeps {
+            let problem = format!("upkeep.{name}: must be 1 to 36500");
+            problems.require((1..=36_500).contains(&days), problem);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_pauses_grow_and_have_an_end() {
+        let tasks = Config::load(&[], None, &[]).expect("defaults").tasks;
+        let pauses: Vec<u64> = (1..=4).map(|tries| tasks.pause(tries).as_secs()).collect();
+        assert_eq!(pauses, [5, 60, 300, 300]);
+        assert_eq!(tasks.pause(i32::MAX), LONGEST_PAUSE);
+    }
+}
