@@ -5,7 +5,6 @@
 use smartcourse_platform::{Error, Result, fault, open_writes::OpenWrite, outbox, postgres};
 use smartcourse_proto::{
     Wire,
-    catalogue::Key,
     common::VersionRef,
     course::{
         Attempt, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest, StepState,
@@ -231,13 +230,7 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
             instructor_id: course.instructor_id.0,
             code,
         };
-        outbox::put_event(
-            &mut tx,
-            "course.publish_failed",
-            &Key::Course.of(course.id.0),
-            &event,
-        )
-        .await?;
+        outbox::put_event(&mut tx, "course.publish_failed", &course.key(), &event).await?;
     }
     fault::commit(tx, "course.finish_attempt").await?;
     Ok(())
