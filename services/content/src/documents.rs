@@ -37,9 +37,8 @@ pub(crate) async fn put_chunks(
     chunks: Vec<Chunk>,
 ) -> Result<()> {
     let body = to_json(&Body { chunks })?;
-    documents
-        .put(CHUNKS, &chunks_key(version, lesson_id), &body)
-        .await
+    let key = chunks_key(version, lesson_id);
+    documents.put(CHUNKS, &key, &body).await
 }
 
 /// Reads the chunks of some lessons, by document key; lessons without a document are absent.
@@ -65,16 +64,13 @@ pub(crate) async fn chunks_of(
     version: VersionId,
     lessons: &[LessonRow],
 ) -> Result<Vec<Vec<Chunk>>> {
-    let keys: Vec<String> = lessons
+    let keys = lessons
         .iter()
-        .map(|lesson| chunks_key(version, &lesson.lesson_id))
-        .collect();
+        .map(|lesson| chunks_key(version, &lesson.lesson_id));
+    let keys: Vec<String> = keys.collect();
     let mut found = chunks_by_key(documents, &keys).await?;
+    let missing = |key| Error::internal(format!("the chunk document {key} is missing"));
     keys.iter()
-        .map(|key| {
-            found
-                .remove(key)
-                .ok_or_else(|| Error::internal(format!("the chunk document {key} is missing")))
-        })
+        .map(|key| found.remove(key).ok_or_else(|| missing(key)))
         .collect()
 }

@@ -8,7 +8,7 @@ use smartcourse_platform::{
 use smartcourse_proto::ids::VersionId;
 use sqlx::PgPool;
 
-use crate::{State, codes};
+use crate::State;
 
 /// A transaction under which engines are written to. Until it ends, no discard of the version can begin.
 pub(crate) struct Write {
@@ -60,13 +60,10 @@ pub(crate) async fn begin_write(state: &State, version: VersionId) -> Result<Tx>
 }
 
 fn refuse_discarded(discarded: bool, version: VersionId) -> Result<()> {
-    if discarded {
-        return Err(Error::new(
-            &codes::VERSION_DISCARDED,
-            format!("version {} was discarded", version.version),
-        ));
+    match discarded {
+        true => Err(Error::discarded(version.version)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses long work for a discarded version before it begins; the lock at its end decides.

@@ -5,10 +5,7 @@
 use std::time::Duration;
 
 use smartcourse_platform::{Error, Result, open_writes, postgres};
-use smartcourse_proto::{
-    common::Swept,
-    ids::{CourseId, VersionId},
-};
+use smartcourse_proto::{common::Swept, ids::VersionId};
 use sqlx::PgPool;
 
 use crate::{
@@ -87,12 +84,8 @@ async fn retire(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result
     .fetch_all(pool)
     .await?;
     for row in due {
-        let version = VersionId {
-            course_id: CourseId(row.course_id),
-            version: row.version,
-        };
-        let outcome = retire_one(pool, deps, version).await;
-        tally.note(&named(version), outcome);
+        let version = VersionId::new(row.course_id, row.version);
+        tally.note(&named(version), retire_one(pool, deps, version).await);
     }
     Ok(())
 }
@@ -140,12 +133,8 @@ async fn sweep_discarded(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) 
     .fetch_all(pool)
     .await?;
     for row in rows {
-        let version = VersionId {
-            course_id: CourseId(row.course_id),
-            version: row.version,
-        };
-        let outcome = remove_all(pool, deps, version).await;
-        tally.note(&named(version), outcome);
+        let version = VersionId::new(row.course_id, row.version);
+        tally.note(&named(version), remove_all(pool, deps, version).await);
     }
     Ok(())
 }
@@ -183,7 +172,8 @@ async fn sweep_uploads(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) ->
     Ok(())
 }
 
-async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
+/// Removes the file of an upload, then what tells of it.
+pub(crate) async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
     deps.files.delete(key).await?;
     sqlx::query!("delete from content.uploads where storage_key = $1", key)
         .execute(pool)
