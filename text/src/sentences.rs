@@ -49,25 +49,7 @@ fn split_line(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
 }
 
 fn closes(c: char) -> bool {
-    matches!(
-        c,
-        '.' | '!'
-            | '?'
-            | '…'
-            | '。'
-            | '！'
-            | '？'
-            | '"'
-            | '\''
-            | ')'
-            | ']'
-            | '”'
-            | '’'
-            | '»'
-            | '」'
-            | '』'
-            | '）'
-    )
+    ".!?…。！？\"')]”’»」』）".contains(c)
 }
 
 /// Whether what follows a final mark can begin a sentence: a blank, then anything but a small letter.

@@ -42,12 +42,9 @@ pub(super) fn extract(bytes: &[u8]) -> Result<Document, ExtractError> {
         });
         document.text.push_str(&text);
     }
-    let words = document
-        .text
-        .split_whitespace()
-        .filter(|word| word.contains(char::is_alphanumeric))
-        .count();
-    if words < MIN_WORDS_PER_PAGE * pages.len() {
+    let words = document.text.split_whitespace();
+    let words = words.filter(|word| word.contains(char::is_alphanumeric));
+    if words.count() < MIN_WORDS_PER_PAGE * pages.len() {
         return Err(ExtractError::NoTextLayer);
     }
     Ok(document)
