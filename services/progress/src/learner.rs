@@ -11,7 +11,6 @@ use smartcourse_proto::{
     enrollment::{Access, AccessRequest},
     ids::{CourseId, EnrollmentId, UserId, VersionId},
 };
-use sqlx::PgConnection;
 
 use crate::{
     State, codes,
@@ -60,25 +59,18 @@ impl Learner {
 
     /// The published version.
     pub(crate) fn version(&self) -> VersionId {
-        VersionId {
-            course_id: self.course_id,
-            version: self.version,
-        }
+        VersionId::new(self.course_id, self.version)
     }
 
     /// The type of a lesson of the published version.
     ///
     /// # Errors
     /// `not_found` when the version does not have it.
-    pub(crate) async fn lesson(&self, connection: &mut PgConnection, lesson_id: &str) -> Result<LessonType> {
-        standing::lesson_type(connection, self.version(), lesson_id)
-            .await?
-            .ok_or_else(|| {
-                Error::new(
-                    &codes::NOT_FOUND,
-                    format!("the published course has no lesson `{lesson_id}`"),
-                )
-            })
+    pub(crate) async fn lesson(&self, state: &State, lesson_id: &str) -> Result<LessonType> {
+        let connection = &mut *state.pool.acquire().await?;
+        let kind = standing::lesson_type(connection, self.version(), lesson_id).await?;
+        let detail = || format!("the published course has no lesson `{lesson_id}`");
+        kind.ok_or_else(|| Error::new(&codes::NOT_FOUND, detail()))
     }
 }
 
@@ -132,10 +124,8 @@ pub(crate) async fn has_left(
         Some(note) if note.announced => return Ok(true),
         Some(note) => note,
     };
-    let access = state
-        .enrollment
-        .settle_access(Actor::Service.request(who))
-        .await?;
+    let request = Actor::Service.request(who);
+    let access = state.enrollment.settle_access(request).await?;
     if !access.enrolled || access.epoch != note.epoch {
         return Ok(true);
     }

@@ -36,11 +36,8 @@ const GOLD: [u8; 3] = [184, 148, 66];
 /// # Errors
 /// When the certificate has no readable date.
 pub(crate) fn page(letters: &Letters, certificate: &Certificate) -> Result<Vec<u8>> {
-    let issued = certificate
-        .issued_at
-        .as_ref()
-        .and_then(to_time)
-        .ok_or_else(|| Error::internal("a certificate without a date"))?;
+    let issued = certificate.issued_at.as_ref().and_then(to_time);
+    let issued = issued.ok_or_else(|| Error::internal("a certificate without a date"))?;
     let name = letters.printable(&certificate.full_name);
     let title = letters.printable(&certificate.course_title);
     let date = format!("on {}, version {}", day(issued)?, certificate.version);
