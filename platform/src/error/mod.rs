@@ -212,6 +212,13 @@ impl Problems {
         }
     }
 
+    /// Requires a [`text`](Self::text) of a request that can have no other problem.
+    pub fn only_text(field: &str, value: &str, max: usize) -> Result<()> {
+        let mut problems = Self::default();
+        problems.text(field, value, max);
+        problems.finish()
+    }
+
     /// The `validation_failed` error of a request that has this one problem.
     pub fn one(field: impl Into<String>, message: impl Into<String>) -> Error {
         let (field, message) = (field.into(), message.into());

@@ -42,9 +42,7 @@ const BY_WORDS: f64 = 1.0;
 const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 4..=60;
 
 pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<Passages> {
-    let mut problems = Problems::default();
-    problems.text("question", &request.question, MAX_QUESTION);
-    problems.finish()?;
+    Problems::only_text("question", &request.question, MAX_QUESTION)?;
     let limit = match usize::try_from(request.limit) {
         Ok(asked @ 1..) => asked.min(MAX_PASSAGES),
         _ => DEFAULT_PASSAGES,

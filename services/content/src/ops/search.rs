@@ -30,9 +30,7 @@ pub(crate) async fn candidates(state: &State, request: CandidatesRequest) -> Res
 }
 
 pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<SearchPage> {
-    let mut problems = Problems::default();
-    problems.text("q", &request.q, MAX_QUERY);
-    problems.finish()?;
+    Problems::only_text("q", &request.q, MAX_QUERY)?;
     let limit = page::limit(request.limit)?;
     let scopes: Vec<Scope> = request.scopes.iter().flat_map(keywords).collect();
     // The database takes no NUL, and no word has one.

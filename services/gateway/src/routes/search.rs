@@ -45,9 +45,7 @@ async fn search(
     Query(query): Query<SearchQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<SearchPage>> {
-    let mut problems = Problems::default();
-    problems.text("q", &query.q, 500);
-    problems.finish()?;
+    Problems::only_text("q", &query.q, 500)?;
     let scopes = scopes(&app, actor, &query.q, query.course_id).await?;
     if scopes.is_empty() {
         return Ok(Json(SearchPage::default()));
