@@ -61,8 +61,6 @@ pub fn chunk(document: &Document, max_words: usize) -> Vec<Chunk> {
 }
 
 /// [`chunk`], for documents of strangers.
-///
-/// # Errors
 /// [`ExtractError::Limit`] when the passages would be mostly headings: a small text must not become a large answer.
 pub(crate) fn chunk_within_limits(document: &Document, max_words: usize) -> Result<Vec<Chunk>, ExtractError> {
     let chunks = chunk(document, max_words);

@@ -13,23 +13,19 @@ pub(crate) const CHUNKS: &str = "content.chunks";
 /// Documents that are read at once.
 pub(crate) const READ_BATCH: usize = 32;
 
-/// Prefix of the chunk documents of a version.
 pub(crate) fn chunks_prefix(version: VersionId) -> String {
     format!("{}/v{}/", version.course_id, version.version)
 }
 
-/// Key of the chunk document of a lesson.
 pub(crate) fn chunks_key(version: VersionId, lesson_id: &str) -> String {
     format!("{}{lesson_id}", chunks_prefix(version))
 }
 
-/// Body of a chunk document.
 #[derive(Serialize, Deserialize)]
 struct Body {
     chunks: Vec<Chunk>,
 }
 
-/// Writes the chunks of a lesson.
 pub(crate) async fn put_chunks(
     documents: &dyn Documents,
     version: VersionId,

@@ -29,7 +29,6 @@ pub(crate) fn lessons(content: &Content) -> Vec<Placed<'_>> {
     placed
 }
 
-/// The files a lesson names.
 pub(crate) fn asset_ids(lesson: &Lesson) -> impl Iterator<Item = &str> {
     let content = lesson.content.iter();
     let ids = content.flat_map(|content| [&content.asset_id, &content.transcript_asset_id]);

@@ -26,9 +26,7 @@ pub(crate) enum Source<'a> {
 }
 
 /// Finds the source of a lesson's text.
-///
-/// # Errors
-/// `asset_missing` when the lesson names a file that is not there.
+/// Fails with `asset_missing` when the lesson names a file that is not there.
 pub(crate) fn source<'a>(lesson: &'a Lesson, assets: &'a HashMap<String, AssetRow>) -> Result<Source<'a>> {
     let content = lesson.content.as_ref();
     let named = |pick: fn(&LessonContent) -> Option<&str>| content.and_then(pick);

@@ -69,7 +69,6 @@ impl From<AssetRow> for Asset {
     }
 }
 
-/// Files of a course by id.
 pub(crate) async fn assets(
     connection: impl sqlx::PgExecutor<'_>,
     course_id: CourseId,
@@ -87,7 +86,6 @@ pub(crate) async fn assets(
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
-/// One file of a course.
 pub(crate) async fn asset(
     connection: impl sqlx::PgExecutor<'_>,
     course_id: CourseId,
@@ -126,7 +124,6 @@ pub(crate) enum LessonState {
 }
 
 impl LessonState {
-    /// The word in the database.
     pub(crate) fn as_text(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -213,7 +210,6 @@ pub(crate) async fn lessons_of(
     Ok(rows)
 }
 
-/// One lesson of a version.
 pub(crate) async fn lesson(
     connection: impl sqlx::PgExecutor<'_>,
     version: VersionId,

@@ -32,7 +32,6 @@ impl Write {
     }
 }
 
-/// Scope of the open writes of a version.
 pub(crate) fn scope(version: VersionId) -> String {
     format!("content/{}/{}", version.course_id, version.version)
 }

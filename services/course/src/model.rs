@@ -15,15 +15,10 @@ use smartcourse_proto::{
 
 use crate::codes;
 
-/// Characters of a title at most.
 pub(crate) const MAX_TITLE: usize = 200;
-/// Characters of a description at most.
 pub(crate) const MAX_DESCRIPTION: usize = 20_000;
-/// Modules of a course at most.
 const MAX_MODULES: usize = 200;
-/// Lessons of a course at most.
 const MAX_LESSONS: usize = 2_000;
-/// Characters of an id at most.
 const MAX_ID: usize = 64;
 
 /// A price with at most two decimals; a wrong one, and a limit of no seats, are recorded problems.
@@ -72,9 +67,7 @@ pub(crate) fn language(problems: &mut Problems, tag: Option<&str>) -> Option<Str
 }
 
 /// Gives ids to what has none, puts everything in order and numbers it from 1.
-///
-/// # Errors
-/// One `validation_failed` that names everything wrong.
+/// Fails with one `validation_failed` that names everything wrong.
 pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     let mut problems = Problems::default();
     problems.require(

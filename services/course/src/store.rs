@@ -17,7 +17,6 @@ use crate::{State, codes};
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`, and what lies below it).
 pub(crate) const CONTENT: &str = "course.content";
 
-/// Prefix of the documents of a course.
 pub(crate) fn course_prefix(course_id: CourseId) -> String {
     format!("{course_id}/")
 }
@@ -27,7 +26,6 @@ pub(crate) fn draft_key(course_id: CourseId) -> String {
     format!("{course_id}/d-{}", uuid::Uuid::now_v7().simple())
 }
 
-/// Key of a saved version.
 pub(crate) fn version_key(version: VersionId) -> String {
     format!("{}/v{}", version.course_id, version.version)
 }
@@ -94,7 +92,6 @@ impl CourseRow {
         format!("\"c{}-{}\"", self.id, self.revision)
     }
 
-    /// The key of its events.
     pub(crate) fn key(&self) -> String {
         Key::Course.of(self.id.0)
     }
@@ -294,7 +291,6 @@ pub(crate) async fn open_attempt(
 }
 
 impl State {
-    /// Reads a content document.
     pub(crate) async fn content(&self, key: &str) -> Result<Content> {
         let found = self.documents.get(CONTENT, key).await?;
         let body = found.ok_or_else(|| Error::internal(format!("the content document {key} is missing")))?;
@@ -302,7 +298,6 @@ impl State {
             .map_err(|error| Error::internal(format!("the content document {key} is broken")).because(error))
     }
 
-    /// Writes a content document.
     pub(crate) async fn put_content(&self, key: &str, content: &Content) -> Result<()> {
         let body = to_json(&content)?;
         self.documents.put(CONTENT, key, &body).await

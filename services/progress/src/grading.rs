@@ -41,9 +41,7 @@ pub(crate) struct Grade {
 }
 
 /// The answers by question, or everything that is wrong with their form.
-///
-/// # Errors
-/// `validation_failed` with paths such as `answers.q9` for questions the quiz does not have or that are answered twice.
+/// Fails with paths such as `answers.q9` for questions the quiz does not have or that are answered twice.
 pub(crate) fn read(quiz: &Quiz, given: Vec<QuestionAnswer>) -> Result<Answers> {
     let known = quiz.questions.iter().map(|question| question.id.as_str());
     let known: BTreeSet<&str> = known.collect();

@@ -19,10 +19,8 @@ const MIN_WORDS_PER_PAGE: usize = 2;
 
 /// Extracts the PDF `bytes`; each page begins an anchor. A PDF that only restricts what its reader may do, and
 /// opens with the empty password, is read like any other.
-///
-/// # Errors
-/// [`ExtractError::Encrypted`], [`ExtractError::Damaged`] (also when the parser panics) or
-/// [`ExtractError::NoTextLayer`].
+/// Fails with [`ExtractError::Encrypted`], [`Damaged`](ExtractError::Damaged) (also when the parser panics) or
+/// [`NoTextLayer`](ExtractError::NoTextLayer).
 pub(super) fn extract(bytes: &[u8]) -> Result<Document, ExtractError> {
     // The parser unwraps what it expects to find in a file; nothing of it is used after a panic.
     let pages = catch_unwind(AssertUnwindSafe(|| read_pages(bytes))).unwrap_or(Err(ExtractError::Damaged))?;

@@ -20,9 +20,7 @@ const BATCH: i64 = 100;
 const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Removes what nobody needs any more; answers how many versions and uploads it went over.
-///
-/// # Errors
-/// When something could not be removed. Everything else was, and the next sweep tries again.
+/// Fails when something could not be removed: everything else was, and the next sweep tries again.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let (pool, deps) = (&state.pool, &state.deps);
     let mut tally = Tally::default();

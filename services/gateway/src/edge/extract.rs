@@ -80,7 +80,6 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 /// The `{id}` of a path.
 pub(crate) type Id = PathOf<i64>;
 
-/// Query parameters.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {

@@ -31,7 +31,6 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// The `Idempotency-Key` header.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {

@@ -31,7 +31,6 @@ pub(super) async fn of(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, S
     Ok(seats.items.into_iter().map(of_course).collect())
 }
 
-/// Fills in the seats of one course.
 pub(super) fn put(seats: &HashMap<i64, Seats>, course: &mut Course) {
     course.seats = Some(seats.get(&course.id).copied().unwrap_or(Seats {
         max: course.max_enrollments,
