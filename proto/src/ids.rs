@@ -41,6 +41,16 @@ pub struct VersionId {
     pub version: i32,
 }
 
+impl VersionId {
+    /// This version of this course.
+    pub fn new(course_id: impl Into<CourseId>, version: i32) -> Self {
+        Self {
+            course_id: course_id.into(),
+            version,
+        }
+    }
+}
+
 impl std::fmt::Display for VersionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-v{}", self.course_id, self.version)
@@ -49,10 +59,7 @@ impl std::fmt::Display for VersionId {
 
 impl From<&crate::common::VersionRef> for VersionId {
     fn from(value: &crate::common::VersionRef) -> Self {
-        Self {
-            course_id: CourseId(value.course_id),
-            version: value.version,
-        }
+        Self::new(value.course_id, value.version)
     }
 }
 

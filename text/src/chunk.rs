@@ -18,7 +18,6 @@ pub struct Chunk {
     pub ordinal: u32,
     /// The headings it stands under, as `Outer › Inner`; empty outside every heading. Passages of one section
     /// share it.
-    #[serde(with = "shared")]
     pub heading: Arc<str>,
     /// The passage, verbatim: `document.text[start..end]`.
     pub text: String,
@@ -62,8 +61,6 @@ pub fn chunk(document: &Document, max_words: usize) -> Vec<Chunk> {
 }
 
 /// [`chunk`], for documents of strangers.
-///
-/// # Errors
 /// [`ExtractError::Limit`] when the passages would be mostly headings: a small text must not become a large answer.
 pub(crate) fn chunk_within_limits(document: &Document, max_words: usize) -> Result<Vec<Chunk>, ExtractError> {
     let chunks = chunk(document, max_words);
@@ -72,21 +69,6 @@ pub(crate) fn chunk_within_limits(document: &Document, max_words: usize) -> Resu
         return Err(ExtractError::Limit);
     }
     Ok(chunks)
-}
-
-/// A shared text as JSON; serde has it only behind a feature.
-mod shared {
-    use std::sync::Arc;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(text)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
-        String::deserialize(deserializer).map(Arc::from)
-    }
 }
 
 /// A part of the text no passage may leave.
@@ -192,25 +174,13 @@ impl std::ops::Add for Size {
 
 /// Packs the sentences of `region` into ranges of at most `max`.
 fn pack(text: &str, region: Range<usize>, max: Size) -> Vec<Range<usize>> {
-    let mut packed: Vec<Range<usize>> = Vec::new();
-    let mut size = Size::default();
-    for sentence in sentences(&text[region.clone()]) {
-        let sentence = region.start + sentence.start..region.start + sentence.end;
-        for part in split_long(text, sentence, max) {
-            let part_size = Size::of(&text[part.clone()]);
-            match packed.last_mut() {
-                Some(last) if (size + part_size).fits(max) => {
-                    last.end = part.end;
-                    size = size + part_size;
-                }
-                _ => {
-                    packed.push(part);
-                    size = part_size;
-                }
-            }
-        }
-    }
-    packed
+    let sentences = sentences(&text[region.clone()]).into_iter();
+    let placed = sentences.map(|sentence| region.start + sentence.start..region.start + sentence.end);
+    join(
+        text,
+        placed.flat_map(|sentence| split_long(text, sentence, max)),
+        max,
+    )
 }
 
 /// Splits a sentence that alone exceeds `max` between words, and a word that does between characters.
@@ -218,24 +188,28 @@ fn split_long(text: &str, sentence: Range<usize>, max: Size) -> Vec<Range<usize>
     if Size::of(&text[sentence.clone()]).fits(max) {
         return vec![sentence];
     }
-    let mut parts: Vec<Range<usize>> = Vec::new();
+    let words = words(text, sentence);
+    join(text, words.flat_map(|word| split_word(text, word, max)), max)
+}
+
+/// Joins neighbours for as long as they fit into `max` together.
+fn join(text: &str, parts: impl Iterator<Item = Range<usize>>, max: Size) -> Vec<Range<usize>> {
+    let mut joined: Vec<Range<usize>> = Vec::new();
     let mut size = Size::default();
-    for word in words(text, sentence) {
-        for piece in split_word(text, word, max) {
-            let piece_size = Size::of_word(&text[piece.clone()]);
-            match parts.last_mut() {
-                Some(last) if (size + piece_size).fits(max) => {
-                    last.end = piece.end;
-                    size = size + piece_size;
-                }
-                _ => {
-                    parts.push(piece);
-                    size = piece_size;
-                }
+    for part in parts {
+        let part_size = Size::of(&text[part.clone()]);
+        match joined.last_mut() {
+            Some(last) if (size + part_size).fits(max) => {
+                last.end = part.end;
+                size = size + part_size;
+            }
+            _ => {
+                joined.push(part);
+                size = part_size;
             }
         }
     }
-    parts
+    joined
 }
 
 /// Ranges of the whitespace-separated words of `range`.
@@ -254,16 +228,8 @@ fn split_word(text: &str, word: Range<usize>, max: Size) -> Vec<Range<usize>> {
     }
     // One character is at most one piece, so this many characters fit whatever they are.
     let step = max.pieces.max(1);
-    let starts: Vec<usize> = text[word.clone()]
-        .char_indices()
-        .step_by(step)
-        .map(|(at, _)| word.start + at)
-        .collect();
-    let ends = starts.iter().skip(1).copied().chain([word.end]);
-    starts
-        .iter()
-        .copied()
-        .zip(ends)
-        .map(|(start, end)| start..end)
-        .collect()
+    let starts = text[word.clone()].char_indices().step_by(step);
+    let starts = starts.map(|(at, _)| word.start + at);
+    let ends = starts.clone().skip(1).chain([word.end]);
+    starts.zip(ends).map(|(start, end)| start..end).collect()
 }

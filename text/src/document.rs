@@ -49,11 +49,8 @@ impl Document {
 
     /// Whether the document has more anchors than [`MAX_ANCHORS`] or more headings than [`MAX_HEADINGS`].
     pub(crate) fn is_too_fine(&self) -> bool {
-        let headings = self
-            .anchors
-            .iter()
-            .filter(|anchor| !anchor.heading_path.is_empty());
-        self.anchors.len() > MAX_ANCHORS || headings.count() > MAX_HEADINGS
+        let is_heading = |anchor: &&Anchor| !anchor.heading_path.is_empty();
+        self.anchors.len() > MAX_ANCHORS || self.anchors.iter().filter(is_heading).count() > MAX_HEADINGS
     }
 }
 
@@ -77,10 +74,8 @@ impl<L: PartialOrd> Path<L> {
 
 /// As much of `title` as a path holds.
 pub(crate) fn heading(title: &str) -> &str {
-    title
-        .char_indices()
-        .nth(MAX_HEADING)
-        .map_or(title, |(end, _)| &title[..end])
+    let cut = title.char_indices().nth(MAX_HEADING);
+    cut.map_or(title, |(end, _)| &title[..end])
 }
 
 #[cfg(test)]

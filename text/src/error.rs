@@ -1,7 +1,9 @@
 //! Why a source has no text, as a code that can be stored and shown.
 
+use serde::{Deserialize, Serialize};
+
 /// Why extraction gave no text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ExtractError {
     /// The file has no bytes.
     #[error("the file is empty")]
@@ -55,23 +57,6 @@ impl ExtractError {
     /// Whether trying again can help. Every other variant is a property of the file and will not change.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Io(_))
-    }
-
-    /// The inverse of [`code`](Self::code); `detail` is the text of an [`Io`](Self::Io).
-    pub(crate) fn from_code(code: &str, detail: &str) -> Option<Self> {
-        let known = [
-            Self::Empty,
-            Self::InvalidUtf8,
-            Self::Encrypted,
-            Self::Damaged,
-            Self::NoTextLayer,
-            Self::NoText,
-            Self::Crashed,
-            Self::TimedOut,
-            Self::Limit,
-            Self::Io(detail.to_owned()),
-        ];
-        known.into_iter().find(|error| error.code() == code)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The formats text is extracted from.
 
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -22,11 +21,6 @@ pub enum SourceKind {
     /// PDF with a text layer.
     Pdf,
 }
-
-/// A name that is no [`SourceKind`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown source kind {0:?}")]
-pub struct UnknownKind(pub String);
 
 impl SourceKind {
     /// Every kind.
@@ -52,20 +46,11 @@ impl SourceKind {
     }
 }
 
-impl fmt::Display for SourceKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl FromStr for SourceKind {
-    type Err = UnknownKind;
+    type Err = ();
 
-    fn from_str(name: &str) -> Result<Self, UnknownKind> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or_else(|| UnknownKind(name.to_owned()))
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or(())
     }
 }
 

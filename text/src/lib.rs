@@ -25,7 +25,7 @@ pub use document::{Anchor, Document, MAX_ANCHORS, MAX_HEADING, MAX_HEADINGS};
 pub use error::ExtractError;
 pub use extract::extract;
 pub use hash::source_hash;
-pub use kind::{SourceKind, UnknownKind};
+pub use kind::SourceKind;
 pub use sandbox::{Confinement, Hold, Limits, Sandbox, child_main, run_child};
 pub use sentences::sentences;
 pub use sniff::{Detected, UnsupportedMedia, sniff};

@@ -39,10 +39,8 @@ const BATCH_TEXTS: usize = 500;
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
-    /// The text's passages.
-    Ok(Vec<Chunk>),
-    /// An [`ExtractError`] by its code.
-    Error { code: String, detail: String },
+    /// The text's passages, or why it has none.
+    Text(Result<Vec<Chunk>, ExtractError>),
     /// What confines the child, instead of a text.
     Confined(Confinement),
 }
@@ -248,10 +246,7 @@ fn answers(output: &[u8]) -> Vec<Answer> {
 /// What a child answered for a text.
 fn passages(answer: Answer) -> Result<Vec<Chunk>, ExtractError> {
     match answer {
-        Answer::Ok(chunks) => Ok(chunks),
-        Answer::Error { code, detail } => {
-            Err(ExtractError::from_code(&code, &detail).unwrap_or(ExtractError::Crashed))
-        }
+        Answer::Text(outcome) => outcome,
         Answer::Confined(_) => Err(ExtractError::Crashed),
     }
 }

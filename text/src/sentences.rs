@@ -22,7 +22,6 @@ pub fn sentences(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Appends the sentences of one line.
 fn split_line(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
     let mut start = line.start;
     let mut characters = text[line.clone()]
@@ -49,25 +48,7 @@ fn split_line(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
 }
 
 fn closes(c: char) -> bool {
-    matches!(
-        c,
-        '.' | '!'
-            | '?'
-            | '…'
-            | '。'
-            | '！'
-            | '？'
-            | '"'
-            | '\''
-            | ')'
-            | ']'
-            | '”'
-            | '’'
-            | '»'
-            | '」'
-            | '』'
-            | '）'
-    )
+    ".!?…。！？\"')]”’»」』）".contains(c)
 }
 
 /// Whether what follows a final mark can begin a sentence: a blank, then anything but a small letter.

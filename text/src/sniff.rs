@@ -106,9 +106,8 @@ fn mismatch(declared: &str, found: &str) -> UnsupportedMedia {
 }
 
 fn by_content_type(declared: &str) -> Option<&'static Entry> {
-    TABLE
-        .iter()
-        .find(|entry| entry.0 == declared || entry.3.contains(&declared))
+    let named = |entry: &&Entry| entry.0 == declared || entry.3.contains(&declared);
+    TABLE.iter().find(named)
 }
 
 /// Types outside the table that a browser may well give a text file it does not know.
@@ -128,21 +127,14 @@ fn check_content(entry: &Entry, head: &[u8]) -> Result<(), UnsupportedMedia> {
     let found = match (magic(head), entry.1) {
         (_, Some(_)) if head.is_empty() => return Ok(()),
         (Some(found), _) => found,
-        (None, None | Some(SourceKind::Pdf)) => {
-            if is_text(head) {
-                "text/plain"
-            } else {
-                "application/octet-stream"
-            }
-        }
-        (None, Some(_)) if !is_text(head) => "application/octet-stream",
+        (None, _) if !is_text(head) => "application/octet-stream",
+        (None, None | Some(SourceKind::Pdf)) => "text/plain",
         (None, Some(SourceKind::WebVtt)) if !starts_webvtt(head) => "text/plain",
         (None, Some(_)) => return Ok(()),
     };
-    if found == entry.0 {
-        Ok(())
-    } else {
-        Err(mismatch(entry.0, found))
+    match found == entry.0 {
+        true => Ok(()),
+        false => Err(mismatch(entry.0, found)),
     }
 }
 
@@ -160,10 +152,9 @@ fn magic(head: &[u8]) -> Option<&'static str> {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
         [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] => {
             // EBML: WebM and Matroska differ by the document type in the header that follows.
-            if rest.windows(4).take(64).any(|w| w == b"webm") {
-                "video/webm"
-            } else {
-                "video/x-matroska"
+            match rest.windows(4).take(64).any(|w| w == b"webm") {
+                true => "video/webm",
+                false => "video/x-matroska",
             }
         }
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "audio/wav",
@@ -176,10 +167,7 @@ fn magic(head: &[u8]) -> Option<&'static str> {
 
 /// Whether `head` can begin a UTF-8 text: no NUL, and no invalid sequence besides one cut off at the end.
 fn is_text(head: &[u8]) -> bool {
-    let valid = match std::str::from_utf8(head) {
-        Ok(_) => true,
-        Err(error) => error.error_len().is_none(),
-    };
+    let valid = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     valid && !head.contains(&0)
 }
 

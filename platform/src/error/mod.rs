@@ -57,6 +57,14 @@ impl Error {
         Self::new(&codes::INTERNAL, detail)
     }
 
+    /// The refusal of a late write for a version that was discarded.
+    pub fn discarded(version: i32) -> Self {
+        Self::new(
+            &codes::VERSION_DISCARDED,
+            format!("version {version} was discarded"),
+        )
+    }
+
     /// The same error for somebody else: the cause stays where it came up.
     #[must_use]
     pub fn without_cause(&self) -> Self {
@@ -134,6 +142,17 @@ pub fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| Error::internal("a value has no form in JSON").because(error))
 }
 
+/// Reasons in one text for people: the first twenty, and how many more there are; empty when there is none.
+pub fn first_few(reasons: impl Iterator<Item = String>) -> String {
+    const SHOWN: usize = 20;
+    let mut reasons: Vec<String> = reasons.collect();
+    if let Some(more @ 1..) = reasons.len().checked_sub(SHOWN) {
+        reasons.truncate(SHOWN);
+        reasons.push(format!("and {more} more"));
+    }
+    reasons.join("; ")
+}
+
 /// Collects everything that is wrong with a request, so that one answer names it all: the first [`Problems::MOST`] of it.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<FieldError>);
@@ -168,6 +187,20 @@ impl Problems {
         } else if length > max {
             self.add(field, format!("must have at most {max} characters, has {length}"));
         }
+    }
+
+    /// Requires a [`text`](Self::text) of a request that can have no other problem.
+    pub fn only_text(field: &str, value: &str, max: usize) -> Result<()> {
+        let mut problems = Self::default();
+        problems.text(field, value, max);
+        problems.finish()
+    }
+
+    /// The `validation_failed` error of a request that has this one problem.
+    pub fn one(field: impl Into<String>, message: impl Into<String>) -> Error {
+        let (field, message) = (field.into(), message.into());
+        let detail = format!("{field} {message}");
+        Error::new(&codes::VALIDATION_FAILED, detail).with_fields(vec![FieldError { field, message }])
     }
 
     /// `Ok` when nothing was recorded, else one `validation_failed` error.

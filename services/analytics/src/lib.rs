@@ -2,13 +2,6 @@
 //!
 //! Owns schema `analytics`. Serves `smartcourse.analytics.AnalyticsService`. Its consumer group
 //! `analytics.counter` reads every event that counts; [`rebuild`] computes the same tables from the log again.
-//!
-//! | file | holds |
-//! |---|---|
-//! | [`ops`] | one file per use case; every metric is defined in one place |
-//! | [`consumers`] | event → fact |
-//! | [`tasks`] | the CSV report as a background task |
-//! | [`rebuild`] | everything from the log, compared with what was there |
 
 pub mod codes;
 mod consumers;

@@ -108,10 +108,8 @@ async fn write(pool: &PgPool) -> Result<Vec<u8>> {
             course_id,
             ..Scope::default()
         };
-        let (enrollments, assistant) = (
-            metrics::enrollments(pool, of).await?,
-            metrics::assistant(pool, of).await?,
-        );
+        let enrollments = metrics::enrollments(pool, of).await?;
+        let assistant = metrics::assistant(pool, of).await?;
         let id = course_id.map(|id| id.to_string()).unwrap_or_default();
         csv.write_record(record(scope, id, &title, &enrollments, &assistant, &as_of))
             .map_err(broken)?;
@@ -128,6 +126,7 @@ fn record(
     assistant: &AssistantUse,
     as_of: &str,
 ) -> [String; 13] {
+    let mean = enrollments.mean_seconds_to_complete;
     [
         scope.to_owned(),
         id,
@@ -137,10 +136,7 @@ fn record(
         enrollments.completed.to_string(),
         enrollments.dropped.to_string(),
         format!("{:.4}", enrollments.completion_rate),
-        enrollments
-            .mean_seconds_to_complete
-            .map(|seconds| seconds.to_string())
-            .unwrap_or_default(),
+        mean.map(|seconds| seconds.to_string()).unwrap_or_default(),
         assistant.asked.to_string(),
         assistant.answered.to_string(),
         assistant.refused.to_string(),

@@ -34,15 +34,11 @@ fn events(answer: Answer) -> Vec<AskEvent> {
         citation: Some(citation.clone()),
         ..event(AskEventKind::Citation)
     }));
-    events.extend(
-        answer
-            .answer
-            .split_inclusive(char::is_whitespace)
-            .map(|word| AskEvent {
-                token: word.to_owned(),
-                ..event(AskEventKind::Token)
-            }),
-    );
+    let words = answer.answer.split_inclusive(char::is_whitespace);
+    events.extend(words.map(|word| AskEvent {
+        token: word.to_owned(),
+        ..event(AskEventKind::Token)
+    }));
     events.push(AskEvent {
         answer: Some(answer),
         ..event(AskEventKind::Done)

@@ -82,8 +82,7 @@ impl Consumer for Deletions {
 
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
         let deleted: CourseDeleted = event.read()?;
-        tasks::put(tx, &Task::new(event.id, REMOVE_FILES, &deleted.course_id)?)
-            .await
-            .map(drop)
+        tasks::put(tx, &Task::new(event.id, REMOVE_FILES, &deleted.course_id)?).await?;
+        Ok(())
     }
 }

@@ -18,15 +18,9 @@ impl State {
             version,
         });
         let mut manifest = self.course.get_manifest(request).await?;
-        let content = manifest.content.take().unwrap_or_default();
-        Ok((
-            manifest,
-            Content {
-                course_id: course_id.0,
-                version,
-                ..content
-            },
-        ))
+        let mut content = manifest.content.take().unwrap_or_default();
+        (content.course_id, content.version) = (course_id.0, version);
+        Ok((manifest, content))
     }
 
     /// The content of a saved version. It never changes, so it is kept at hand while its lessons are worked on.

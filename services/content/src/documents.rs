@@ -13,23 +13,19 @@ pub(crate) const CHUNKS: &str = "content.chunks";
 /// Documents that are read at once.
 pub(crate) const READ_BATCH: usize = 32;
 
-/// Prefix of the chunk documents of a version.
 pub(crate) fn chunks_prefix(version: VersionId) -> String {
     format!("{}/v{}/", version.course_id, version.version)
 }
 
-/// Key of the chunk document of a lesson.
 pub(crate) fn chunks_key(version: VersionId, lesson_id: &str) -> String {
     format!("{}{lesson_id}", chunks_prefix(version))
 }
 
-/// Body of a chunk document.
 #[derive(Serialize, Deserialize)]
 struct Body {
     chunks: Vec<Chunk>,
 }
 
-/// Writes the chunks of a lesson.
 pub(crate) async fn put_chunks(
     documents: &dyn Documents,
     version: VersionId,
@@ -37,9 +33,8 @@ pub(crate) async fn put_chunks(
     chunks: Vec<Chunk>,
 ) -> Result<()> {
     let body = to_json(&Body { chunks })?;
-    documents
-        .put(CHUNKS, &chunks_key(version, lesson_id), &body)
-        .await
+    let key = chunks_key(version, lesson_id);
+    documents.put(CHUNKS, &key, &body).await
 }
 
 /// Reads the chunks of some lessons, by document key; lessons without a document are absent.
@@ -65,16 +60,13 @@ pub(crate) async fn chunks_of(
     version: VersionId,
     lessons: &[LessonRow],
 ) -> Result<Vec<Vec<Chunk>>> {
-    let keys: Vec<String> = lessons
+    let keys = lessons
         .iter()
-        .map(|lesson| chunks_key(version, &lesson.lesson_id))
-        .collect();
+        .map(|lesson| chunks_key(version, &lesson.lesson_id));
+    let keys: Vec<String> = keys.collect();
     let mut found = chunks_by_key(documents, &keys).await?;
+    let missing = |key| Error::internal(format!("the chunk document {key} is missing"));
     keys.iter()
-        .map(|key| {
-            found
-                .remove(key)
-                .ok_or_else(|| Error::internal(format!("the chunk document {key} is missing")))
-        })
+        .map(|key| found.remove(key).ok_or_else(|| missing(key)))
         .collect()
 }

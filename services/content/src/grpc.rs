@@ -36,14 +36,8 @@ impl ContentService for Api {
         reply(ops::assets::read(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn preview_publish(&self, request: Request<PreviewRequest>) -> Reply<Preview> {
-        reply(
-            ops::preview::preview(
-                &self.0,
-                Actor::of(&request),
-                request.into_inner().course_id.into(),
-            )
-            .await,
-        )
+        let (actor, course_id) = (Actor::of(&request), request.into_inner().course_id);
+        reply(ops::preview::preview(&self.0, actor, course_id.into()).await)
     }
     async fn search(&self, request: Request<SearchRequest>) -> Reply<SearchPage> {
         reply(ops::search::search(&self.0, request.into_inner()).await)

@@ -7,6 +7,15 @@ const SAMPLE: usize = 16_000;
 /// What a text too short or too mixed to tell is taken for.
 const DEFAULT: &str = "en";
 
+/// The codes of three and of two letters (ISO 639-3, ISO 639-1) of languages that have both.
+const TWO_LETTERS: [&str; 45] = [
+    "afr af", "ara ar", "ben bn", "bul bg", "cat ca", "ces cs", "cmn zh", "dan da", "deu de", "ell el",
+    "eng en", "est et", "fin fi", "fra fr", "heb he", "hin hi", "hrv hr", "hun hu", "hye hy", "ind id",
+    "ita it", "jpn ja", "kor ko", "lat la", "lav lv", "lit lt", "nep ne", "nld nl", "nob nb", "pes fa",
+    "pol pl", "por pt", "ron ro", "rus ru", "slk sk", "slv sl", "spa es", "srp sr", "swe sv", "tam ta",
+    "tha th", "tur tr", "ukr uk", "urd ur", "vie vi",
+];
+
 /// Guesses the language (BCP 47) of texts.
 pub(crate) fn guess<'a>(texts: impl IntoIterator<Item = &'a str>) -> &'static str {
     let mut sample = String::new();
@@ -25,54 +34,9 @@ pub(crate) fn guess<'a>(texts: impl IntoIterator<Item = &'a str>) -> &'static st
 
 /// The tag of a language: two letters where it has them.
 fn tag(language: Lang) -> &'static str {
-    match language {
-        Lang::Afr => "af",
-        Lang::Ara => "ar",
-        Lang::Ben => "bn",
-        Lang::Bul => "bg",
-        Lang::Cat => "ca",
-        Lang::Ces => "cs",
-        Lang::Cmn => "zh",
-        Lang::Dan => "da",
-        Lang::Deu => "de",
-        Lang::Ell => "el",
-        Lang::Eng => "en",
-        Lang::Est => "et",
-        Lang::Fin => "fi",
-        Lang::Fra => "fr",
-        Lang::Heb => "he",
-        Lang::Hin => "hi",
-        Lang::Hrv => "hr",
-        Lang::Hun => "hu",
-        Lang::Hye => "hy",
-        Lang::Ind => "id",
-        Lang::Ita => "it",
-        Lang::Jpn => "ja",
-        Lang::Kor => "ko",
-        Lang::Lat => "la",
-        Lang::Lav => "lv",
-        Lang::Lit => "lt",
-        Lang::Nep => "ne",
-        Lang::Nld => "nl",
-        Lang::Nob => "nb",
-        Lang::Pes => "fa",
-        Lang::Pol => "pl",
-        Lang::Por => "pt",
-        Lang::Ron => "ro",
-        Lang::Rus => "ru",
-        Lang::Slk => "sk",
-        Lang::Slv => "sl",
-        Lang::Spa => "es",
-        Lang::Srp => "sr",
-        Lang::Swe => "sv",
-        Lang::Tam => "ta",
-        Lang::Tha => "th",
-        Lang::Tur => "tr",
-        Lang::Ukr => "uk",
-        Lang::Urd => "ur",
-        Lang::Vie => "vi",
-        other => other.code(),
-    }
+    let code = language.code();
+    let two_letters = |pair: &&'static str| pair.strip_prefix(code)?.strip_prefix(' ');
+    TWO_LETTERS.iter().find_map(two_letters).unwrap_or(code)
 }
 
 #[cfg(test)]

@@ -1,13 +1,6 @@
-//! The lessons of a version in reading order, and why one is left out.
+//! The lessons of a version in reading order.
 
-use smartcourse_proto::course::{Content, Lesson, LessonContent};
-
-/// A warning of a lesson: a stable code and a sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Skip {
-    pub(crate) code: String,
-    pub(crate) message: String,
-}
+use smartcourse_proto::course::{Content, Lesson};
 
 /// A lesson in the order of the course.
 #[derive(Debug, Clone, Copy)]
@@ -19,34 +12,27 @@ pub(crate) struct Placed<'a> {
 
 /// The lessons of a content in reading order.
 pub(crate) fn lessons(content: &Content) -> Vec<Placed<'_>> {
-    let all = content.modules.iter().flat_map(|module| {
-        module
-            .lessons
-            .iter()
-            .map(move |lesson| (lesson, module.title.as_str()))
-    });
-    (0..)
-        .zip(all)
-        .map(|(position, (lesson, module_title))| Placed {
-            lesson,
-            module_title,
-            position,
-        })
-        .collect()
+    let mut placed = Vec::new();
+    for module in &content.modules {
+        placed.extend(
+            module
+                .lessons
+                .iter()
+                .zip(count(placed.len())..)
+                .map(|(lesson, position)| Placed {
+                    lesson,
+                    module_title: &module.title,
+                    position,
+                }),
+        );
+    }
+    placed
 }
 
-/// The files a lesson names.
 pub(crate) fn asset_ids(lesson: &Lesson) -> impl Iterator<Item = &str> {
-    let content = lesson.content.as_ref();
-    let named = |pick: fn(&LessonContent) -> Option<&String>| content.and_then(pick);
-    [
-        named(|content| content.asset_id.as_ref()),
-        named(|content| content.transcript_asset_id.as_ref()),
-    ]
-    .into_iter()
-    .flatten()
-    .map(String::as_str)
-    .filter(|id| !id.is_empty())
+    let content = lesson.content.iter();
+    let ids = content.flat_map(|content| [&content.asset_id, &content.transcript_asset_id]);
+    ids.flatten().map(String::as_str).filter(|id| !id.is_empty())
 }
 
 /// A number of things as the wire carries it.

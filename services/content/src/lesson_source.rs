@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{
     Wire,
-    course::{Lesson, LessonType},
+    common::Problem,
+    course::{Lesson, LessonContent, LessonType},
 };
 use smartcourse_text::{EXTRACTOR_VERSION, SourceKind, source_hash};
 
-use crate::{codes, lesson::Skip, store::AssetRow};
+use crate::{codes, store::AssetRow};
 
 /// Where the text of a lesson comes from.
 #[derive(Debug, Clone)]
@@ -19,98 +20,73 @@ pub(crate) enum Source<'a> {
     /// A file.
     File(&'a AssetRow, SourceKind),
     /// Nowhere, which is a warning.
-    None(Skip),
+    None(Problem),
     /// A quiz is asked, not read.
     Quiz,
 }
 
 /// Finds the source of a lesson's text.
-///
-/// # Errors
-/// `asset_missing` when the lesson names a file that is not there.
+/// Fails with `asset_missing` when the lesson names a file that is not there.
 pub(crate) fn source<'a>(lesson: &'a Lesson, assets: &'a HashMap<String, AssetRow>) -> Result<Source<'a>> {
     let content = lesson.content.as_ref();
-    let file = content
-        .and_then(|content| content.asset_id.as_deref())
-        .filter(|id| !id.is_empty());
-    let markdown = content
-        .and_then(|content| content.markdown.as_deref())
-        .filter(|text| !text.trim().is_empty());
-    let id = match lesson.r#type() {
-        LessonType::Quiz => return Ok(Source::Quiz),
-        LessonType::Text if markdown.is_some() => return Ok(Source::Markdown(markdown.unwrap_or_default())),
-        LessonType::Video | LessonType::Audio => {
-            let transcript = content
-                .and_then(|content| content.transcript_asset_id.as_deref())
-                .filter(|id| !id.is_empty());
-            match transcript {
-                None => return Ok(Source::None(needs_transcript())),
+    let named = |pick: fn(&LessonContent) -> Option<&str>| content.and_then(pick);
+    let file = named(|content| content.asset_id.as_deref()).filter(|id| !id.is_empty());
+    let markdown = named(|content| content.markdown.as_deref()).filter(|text| !text.trim().is_empty());
+    let id = match (lesson.r#type(), markdown) {
+        (LessonType::Quiz, _) => return Ok(Source::Quiz),
+        (LessonType::Text, Some(markdown)) => return Ok(Source::Markdown(markdown)),
+        (LessonType::Video | LessonType::Audio, _) => {
+            let transcript = named(|content| content.transcript_asset_id.as_deref());
+            match transcript.filter(|id| !id.is_empty()) {
+                None => return Ok(none("needs_transcript", "the recording has no transcript")),
                 some => some,
             }
         }
         _ => file,
     };
     let Some(id) = id else {
-        return Ok(Source::None(no_text("the lesson has no text and no file")));
+        return Ok(none("no_text", "the lesson has no text and no file"));
     };
     let asset = assets.get(id).ok_or_else(|| missing(lesson, id))?;
-    match asset.kind() {
-        Some(kind) => Ok(Source::File(asset, kind)),
-        None => Ok(Source::None(no_text("the file is of a type without text"))),
-    }
+    Ok(match asset.kind() {
+        Some(kind) => Source::File(asset, kind),
+        None => none("no_text", "the file is of a type without text"),
+    })
 }
 
 /// A lesson that names a file which is not there.
 pub(crate) fn missing(lesson: &Lesson, asset_id: &str) -> Error {
-    Error::new(
-        &codes::ASSET_MISSING,
-        format!(
-            "the lesson “{}” names the file {asset_id}, which is not there",
-            lesson.title
-        ),
-    )
+    let title = &lesson.title;
+    let detail = format!("the lesson “{title}” names the file {asset_id}, which is not there");
+    Error::new(&codes::ASSET_MISSING, detail)
 }
 
 /// Identity of what a lesson's chunks are made from. The title is not part of it: chunks do not hold it.
 pub(crate) fn lesson_hash(lesson: &Lesson, assets: &HashMap<String, AssetRow>, chunk_words: usize) -> String {
-    let content = lesson.content.as_ref();
-    let sha = |id: Option<&String>| {
-        id.map_or("", |id| {
-            assets.get(id).map_or(id.as_str(), |asset| asset.sha256.as_str())
-        })
-        .to_owned()
+    let content = lesson.content.clone().unwrap_or_default();
+    let sha = |id: Option<String>| {
+        let id = id.unwrap_or_default();
+        assets.get(&id).map_or(id, |asset| asset.sha256.clone())
     };
     source_hash([
         lesson.r#type().as_text().to_owned(),
-        content
-            .and_then(|content| content.markdown.clone())
-            .unwrap_or_default(),
-        sha(content.and_then(|content| content.asset_id.as_ref())),
-        sha(content.and_then(|content| content.transcript_asset_id.as_ref())),
+        content.markdown.unwrap_or_default(),
+        sha(content.asset_id),
+        sha(content.transcript_asset_id),
         EXTRACTOR_VERSION.to_owned(),
         chunk_words.to_string(),
     ])
 }
 
-/// A recording whose words nobody wrote down.
-pub(crate) fn needs_transcript() -> Skip {
-    Skip {
-        code: "needs_transcript".to_owned(),
-        message: "the recording has no transcript".to_owned(),
-    }
-}
-
-fn no_text(message: &str) -> Skip {
-    Skip {
-        code: "no_text".to_owned(),
+fn none(code: &str, message: &str) -> Source<'static> {
+    Source::None(Problem {
+        code: code.to_owned(),
         message: message.to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use smartcourse_proto::course::LessonContent;
-
     use super::*;
 
     fn lesson(kind: LessonType, content: LessonContent) -> Lesson {

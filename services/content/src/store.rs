@@ -12,9 +12,7 @@ use smartcourse_proto::{
 use smartcourse_text::SourceKind;
 use sqlx::types::time::OffsetDateTime;
 
-use crate::lesson::{self, Skip};
-
-use crate::codes;
+use crate::{codes, lesson};
 
 /// Place of the files of a version.
 pub(crate) fn files_prefix(version: VersionId) -> String {
@@ -71,7 +69,6 @@ impl From<AssetRow> for Asset {
     }
 }
 
-/// Files of a course by id.
 pub(crate) async fn assets(
     connection: impl sqlx::PgExecutor<'_>,
     course_id: CourseId,
@@ -89,24 +86,34 @@ pub(crate) async fn assets(
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
+pub(crate) async fn asset(
+    connection: impl sqlx::PgExecutor<'_>,
+    course_id: CourseId,
+    id: &str,
+) -> Result<AssetRow> {
+    let mut rows = assets(connection, course_id, &[id.to_owned()]).await?;
+    rows.remove(id).ok_or_else(|| no_file(id))
+}
+
+pub(crate) fn no_file(id: &str) -> Error {
+    Error::new(&codes::NOT_FOUND, format!("there is no file {id}"))
+}
+
 /// The files a content names.
 pub(crate) async fn assets_of(
     connection: impl sqlx::PgExecutor<'_>,
     content: &Content,
 ) -> Result<HashMap<String, AssetRow>> {
-    let placed = lesson::lessons(content);
-    let ids: Vec<String> = placed
-        .iter()
-        .flat_map(|placed| lesson::asset_ids(placed.lesson))
-        .map(str::to_owned)
-        .collect();
+    let lessons = content.modules.iter().flat_map(|module| &module.lessons);
+    let ids: Vec<String> = lessons.flat_map(lesson::asset_ids).map(str::to_owned).collect();
     assets(connection, content.course_id.into(), &ids).await
 }
 
 /// How far the text of a lesson is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum LessonState {
     /// Yet to be extracted.
+    #[default]
     Pending,
     /// Its chunks are stored.
     Extracted,
@@ -117,7 +124,6 @@ pub(crate) enum LessonState {
 }
 
 impl LessonState {
-    /// The word in the database.
     pub(crate) fn as_text(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -139,9 +145,10 @@ impl From<String> for LessonState {
 }
 
 /// A row of `content.lessons`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct LessonRow {
     pub(crate) lesson_id: String,
+    pub(crate) version: i32,
     pub(crate) title: String,
     pub(crate) module_title: String,
     pub(crate) source_hash: String,
@@ -159,20 +166,10 @@ impl LessonRow {
 
     /// Why the lesson was left out, if it was.
     pub(crate) fn warning(&self) -> Option<Warning> {
-        let code = self.warning_code.clone()?;
-        let message = self.warning_message.clone().unwrap_or_default();
         Some(Warning {
             lesson_id: self.lesson_id.clone(),
-            code,
-            message,
-        })
-    }
-
-    /// Why the lesson was left out, without the lesson.
-    pub(crate) fn skip(&self) -> Option<Skip> {
-        self.warning().map(|warning| Skip {
-            code: warning.code,
-            message: warning.message,
+            code: self.warning_code.clone()?,
+            message: self.warning_message.clone().unwrap_or_default(),
         })
     }
 }
@@ -184,7 +181,7 @@ pub(crate) async fn lessons(
 ) -> Result<Vec<LessonRow>> {
     let rows = sqlx::query_as!(
         LessonRow,
-        "select lesson_id, title, module_title, source_hash, state, warning_code, warning_message, chunk_count
+        "select lesson_id, version, title, module_title, source_hash, state, warning_code, warning_message, chunk_count
          from content.lessons where course_id = $1 and version = $2 order by position, lesson_id",
         version.course_id.0,
         version.version
@@ -194,26 +191,33 @@ pub(crate) async fn lessons(
     Ok(rows)
 }
 
-/// One lesson of a version.
+/// Those of a version's lessons that have one of these ids.
+pub(crate) async fn lessons_of(
+    connection: impl sqlx::PgExecutor<'_>,
+    version: VersionId,
+    ids: &[String],
+) -> Result<Vec<LessonRow>> {
+    let rows = sqlx::query_as!(
+        LessonRow,
+        "select lesson_id, version, title, module_title, source_hash, state, warning_code, warning_message, chunk_count
+         from content.lessons where course_id = $1 and version = $2 and lesson_id = any($3)",
+        version.course_id.0,
+        version.version,
+        ids
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
 pub(crate) async fn lesson(
     connection: impl sqlx::PgExecutor<'_>,
     version: VersionId,
     lesson_id: &str,
 ) -> Result<LessonRow> {
-    sqlx::query_as!(
-        LessonRow,
-        "select lesson_id, title, module_title, source_hash, state, warning_code, warning_message, chunk_count
-         from content.lessons where course_id = $1 and version = $2 and lesson_id = $3",
-        version.course_id.0,
-        version.version,
-        lesson_id
-    )
-    .fetch_optional(connection)
-    .await?
-    .ok_or_else(|| {
-        Error::new(
-            &codes::NOT_FOUND,
-            format!("version {} has no lesson {lesson_id}", version.version),
-        )
+    let mut found = lessons_of(connection, version, &[lesson_id.to_owned()]).await?;
+    found.pop().ok_or_else(|| {
+        let detail = format!("version {} has no lesson {lesson_id}", version.version);
+        Error::new(&codes::NOT_FOUND, detail)
     })
 }

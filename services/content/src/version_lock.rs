@@ -8,7 +8,7 @@ use smartcourse_platform::{
 use smartcourse_proto::ids::VersionId;
 use sqlx::PgPool;
 
-use crate::{State, codes};
+use crate::State;
 
 /// A transaction under which engines are written to. Until it ends, no discard of the version can begin.
 pub(crate) struct Write {
@@ -32,7 +32,6 @@ impl Write {
     }
 }
 
-/// Scope of the open writes of a version.
 pub(crate) fn scope(version: VersionId) -> String {
     format!("content/{}/{}", version.course_id, version.version)
 }
@@ -60,13 +59,10 @@ pub(crate) async fn begin_write(state: &State, version: VersionId) -> Result<Tx>
 }
 
 fn refuse_discarded(discarded: bool, version: VersionId) -> Result<()> {
-    if discarded {
-        return Err(Error::new(
-            &codes::VERSION_DISCARDED,
-            format!("version {} was discarded", version.version),
-        ));
+    match discarded {
+        true => Err(Error::discarded(version.version)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses long work for a discarded version before it begins; the lock at its end decides.

@@ -5,13 +5,6 @@
 //!
 //! Drafts are immutable documents: an edit writes a new one and moves the course's `draft_key`. A publish attempt pins
 //! the key it found, so later edits belong to the next publish.
-//!
-//! | file | holds |
-//! |---|---|
-//! | [`ops`] | one file per use case |
-//! | [`consumers`] | the events this service acts on |
-//! | [`store`] | the rows and documents |
-//! | [`model`] | what a draft may be |
 
 pub mod codes;
 pub mod config;

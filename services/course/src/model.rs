@@ -4,28 +4,31 @@ use std::collections::BTreeSet;
 
 use icu_locale_core::LanguageIdentifier;
 use rust_decimal::Decimal;
-use smartcourse_platform::{Error, Result, error::Problems};
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, first_few},
+};
 use smartcourse_proto::{
     common::Money,
     course::{Content, Lesson, LessonType, Module, QuestionKind, Quiz},
-    ids::CourseId,
 };
 
 use crate::codes;
 
-/// Characters of a title at most.
 pub(crate) const MAX_TITLE: usize = 200;
-/// Characters of a description at most.
 pub(crate) const MAX_DESCRIPTION: usize = 20_000;
-/// Modules of a course at most.
 const MAX_MODULES: usize = 200;
-/// Lessons of a course at most.
 const MAX_LESSONS: usize = 2_000;
-/// Characters of an id at most.
 const MAX_ID: usize = 64;
 
-/// A price with at most two decimals, or a recorded problem.
-pub(crate) fn price(problems: &mut Problems, price: Option<&Money>) -> (Option<Decimal>, Option<String>) {
+/// A price with at most two decimals; a wrong one, and a limit of no seats, are recorded problems.
+pub(crate) fn terms(
+    problems: &mut Problems,
+    max_enrollments: Option<i32>,
+    price: Option<&Money>,
+) -> (Option<Decimal>, Option<String>) {
+    let seats = max_enrollments.is_none_or(|max| max > 0);
+    problems.require(seats, "max_enrollments", "must be positive");
     let Some(price) = price else { return (None, None) };
     let amount = price
         .amount
@@ -64,9 +67,7 @@ pub(crate) fn language(problems: &mut Problems, tag: Option<&str>) -> Option<Str
 }
 
 /// Gives ids to what has none, puts everything in order and numbers it from 1.
-///
-/// # Errors
-/// One `validation_failed` that names everything wrong.
+/// Fails with one `validation_failed` that names everything wrong.
 pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     let mut problems = Problems::default();
     problems.require(
@@ -98,7 +99,8 @@ pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     problems.finish()
 }
 
-fn renumber<'a>(orders: impl Iterator<Item = &'a mut i32>) {
+/// Numbers orders from 1.
+pub(crate) fn renumber<'a>(orders: impl Iterator<Item = &'a mut i32>) {
     for (order, number) in orders.zip(1..) {
         *order = number;
     }
@@ -111,7 +113,7 @@ pub(crate) fn new_id(prefix: &str) -> String {
 
 /// The id of a module or lesson that a caller may ask for twice under one key: the same key gives the same id, so the
 /// draft itself remembers that it was made.
-pub(crate) fn id_for_key(prefix: &str, course_id: CourseId, key: &str) -> String {
+pub(crate) fn id_for_key(prefix: &str, course_id: i64, key: &str) -> String {
     let name = format!("{prefix}:{course_id}:{key}");
     let id = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes());
     format!("{prefix}-{}", &id.simple().to_string()[..12])
@@ -202,71 +204,48 @@ fn check_quiz(problems: &mut Problems, path: &str, quiz: &mut Quiz) {
     }
 }
 
-/// Incomplete lessons an error names.
-const NAMED: usize = 20;
-
 /// What a publish demands of the content: at least one lesson, and in each what its type needs.
 pub(crate) fn publishable(content: &Content) -> Result<()> {
-    let lessons: Vec<&Lesson> = content
+    let mut lessons = content
         .modules
         .iter()
         .flat_map(|module| &module.lessons)
-        .collect();
-    if lessons.is_empty() {
+        .peekable();
+    if lessons.peek().is_none() {
         return Err(Error::new(&codes::NO_LESSONS, "the course has no lesson"));
     }
-    let incomplete: Vec<String> = lessons
-        .into_iter()
-        .filter_map(|lesson| lacks(lesson).map(|what| format!("“{}” ({}) {what}", lesson.title, lesson.id)))
-        .collect();
-    if incomplete.is_empty() {
-        return Ok(());
+    let lack = |lesson: &Lesson| Some(format!("“{}” ({}) {}", lesson.title, lesson.id, lacks(lesson)?));
+    match first_few(lessons.filter_map(lack)) {
+        complete if complete.is_empty() => Ok(()),
+        incomplete => Err(Error::new(&codes::LESSON_INCOMPLETE, incomplete)),
     }
-    let more = incomplete.len().saturating_sub(NAMED);
-    let mut detail = incomplete.into_iter().take(NAMED).collect::<Vec<_>>().join("; ");
-    if more > 0 {
-        detail.push_str(&format!("; and {more} more"));
-    }
-    Err(Error::new(&codes::LESSON_INCOMPLETE, detail))
 }
 
 fn lacks(lesson: &Lesson) -> Option<&'static str> {
     let content = lesson.content.clone().unwrap_or_default();
-    let has_text = content
-        .markdown
-        .as_deref()
-        .is_some_and(|text| !text.trim().is_empty());
-    let has_file = content.asset_id.as_deref().is_some_and(|id| !id.is_empty());
-    let has_transcript = content
-        .transcript_asset_id
-        .as_deref()
-        .is_some_and(|id| !id.is_empty());
+    let has_text = content.markdown.is_some_and(|text| !text.trim().is_empty());
+    let has_file = content.asset_id.is_some_and(|id| !id.is_empty());
+    let has_transcript = content.transcript_asset_id.is_some_and(|id| !id.is_empty());
     match lesson.r#type() {
         LessonType::Text => (!has_text && !has_file).then_some("has no text"),
         LessonType::Pdf | LessonType::Document => (!has_file).then_some("has no file"),
         LessonType::Video | LessonType::Audio => {
             (!has_file && !has_transcript).then_some("has neither a file nor a transcript")
         }
-        LessonType::Quiz => content
-            .quiz
-            .is_none_or(|quiz| quiz.questions.is_empty())
-            .then_some("has no questions"),
+        LessonType::Quiz => {
+            let empty = content.quiz.is_none_or(|quiz| quiz.questions.is_empty());
+            empty.then_some("has no questions")
+        }
         LessonType::Unspecified => Some("has no type"),
     }
 }
 
 /// Removes what students must not see.
 pub(crate) fn without_keys(mut content: Content) -> Content {
-    for lesson in content
-        .modules
-        .iter_mut()
-        .flat_map(|module| module.lessons.iter_mut())
-    {
-        if let Some(quiz) = lesson.content.as_mut().and_then(|content| content.quiz.as_mut()) {
-            for question in &mut quiz.questions {
-                question.correct.clear();
-            }
-        }
+    let lessons = content.modules.iter_mut().flat_map(|module| &mut module.lessons);
+    let quizzes = lessons.filter_map(|lesson| lesson.content.as_mut()?.quiz.as_mut());
+    for question in quizzes.flat_map(|quiz| &mut quiz.questions) {
+        question.correct.clear();
     }
     content
 }

@@ -8,6 +8,7 @@ use smartcourse_proto::{
     course::{Content, Course, CourseStatus, Level, PublishState, Seats},
     ids::{CourseId, UserId, VersionId},
     json::timestamp::from_time,
+    key::Key,
 };
 use sqlx::{PgConnection, types::time::OffsetDateTime};
 
@@ -16,7 +17,6 @@ use crate::{State, codes};
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`, and what lies below it).
 pub(crate) const CONTENT: &str = "course.content";
 
-/// Prefix of the documents of a course.
 pub(crate) fn course_prefix(course_id: CourseId) -> String {
     format!("{course_id}/")
 }
@@ -26,7 +26,6 @@ pub(crate) fn draft_key(course_id: CourseId) -> String {
     format!("{course_id}/d-{}", uuid::Uuid::now_v7().simple())
 }
 
-/// Key of a saved version.
 pub(crate) fn version_key(version: VersionId) -> String {
     format!("{}/v{}", version.course_id, version.version)
 }
@@ -93,18 +92,18 @@ impl CourseRow {
         format!("\"c{}-{}\"", self.id, self.revision)
     }
 
-    /// Whose it is.
-    pub(crate) fn owner(&self) -> Owner {
-        Owner {
-            course_id: self.id,
-            instructor_id: self.instructor_id,
-            is_live: self.is_live(),
-        }
+    pub(crate) fn key(&self) -> String {
+        Key::Course.of(self.id.0)
     }
 
     /// Refuses everybody but the owner and administrators.
     pub(crate) fn require_owner(&self, actor: Actor) -> Result<()> {
-        self.owner().require(actor)
+        let owner = Owner {
+            course_id: self.id,
+            instructor_id: self.instructor_id,
+            is_live: self.is_live(),
+        };
+        owner.require(actor)
     }
 
     /// Refuses an edit that was made against an older revision.
@@ -123,6 +122,7 @@ impl CourseRow {
 impl From<CourseRow> for Course {
     fn from(row: CourseRow) -> Self {
         let etag = row.etag();
+        let price = row.price_amount.zip(row.price_currency);
         let status = match (row.archived, row.published_version) {
             (true, _) => CourseStatus::Archived,
             (false, Some(_)) => CourseStatus::Published,
@@ -134,13 +134,10 @@ impl From<CourseRow> for Course {
             description: row.description,
             category: row.category,
             level: row.level.as_deref().and_then(Level::from_text).map(Into::into),
-            price: row
-                .price_amount
-                .zip(row.price_currency)
-                .map(|(amount, currency)| Money {
-                    amount: format!("{amount:.2}"),
-                    currency,
-                }),
+            price: price.map(|(amount, currency)| Money {
+                amount: format!("{amount:.2}"),
+                currency,
+            }),
             max_enrollments: row.max_enrollments,
             prerequisites: row.prerequisites,
             status: status.into(),
@@ -157,6 +154,13 @@ impl From<CourseRow> for Course {
             language: row.language,
         }
     }
+}
+
+pub(crate) fn never_published() -> Error {
+    Error::new(
+        &codes::NEVER_PUBLISHED,
+        "no publish of this course was ever started",
+    )
 }
 
 pub(crate) fn missing(id: CourseId) -> Error {
@@ -207,10 +211,7 @@ pub(crate) struct AttemptRow {
 impl AttemptRow {
     /// The version it is to publish.
     pub(crate) fn version(&self) -> VersionId {
-        VersionId {
-            course_id: self.course_id,
-            version: self.version,
-        }
+        VersionId::new(self.course_id, self.version)
     }
 
     /// Whether it may still be published.
@@ -279,19 +280,24 @@ pub(crate) async fn latest_attempt(
     Ok(row)
 }
 
+/// The attempt of a course that may still be published; only the latest can be.
+pub(crate) async fn open_attempt(
+    connection: impl sqlx::PgExecutor<'_>,
+    course_id: CourseId,
+) -> Result<Option<AttemptRow>> {
+    Ok(latest_attempt(connection, course_id)
+        .await?
+        .filter(AttemptRow::is_open))
+}
+
 impl State {
-    /// Reads a content document.
     pub(crate) async fn content(&self, key: &str) -> Result<Content> {
-        let body = self
-            .documents
-            .get(CONTENT, key)
-            .await?
-            .ok_or_else(|| Error::internal(format!("the content document {key} is missing")))?;
+        let found = self.documents.get(CONTENT, key).await?;
+        let body = found.ok_or_else(|| Error::internal(format!("the content document {key} is missing")))?;
         serde_json::from_value(body)
             .map_err(|error| Error::internal(format!("the content document {key} is broken")).because(error))
     }
 
-    /// Writes a content document.
     pub(crate) async fn put_content(&self, key: &str, content: &Content) -> Result<()> {
         let body = to_json(&content)?;
         self.documents.put(CONTENT, key, &body).await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use smartcourse_platform::{
-    Error, Result,
+    Result,
     config::Config,
     events::{Consumer, Event},
     outbox,
@@ -28,9 +28,8 @@ impl Commands {
         let user_id = request.user_id.into();
         require_student(&self.0, user_id).await?;
         let course = enroll::course(&self.0, request.course_id.into()).await?;
-        enroll::accept(&self.0, tx, &course, user_id, None)
-            .await
-            .map(drop)
+        enroll::accept(&self.0, tx, &course, user_id, None).await?;
+        Ok(())
     }
 }
 
@@ -60,9 +59,8 @@ impl Consumer for Commands {
                     user_id: request.user_id,
                     code: error.code().to_owned(),
                 };
-                outbox::put_event(tx, "enrollment.refused", &event.key, &refused)
-                    .await
-                    .map(drop)
+                outbox::put_event(tx, "enrollment.refused", &event.key, &refused).await?;
+                Ok(())
             }
             outcome => outcome,
         }
@@ -93,8 +91,7 @@ impl Consumer for Completions {
             event.created_at
         )
         .execute(tx)
-        .await
-        .map_err(Error::from)?;
+        .await?;
         Ok(())
     }
 }

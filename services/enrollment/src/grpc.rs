@@ -24,14 +24,8 @@ impl EnrollmentService for Api {
         reply(ops::enroll::enroll(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn get_enrollment(&self, request: Request<EnrollmentRef>) -> Reply<Enrollment> {
-        reply(
-            ops::read::get(
-                &self.0,
-                Actor::of(&request),
-                request.into_inner().enrollment_id.into(),
-            )
-            .await,
-        )
+        let (actor, id) = (Actor::of(&request), request.into_inner().enrollment_id);
+        reply(ops::read::get(&self.0, actor, id.into()).await)
     }
     async fn list_enrollments(&self, request: Request<ListEnrollmentsRequest>) -> Reply<EnrollmentPage> {
         reply(ops::read::list(&self.0, Actor::of(&request), request.into_inner()).await)

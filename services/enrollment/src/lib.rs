@@ -1,13 +1,6 @@
 //! The enrollment service: seats, who holds one, and how the onboarding of each stands.
 //!
 //! Owns schema `enrollment`. Serves `smartcourse.enrollment.EnrollmentService`.
-//!
-//! | file | holds |
-//! |---|---|
-//! | [`ops`] | one file per use case: the rules, and taking a seat under the lock of the course's row |
-//! | [`consumers`] | enrollments asked for by an event; completions |
-//! | [`eligibility`] | who may hold a seat |
-//! | [`model`] | the rows, and what they look like outside |
 
 pub mod codes;
 pub mod config;

@@ -7,7 +7,6 @@ use smartcourse_proto::{
     enrollment::{Enrollment, EnrollmentStatus, Onboarding, OnboardingState, OnboardingStep},
     ids::{CourseId, EnrollmentId, UserId},
     json::timestamp::from_time,
-    key::Key,
 };
 use smartcourse_workflows::{activities::ONBOARDING, enrollment::workflow_id};
 use sqlx::{PgConnection, PgExecutor, types::time::OffsetDateTime};
@@ -56,16 +55,10 @@ pub(crate) struct FailedStep {
     pub(crate) done: bool,
 }
 
-/// The aggregate's key in the event log.
-pub(crate) fn event_key(enrollment_id: EnrollmentId) -> String {
-    Key::Enrollment.of(enrollment_id.0)
-}
-
 pub(crate) fn missing(id: EnrollmentId) -> Error {
     Error::new(&codes::NOT_FOUND, format!("there is no enrollment {id}"))
 }
 
-/// Reads an enrollment.
 pub(crate) async fn by_id(connection: impl PgExecutor<'_>, id: EnrollmentId) -> Result<EnrollmentRow> {
     sqlx::query_as!(
         EnrollmentRow,
@@ -77,7 +70,6 @@ pub(crate) async fn by_id(connection: impl PgExecutor<'_>, id: EnrollmentId) -> 
     .ok_or_else(|| missing(id))
 }
 
-/// Reads and locks an enrollment.
 pub(crate) async fn lock(connection: &mut PgConnection, id: EnrollmentId) -> Result<EnrollmentRow> {
     sqlx::query_as!(
         EnrollmentRow,
@@ -125,14 +117,9 @@ pub(crate) fn outside(row: EnrollmentRow, failed: &[FailedStep], temporal: &conf
 /// How the onboarding stands: a step that reports a failed try is the one it is at, one that recovered is done, and so
 /// are those before either. The first always is: there is no enrollment without its seat.
 fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
-    let failed: Vec<&FailedStep> = failed
-        .iter()
-        .filter(|step| step.enrollment_id == row.id && step.epoch == row.epoch)
-        .collect();
-    let at = failed
-        .iter()
-        .map(|step| if step.done { step.step + 1 } else { step.step })
-        .max();
+    let ours = |step: &&FailedStep| step.enrollment_id == row.id && step.epoch == row.epoch;
+    let failed: Vec<&FailedStep> = failed.iter().filter(ours).collect();
+    let at = failed.iter().map(|step| step.step + i32::from(step.done)).max();
     let retrying = failed.iter().any(|step| !step.done && Some(step.step) == at);
     let state = match (row.onboarding, retrying) {
         (OnboardingState::Completed, _) => OnboardingState::Completed,
@@ -146,13 +133,10 @@ fn onboarding(row: &EnrollmentRow, failed: &[FailedStep]) -> Onboarding {
         let done = number == 1 || row.is_onboarded() || at.is_some_and(|at| number < at);
         let (state, error) = match report {
             _ if done => (StepState::Completed, None),
-            Some(report) => (
-                StepState::Retrying,
-                Some(Problem {
-                    code: report.error_code.clone(),
-                    message: report.error_message.clone(),
-                }),
-            ),
+            Some(report) => {
+                let (code, message) = (report.error_code.clone(), report.error_message.clone());
+                (StepState::Retrying, Some(Problem { code, message }))
+            }
             None => (StepState::Pending, None),
         };
         let tries = report.map_or(0, |report| report.tries);

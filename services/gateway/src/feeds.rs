@@ -56,9 +56,7 @@ impl Feeds {
     }
 
     /// A place among the streams of this user, until it is dropped.
-    ///
-    /// # Errors
-    /// `too_many_streams` when the user has as many as there may be.
+    /// Refused with `too_many_streams` when the user has as many as there may be.
     pub(crate) fn place(&self, user: i64) -> Result<Place<i64>> {
         self.places.take(user).ok_or_else(|| {
             Error::new(

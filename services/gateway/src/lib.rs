@@ -1,15 +1,5 @@
 //! The gateway: the only public face. It turns HTTP and access tokens into gRPC calls that name their actor, composes
 //! what needs several services, and keeps no state of its own.
-//!
-//! | room | holds |
-//! |---|---|
-//! | [`stubs`] | one client per service |
-//! | [`auth`] | access tokens, sessions, the caller of a request |
-//! | [`edge`] | what wraps every request: limits, deadlines, metrics, panics; extractors and headers |
-//! | [`access`] | who is owner and who is enrolled |
-//! | [`routes`] | the handlers |
-//! | [`feeds`] | publishes that somebody follows |
-//! | [`openapi`] | the document made from them, and the pages that show it |
 
 mod access;
 mod auth;
@@ -76,12 +66,11 @@ pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Ro
         .merge(bounded(routes::large(), gateway.max_body_bytes))
         .layer(middleware::from_fn_with_state(app.deadline, edge::deadline));
     let slow = bounded(routes::slow(), gateway.max_small_body_bytes);
-    let (api, document) = quick.merge(slow).split_for_parts();
+    let (api, mut document) = quick.merge(slow).split_for_parts();
     let api = api
         .fallback(edge::not_found)
         .layer(middleware::from_fn_with_state(app.clone(), edge::admit));
     let (operations, operations_document) = routes::operations().split_for_parts();
-    let mut document = document;
     document.merge(operations_document);
     // Probes and pages are outside of the limits: a busy gateway must still say that it lives.
     Ok(Router::new()

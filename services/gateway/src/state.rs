@@ -21,7 +21,6 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct App(Arc<Inner>);
 
-/// The fields of [`App`].
 pub(crate) struct Inner {
     pub(crate) stubs: Stubs,
     pub(crate) verifier: Arc<Verifier>,

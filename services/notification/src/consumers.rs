@@ -26,12 +26,7 @@ impl Feed {
     }
 
     /// The certificate mail is caused by the event, so it is queued once for it.
-    async fn send_certificate(
-        &self,
-        tx: &mut PgConnection,
-        event: &Event,
-        issued: CertificateIssued,
-    ) -> Result<()> {
+    async fn certify(&self, tx: &mut PgConnection, event: &Event, issued: CertificateIssued) -> Result<()> {
         let message = Message {
             template: Template::Certificate,
             user_id: issued.user_id.into(),
@@ -108,7 +103,7 @@ impl Consumer for Feed {
                     body: "Anybody you give its address to can see that it is genuine.".to_owned(),
                     link: format!("/certificates/{}", issued.code),
                 };
-                self.send_certificate(tx, event, issued).await?;
+                self.certify(tx, event, issued).await?;
                 entry
             }
             "course.published" => {

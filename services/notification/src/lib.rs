@@ -54,8 +54,7 @@ pub struct Dependencies {
 /// What the operations work with.
 pub(crate) struct State {
     pub(crate) pool: PgPool,
-    pub(crate) channels: Channels,
-    pub(crate) pusher: Option<Arc<dyn Pusher>>,
+    pub(crate) deps: Dependencies,
     pub(crate) enrollment: EnrollmentStub<Transport>,
 }
 
@@ -66,9 +65,8 @@ pub(crate) struct State {
 pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<NotificationServiceServer<Api>> {
     let state = State {
         pool,
-        channels: deps.channels,
-        pusher: deps.pusher,
-        enrollment: EnrollmentStub::new(deps.enrollment),
+        enrollment: EnrollmentStub::new(deps.enrollment.clone()),
+        deps,
     };
     Ok(NotificationServiceServer::limited(Api(Arc::new(state))))
 }
@@ -104,8 +102,9 @@ pub fn handlers(
         templates: templates::Templates::new()?,
         public_url: config::Links::base(config)?,
     });
-    Ok(channels
-        .into_iter()
-        .map(|sender| Arc::new(Carrier::new(sender, Arc::clone(&source))) as Arc<dyn Handler>)
-        .collect())
+    let handler = |sender| -> Arc<dyn Handler> {
+        let source = Arc::clone(&source);
+        Arc::new(Carrier { sender, source })
+    };
+    Ok(channels.into_iter().map(handler).collect())
 }

@@ -43,10 +43,8 @@ impl Source {
     /// Looks up who is written to, and what the message names.
     async fn facts(&self, message: &Message) -> Result<(User, Facts)> {
         let id = message.user_id.0;
-        let user = self
-            .user
-            .get_user(Actor::Service.request(GetUserRequest { id }))
-            .await?;
+        let request = Actor::Service.request(GetUserRequest { id });
+        let user = self.user.get_user(request).await?;
         let course_title = match &message.course_title {
             Some(title) => title.clone(),
             None => {
@@ -56,15 +54,12 @@ impl Source {
             }
         };
         let token = preferences::unsubscribe_token(&self.pool, message.user_id).await?;
-        let base = &self.public_url;
+        let (base, certificate) = (&self.public_url, message.certificate.as_ref());
         let facts = Facts {
             name: user.full_name.clone(),
             course_title,
             course_url: format!("{base}/courses/{}", message.course_id),
-            certificate_url: message
-                .certificate
-                .as_ref()
-                .map(|code| format!("{base}/certificates/{code}")),
+            certificate_url: certificate.map(|code| format!("{base}/certificates/{code}")),
             unsubscribe_url: format!("{base}/unsubscribe?token={token}"),
         };
         Ok((user, facts))
@@ -90,14 +85,8 @@ impl Sender {
 
 /// The handler of one channel's tasks.
 pub(crate) struct Carrier {
-    sender: Sender,
-    source: Arc<Source>,
-}
-
-impl Carrier {
-    pub(crate) fn new(sender: Sender, source: Arc<Source>) -> Self {
-        Self { sender, source }
-    }
+    pub(crate) sender: Sender,
+    pub(crate) source: Arc<Source>,
 }
 
 #[async_trait]
@@ -142,12 +131,11 @@ impl Handler for Carrier {
                     .map_err(|error| Error::internal("push messages are JSON").because(error))?;
                 let subscription = wishes.push_subscription.unwrap_or_default();
                 let sent = pusher.send(&id, &subscription, &bytes).await;
-                if sent
-                    .as_ref()
-                    .is_err_and(|error| error.is(&codes::SUBSCRIPTION_GONE))
+                if let Err(error) = &sent
+                    && error.is(&codes::SUBSCRIPTION_GONE)
                 {
-                    preferences::forget_subscription(&self.source.pool, message.user_id, &subscription)
-                        .await?;
+                    let (pool, user_id) = (&self.source.pool, message.user_id);
+                    preferences::forget_subscription(pool, user_id, &subscription).await?;
                 }
                 sent
             }

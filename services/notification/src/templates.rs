@@ -56,9 +56,8 @@ impl Templates {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         for (name, text) in FILES {
-            environment
-                .add_template(name, text)
-                .map_err(|error| Error::internal(format!("the template {name} is broken")).because(error))?;
+            let broken = |error| Error::internal(format!("the template {name} is broken")).because(error);
+            environment.add_template(name, text).map_err(broken)?;
         }
         Ok(Self(environment))
     }
@@ -72,12 +71,12 @@ impl Templates {
             Form::Short => "short",
         };
         let name = format!("{}.{extension}", template.as_text());
-        self.0
+        let written = self
+            .0
             .get_template(&name)
-            .and_then(|file| file.render(Serde(facts)))
-            .map_err(|error| {
-                Error::internal(format!("the template {name} cannot be filled in")).because(error)
-            })
+            .and_then(|file| file.render(Serde(facts)));
+        let detail = || format!("the template {name} cannot be filled in");
+        written.map_err(|error| Error::internal(detail()).because(error))
     }
 }
 

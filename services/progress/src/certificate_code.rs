@@ -15,9 +15,7 @@ const LENGTH: usize = 26;
 const GROUP: usize = 5;
 
 /// A new code.
-///
-/// # Errors
-/// When the operating system has no randomness to give.
+/// Fails when the operating system has no randomness to give.
 pub(crate) fn random() -> Result<String> {
     let mut bytes = [0; 16];
     OsRng

@@ -9,7 +9,7 @@ use smartcourse_proto::{
 };
 use sqlx::PgConnection;
 
-use crate::{certificate_code, enrollments::Enrollment, standing::Standing};
+use crate::{certificate_code, enrollments::Enrollment, learner::Learner, standing::Standing};
 
 /// The version to count against: the one the caller was told, or a newer one heard of meanwhile.
 ///
@@ -46,8 +46,7 @@ pub(crate) async fn finish_lesson(
     tx: &mut PgConnection,
     enrollment: &mut Enrollment,
     lesson_id: &str,
-    told: i32,
-    course_title: &str,
+    learner: &Learner,
 ) -> Result<CourseProgress> {
     let new = sqlx::query!(
         "insert into progress.progress (enrollment_id, lesson_id, epoch) values ($1, $2, $3) on conflict do nothing",
@@ -59,7 +58,7 @@ pub(crate) async fn finish_lesson(
     .await?
     .rows_affected()
         == 1;
-    let version = newest(tx, enrollment.course_id, told).await?;
+    let version = newest(tx, enrollment.course_id, learner.version).await?;
     let standing = Standing::read(tx, enrollment, version).await?;
     if new {
         let updated = ProgressUpdated {
@@ -74,7 +73,7 @@ pub(crate) async fn finish_lesson(
         };
         outbox::put_event(tx, "progress.updated", &enrollment.key(), &updated).await?;
     }
-    settle(tx, enrollment, &standing, course_title).await?;
+    settle(tx, enrollment, &standing, &learner.course_title).await?;
     Ok(standing.into_progress(enrollment))
 }
 

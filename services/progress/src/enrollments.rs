@@ -22,7 +22,6 @@ pub(crate) struct Enrollment {
 }
 
 impl Enrollment {
-    /// The key of its events.
     pub(crate) fn key(&self) -> String {
         Key::Enrollment.of(self.enrollment_id.0)
     }

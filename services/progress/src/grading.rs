@@ -41,37 +41,24 @@ pub(crate) struct Grade {
 }
 
 /// The answers by question, or everything that is wrong with their form.
-///
-/// # Errors
-/// `validation_failed` with paths such as `answers.q9` for questions the quiz does not have or that are answered twice.
+/// Fails with paths such as `answers.q9` for questions the quiz does not have or that are answered twice.
 pub(crate) fn read(quiz: &Quiz, given: Vec<QuestionAnswer>) -> Result<Answers> {
-    let known: BTreeSet<&str> = quiz
-        .questions
-        .iter()
-        .map(|question| question.id.as_str())
-        .collect();
+    let known = quiz.questions.iter().map(|question| question.id.as_str());
+    let known: BTreeSet<&str> = known.collect();
     let mut problems = Problems::default();
     let mut answers = Answers::new();
     for answer in given {
         let path = format!("answers.{}", answer.question_id);
-        problems.require(
-            known.contains(answer.question_id.as_str()),
-            path.as_str(),
-            "is not a question of this quiz",
-        );
-        problems.require(
-            answer.values.len() <= MAX_VALUES,
-            path.as_str(),
-            format!("must have at most {MAX_VALUES} values"),
-        );
-        problems.require(
-            answer
-                .values
-                .iter()
-                .all(|value| value.chars().count() <= MAX_VALUE),
-            path.as_str(),
-            format!("must have at most {MAX_VALUE} characters"),
-        );
+        if !known.contains(answer.question_id.as_str()) {
+            problems.add(&path, "is not a question of this quiz");
+        }
+        if answer.values.len() > MAX_VALUES {
+            problems.add(&path, format!("must have at most {MAX_VALUES} values"));
+        }
+        let lengths = answer.values.iter().map(|value| value.chars().count());
+        if lengths.max() > Some(MAX_VALUE) {
+            problems.add(&path, format!("must have at most {MAX_VALUE} characters"));
+        }
         if answers.insert(answer.question_id, answer.values).is_some() {
             problems.add(path, "is answered twice");
         }
@@ -117,11 +104,8 @@ fn is_right(question: &Question, given: &[String]) -> bool {
         QuestionKind::ShortText => match given {
             [text] => {
                 let text = comparable(text);
-                !text.is_empty()
-                    && question
-                        .correct
-                        .iter()
-                        .any(|accepted| comparable(accepted) == text)
+                let mut accepted = question.correct.iter().map(|accepted| comparable(accepted));
+                !text.is_empty() && accepted.any(|accepted| accepted == text)
             }
             _ => false,
         },

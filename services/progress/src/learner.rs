@@ -11,7 +11,6 @@ use smartcourse_proto::{
     enrollment::{Access, AccessRequest},
     ids::{CourseId, EnrollmentId, UserId, VersionId},
 };
-use sqlx::PgConnection;
 
 use crate::{
     State, codes,
@@ -31,10 +30,8 @@ pub(crate) struct Learner {
 
 impl Learner {
     /// Begins a transaction that holds the learner's row until its end.
-    ///
-    /// # Errors
-    /// `not_ready` while the enrollment workflow has not initialised the progress of this epoch; `not_enrolled` when the
-    /// learner has left since.
+    /// Fails with `not_ready` while the enrollment workflow has not initialised the progress of this epoch, with
+    /// `not_enrolled` when the learner has left since.
     pub(crate) async fn begin(&self, state: &State) -> Result<(Tx, Enrollment)> {
         loop {
             let mut tx = postgres::begin(&state.pool).await?;
@@ -58,27 +55,17 @@ impl Learner {
         row.filter(|row| row.epoch >= self.epoch).ok_or_else(not_ready)
     }
 
-    /// The published version.
     pub(crate) fn version(&self) -> VersionId {
-        VersionId {
-            course_id: self.course_id,
-            version: self.version,
-        }
+        VersionId::new(self.course_id, self.version)
     }
 
     /// The type of a lesson of the published version.
-    ///
-    /// # Errors
-    /// `not_found` when the version does not have it.
-    pub(crate) async fn lesson(&self, connection: &mut PgConnection, lesson_id: &str) -> Result<LessonType> {
-        standing::lesson_type(connection, self.version(), lesson_id)
-            .await?
-            .ok_or_else(|| {
-                Error::new(
-                    &codes::NOT_FOUND,
-                    format!("the published course has no lesson `{lesson_id}`"),
-                )
-            })
+    /// Fails with `not_found` when the version does not have it.
+    pub(crate) async fn lesson(&self, state: &State, lesson_id: &str) -> Result<LessonType> {
+        let connection = &mut *state.pool.acquire().await?;
+        let kind = standing::lesson_type(connection, self.version(), lesson_id).await?;
+        let detail = || format!("the published course has no lesson `{lesson_id}`");
+        kind.ok_or_else(|| Error::new(&codes::NOT_FOUND, detail()))
     }
 }
 
@@ -92,9 +79,7 @@ fn not_enrolled() -> Error {
 }
 
 /// The enrolled user of a course.
-///
-/// # Errors
-/// `not_enrolled`, or `not_found` for a course that others may not know of.
+/// Fails with `not_enrolled`, or with `not_found` for a course that others may not know of.
 pub(crate) async fn learner(state: &State, user: UserId, course_id: CourseId) -> Result<Learner> {
     let (course, access) = tokio::try_join!(course(state, course_id), enrolled(state, course_id, user))?;
     if !access.enrolled {
@@ -132,10 +117,8 @@ pub(crate) async fn has_left(
         Some(note) if note.announced => return Ok(true),
         Some(note) => note,
     };
-    let access = state
-        .enrollment
-        .settle_access(Actor::Service.request(who))
-        .await?;
+    let request = Actor::Service.request(who);
+    let access = state.enrollment.settle_access(request).await?;
     if !access.enrolled || access.epoch != note.epoch {
         return Ok(true);
     }

@@ -13,16 +13,6 @@
 //!   the published version and may be below 100 again;
 //! - a version that leaves nothing open completes the course, as if the last lesson had just been done; until the event
 //!   has arrived, the percentage is 100 already and `completed_at` not there yet.
-//!
-//! | file | holds |
-//! |---|---|
-//! | [`ops`] | one file per use case |
-//! | [`consumers`] | what a republish and a drop mean |
-//! | [`learner`] | who learns here |
-//! | [`enrollments`] | the row that is the lock of everything about a learner |
-//! | [`completion`] | from a finished lesson to a completed course and its certificate |
-//! | [`grading`] | quizzes |
-//! | [`certificate_code`], [`pdf`] | certificates as a code and as a page |
 
 mod certificate_code;
 pub mod codes;

@@ -60,7 +60,6 @@ impl Standing {
         done.count() as i32
     }
 
-    /// Lessons of the version.
     pub(crate) fn total(&self) -> i32 {
         self.lessons.len() as i32
     }

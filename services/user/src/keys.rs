@@ -64,7 +64,6 @@ impl Keys {
         })
     }
 
-    /// The key.
     pub(crate) async fn current(&self, pool: &PgPool) -> Result<&Key> {
         self.0.get_or_try_init(|| load(pool)).await
     }
@@ -83,10 +82,8 @@ async fn load(pool: &PgPool) -> Result<Key> {
     )
     .execute(pool)
     .await?;
-    let pkcs8 = stored(pool)
-        .await?
-        .ok_or_else(|| Error::internal("the signing key was not stored"))?;
-    Key::from_pkcs8(&pkcs8)
+    let pkcs8 = stored(pool).await?;
+    Key::from_pkcs8(&pkcs8.ok_or_else(|| Error::internal("the signing key was not stored"))?)
 }
 
 async fn stored(pool: &PgPool) -> Result<Option<Vec<u8>>> {

@@ -1,14 +1,6 @@
 //! The user service: accounts, credentials, roles and tokens.
 //!
 //! Owns schema `user`. Serves `smartcourse.user.UserService`.
-//!
-//! | file | holds |
-//! |---|---|
-//! | [`ops`] | one file per use case |
-//! | [`store`] | the rows of accounts |
-//! | [`password`] | argon2id, bounded |
-//! | [`throttle`] | how many wrong passwords there may be |
-//! | [`keys`], [`token`] | the signing key, and the access token |
 
 pub mod codes;
 pub mod config;

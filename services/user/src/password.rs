@@ -44,22 +44,16 @@ impl Passwords {
 
     /// The PHC string of a password, with a fresh salt.
     pub(crate) async fn hash(&self, password: String) -> Result<String> {
-        self.run(
-            || Ok(()),
-            move |argon2| {
-                argon2
-                    .hash_password(password.as_bytes())
-                    .map(|hash| hash.to_string())
-                    .map_err(|error| Error::internal("the password could not be hashed").because(error))
-            },
-        )
-        .await
+        let work = move |argon2: Argon2<'_>| {
+            let hash = argon2.hash_password(password.as_bytes());
+            hash.map(|hash| hash.to_string())
+                .map_err(|error| Error::internal("the password could not be hashed").because(error))
+        };
+        self.run(|| Ok(()), work).await
     }
 
     /// Whether a password fits; without a hash it does the same work and says no. `admit` is asked when its turn has come.
-    ///
-    /// # Errors
-    /// Those of `admit`, and a full queue.
+    /// Fails as `admit` does, and when the queue is full.
     pub(crate) async fn verify(
         &self,
         password: String,
@@ -68,14 +62,12 @@ impl Passwords {
     ) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy.as_ref().to_owned());
-        let fits = self
-            .run(admit, move |argon2| {
-                let parsed = PasswordHash::new(&hash)
-                    .map_err(|error| Error::internal("a stored hash is damaged").because(error))?;
-                Ok(argon2.verify_password(password.as_bytes(), &parsed).is_ok())
-            })
-            .await?;
-        Ok(known && fits)
+        let work = move |argon2: Argon2<'_>| {
+            let parsed = PasswordHash::new(&hash)
+                .map_err(|error| Error::internal("a stored hash is damaged").because(error))?;
+            Ok(argon2.verify_password(password.as_bytes(), &parsed).is_ok())
+        };
+        Ok(self.run(admit, work).await? && known)
     }
 
     async fn run<T: Send + 'static>(
@@ -84,16 +76,11 @@ impl Passwords {
         work: impl FnOnce(Argon2<'static>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| {
-            Error::new(
-                &codes::TOO_MANY_REQUESTS,
-                "many are signing in; try again in a moment",
-            )
-            .with_fact("retry_after", QUEUE_SECONDS)
+            let detail = "many are signing in; try again in a moment";
+            Error::new(&codes::TOO_MANY_REQUESTS, detail).with_fact("retry_after", QUEUE_SECONDS)
         })?;
-        let slot = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .map_err(|error| Error::internal("the hasher has stopped").because(error))?;
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        let slot = slot.map_err(|error| Error::internal("the hasher has stopped").because(error))?;
         admit()?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let work = move || {

@@ -48,7 +48,6 @@ pub(crate) async fn get(pool: &PgPool, actor: Actor, id: UserId) -> Result<User>
     Ok(by_id(pool, id).await?.into())
 }
 
-/// The account with this id.
 pub(crate) async fn by_id(db: impl PgExecutor<'_>, id: UserId) -> Result<Account> {
     let account = sqlx::query_as!(
         Account,

@@ -76,20 +76,15 @@ pub(crate) struct Guess<'a> {
 
 impl Guess<'_> {
     /// Whether it may be judged.
-    ///
-    /// # Errors
-    /// `too_many_attempts` with `retry_after` when one of the buckets is full.
+    /// Refused with `too_many_attempts` and `retry_after` when one of the buckets is full.
     pub(crate) fn admit(&self) -> Result<()> {
         let waits = self.buckets.iter().map(|bucket| bucket.wait());
         let wait = waits.fold(Duration::ZERO, Duration::max);
         if wait.is_zero() {
             return Ok(());
         }
-        Err(Error::new(
-            &codes::TOO_MANY_ATTEMPTS,
-            "too many wrong passwords; wait before the next try",
-        )
-        .with_fact("retry_after", wait.as_secs() + 1))
+        let detail = "too many wrong passwords; wait before the next try";
+        Err(Error::new(&codes::TOO_MANY_ATTEMPTS, detail).with_fact("retry_after", wait.as_secs() + 1))
     }
 
     /// It counts.
@@ -126,13 +121,11 @@ impl<K: Hash + Eq + Send + Sync + 'static> Buckets<K> {
     }
 
     fn bucket(&self, key: K) -> Arc<Bucket> {
-        let new = || {
-            Arc::new(Bucket {
-                tries: self.tries,
-                level: Mutex::new((0.0, Instant::now())),
-            })
+        let new = || Bucket {
+            tries: self.tries,
+            level: Mutex::new((0.0, Instant::now())),
         };
-        self.kept.get_with(key, new)
+        self.kept.get_with(key, || Arc::new(new()))
     }
 }
 

@@ -8,7 +8,6 @@ use time::OffsetDateTime;
 
 use crate::{State, keys::Key, store::Account};
 
-/// Who made the token.
 const ISSUER: &str = "smartcourse";
 
 #[derive(Serialize)]
@@ -33,7 +32,6 @@ pub(crate) fn pair(state: &State, key: &Key, account: &Account, refresh_token: S
     })
 }
 
-/// Signs an access token for an account.
 fn access_token(key: &Key, account: &Account, now: OffsetDateTime, seconds: i64) -> Result<String> {
     let now = now.unix_timestamp();
     let claims = Claims {

@@ -13,8 +13,6 @@ const HEADING_MARK: char = '\u{f8f0}';
 const WIDTH: usize = 1 << 20;
 
 /// Extracts `source`: scripts and styles dropped, links as their text, table cells as lines, headings as anchors.
-///
-/// # Errors
 /// [`ExtractError::NoText`] when the renderer gives up on the document.
 pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
     let source = source.replace(HEADING_MARK, "");

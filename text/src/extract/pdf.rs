@@ -19,10 +19,8 @@ const MIN_WORDS_PER_PAGE: usize = 2;
 
 /// Extracts the PDF `bytes`; each page begins an anchor. A PDF that only restricts what its reader may do, and
 /// opens with the empty password, is read like any other.
-///
-/// # Errors
-/// [`ExtractError::Encrypted`], [`ExtractError::Damaged`] (also when the parser panics) or
-/// [`ExtractError::NoTextLayer`].
+/// Fails with [`ExtractError::Encrypted`], [`Damaged`](ExtractError::Damaged) (also when the parser panics) or
+/// [`NoTextLayer`](ExtractError::NoTextLayer).
 pub(super) fn extract(bytes: &[u8]) -> Result<Document, ExtractError> {
     // The parser unwraps what it expects to find in a file; nothing of it is used after a panic.
     let pages = catch_unwind(AssertUnwindSafe(|| read_pages(bytes))).unwrap_or(Err(ExtractError::Damaged))?;
@@ -42,12 +40,9 @@ pub(super) fn extract(bytes: &[u8]) -> Result<Document, ExtractError> {
         });
         document.text.push_str(&text);
     }
-    let words = document
-        .text
-        .split_whitespace()
-        .filter(|word| word.contains(char::is_alphanumeric))
-        .count();
-    if words < MIN_WORDS_PER_PAGE * pages.len() {
+    let words = document.text.split_whitespace();
+    let words = words.filter(|word| word.contains(char::is_alphanumeric));
+    if words.count() < MIN_WORDS_PER_PAGE * pages.len() {
         return Err(ExtractError::NoTextLayer);
     }
     Ok(document)

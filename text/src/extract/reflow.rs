@@ -43,10 +43,8 @@ fn tidy(line: &str) -> String {
         let is_leader = word.bytes().all(|byte| byte == b'.');
         dots = if is_leader { dots + word.len() } else { 0 };
         if is_leader && dots > 3 {
-            while words
-                .pop_if(|word| word.starts_with('.') || *word == "…")
-                .is_some()
-            {}
+            let leads = |word: &mut &str| word.starts_with('.') || *word == "…";
+            while words.pop_if(leads).is_some() {}
             words.push("…");
         } else {
             words.push(word);

@@ -34,17 +34,13 @@ pub(super) fn extract(source: &str) -> Document {
 
 /// Appends a cue, unless it is empty or only prolongs the one before, as rolling captions do.
 fn push_cue(document: &mut Document, start: f64, end: f64, text: &str) {
-    let repeated = document
-        .anchors
-        .last()
-        .is_some_and(|last| &document.text[last.start..] == text);
-    if text.is_empty() || repeated {
+    let last = document.anchors.last();
+    if text.is_empty() || last.is_some_and(|last| &document.text[last.start..] == text) {
         return;
     }
     if !document.text.is_empty() {
-        let ended = document
-            .text
-            .ends_with(['.', '!', '?', '…', '。', '！', '？', '"', '”']);
+        let marks = ['.', '!', '?', '…', '。', '！', '？', '"', '”'];
+        let ended = document.text.ends_with(marks);
         document.text.push(if ended { '\n' } else { ' ' });
     }
     document.anchors.push(Anchor {
@@ -66,17 +62,14 @@ fn timing(line: &str) -> Option<(f64, f64)> {
 /// `[hours:]minutes:seconds[.fraction]` in seconds; the fraction may follow a comma.
 fn seconds(stamp: &str) -> Option<f64> {
     let stamp = stamp.replace(',', ".");
-    let parts: Vec<&str> = stamp.split(':').collect();
-    if !(2..=3).contains(&parts.len())
-        || !stamp
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b == b':' || b == b'.')
-    {
+    let parts = stamp.split(':');
+    let numeric = stamp.bytes().all(|b| matches!(b, b'0'..=b'9' | b':' | b'.'));
+    if !numeric || !(2..=3).contains(&parts.clone().count()) {
         return None;
     }
     parts
-        .iter()
-        .try_fold(0.0, |total, part| Some(total * 60.0 + part.parse::<f64>().ok()?))
+        .map(str::parse::<f64>)
+        .try_fold(0.0, |total, part| Some(total * 60.0 + part.ok()?))
 }
 
 /// A cue's text without markup: tags such as `<v Speaker>`, SubRip's `{\an8}`, and character references.

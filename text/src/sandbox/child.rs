@@ -1,6 +1,6 @@
 //! The child's side.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -29,7 +29,7 @@ pub fn child_main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// [`child_main`] with another way to read a text, for tests that try what a parser gone astray might.
 pub fn run_child(args: impl IntoIterator<Item = OsString>, extract: Extract) -> ExitCode {
-    match run(args, extract).or_else(|error| print(&answer(Err(error)))) {
+    match run(args, extract).or_else(|error| print(&Answer::Text(Err(error)))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -38,23 +38,21 @@ pub fn run_child(args: impl IntoIterator<Item = OsString>, extract: Extract) -> 
 fn run(args: impl IntoIterator<Item = OsString>, extract: Extract) -> Result<(), ExtractError> {
     let args: Vec<OsString> = args.into_iter().collect();
     let [address_space, cpu_seconds, max_words, name, lengths @ ..] = args.as_slice() else {
-        return Err(ExtractError::Io(
-            "the extraction process was given other arguments".to_owned(),
-        ));
+        let other = "the extraction process was given other arguments";
+        return Err(ExtractError::Io(other.to_owned()));
     };
     limits::confine(address_space, cpu_seconds)?;
     let max_words = limits::number(max_words)?;
-    let lengths: Vec<usize> = lengths
-        .iter()
-        .map(|length| limits::number(length))
-        .collect::<io::Result<_>>()?;
+    let lengths = lengths.iter().map(|length| limits::number(length));
+    let lengths: Vec<usize> = lengths.collect::<io::Result<_>>()?;
     // A panic is an expected answer here; its backtrace would only cost memory.
     std::panic::set_hook(Box::new(|_| {}));
     let confined = confinement::confine();
     if name == REPORT {
         return Ok(print(&Answer::Confined(confined))?);
     }
-    let kind = kind(name)?;
+    let kind = name.to_str().and_then(|name| name.parse().ok());
+    let kind = kind.ok_or_else(|| ExtractError::Io("unknown source kind".to_owned()))?;
     std::thread::Builder::new()
         .stack_size(STACK_BYTES)
         .spawn(move || {
@@ -63,18 +61,12 @@ fn run(args: impl IntoIterator<Item = OsString>, extract: Extract) -> Result<(),
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     chunk_within_limits(&extract(kind, text)?, max_words)
                 }));
-                print(&answer(outcome.unwrap_or(Err(ExtractError::Crashed))))?;
+                print(&Answer::Text(outcome.unwrap_or(Err(ExtractError::Crashed))))?;
             }
             Ok(())
         })?
         .join()
         .unwrap_or(Err(ExtractError::Crashed))
-}
-
-fn kind(name: &OsStr) -> Result<SourceKind, ExtractError> {
-    name.to_str()
-        .and_then(|kind| kind.parse().ok())
-        .ok_or_else(|| ExtractError::Io("unknown source kind".to_owned()))
 }
 
 /// Reads the whole input, without asking for more memory than the texts of these lengths need.
@@ -103,20 +95,6 @@ fn split<'a>(input: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item = &'a 
         rest = after;
         text
     })
-}
-
-fn answer(outcome: Result<Vec<crate::Chunk>, ExtractError>) -> Answer {
-    match outcome {
-        Ok(chunks) => Answer::Ok(chunks),
-        Err(error) => Answer::Error {
-            code: error.code().to_owned(),
-            detail: if let ExtractError::Io(detail) = error {
-                detail
-            } else {
-                String::new()
-            },
-        },
-    }
 }
 
 /// Prints one line at once: the answers before a text that kills the child must not die with it.

@@ -52,9 +52,7 @@ pub(super) fn number<T: FromStr>(argument: &OsStr) -> io::Result<T> {
 }
 
 /// Sets the limits given by [`Limits::to_args`] on this process. There is no way back: hard limits are set too.
-///
-/// # Errors
-/// An argument that is no number, or the kernel's refusal.
+/// Fails for an argument that is no number, and by the kernel's refusal.
 pub(super) fn confine(address_space: &OsStr, cpu_seconds: &OsStr) -> io::Result<()> {
     let (space, cpu) = (number(address_space)?, number::<u64>(cpu_seconds)?);
     // The second between soft and hard limit lets the kernel say SIGXCPU first. A parser has no business

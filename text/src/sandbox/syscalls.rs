@@ -52,9 +52,7 @@ const ALLOWED: [libc::c_long; 26] = [
 ];
 
 /// Filters the system calls of this thread and those it will start.
-///
-/// # Errors
-/// The kernel has no seccomp, or seccompiler does not know this machine's architecture.
+/// Fails when the kernel has no seccomp, or seccompiler does not know this machine's architecture.
 pub(super) fn filter() -> Result<(), seccompiler::Error> {
     let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
         ALLOWED.into_iter().map(|call| (call, Vec::new())).collect();

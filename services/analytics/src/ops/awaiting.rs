@@ -32,10 +32,8 @@ impl Counted {
     /// Waits for an event, for as long as is asked; answers whether it is counted. One that was parked is not.
     pub(crate) async fn wait_for(&self, request: AwaitAnalyticsRequest) -> Result<AwaitedAnalytics> {
         let wait = Duration::from_millis(u64::try_from(request.wait_ms).unwrap_or(0));
-        let id: Uuid = request
-            .event_id
-            .parse()
-            .map_err(|_| Error::new(&codes::VALIDATION_FAILED, "event_id is not an id"))?;
+        let unread = |_| Error::new(&codes::VALIDATION_FAILED, "event_id is not an id");
+        let id: Uuid = request.event_id.parse().map_err(unread)?;
         let deadline = Instant::now() + wait;
         loop {
             if let Some(counted) = self.queries.read(id, |ids| self.taken(ids)).await? {

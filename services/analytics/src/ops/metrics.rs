@@ -127,9 +127,8 @@ pub(crate) fn require_admin(actor: Actor) -> Result<()> {
 }
 
 fn require_self(actor: Actor, id: UserId) -> Result<()> {
-    actor.require_self(id, || {
-        Error::new(&codes::FORBIDDEN, "these are somebody else's numbers")
-    })
+    let refusal = || Error::new(&codes::FORBIDDEN, "these are somebody else's numbers");
+    actor.require_self(id, refusal)
 }
 
 /// The numbers of the platform.
@@ -182,11 +181,9 @@ pub(crate) async fn course(state: &State, actor: Actor, course_id: CourseId) -> 
     // Asked as the caller: a draft of somebody else's does not exist.
     let request = actor.request(CourseRef { id: course_id.0 });
     let course = state.course.get_course(request).await?;
+    let detail = "these are the numbers of another instructor's course";
     actor.require_owner(course.instructor_id.into(), || {
-        Error::new(
-            &codes::FORBIDDEN,
-            "these are the numbers of another instructor's course",
-        )
+        Error::new(&codes::FORBIDDEN, detail)
     })?;
     let pool = &state.pool;
     let as_of = as_of(pool).await?;

@@ -85,9 +85,8 @@ pub(crate) async fn file(state: &State, actor: Actor, id: &str) -> Result<Report
         let detail = format!("the report could not be made: {reason}");
         return Err(Error::new(&codes::REPORT_FAILED, detail));
     }
-    let csv = report
-        .csv
-        .ok_or_else(|| Error::new(&codes::NOT_READY, "the report is not ready"))?;
+    let waits = || Error::new(&codes::NOT_READY, "the report is not ready");
+    let csv = report.csv.ok_or_else(waits)?;
     Ok(ReportFile { csv })
 }
 

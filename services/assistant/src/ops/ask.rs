@@ -30,9 +30,7 @@ const REFUSAL: &str = "The course material does not answer this question.";
 
 pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
     let user = actor.user()?;
-    let mut problems = Problems::default();
-    problems.text("question", &request.question, MAX_QUESTION);
-    problems.finish()?;
+    Problems::only_text("question", &request.question, MAX_QUESTION)?;
     let question = request.question.trim();
     let known = request.conversation_id.as_deref();
     let conversation = conversations::open(state, user, request.course_id.into(), known).await?;
@@ -41,16 +39,13 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         course_ids: vec![request.course_id],
         instructor_id: None,
     };
-    let live = state
-        .course
-        .get_live_pointers(Actor::Service.request(pointers))
-        .await?;
-    let version = live.items.first().map(|pointer| pointer.version).ok_or_else(|| {
-        Error::new(
-            &codes::NOT_PUBLISHED,
-            "the course has no published version to answer from",
-        )
-    })?;
+    let request_live = Actor::Service.request(pointers);
+    let live = state.course.get_live_pointers(request_live).await?;
+    let Some(live) = live.items.first() else {
+        let detail = "the course has no published version to answer from";
+        return Err(Error::new(&codes::NOT_PUBLISHED, detail));
+    };
+    let version = live.version;
 
     let retrieve = RetrieveRequest {
         course_id: request.course_id,
@@ -74,10 +69,9 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
     let answer = Answer {
         conversation_id: conversation.id.clone(),
         refused: citations.is_empty(),
-        answer: if citations.is_empty() {
-            REFUSAL.to_owned()
-        } else {
-            text.join("\n")
+        answer: match citations.is_empty() {
+            true => REFUSAL.to_owned(),
+            false => text.join("\n"),
         },
         citations,
         version,
@@ -118,13 +112,11 @@ fn condensed(conversation: &Conversation, question: &str) -> String {
 
 /// What was asked and answered before.
 fn history(conversation: &Conversation) -> Vec<Exchange<'_>> {
-    let turns = conversation.turns.iter();
-    turns
-        .map(|turn| Exchange {
-            question: &turn.question,
-            answer: turn.answer.as_ref().map_or("", |answer| &answer.answer),
-        })
-        .collect()
+    let turns = conversation.turns.iter().map(|turn| Exchange {
+        question: &turn.question,
+        answer: turn.answer.as_ref().map_or("", |answer| &answer.answer),
+    });
+    turns.collect()
 }
 
 /// A statement with the numbers of its citations, which are added to the others. A citation whose quote does not stand in
@@ -139,10 +131,8 @@ fn checked(
     let mut text = statement.text;
     for cited in statement.citations {
         let Some(passage) = found.items.get(cited.passage) else {
-            tracing::error!(
-                passage = cited.passage,
-                "a citation named no passage and was dropped"
-            );
+            let passage = cited.passage;
+            tracing::error!(passage, "a citation named no passage and was dropped");
             continue;
         };
         if passage.version != version || cited.quote.is_empty() || !passage.text.contains(&cited.quote) {

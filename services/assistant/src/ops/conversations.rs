@@ -63,10 +63,9 @@ pub(crate) async fn open(
             ..Conversation::default()
         });
     };
-    let found = read(state, user, id)
-        .await?
-        .filter(|found| found.course_id == course_id.0)
-        .ok_or_else(|| unknown(id))?;
+    let found = read(state, user, id).await?;
+    let found = found.filter(|found| found.course_id == course_id.0);
+    let found = found.ok_or_else(|| unknown(id))?;
     if found.turns.len() >= MAX_TURNS {
         let detail = format!("a conversation has at most {MAX_TURNS} turns");
         return Err(Error::new(&codes::CONVERSATION_FULL, detail));
@@ -76,9 +75,7 @@ pub(crate) async fn open(
 
 /// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on
 /// the turn stands: [`settle`] brings it to the document, now or before it is read. To be run unbroken.
-///
-/// # Errors
-/// `not_found` when the conversation was deleted meanwhile.
+/// Fails with `not_found` when the conversation was deleted meanwhile.
 pub(crate) async fn keep(
     state: Arc<State>,
     user: UserId,
@@ -114,13 +111,8 @@ pub(crate) async fn keep(
     )
     .execute(&mut *tx)
     .await?;
-    outbox::put_event(
-        &mut tx,
-        "assistant.answered",
-        &Key::Course.of(conversation.course_id),
-        &event,
-    )
-    .await?;
+    let key = Key::Course.of(conversation.course_id);
+    outbox::put_event(&mut tx, "assistant.answered", &key, &event).await?;
     tx.commit().await?;
     if let Err(error) = settle(state, user, &conversation.id).await {
         tracing::warn!(error = %error.chain(), "a turn waits in its row until it is read");
@@ -159,13 +151,10 @@ async fn copy_pending(state: &State, tx: &mut PgConnection, user: UserId, id: &s
     )
     .fetch_optional(tx)
     .await?;
-    let Some(pending) = row else {
-        return Ok(false);
-    };
+    let Some(pending) = row else { return Ok(false) };
     if let Some(Json(Pending { course_id, turn })) = pending {
-        let mut conversation = document(state, user, id)
-            .await?
-            .unwrap_or_else(|| begun(id, course_id, &turn));
+        let found = document(state, user, id).await?;
+        let mut conversation = found.unwrap_or_else(|| begun(id, course_id, &turn));
         if conversation.turns.last() != Some(&turn) {
             conversation.updated_at = turn.asked_at;
             conversation.turns.push(turn);
@@ -205,12 +194,12 @@ async fn read(state: &Arc<State>, user: UserId, id: &str) -> Result<Option<Conve
 }
 
 async fn document(state: &State, user: UserId, id: &str) -> Result<Option<Conversation>> {
-    let Some(body) = state.documents.get(COLLECTION, &key(user, id)).await? else {
-        return Ok(None);
-    };
-    serde_json::from_value(body)
-        .map(Some)
-        .map_err(|error| Error::internal("a conversation is broken").because(error))
+    let body = state.documents.get(COLLECTION, &key(user, id)).await?;
+    body.map(conversation).transpose()
+}
+
+fn conversation(body: serde_json::Value) -> Result<Conversation> {
+    serde_json::from_value(body).map_err(|error| Error::internal("a conversation is broken").because(error))
 }
 
 pub(crate) async fn get(state: &Arc<State>, actor: Actor, id: &str) -> Result<Conversation> {
@@ -244,11 +233,8 @@ pub(crate) async fn list(
     let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
     let keys: Vec<String> = ids.iter().map(|id| key(user, id)).collect();
     let found = state.documents.get_many(COLLECTION, &keys).await?;
-    let mut items: Vec<Conversation> = found
-        .into_iter()
-        .map(|(_, body)| serde_json::from_value(body))
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| Error::internal("a conversation is broken").because(error))?;
+    let items = found.into_iter().map(|(_, body)| conversation(body));
+    let mut items: Vec<Conversation> = items.collect::<Result<_>>()?;
     items.sort_by_key(|conversation| ids.iter().position(|id| *id == conversation.id));
     for conversation in &mut items {
         conversation.turns.clear();

@@ -2,12 +2,12 @@
 
 use async_stream::try_stream;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use smartcourse_platform::{Error, Result, grpc::Actor};
+use smartcourse_platform::{Result, grpc::Actor};
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
 use tonic::Status;
 
 use crate::{
-    State, codes,
+    State,
     store::{self, AssetRow},
 };
 
@@ -46,19 +46,7 @@ pub(crate) async fn read(
 
 /// A file that belongs to a version is for everybody the gateway lets through; one that does not, for the owner.
 async fn readable(state: &State, actor: Actor, request: &GetAssetRequest) -> Result<AssetRow> {
-    let unknown = || {
-        Error::new(
-            &codes::NOT_FOUND,
-            format!("there is no file {}", request.asset_id),
-        )
-    };
-    let mut rows = store::assets(
-        &state.pool,
-        request.course_id.into(),
-        std::slice::from_ref(&request.asset_id),
-    )
-    .await?;
-    let row = rows.remove(&request.asset_id).ok_or_else(unknown)?;
+    let row = store::asset(&state.pool, request.course_id.into(), &request.asset_id).await?;
     if actor.is_privileged() {
         return Ok(row);
     }
@@ -71,7 +59,7 @@ async fn readable(state: &State, actor: Actor, request: &GetAssetRequest) -> Res
     if !in_version {
         match state.owned_draft(actor, request.course_id.into()).await {
             Err(error) if error.kind().is_retryable() => return Err(error),
-            Err(_) => return Err(unknown()),
+            Err(_) => return Err(store::no_file(&request.asset_id)),
             Ok(_) => {}
         }
     }

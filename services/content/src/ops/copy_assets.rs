@@ -10,7 +10,7 @@ use smartcourse_proto::{content::CopiedAssets, ids::VersionId};
 
 use crate::{
     State,
-    lesson::{asset_ids, count, lessons},
+    lesson::{asset_ids, count},
     lesson_source::missing,
     store::{self, AssetRow},
     version_lock::{self, Write},
@@ -29,10 +29,10 @@ async fn named(state: &State, version: VersionId) -> Result<Vec<AssetRow>> {
     let content = state.content(version).await?;
     let mut known = store::assets_of(&state.pool, &content).await?;
     let mut ids = BTreeSet::new();
-    for placed in lessons(&content) {
-        for id in asset_ids(placed.lesson) {
+    for lesson in content.modules.iter().flat_map(|module| &module.lessons) {
+        for id in asset_ids(lesson) {
             if !known.contains_key(id) {
-                return Err(missing(placed.lesson, id));
+                return Err(missing(lesson, id));
             }
             ids.insert(id);
         }
@@ -109,10 +109,8 @@ async fn verify(state: &State, key: &str, asset: &AssetRow) -> Result<()> {
         hasher.update(&chunk);
     }
     if i64::try_from(size) != Ok(asset.size_bytes) || HEXLOWER.encode(&hasher.finalize()) != asset.sha256 {
-        return Err(Error::internal(format!(
-            "the copy of {} differs from its upload",
-            asset.id
-        )));
+        let detail = format!("the copy of {} differs from its upload", asset.id);
+        return Err(Error::internal(detail));
     }
     Ok(())
 }

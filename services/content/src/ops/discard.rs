@@ -19,7 +19,6 @@ pub(crate) enum Part {
     Index,
 }
 
-/// Everything that can be removed.
 pub(crate) const ALL: [Part; 4] = [Part::Index, Part::Vectors, Part::Chunks, Part::Files];
 
 pub(crate) async fn discard(state: &State, version: VersionId, part: Part) -> Result<()> {

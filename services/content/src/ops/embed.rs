@@ -17,7 +17,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     content::{EmbedProgress, LessonPlan, LessonRef, LessonTask},
-    ids::{CourseId, VersionId},
+    ids::VersionId,
 };
 use tonic::Status;
 
@@ -38,17 +38,15 @@ struct Text {
 }
 
 fn texts(title: &str, chunks: &[Chunk]) -> Vec<Text> {
-    chunks
-        .iter()
-        .map(|chunk| {
-            let text = embedded_text(title, chunk);
-            Text {
-                anchor: anchor(chunk.ordinal),
-                hash: text_hash(&text),
-                text,
-            }
-        })
-        .collect()
+    let text = |chunk: &Chunk| {
+        let text = embedded_text(title, chunk);
+        Text {
+            anchor: anchor(chunk.ordinal),
+            hash: text_hash(&text),
+            text,
+        }
+    };
+    chunks.iter().map(text).collect()
 }
 
 /// The known embeddings among some hashes.
@@ -64,10 +62,10 @@ async fn known(
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
+    let known = rows
         .into_iter()
-        .map(|row| (row.content_hash, from_bytes(&row.embedding)))
-        .collect())
+        .map(|row| (row.content_hash, from_bytes(&row.embedding)));
+    Ok(known.collect())
 }
 
 /// How many of some texts the model has not seen.
@@ -85,22 +83,19 @@ pub(crate) async fn count_unknown(state: &State, hashes: &[String]) -> Result<i3
 
 /// The vectors of a lesson, if all of them are known.
 fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vector>> {
-    texts
-        .iter()
-        .map(|text| {
-            let embedding = known.get(&text.hash)?.clone();
-            Some(Vector {
-                anchor: text.anchor.clone(),
-                embedding,
-            })
+    let vector = |text: &Text| {
+        Some(Vector {
+            anchor: text.anchor.clone(),
+            embedding: known.get(&text.hash)?.clone(),
         })
-        .collect()
+    };
+    texts.iter().map(vector).collect()
 }
 
 /// Writes the vectors of lessons the model knows all of; lists the others.
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
     version_lock::require_open(&state.pool, version).await?;
-    let model = state.deps.embedder.model();
+    let (model, store) = (state.deps.embedder.model(), &state.deps.vectors);
     let all = store::lessons(&state.pool, version).await?;
     let total_lessons = count(all.len());
     let with_text: Vec<LessonRow> = all.into_iter().filter(|row| row.chunk_count > 0).collect();
@@ -108,25 +103,16 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
     for batch in with_text.chunks(READ_BATCH) {
         let mut write = Write::begin(state, version).await?;
         let chunks = documents::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
-        let lessons: Vec<(&LessonRow, Vec<Text>)> = batch
+        let texts = batch
             .iter()
             .zip(&chunks)
-            .map(|(row, chunks)| (row, texts(&row.title, chunks)))
-            .collect();
-        let hashes: Vec<String> = lessons
-            .iter()
-            .flat_map(|(_, texts)| texts.iter().map(|text| text.hash.clone()))
-            .collect();
+            .map(|(row, chunks)| texts(&row.title, chunks));
+        let texts: Vec<Vec<Text>> = texts.collect();
+        let hashes: Vec<String> = texts.iter().flatten().map(|text| text.hash.clone()).collect();
         let known = known(&mut *write.tx, model, &hashes).await?;
-        for (row, texts) in &lessons {
+        for (row, texts) in batch.iter().zip(&texts) {
             match vectors(texts, &known) {
-                Some(vectors) => {
-                    state
-                        .deps
-                        .vectors
-                        .put_lesson(model, version, &row.lesson_id, &vectors)
-                        .await?
-                }
+                Some(vectors) => store.put_lesson(model, version, &row.lesson_id, &vectors).await?,
                 None => tasks.push(LessonTask {
                     lesson_id: row.lesson_id.clone(),
                     title: row.title.clone(),
@@ -146,7 +132,7 @@ pub(crate) fn lesson(
     request: LessonRef,
 ) -> BoxStream<'static, Result<EmbedProgress, Status>> {
     let work = try_stream! {
-        let version = VersionId { course_id: CourseId(request.course_id), version: request.version };
+        let version = VersionId::new(request.course_id, request.version);
         version_lock::require_open(&state.pool, version).await?;
         let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
         let mut chunks = Vec::new();
@@ -184,14 +170,8 @@ pub(crate) fn lesson(
 /// Embeds a batch and keeps it.
 async fn embed(state: &State, batch: &[&Text]) -> Result<Vec<(String, Vec<f32>)>> {
     let model = state.deps.embedder.model();
-    let embedded = state
-        .deps
-        .embedder
-        .embed(
-            Purpose::Passage,
-            batch.iter().map(|text| text.text.clone()).collect(),
-        )
-        .await?;
+    let texts = batch.iter().map(|text| text.text.clone()).collect();
+    let embedded = state.deps.embedder.embed(Purpose::Passage, texts).await?;
     let hashes: Vec<String> = batch.iter().map(|text| text.hash.clone()).collect();
     let bytes: Vec<Vec<u8>> = embedded.iter().map(|vector| to_bytes(vector)).collect();
     sqlx::query!(

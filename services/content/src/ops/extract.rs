@@ -3,9 +3,10 @@
 use futures::TryStreamExt;
 use smartcourse_platform::{Error, Result, fault};
 use smartcourse_proto::{
+    common::Problem,
     content::{ExtractReply, LessonRef},
     course::Lesson,
-    ids::{CourseId, VersionId},
+    ids::VersionId,
 };
 use smartcourse_text::{ExtractError, SourceKind};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
@@ -13,64 +14,49 @@ use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use crate::{
     State,
     chunk::{self, Chunk},
-    codes, documents,
-    lesson::{self, Skip, lessons},
+    codes, documents, lesson,
     lesson_source::{self, Source},
-    store::{self, AssetRow, LessonState},
+    store::{self, AssetRow, LessonRow, LessonState},
     version_lock::{self, Write},
 };
 
 pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<ExtractReply> {
-    let version = VersionId {
-        course_id: CourseId(request.course_id),
-        version: request.version,
-    };
+    let version = VersionId::new(request.course_id, request.version);
     version_lock::require_open(&state.pool, version).await?;
     let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
-    if row.is_done() {
-        return Ok(ExtractReply {
-            chunks: row.chunk_count,
-            warning: row.warning(),
-        });
-    }
-    let content = state.content(version).await?;
-    let lesson = lessons(&content)
-        .into_iter()
-        .map(|placed| placed.lesson)
-        .find(|lesson| lesson.id == request.lesson_id)
-        .ok_or_else(|| {
-            Error::new(
-                &codes::NOT_FOUND,
-                format!("there is no lesson {}", request.lesson_id),
-            )
-        })?;
-    let text = text_of(state, version, lesson).await?;
-    let (chunks, skip) = match text {
-        Ok(chunks) => (chunks, None),
-        Err(skip) => (Vec::new(), Some(skip)),
-    };
-    store_text(state, version, lesson, &row.source_hash, chunks, skip).await?;
-    let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
-    Ok(ExtractReply {
+    let reply = |row: &LessonRow| ExtractReply {
         chunks: row.chunk_count,
         warning: row.warning(),
-    })
+    };
+    if row.is_done() {
+        return Ok(reply(&row));
+    }
+    let content = state.content(version).await?;
+    let mut lessons = content.modules.iter().flat_map(|module| &module.lessons);
+    let lesson = lessons.find(|lesson| lesson.id == request.lesson_id);
+    let lesson = lesson.ok_or_else(|| {
+        let detail = format!("there is no lesson {}", request.lesson_id);
+        Error::new(&codes::NOT_FOUND, detail)
+    })?;
+    let text = text_of(state, version, lesson).await?;
+    store_text(state, version, lesson, &row.source_hash, text).await?;
+    Ok(reply(
+        &store::lesson(&state.pool, version, &request.lesson_id).await?,
+    ))
 }
 
 /// The passages of a lesson, or why it has none. An error is a fault of the surroundings and worth another try.
-async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Vec<Chunk>, Skip>> {
+async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Vec<Chunk>, Problem>> {
     let ids: Vec<String> = lesson::asset_ids(lesson).map(str::to_owned).collect();
     let assets = store::assets(&state.pool, version.course_id, &ids).await?;
     let extracted = match lesson_source::source(lesson, &assets)? {
         Source::Markdown(text) => {
             let mut read = Err(ExtractError::Crashed);
-            let sandbox = &state.deps.sandbox;
-            sandbox
-                .read_texts(SourceKind::Markdown, &[text], state.chunk_words, |_, outcome| {
-                    read = outcome
-                })
-                .await
-                .and(read)
+            let (sandbox, texts) = (&state.deps.sandbox, [text]);
+            let run = sandbox.read_texts(SourceKind::Markdown, &texts, state.chunk_words, |_, outcome| {
+                read = outcome
+            });
+            run.await.and(read)
         }
         Source::File(asset, kind) => from_file(state, version, asset, kind).await?,
         Source::None(skip) => return Ok(Err(skip)),
@@ -79,7 +65,7 @@ async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<R
     match extracted {
         Ok(passages) => Ok(Ok(chunk::chunks(passages))),
         Err(error) if error.is_retryable() => Err(unreadable(error)),
-        Err(error) => Ok(Err(Skip {
+        Err(error) => Ok(Err(Problem {
             code: error.code().to_owned(),
             message: error.to_string(),
         })),
@@ -112,11 +98,8 @@ async fn from_file(
         Error::new(&codes::UNAVAILABLE, "a temporary file cannot be written").because(error)
     };
     let mut writer = tokio::fs::File::from_std(local);
-    let mut bytes = state
-        .deps
-        .files
-        .read(key)
-        .await
+    let found = state.deps.files.read(key).await;
+    let mut bytes = found
         // The row says that the file is there, so a store without it is a fault of ours and not a wrong request.
         .map_err(|error| Error::internal(format!("the file {} cannot be opened", asset.id)).because(error))?;
     while let Some(chunk) = bytes.try_next().await? {
@@ -124,10 +107,8 @@ async fn from_file(
     }
     writer.flush().await.map_err(broken)?;
     writer.rewind().await.map_err(broken)?;
-    let sandbox = &state.deps.sandbox;
-    Ok(sandbox
-        .read_file(kind, writer.into_std().await, state.chunk_words)
-        .await)
+    let file = writer.into_std().await;
+    Ok(state.deps.sandbox.read_file(kind, file, state.chunk_words).await)
 }
 
 async fn store_text(
@@ -135,28 +116,22 @@ async fn store_text(
     version: VersionId,
     lesson: &Lesson,
     source_hash: &str,
-    chunks: Vec<Chunk>,
-    skip: Option<Skip>,
+    text: Result<Vec<Chunk>, Problem>,
 ) -> Result<()> {
+    let (end, chunks, skip) = match text {
+        Ok(chunks) => (LessonState::Extracted, chunks, None),
+        Err(skip) => (LessonState::Skipped, Vec::new(), Some(skip)),
+    };
     let mut write = Write::begin(state, version).await?;
     let chunk_count = lesson::count(chunks.len());
     if chunks.is_empty() {
         // An earlier text of this lesson must not stay findable when a version is processed again.
-        let model = state.deps.embedder.model();
-        state
-            .deps
-            .vectors
-            .put_lesson(model, version, &lesson.id, &[])
-            .await?;
+        let (model, vectors) = (state.deps.embedder.model(), &state.deps.vectors);
+        vectors.put_lesson(model, version, &lesson.id, &[]).await?;
     } else {
         let documents = state.deps.documents.as_ref();
         documents::put_chunks(documents, version, &lesson.id, chunks).await?;
     }
-    let end = if skip.is_some() {
-        LessonState::Skipped
-    } else {
-        LessonState::Extracted
-    };
     let (code, message) = skip.map(|skip| (skip.code, skip.message)).unzip();
     sqlx::query!(
         "update content.lessons set state = $4, warning_code = $5, warning_message = $6, chunk_count = $7

@@ -6,25 +6,18 @@ use smartcourse_platform::{Result, fault, postgres::Tx};
 use smartcourse_proto::{
     content::{LessonPlan, LessonTask},
     course::LessonType,
-    ids::{CourseId, VersionId},
+    ids::VersionId,
 };
 use smartcourse_text::EXTRACTOR_VERSION;
 
 use crate::{
     State,
     documents::{self, READ_BATCH, chunks_key},
-    lesson::{Placed, Skip, count, lessons},
+    lesson::{Placed, count, lessons},
     lesson_source::lesson_hash,
     store::{self, LessonRow, LessonState},
     version_lock,
 };
-
-/// What a lesson starts with in this version.
-struct Start {
-    state: LessonState,
-    skip: Option<Skip>,
-    chunk_count: i32,
-}
 
 pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
     let content = state.content(version).await?;
@@ -57,31 +50,22 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
     for (placed, hash) in kept {
         put(&mut tx, version, *placed, hash, None).await?;
     }
-    let reused = take_over(state, &mut tx, version, &fresh).await?;
+    let mut reused = take_over(state, &mut tx, version, &fresh).await?;
     for (placed, hash) in fresh {
         let id = &placed.lesson.id;
         let start = if placed.lesson.r#type() == LessonType::Quiz {
-            Start {
+            LessonRow {
                 state: LessonState::Quiz,
-                skip: None,
-                chunk_count: 0,
+                ..LessonRow::default()
             }
-        } else if let Some(row) = reused.get(id) {
-            Start {
-                state: row.state,
-                skip: row.skip(),
-                chunk_count: row.chunk_count,
-            }
+        } else if let Some(row) = reused.remove(id) {
+            row
         } else {
             tasks.push(LessonTask {
                 lesson_id: id.clone(),
                 title: placed.lesson.title.clone(),
             });
-            Start {
-                state: LessonState::Pending,
-                skip: None,
-                chunk_count: 0,
-            }
+            LessonRow::default()
         };
         put(&mut tx, version, *placed, hash, Some(start)).await?;
     }
@@ -107,15 +91,10 @@ async fn put(
     version: VersionId,
     placed: Placed<'_>,
     hash: &str,
-    start: Option<Start>,
+    start: Option<LessonRow>,
 ) -> Result<()> {
     let renew = start.is_some();
-    let start = start.unwrap_or(Start {
-        state: LessonState::Pending,
-        skip: None,
-        chunk_count: 0,
-    });
-    let (code, message) = start.skip.map(|skip| (skip.code, skip.message)).unzip();
+    let start = start.unwrap_or_default();
     sqlx::query!(
         "insert into content.lessons as l (course_id, version, lesson_id, title, module_title, position, source_hash, extractor,
                                            state, warning_code, warning_message, chunk_count)
@@ -135,8 +114,8 @@ async fn put(
         hash,
         EXTRACTOR_VERSION,
         start.state.as_text(),
-        code,
-        message,
+        start.warning_code,
+        start.warning_message,
         start.chunk_count,
         renew
     )
@@ -154,7 +133,8 @@ async fn take_over(
 ) -> Result<HashMap<String, LessonRow>> {
     let ids: Vec<String> = fresh.iter().map(|(placed, _)| placed.lesson.id.clone()).collect();
     let hashes: Vec<String> = fresh.iter().map(|(_, hash)| (*hash).clone()).collect();
-    let found = sqlx::query!(
+    let found = sqlx::query_as!(
+        LessonRow,
         "select distinct on (l.lesson_id) l.lesson_id, l.version, l.title, l.module_title, l.source_hash, l.state,
                 l.warning_code, l.warning_message, l.chunk_count
          from unnest($3::text[], $4::text[]) as wanted(lesson_id, source_hash)
@@ -176,36 +156,19 @@ async fn take_over(
     let documents = state.deps.documents.as_ref();
     let mut reused = HashMap::new();
     for batch in found.chunks(READ_BATCH) {
-        let from = |row_version: i32| VersionId {
-            course_id: CourseId(version.course_id.0),
-            version: row_version,
-        };
-        let keys: Vec<String> = batch
-            .iter()
-            .map(|row| chunks_key(from(row.version), &row.lesson_id))
-            .collect();
+        let from = |row: &LessonRow| VersionId::new(version.course_id, row.version);
+        let keys = batch.iter().map(|row| chunks_key(from(row), &row.lesson_id));
+        let keys: Vec<String> = keys.collect();
         let mut chunks = documents::chunks_by_key(documents, &keys).await?;
         for (row, key) in batch.iter().zip(&keys) {
-            if row.state == "extracted" {
+            if row.state == LessonState::Extracted {
                 // A document that is gone is no reason to fail: the lesson is extracted again.
                 let Some(chunks) = chunks.remove(key) else {
                     continue;
                 };
                 documents::put_chunks(documents, version, &row.lesson_id, chunks).await?;
             }
-            reused.insert(
-                row.lesson_id.clone(),
-                LessonRow {
-                    lesson_id: row.lesson_id.clone(),
-                    title: row.title.clone(),
-                    module_title: row.module_title.clone(),
-                    source_hash: row.source_hash.clone(),
-                    state: row.state.clone().into(),
-                    warning_code: row.warning_code.clone(),
-                    warning_message: row.warning_message.clone(),
-                    chunk_count: row.chunk_count,
-                },
-            );
+            reused.insert(row.lesson_id.clone(), row.clone());
         }
     }
     Ok(reused)

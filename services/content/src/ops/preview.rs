@@ -25,10 +25,8 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) ->
         Some(version) => store::lessons(&state.pool, VersionId { course_id, version }).await?,
         None => Vec::new(),
     };
-    let before: HashMap<&str, &LessonRow> = published
-        .iter()
-        .map(|row| (row.lesson_id.as_str(), row))
-        .collect();
+    let before = published.iter().map(|row| (row.lesson_id.as_str(), row));
+    let before: HashMap<&str, &LessonRow> = before.collect();
     let assets = store::assets_of(&state.pool, &draft).await?;
     let mut changes = Vec::new();
     let mut warnings = Vec::new();
@@ -41,10 +39,8 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) ->
         let old = before.get(lesson.id.as_str());
         let change = match old {
             None => Change::Added,
-            Some(row)
-                if row.source_hash == lesson_hash(lesson, &assets, state.chunk_words)
-                    && row.title == lesson.title =>
-            {
+            Some(row) if row.title != lesson.title => Change::Changed,
+            Some(row) if row.source_hash == lesson_hash(lesson, &assets, state.chunk_words) => {
                 Change::Unchanged
             }
             Some(_) => Change::Changed,
@@ -100,11 +96,11 @@ async fn read(state: &State, texts: &[(&Lesson, &str)]) -> Result<(Vec<String>, 
     let each = |place: usize, outcome: std::result::Result<Vec<Chunk>, ExtractError>| {
         let (lesson, _) = texts[place];
         match outcome {
-            Ok(passages) => hashes.extend(
-                chunk::chunks(passages)
-                    .iter()
-                    .map(|chunk| text_hash(&embedded_text(&lesson.title, chunk))),
-            ),
+            Ok(passages) => {
+                let chunks = chunk::chunks(passages);
+                let texts = chunks.iter().map(|chunk| embedded_text(&lesson.title, chunk));
+                hashes.extend(texts.map(|text| text_hash(&text)));
+            }
             Err(error) => warnings.push(Warning {
                 lesson_id: lesson.id.clone(),
                 code: error.code().to_owned(),
@@ -112,10 +108,8 @@ async fn read(state: &State, texts: &[(&Lesson, &str)]) -> Result<(Vec<String>, 
             }),
         }
     };
-    let sandbox = &state.deps.sandbox;
-    sandbox
-        .read_texts(SourceKind::Markdown, &markdown, state.chunk_words, each)
-        .await
-        .map_err(unreadable)?;
+    let (kind, sandbox) = (SourceKind::Markdown, &state.deps.sandbox);
+    let run = sandbox.read_texts(kind, &markdown, state.chunk_words, each);
+    run.await.map_err(unreadable)?;
     Ok((hashes, warnings))
 }

@@ -2,7 +2,7 @@
 
 use smartcourse_platform::{
     Error, Result,
-    error::to_json,
+    error::{first_few, to_json},
     fault,
     ports::{Unit, search::Entry},
     postgres,
@@ -30,33 +30,24 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
     let mut tx = version_lock::begin_write(state, version).await?;
     let rows = store::lessons(&mut *tx, version).await?;
     if let Some(open) = rows.iter().find(|row| !row.is_done()) {
-        return Err(Error::internal(format!(
-            "the lesson {} was not extracted",
-            open.lesson_id
-        )));
+        let detail = format!("the lesson {} was not extracted", open.lesson_id);
+        return Err(Error::internal(detail));
     }
     let chunks: i64 = rows.iter().map(|row| i64::from(row.chunk_count)).sum();
     let warnings: Vec<Warning> = rows.iter().filter_map(LessonRow::warning).collect();
     if chunks == 0 {
-        let reasons: Vec<String> = rows
-            .iter()
-            .filter_map(|row| Some(format!("“{}”: {}", row.title, row.warning_message.as_deref()?)))
-            .collect();
-        let reasons = if reasons.is_empty() {
-            "there are only quizzes".to_owned()
-        } else {
-            first_few(&reasons)
+        let reason = |row: &LessonRow| Some(format!("“{}”: {}", row.title, row.warning_message.as_deref()?));
+        let reasons = match first_few(rows.iter().filter_map(reason)) {
+            none if none.is_empty() => "there are only quizzes".to_owned(),
+            some => some,
         };
-        return Err(Error::new(
-            &codes::NO_USABLE_LESSON,
-            format!("no lesson has usable text ({reasons})"),
-        ));
+        let detail = format!("no lesson has usable text ({reasons})");
+        return Err(Error::new(&codes::NO_USABLE_LESSON, detail));
     }
     let vectors = state.deps.vectors.count(model, version).await?;
     if chunks != vectors {
-        return Err(Error::internal(format!(
-            "{version} has {chunks} chunks and {vectors} vectors"
-        )));
+        let detail = format!("{version} has {chunks} chunks and {vectors} vectors");
+        return Err(Error::internal(detail));
     }
     let ai_ready = warnings.is_empty();
     let stored = to_json(&warnings)?;
@@ -84,14 +75,11 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
 pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexReply> {
     version_lock::require_open(&state.pool, version).await?;
     let (manifest, content) = state.manifest(version.course_id, version.version).await?;
-    let titles: Vec<&str> = content
-        .modules
-        .iter()
-        .flat_map(|module| {
-            std::iter::once(module.title.as_str())
-                .chain(module.lessons.iter().map(|lesson| lesson.title.as_str()))
-        })
-        .collect();
+    let mut titles = Vec::new();
+    for module in &content.modules {
+        titles.push(module.title.as_str());
+        titles.extend(module.lessons.iter().map(|lesson| lesson.title.as_str()));
+    }
     let mut entries = vec![Entry {
         unit: Unit::new("", ""),
         title: manifest.course_title.clone(),
@@ -99,11 +87,8 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
     }];
     let mut write = Write::begin(state, version).await?;
     postgres::be_patient(&mut write.tx).await?;
-    let with_text: Vec<LessonRow> = store::lessons(&mut *write.tx, version)
-        .await?
-        .into_iter()
-        .filter(|row| row.chunk_count > 0)
-        .collect();
+    let mut with_text = store::lessons(&mut *write.tx, version).await?;
+    with_text.retain(|row| row.chunk_count > 0);
     for batch in with_text.chunks(READ_BATCH) {
         let chunks = documents::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
         entries.extend(batch.iter().zip(chunks).flat_map(|(row, chunks)| {
@@ -120,25 +105,12 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         // The course's own entry is a list of titles.
         None => language::guess(bodies.skip(1)).to_owned(),
     };
-    state
-        .deps
-        .search
-        .put_version(version, &language, &entries)
-        .await?;
+    let search = &state.deps.search;
+    search.put_version(version, &language, &entries).await?;
     fault::point("content.index_course", "before_commit");
     write.commit().await?;
     fault::point("content.index_course", "after_commit");
     Ok(IndexReply {
         entries: count(entries.len()),
     })
-}
-
-/// Reasons for people: the first twenty, and how many more there are.
-fn first_few(reasons: &[String]) -> String {
-    const SHOWN: usize = 20;
-    let shown = reasons.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    match reasons.len().checked_sub(SHOWN) {
-        Some(more @ 1..) => format!("{shown}; and {more} more"),
-        _ => shown,
-    }
 }

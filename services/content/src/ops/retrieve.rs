@@ -15,7 +15,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     content::{Passage, Passages, RetrieveRequest, SentenceScore},
-    ids::{CourseId, VersionId},
+    ids::VersionId,
 };
 
 use crate::{
@@ -23,14 +23,14 @@ use crate::{
     chunk::{anchor, text_hash},
     codes,
     documents::{self, chunks_key},
-    store::LessonRow,
+    store::{self, LessonRow},
 };
 
 /// Longest question in characters.
 const MAX_QUESTION: usize = 2000;
 /// Passages when the caller does not say, and at most.
-const DEFAULT_PASSAGES: i32 = 6;
-const MAX_PASSAGES: i32 = 24;
+const DEFAULT_PASSAGES: usize = 6;
+const MAX_PASSAGES: usize = 24;
 /// Candidates of each ranking.
 const CANDIDATES: u8 = 24;
 /// How fast a rank loses weight: the usual constant of reciprocal rank fusion.
@@ -42,48 +42,42 @@ const BY_WORDS: f64 = 1.0;
 const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 4..=60;
 
 pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<Passages> {
-    let mut problems = Problems::default();
-    problems.text("question", &request.question, MAX_QUESTION);
-    problems.finish()?;
-    let limit = if request.limit <= 0 {
-        DEFAULT_PASSAGES
-    } else {
-        request.limit.min(MAX_PASSAGES)
+    Problems::only_text("question", &request.question, MAX_QUESTION)?;
+    let limit = match usize::try_from(request.limit) {
+        Ok(asked @ 1..) => asked.min(MAX_PASSAGES),
+        _ => DEFAULT_PASSAGES,
     };
-    let limit = usize::try_from(limit).unwrap_or_default();
-    let version = VersionId {
-        course_id: CourseId(request.course_id),
-        version: request.version,
-    };
+    let version = VersionId::new(request.course_id, request.version);
     let used = sqlx::query_scalar!(
         "select model from content.versions where course_id = $1 and version = $2 and state = 'open'",
         version.course_id.0,
         version.version
     )
     .fetch_optional(&state.pool)
-    .await?
-    .ok_or_else(|| {
+    .await?;
+    let missing = || {
         Error::new(
             &codes::NOT_FOUND,
             format!("there is no version {}", version.version),
         )
-    })?;
+    };
+    let used = used.ok_or_else(missing)?;
     let question = request.question.replace('\0', " ");
     let model = state.deps.embedder.model();
     // Ranking by words is work of the database: it goes on while the model is at the question.
     let by_meaning = async {
         let asked = vec![question.clone()];
-        let embedded = one(state.deps.embedder.embed(Purpose::Query, asked).await?)?;
+        let embedded = state.deps.embedder.embed(Purpose::Query, asked).await?.pop();
+        let embedded = embedded.ok_or_else(|| Error::internal("the model answered no vector"))?;
         // Vectors of different models never meet: a version of another model is searched by its words only.
-        let near = if used == model {
-            state
-                .deps
-                .vectors
-                .nearest(model, version, &embedded, CANDIDATES.into())
-                .await?
-        } else {
-            Vec::new()
-        };
+        if used != model {
+            return Ok((embedded, Vec::new()));
+        }
+        let nearest = state
+            .deps
+            .vectors
+            .nearest(model, version, &embedded, CANDIDATES.into());
+        let near = nearest.await?;
         Ok((embedded, near))
     };
     let by_words = state.deps.search.rank(&question, version, CANDIDATES.into());
@@ -101,25 +95,15 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
     })
 }
 
-fn one(vectors: Vec<Vec<f32>>) -> Result<Vec<f32>> {
-    vectors
-        .into_iter()
-        .next()
-        .ok_or_else(|| Error::internal("the model answered no vector"))
-}
-
 /// Reciprocal rank fusion: each ranking gives a unit its weight over damping plus rank. Best first; ties by place.
 fn fuse(rankings: &[(f64, &[Unit])]) -> Vec<(Unit, f64)> {
-    let mut scores: HashMap<&Unit, f64> = HashMap::new();
+    let mut scores: HashMap<Unit, f64> = HashMap::new();
     for (weight, ranking) in rankings {
         for (rank, unit) in (1_u32..).zip(ranking.iter()) {
-            *scores.entry(unit).or_default() += weight / (DAMPING + f64::from(rank));
+            *scores.entry(unit.clone()).or_default() += weight / (DAMPING + f64::from(rank));
         }
     }
-    let mut fused: Vec<(Unit, f64)> = scores
-        .into_iter()
-        .map(|(unit, score)| (unit.clone(), score))
-        .collect();
+    let mut fused: Vec<(Unit, f64)> = scores.into_iter().collect();
     fused.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     fused
 }
@@ -130,16 +114,7 @@ async fn load(state: &State, version: VersionId, best: Vec<(Unit, f64)>) -> Resu
     let keys: Vec<String> = ids.iter().map(|id| chunks_key(version, id)).collect();
     let chunks = documents::chunks_by_key(state.deps.documents.as_ref(), &keys).await?;
     let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
-    let rows = sqlx::query_as!(
-        LessonRow,
-        "select lesson_id, title, module_title, source_hash, state, warning_code, warning_message, chunk_count
-         from content.lessons where course_id = $1 and version = $2 and lesson_id = any($3)",
-        version.course_id.0,
-        version.version,
-        &ids
-    )
-    .fetch_all(&state.pool)
-    .await?;
+    let rows = store::lessons_of(&state.pool, version, &ids).await?;
     let rows: HashMap<&str, &LessonRow> = rows.iter().map(|row| (row.lesson_id.as_str(), row)).collect();
     let passage = |(unit, score): (Unit, f64)| {
         let row = rows.get(unit.lesson_id.as_str())?;
@@ -172,28 +147,28 @@ struct Sentence {
 }
 
 fn sentences(passages: &[Passage]) -> Vec<Sentence> {
-    let of_passage = |(index, passage): (usize, &Passage)| {
-        let texts = smartcourse_text::sentences(&passage.text)
-            .into_iter()
-            .filter_map(move |range| {
-                let words = passage.text[range.clone()].split_whitespace().count();
-                let sentence = &passage.text[range.clone()];
-                let text = if passage.heading.is_empty() {
-                    sentence.to_owned()
-                } else {
-                    format!("{}: {sentence}", passage.heading)
+    let mut found = Vec::new();
+    for (index, passage) in passages.iter().enumerate() {
+        for range in smartcourse_text::sentences(&passage.text) {
+            let sentence = &passage.text[range.clone()];
+            let (Ok(start), Ok(end)) = (u32::try_from(range.start), u32::try_from(range.end)) else {
+                continue;
+            };
+            if SENTENCE_WORDS.contains(&sentence.split_whitespace().count()) {
+                let text = match passage.heading.as_str() {
+                    "" => sentence.to_owned(),
+                    heading => format!("{heading}: {sentence}"),
                 };
-                let (start, end) = (u32::try_from(range.start).ok()?, u32::try_from(range.end).ok()?);
-                SENTENCE_WORDS.contains(&words).then_some(Sentence {
+                found.push(Sentence {
                     passage: index,
                     start,
                     end,
                     text,
-                })
-            });
-        texts.collect::<Vec<_>>()
-    };
-    passages.iter().enumerate().flat_map(of_passage).collect()
+                });
+            }
+        }
+    }
+    found
 }
 
 /// Fills in how close each sentence is to the question. Sentences recur from question to question, so their vectors
@@ -202,10 +177,8 @@ async fn score_sentences(state: &State, question: &[f32], passages: &mut [Passag
     let sentences = sentences(passages);
     let mut vectors: HashMap<String, Arc<Vec<f32>>> = HashMap::new();
     let mut unknown: Vec<(String, String)> = Vec::new();
-    let hashes: Vec<String> = sentences
-        .iter()
-        .map(|sentence| text_hash(&sentence.text))
-        .collect();
+    let hashes = sentences.iter().map(|sentence| text_hash(&sentence.text));
+    let hashes: Vec<String> = hashes.collect();
     for (sentence, hash) in sentences.iter().zip(&hashes) {
         match state.sentences.get(hash).await {
             Some(vector) => drop(vectors.insert(hash.clone(), vector)),

@@ -9,7 +9,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     content::{Candidates, CandidatesRequest, SearchHit, SearchPage, SearchRequest, SearchScope},
-    ids::{CourseId, VersionId},
+    ids::VersionId,
 };
 
 use crate::State;
@@ -22,29 +22,21 @@ const MAX_CANDIDATES: i64 = 500;
 /// Courses whose texts have the words, in any version.
 pub(crate) async fn candidates(state: &State, request: CandidatesRequest) -> Result<Candidates> {
     let query = request.q.replace('\0', " ");
-    let found = state
-        .deps
-        .search
-        .candidates(query.trim(), request.lesson_text, MAX_CANDIDATES)
-        .await?;
+    let (search, q) = (&state.deps.search, query.trim());
+    let found = search.candidates(q, request.lesson_text, MAX_CANDIDATES).await?;
     Ok(Candidates {
         course_ids: found.into_iter().map(|course| course.0).collect(),
     })
 }
 
 pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<SearchPage> {
-    let mut problems = Problems::default();
-    problems.text("q", &request.q, MAX_QUERY);
-    problems.finish()?;
+    Problems::only_text("q", &request.q, MAX_QUERY)?;
     let limit = page::limit(request.limit)?;
     let scopes: Vec<Scope> = request.scopes.iter().flat_map(keywords).collect();
     // The database takes no NUL, and no word has one.
     let query = request.q.replace('\0', " ");
-    let found = state
-        .deps
-        .search
-        .find(query.trim(), &scopes, &request.cursor, limit)
-        .await?;
+    let search = &state.deps.search;
+    let found = search.find(query.trim(), &scopes, &request.cursor, limit).await?;
     Ok(SearchPage {
         items: found.hits.into_iter().map(hit).collect(),
         next_cursor: found.next,
@@ -53,10 +45,7 @@ pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<Sear
 
 /// What of a version may be searched.
 fn keywords(scope: &SearchScope) -> impl Iterator<Item = Scope> {
-    let version = VersionId {
-        course_id: CourseId(scope.course_id),
-        version: scope.version,
-    };
+    let version = VersionId::new(scope.course_id, scope.version);
     let text = scope.lesson_text.then(|| Scope::text(version));
     std::iter::once(Scope::course(version)).chain(text)
 }

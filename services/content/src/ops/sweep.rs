@@ -5,10 +5,7 @@
 use std::time::Duration;
 
 use smartcourse_platform::{Error, Result, open_writes, postgres};
-use smartcourse_proto::{
-    common::Swept,
-    ids::{CourseId, VersionId},
-};
+use smartcourse_proto::{common::Swept, ids::VersionId};
 use sqlx::PgPool;
 
 use crate::{
@@ -23,9 +20,7 @@ const BATCH: i64 = 100;
 const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 
 /// Removes what nobody needs any more; answers how many versions and uploads it went over.
-///
-/// # Errors
-/// When something could not be removed. Everything else was, and the next sweep tries again.
+/// Fails when something could not be removed: everything else was, and the next sweep tries again.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let (pool, deps) = (&state.pool, &state.deps);
     let mut tally = Tally::default();
@@ -87,12 +82,8 @@ async fn retire(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) -> Result
     .fetch_all(pool)
     .await?;
     for row in due {
-        let version = VersionId {
-            course_id: CourseId(row.course_id),
-            version: row.version,
-        };
-        let outcome = retire_one(pool, deps, version).await;
-        tally.note(&named(version), outcome);
+        let version = VersionId::new(row.course_id, row.version);
+        tally.note(&named(version), retire_one(pool, deps, version).await);
     }
     Ok(())
 }
@@ -140,12 +131,8 @@ async fn sweep_discarded(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) 
     .fetch_all(pool)
     .await?;
     for row in rows {
-        let version = VersionId {
-            course_id: CourseId(row.course_id),
-            version: row.version,
-        };
-        let outcome = remove_all(pool, deps, version).await;
-        tally.note(&named(version), outcome);
+        let version = VersionId::new(row.course_id, row.version);
+        tally.note(&named(version), remove_all(pool, deps, version).await);
     }
     Ok(())
 }
@@ -183,7 +170,8 @@ async fn sweep_uploads(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) ->
     Ok(())
 }
 
-async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
+/// Removes the file of an upload, then what tells of it.
+pub(crate) async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
     deps.files.delete(key).await?;
     sqlx::query!("delete from content.uploads where storage_key = $1", key)
         .execute(pool)

@@ -10,7 +10,11 @@ use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
 use smartcourse_text::{Detected, sniff, source_hash};
 use tonic::Streaming;
 
-use crate::{State, codes, store};
+use crate::{
+    State, codes,
+    ops::sweep::remove_upload,
+    store::{self, AssetRow},
+};
 
 /// Bytes that tell the type of a file.
 const HEAD_BYTES: usize = 4096;
@@ -134,14 +138,7 @@ async fn pump(
 
 /// Removes a file without a row. What fails here is found by the sweeper through its row in `uploads`.
 async fn forget(state: &State, key: &str) {
-    let removed = async {
-        state.deps.files.delete(key).await?;
-        sqlx::query!("delete from content.uploads where storage_key = $1", key)
-            .execute(&state.pool)
-            .await?;
-        Ok::<(), Error>(())
-    };
-    if let Err(error) = removed.await {
+    if let Err(error) = remove_upload(&state.pool, &state.deps, key).await {
         tracing::warn!(key, error = %error.chain(), "the sweeper will remove a broken upload");
     }
 }
@@ -151,17 +148,12 @@ fn clean_filename(name: &str) -> Result<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let clean: String = last.chars().filter(|c| !c.is_control()).collect();
     let clean = clean.trim();
-    if clean.is_empty() || clean == "." || clean == ".." {
-        return Err(Error::new(
-            &codes::VALIDATION_FAILED,
-            "filename must not be empty",
-        ));
+    let refused = |must: String| Err(Error::new(&codes::VALIDATION_FAILED, format!("filename {must}")));
+    if matches!(clean, "" | "." | "..") {
+        return refused("must not be empty".to_owned());
     }
     if clean.chars().count() > MAX_FILENAME {
-        return Err(Error::new(
-            &codes::VALIDATION_FAILED,
-            format!("filename must have at most {MAX_FILENAME} characters"),
-        ));
+        return refused(format!("must have at most {MAX_FILENAME} characters"));
     }
     Ok(clean.to_owned())
 }
@@ -186,9 +178,11 @@ async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Resul
         }
     }
     let uploaded_by = new.actor.user().ok().map(|user| user.0);
-    sqlx::query!(
+    let row = sqlx::query_as!(
+        AssetRow,
         "insert into content.assets (id, course_id, filename, content_type, kind, size_bytes, sha256, storage_key, uploaded_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         returning id, course_id, filename, content_type, kind, size_bytes, sha256, storage_key, created_at",
         new.id,
         new.course_id,
         new.filename,
@@ -199,7 +193,7 @@ async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Resul
         new.storage_key,
         uploaded_by
     )
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
     sqlx::query!(
         "delete from content.uploads where storage_key = $1",
@@ -210,32 +204,22 @@ async fn record(state: &State, new: &New, key: Option<&IdempotencyKey>) -> Resul
     if let Some(key) = key {
         key.remember(&mut tx, &new.id).await?;
     }
-    let asset = asset(&mut tx, new.course_id, &new.id).await?;
     fault::commit(tx, "content.upload_asset").await?;
-    Ok(asset)
-}
-
-async fn asset(connection: &mut sqlx::PgConnection, course_id: i64, id: &str) -> Result<Asset> {
-    let mut rows = store::assets(connection, course_id.into(), &[id.to_owned()]).await?;
-    rows.remove(id)
-        .map(Into::into)
-        .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no file {id}")))
+    Ok(row.into())
 }
 
 /// The idempotency key of an upload: the same key, course and user answer the same file.
 fn idempotency(actor: Actor, header: &AssetHeader, filename: &str) -> Option<IdempotencyKey> {
     let user = actor.user().map_or(0, |user| user.0);
-    let size = header
-        .declared_size
-        .map(|size| size.to_string())
-        .unwrap_or_default();
+    let size = header.declared_size.map(|size| size.to_string());
+    let content_type = header.content_type.as_deref();
     Some(IdempotencyKey::new(
         format!("upload_asset:{}:{user}", header.course_id),
         header.idempotency_key.clone()?,
         source_hash([
             filename,
-            header.content_type.as_deref().unwrap_or_default(),
-            &size,
+            content_type.unwrap_or_default(),
+            &size.unwrap_or_default(),
         ]),
     ))
 }
@@ -246,10 +230,11 @@ async fn earlier(
     connection: &mut sqlx::PgConnection,
     course_id: i64,
 ) -> Result<Option<Asset>> {
-    match key.earlier::<String>(connection).await? {
-        None => Ok(None),
-        Some(id) => asset(connection, course_id, &id).await.map(Some),
-    }
+    let Some(id) = key.earlier::<String>(connection).await? else {
+        return Ok(None);
+    };
+    let row = store::asset(connection, course_id.into(), &id).await?;
+    Ok(Some(row.into()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use smartcourse_proto::{
         Attempt, BeginAttemptRequest, FinishAttemptRequest, PublishState, ReportStepRequest, StepState,
     },
     events::CoursePublishFailed,
-    key::Key,
 };
 
 use crate::{
@@ -231,13 +230,7 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
             instructor_id: course.instructor_id.0,
             code,
         };
-        outbox::put_event(
-            &mut tx,
-            "course.publish_failed",
-            &Key::Course.of(course.id.0),
-            &event,
-        )
-        .await?;
+        outbox::put_event(&mut tx, "course.publish_failed", &course.key(), &event).await?;
     }
     fault::commit(tx, "course.finish_attempt").await?;
     Ok(())

@@ -13,12 +13,8 @@ pub(crate) async fn cancel(state: &State, actor: Actor, course_id: CourseId) -> 
     let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, course_id).await?;
     course.require_owner(actor)?;
-    let attempt = store::latest_attempt(&mut *tx, course_id).await?.ok_or_else(|| {
-        Error::new(
-            &codes::NEVER_PUBLISHED,
-            "no publish of this course was ever started",
-        )
-    })?;
+    let latest = store::latest_attempt(&mut *tx, course_id).await?;
+    let attempt = latest.ok_or_else(store::never_published)?;
     match attempt.state {
         PublishState::Completed => {
             return Err(Error::new(

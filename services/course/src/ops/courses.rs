@@ -12,7 +12,6 @@ use smartcourse_proto::{
     enrollment::SetSeatLimitRequest,
     events::{CourseArchived, CourseDeleted},
     ids::CourseId,
-    key::Key,
 };
 use sqlx::PgConnection;
 
@@ -34,12 +33,7 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     if let Some(category) = &request.category {
         problems.text("category", category, 100);
     }
-    problems.require(
-        request.max_enrollments.is_none_or(|max| max > 0),
-        "max_enrollments",
-        "must be positive",
-    );
-    let (amount, currency) = model::price(&mut problems, request.price.as_ref());
+    let (amount, currency) = model::terms(&mut problems, request.max_enrollments, request.price.as_ref());
     let language = model::language(&mut problems, request.language.as_deref());
     problems.finish()?;
 
@@ -77,15 +71,11 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     .fetch_one(&mut *tx)
     .await?;
     let key = store::draft_key(row.id);
-    state
-        .put_content(
-            &key,
-            &Content {
-                course_id: row.id.0,
-                ..Content::default()
-            },
-        )
-        .await?;
+    let empty = Content {
+        course_id: row.id.0,
+        ..Content::default()
+    };
+    state.put_content(&key, &empty).await?;
     sqlx::query!(
         "update course.courses set draft_key = $2 where id = $1",
         row.id.0,
@@ -156,12 +146,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     if let Some(category) = &request.category {
         problems.text("category", category, 100);
     }
-    problems.require(
-        request.max_enrollments.is_none_or(|max| max > 0),
-        "max_enrollments",
-        "must be positive",
-    );
-    let (amount, currency) = model::price(&mut problems, request.price.as_ref());
+    let (amount, currency) = model::terms(&mut problems, request.max_enrollments, request.price.as_ref());
     let language = match request.language.as_deref() {
         // Takes away what was named.
         Some("") => Some(String::new()),
@@ -173,12 +158,9 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     let row = store::lock_course(&mut tx, request.id.into()).await?;
     row.require_owner(actor)?;
     row.require_match(request.if_match.as_deref())?;
-    let prerequisites = if request.set_prerequisites {
-        &request.prerequisites
-    } else {
-        &row.prerequisites
-    };
+    let mut prerequisites = &row.prerequisites;
     if request.set_prerequisites {
+        prerequisites = &request.prerequisites;
         check_prerequisites(&mut tx, Some(row.id), prerequisites).await?;
     }
     let level = request.level.map(|_| request.level().as_text());
@@ -202,9 +184,7 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     )
     .fetch_one(&mut *tx)
     .await?;
-    let publishing = store::latest_attempt(&mut *tx, row.id)
-        .await?
-        .is_some_and(|attempt| attempt.is_open());
+    let publishing = store::open_attempt(&mut *tx, row.id).await?.is_some();
     if request.max_enrollments.is_some() && (publishing || row.published_version.is_some()) {
         // Enrollment owns the seats. Setting the limit twice is setting it once, so it goes before our own commit.
         let limit = SetSeatLimitRequest {
@@ -225,9 +205,7 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
     let row = store::lock_course(&mut tx, request.id.into()).await?;
     row.require_owner(actor)?;
     row.require_match(request.if_match.as_deref())?;
-    let open = store::latest_attempt(&mut *tx, row.id)
-        .await?
-        .is_some_and(|attempt| attempt.is_open());
+    let open = store::open_attempt(&mut *tx, row.id).await?.is_some();
     let ever = sqlx::query_scalar!(
         "select exists (select 1 from course.versions where course_id = $1 and state = 'published') as \"ever!\"",
         row.id.0
@@ -243,13 +221,8 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
     sqlx::query!("delete from course.courses where id = $1", row.id.0)
         .execute(&mut *tx)
         .await?;
-    outbox::put_event(
-        &mut tx,
-        "course.deleted",
-        &Key::Course.of(row.id.0),
-        &CourseDeleted { course_id: row.id.0 },
-    )
-    .await?;
+    let event = CourseDeleted { course_id: row.id.0 };
+    outbox::put_event(&mut tx, "course.deleted", &row.key(), &event).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -258,55 +231,17 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
     let mut tx = postgres::begin(&state.pool).await?;
     let row = store::lock_course(&mut tx, request.id.into()).await?;
     row.require_owner(actor)?;
-    if store::latest_attempt(&mut *tx, row.id)
-        .await?
-        .is_some_and(|attempt| attempt.is_open())
-    {
+    if store::open_attempt(&mut *tx, row.id).await?.is_some() {
         return Err(Error::new(
             &codes::PUBLISH_RUNNING,
             "a publish is under way; wait for it or cancel it",
         ));
     }
-    let updated = match request.status() {
-        CourseStatus::Archived => {
-            if !row.archived {
-                outbox::put_event(
-                    &mut tx,
-                    "course.archived",
-                    &Key::Course.of(row.id.0),
-                    &CourseArchived { course_id: row.id.0 },
-                )
-                .await?;
-            }
-            sqlx::query_as!(
-                CourseRow,
-                "update course.courses set archived = true, revision = revision + 1, updated_at = now() where id = $1 returning *",
-                row.id.0
-            )
-            .fetch_one(&mut *tx)
-            .await?
-        }
+    let (archived, withdrawn) = match request.status() {
+        CourseStatus::Archived => (true, !row.archived),
         // Out of the archive and out of the catalogue: what is published again comes from a publish. Whoever counts
         // published courses hears of it as of an archiving: the course is no longer to be had.
-        CourseStatus::Draft => {
-            if row.is_live() {
-                outbox::put_event(
-                    &mut tx,
-                    "course.archived",
-                    &Key::Course.of(row.id.0),
-                    &CourseArchived { course_id: row.id.0 },
-                )
-                .await?;
-            }
-            sqlx::query_as!(
-                CourseRow,
-                "update course.courses set archived = false, published_version = null, ai_ready = false,
-                 revision = revision + 1, updated_at = now() where id = $1 returning *",
-                row.id.0
-            )
-            .fetch_one(&mut *tx)
-            .await?
-        }
+        CourseStatus::Draft => (false, row.is_live()),
         CourseStatus::Published | CourseStatus::Unspecified => {
             return Err(Error::new(
                 &codes::VALIDATION_FAILED,
@@ -314,6 +249,19 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
             ));
         }
     };
+    if withdrawn {
+        let event = CourseArchived { course_id: row.id.0 };
+        outbox::put_event(&mut tx, "course.archived", &row.key(), &event).await?;
+    }
+    let updated = sqlx::query_as!(
+        CourseRow,
+        "update course.courses set archived = $2, published_version = case when $2 then published_version end,
+             ai_ready = ai_ready and $2, revision = revision + 1, updated_at = now() where id = $1 returning *",
+        row.id.0,
+        archived
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     tx.commit().await?;
     Ok(updated.into())
 }

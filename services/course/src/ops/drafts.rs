@@ -19,10 +19,11 @@ const MAX_RACES: u32 = 20;
 async fn edit<T>(
     state: &State,
     actor: Actor,
-    course_id: CourseId,
+    course_id: i64,
     if_match: Option<&str>,
     apply: impl Fn(&mut Content) -> Result<T>,
 ) -> Result<(Content, T)> {
+    let course_id = CourseId(course_id);
     for _ in 0..MAX_RACES {
         let row = store::course(&state.pool, course_id).await?;
         row.require_owner(actor)?;
@@ -30,9 +31,8 @@ async fn edit<T>(
         let mut content = state.content(&row.draft_key).await?;
         let result = apply(&mut content)?;
         model::normalise(&mut content.modules)?;
-        content.course_id = course_id.0;
-        content.version = 0;
-        content.etag = String::new();
+        (content.course_id, content.version) = (course_id.0, 0);
+        content.etag.clear();
         let key = store::draft_key(course_id);
         let open = OpenWrite::open(&state.pool, &store::scope(course_id)).await?;
         // Whoever deletes the course from here on finds the write open.
@@ -66,14 +66,13 @@ async fn edit<T>(
 }
 
 pub(crate) async fn put(state: &State, actor: Actor, request: PutContentRequest) -> Result<Content> {
-    let modules = request.modules;
     let (content, ()) = edit(
         state,
         actor,
-        request.course_id.into(),
+        request.course_id,
         request.if_match.as_deref(),
         |content| {
-            content.modules.clone_from(&modules);
+            content.modules.clone_from(&request.modules);
             Ok(())
         },
     )
@@ -83,7 +82,7 @@ pub(crate) async fn put(state: &State, actor: Actor, request: PutContentRequest)
 
 /// A module or lesson to add: to which draft, and under which key when the caller may ask twice.
 struct NewPart<'a> {
-    course_id: CourseId,
+    course_id: i64,
     prefix: &'a str,
     key: Option<&'a str>,
     if_match: Option<&'a str>,
@@ -100,7 +99,7 @@ async fn add_part(
         None => model::new_id(part.prefix),
         Some(key) => {
             let id = model::id_for_key(part.prefix, part.course_id, key);
-            let row = store::course(&state.pool, part.course_id).await?;
+            let row = store::course(&state.pool, part.course_id.into()).await?;
             row.require_owner(actor)?;
             let draft = state.content(&row.draft_key).await?;
             if has_part(&draft, &id) {
@@ -109,25 +108,24 @@ async fn add_part(
             id
         }
     };
-    let once = |content: &mut Content| {
+    let (content, ()) = edit(state, actor, part.course_id, part.if_match, |content| {
         // The same request at the same moment may have been faster.
         if has_part(content, &id) {
             return Ok(());
         }
         add(content, &id)
-    };
-    let (content, ()) = edit(state, actor, part.course_id, part.if_match, once).await?;
+    })
+    .await?;
     Ok((content, id))
 }
 
 fn has_part(content: &Content, id: &str) -> bool {
-    let of_module = |module: &Module| module.id == id || module.lessons.iter().any(|lesson| lesson.id == id);
-    content.modules.iter().any(of_module)
+    module_at(content, id).is_ok() || lesson_at(content, id).is_ok()
 }
 
 pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRequest) -> Result<Module> {
     let part = NewPart {
-        course_id: request.course_id.into(),
+        course_id: request.course_id,
         prefix: "m",
         key: request.idempotency_key.as_deref(),
         if_match: request.if_match.as_deref(),
@@ -138,8 +136,8 @@ pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRe
             title: request.title.clone(),
             ..Module::default()
         };
-        insert(&mut content.modules, module, request.order, |module, order| {
-            module.order = order;
+        insert(&mut content.modules, module, request.order, |module| {
+            &mut module.order
         });
         Ok(())
     })
@@ -156,21 +154,17 @@ pub(crate) async fn update_module(
     let (content, ()) = edit(
         state,
         actor,
-        request.course_id.into(),
+        request.course_id,
         request.if_match.as_deref(),
         |content| {
-            let index = content
-                .modules
-                .iter()
-                .position(|module| module.id == *id)
-                .ok_or_else(|| unknown("module", id))?;
+            let index = module_at(content, id)?;
             let mut module = content.modules.remove(index);
             if let Some(title) = &request.title {
                 module.title.clone_from(title);
             }
             let place = request.order.unwrap_or(index as i32 + 1);
-            insert(&mut content.modules, module, Some(place), |module, order| {
-                module.order = order
+            insert(&mut content.modules, module, Some(place), |module| {
+                &mut module.order
             });
             Ok(())
         },
@@ -183,16 +177,12 @@ pub(crate) async fn delete_module(state: &State, actor: Actor, request: DeletePa
     edit(
         state,
         actor,
-        request.course_id.into(),
+        request.course_id,
         request.if_match.as_deref(),
         |content| {
-            let before = content.modules.len();
-            content.modules.retain(|module| module.id != request.part_id);
-            if content.modules.len() == before {
-                Err(unknown("module", &request.part_id))
-            } else {
-                Ok(())
-            }
+            let index = module_at(content, &request.part_id)?;
+            content.modules.remove(index);
+            Ok(())
         },
     )
     .await?;
@@ -201,17 +191,13 @@ pub(crate) async fn delete_module(state: &State, actor: Actor, request: DeletePa
 
 pub(crate) async fn add_lesson(state: &State, actor: Actor, request: AddLessonRequest) -> Result<Lesson> {
     let part = NewPart {
-        course_id: request.course_id.into(),
+        course_id: request.course_id,
         prefix: "l",
         key: request.idempotency_key.as_deref(),
         if_match: request.if_match.as_deref(),
     };
     let (content, id) = add_part(state, actor, part, |content, id| {
-        let module = content
-            .modules
-            .iter_mut()
-            .find(|module| module.id == request.module_id)
-            .ok_or_else(|| unknown("module", &request.module_id))?;
+        let module = module_at(content, &request.module_id)?;
         let lesson = Lesson {
             id: id.to_owned(),
             title: request.title.clone(),
@@ -219,9 +205,8 @@ pub(crate) async fn add_lesson(state: &State, actor: Actor, request: AddLessonRe
             content: request.content.clone(),
             ..Lesson::default()
         };
-        insert(&mut module.lessons, lesson, request.order, |lesson, order| {
-            lesson.order = order;
-        });
+        let lessons = &mut content.modules[module].lessons;
+        insert(lessons, lesson, request.order, |lesson| &mut lesson.order);
         Ok(())
     })
     .await?;
@@ -237,19 +222,11 @@ pub(crate) async fn update_lesson(
     let (content, ()) = edit(
         state,
         actor,
-        request.course_id.into(),
+        request.course_id,
         request.if_match.as_deref(),
         |content| {
-            let lessons = content
-                .modules
-                .iter_mut()
-                .map(|module| &mut module.lessons)
-                .find(|lessons| lessons.iter().any(|lesson| lesson.id == *id))
-                .ok_or_else(|| unknown("lesson", id))?;
-            let index = lessons
-                .iter()
-                .position(|lesson| lesson.id == *id)
-                .ok_or_else(|| unknown("lesson", id))?;
+            let (module, index) = lesson_at(content, id)?;
+            let lessons = &mut content.modules[module].lessons;
             let mut lesson = lessons.remove(index);
             if let Some(title) = &request.title {
                 lesson.title.clone_from(title);
@@ -261,7 +238,7 @@ pub(crate) async fn update_lesson(
                 lesson.content = Some(content.clone());
             }
             let place = request.order.unwrap_or(index as i32 + 1);
-            insert(lessons, lesson, Some(place), |lesson, order| lesson.order = order);
+            insert(lessons, lesson, Some(place), |lesson| &mut lesson.order);
             Ok(())
         },
     )
@@ -273,51 +250,48 @@ pub(crate) async fn delete_lesson(state: &State, actor: Actor, request: DeletePa
     edit(
         state,
         actor,
-        request.course_id.into(),
+        request.course_id,
         request.if_match.as_deref(),
         |content| {
-            let mut found = false;
-            for module in &mut content.modules {
-                let before = module.lessons.len();
-                module.lessons.retain(|lesson| lesson.id != request.part_id);
-                found |= module.lessons.len() < before;
-            }
-            if found {
-                Ok(())
-            } else {
-                Err(unknown("lesson", &request.part_id))
-            }
+            let (module, index) = lesson_at(content, &request.part_id)?;
+            content.modules[module].lessons.remove(index);
+            Ok(())
         },
     )
     .await?;
     Ok(())
 }
 
-fn find_module(content: Content, id: &str) -> Result<Module> {
-    let mut modules = content.modules.into_iter();
-    modules
-        .find(|module| module.id == id)
-        .ok_or_else(|| unknown("module", id))
+fn module_at(content: &Content, id: &str) -> Result<usize> {
+    let place = content.modules.iter().position(|module| module.id == id);
+    place.ok_or_else(|| unknown("module", id))
 }
 
-fn find_lesson(content: Content, id: &str) -> Result<Lesson> {
-    content
-        .modules
-        .into_iter()
-        .flat_map(|module| module.lessons)
-        .find(|lesson| lesson.id == id)
-        .ok_or_else(|| unknown("lesson", id))
+/// The place of the lesson's module, and its own place there.
+fn lesson_at(content: &Content, id: &str) -> Result<(usize, usize)> {
+    let in_module = |module: &Module| module.lessons.iter().position(|lesson| lesson.id == id);
+    let mut modules = content.modules.iter().enumerate();
+    let place = modules.find_map(|(index, module)| Some((index, in_module(module)?)));
+    place.ok_or_else(|| unknown("lesson", id))
+}
+
+fn find_module(mut content: Content, id: &str) -> Result<Module> {
+    let index = module_at(&content, id)?;
+    Ok(content.modules.swap_remove(index))
+}
+
+fn find_lesson(mut content: Content, id: &str) -> Result<Lesson> {
+    let (module, index) = lesson_at(&content, id)?;
+    Ok(content.modules[module].lessons.swap_remove(index))
 }
 
 /// Puts an item at a place counted from 1 (absent: last) and numbers the list anew.
-fn insert<T>(items: &mut Vec<T>, item: T, place: Option<i32>, number: impl Fn(&mut T, i32)) {
+fn insert<T>(items: &mut Vec<T>, item: T, place: Option<i32>, order: impl Fn(&mut T) -> &mut i32) {
     let index = place.map_or(items.len(), |place| {
         usize::try_from(place - 1).unwrap_or(0).min(items.len())
     });
     items.insert(index, item);
-    for (item, order) in items.iter_mut().zip(1..) {
-        number(item, order);
-    }
+    model::renumber(items.iter_mut().map(order));
 }
 
 fn unknown(what: &str, id: &str) -> Error {

@@ -5,7 +5,6 @@ use smartcourse_proto::{
     common::VersionRef,
     course::{AbortReply, MarkPublishedRequest, PublishState},
     events::CoursePublished,
-    key::Key,
 };
 
 use crate::{State, codes, store};
@@ -61,6 +60,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     )
     .execute(&mut *tx)
     .await?;
+    let key = course.key();
     let event = CoursePublished {
         course_id: course.id.0,
         version: attempt.version,
@@ -68,7 +68,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
         title: course.title,
         ai_ready: request.ai_ready,
     };
-    outbox::put_event(&mut tx, "course.published", &Key::Course.of(course.id.0), &event).await?;
+    outbox::put_event(&mut tx, "course.published", &key, &event).await?;
     fault::commit(tx, "course.mark_published").await?;
     Ok(())
 }

@@ -73,10 +73,7 @@ async fn accept(
             "the course is archived; set its status to draft first",
         ));
     }
-    if let Some(open) = store::latest_attempt(&mut *tx, course_id)
-        .await?
-        .filter(AttemptRow::is_open)
-    {
+    if let Some(open) = store::open_attempt(&mut *tx, course_id).await? {
         return Ok(accepted(open));
     }
     let draft_key = pinned(&course)?;

@@ -180,7 +180,7 @@ pub(crate) async fn manifest(state: &State, request: ManifestRequest) -> Result<
         .fetch_optional(&state.pool)
         .await?
         .flatten()
-        .ok_or_else(|| Error::new(&codes::VERSION_DISCARDED, format!("version {} was discarded", request.version)))?
+        .ok_or_else(|| Error::discarded(request.version))?
     };
     let mut content = state.content(&key).await?;
     content.course_id = row.id.0;

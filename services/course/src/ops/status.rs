@@ -62,10 +62,7 @@ pub(crate) async fn get(state: &State, actor: Actor, course_id: CourseId) -> Res
     let Some((owner, attempt, rows)) = latest(state, course_id).await? else {
         let course = store::course(&state.pool, course_id).await?;
         course.require_owner(actor)?;
-        return Err(Error::new(
-            &codes::NEVER_PUBLISHED,
-            "no publish of this course was ever started",
-        ));
+        return Err(store::never_published());
     };
     owner.require(actor)?;
     let mut status = from_rows(state, &attempt, &rows)?;
@@ -166,6 +163,7 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
     let warnings: Vec<Warning> = serde_json::from_value(attempt.warnings.clone())
         .map_err(|error| Error::internal("the warnings of an attempt are broken").because(error))?;
     let current = rows.iter().find(|row| row.step == attempt.step);
+    let step = u8::try_from(attempt.step).unwrap_or(0);
     let steps = PUBLISHING.steps.iter().map(|step| {
         let row = rows.iter().find(|row| row.step == i32::from(step.number));
         PublishStep {
@@ -185,9 +183,7 @@ fn from_rows(state: &State, attempt: &AttemptRow, rows: &[StepRow]) -> Result<Pu
         state: attempt.state.into(),
         step: attempt.step,
         total_steps: PUBLISHING.steps.len() as i32,
-        label: PUBLISHING
-            .label(u8::try_from(attempt.step).unwrap_or(0))
-            .to_owned(),
+        label: PUBLISHING.label(step).to_owned(),
         percent: percent(attempt.state, attempt.step, current),
         attempt: current.map_or(0, |row| row.tries),
         waiting_for: None,

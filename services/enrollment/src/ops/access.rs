@@ -11,14 +11,12 @@ use crate::{State, codes, ops::leave};
 
 /// Whether a user holds an active or completed enrollment, and which: users are told of their own.
 pub(crate) async fn get(state: &State, actor: Actor, request: AccessRequest) -> Result<Access> {
-    require_self(actor, request.user_id.into())?;
+    actor.require_self(request.user_id.into(), somebody_elses)?;
     access(&state.pool, &request).await
 }
 
-fn require_self(actor: Actor, user_id: UserId) -> Result<()> {
-    actor.require_self(user_id, || {
-        Error::new(&codes::FORBIDDEN, "these are somebody else's enrollments")
-    })
+pub(crate) fn somebody_elses() -> Error {
+    Error::new(&codes::FORBIDDEN, "these are somebody else's enrollments")
 }
 
 async fn access(connection: impl PgExecutor<'_>, request: &AccessRequest) -> Result<Access> {
@@ -44,7 +42,7 @@ pub(crate) async fn settle(state: &State, request: AccessRequest) -> Result<Acce
 
 /// The courses a user holds an active or completed enrollment in.
 pub(crate) async fn list(state: &State, actor: Actor, user_id: UserId) -> Result<Accessible> {
-    require_self(actor, user_id)?;
+    actor.require_self(user_id, somebody_elses)?;
     let course_ids = sqlx::query_scalar!(
         "select course_id from enrollment.enrollments where user_id = $1 and status in ('active', 'completed')",
         user_id.0

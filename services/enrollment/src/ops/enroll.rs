@@ -56,8 +56,7 @@ pub(crate) async fn enroll(state: &State, actor: Actor, request: EnrollRequest) 
             let key = IdempotencyKey::new(format!("enroll:{user_id}"), key, course.id.to_string());
             let mut tx = postgres::begin(&state.pool).await?;
             key.lock(&mut tx).await?;
-            if let Some(id) = key.earlier(&mut tx).await? {
-                let id: EnrollmentId = id;
+            if let Some(id) = key.earlier::<EnrollmentId>(&mut tx).await? {
                 let row = model::by_id(&mut *tx, id).await?;
                 return Ok(model::outside(row, &[], &state.temporal));
             }
@@ -169,13 +168,8 @@ async fn take_seat(
         course_title: course.title.clone(),
     };
     let created = to_json(&created)?;
-    let start = start(
-        state,
-        course.id.into(),
-        user_id,
-        course.instructor_id.into(),
-        None,
-    )?;
+    let instructor_id = course.instructor_id.into();
+    let start = start(state, course.id.into(), user_id, instructor_id, None)?;
     Ok(sqlx::query_as!(
         EnrollmentRow,
         r#"with room as (

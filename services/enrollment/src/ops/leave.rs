@@ -9,6 +9,7 @@ use smartcourse_proto::{
     enrollment::EnrollmentStatus,
     events::EnrollmentDropped,
     ids::{EnrollmentId, UserId},
+    key::Key,
     progress::LeaveRequest,
 };
 use sqlx::PgConnection;
@@ -72,7 +73,8 @@ pub(crate) async fn drop_course(state: &State, actor: Actor, enrollment_id: Enro
         course_id: row.course_id.0,
         user_id: row.user_id.0,
     };
-    outbox::put_event(&mut tx, "enrollment.dropped", &model::event_key(row.id), &event).await?;
+    let key = Key::Enrollment.of(row.id.0);
+    outbox::put_event(&mut tx, "enrollment.dropped", &key, &event).await?;
     fault::commit(tx, "enrollment.drop").await?;
     Ok(())
 }

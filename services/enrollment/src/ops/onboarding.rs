@@ -35,9 +35,8 @@ pub(crate) async fn ensure(state: &State, request: EnsureRequest) -> Result<Ensu
         return ensure_raw(state, &request).await;
     };
     let mut tx = postgres::begin(&state.pool).await?;
-    let row = enroll::existing(&mut tx, request.course_id.into(), request.user_id.into())
-        .await?
-        .ok_or_else(|| Error::new(&codes::NOT_FOUND, "there is no such enrollment"))?;
+    let row = enroll::existing(&mut tx, request.course_id.into(), request.user_id.into()).await?;
+    let row = row.ok_or_else(|| Error::new(&codes::NOT_FOUND, "there is no such enrollment"))?;
     // A later epoch whose start joined this run is taken up in place of the one that is over.
     if row.epoch < epoch || row.is_onboarded() {
         return Ok(ensured(&row, true));
@@ -90,12 +89,9 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
 
 /// Records why a try of a step failed, or that one worked after others had failed.
 pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> Result<()> {
-    let step = ONBOARDING
-        .steps
-        .iter()
-        .find(|step| step.name == request.step)
-        .map(|step| i32::from(step.number))
-        .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no step {}", request.step)))?;
+    let step = ONBOARDING.steps.iter().find(|step| step.name == request.step);
+    let unknown = || Error::new(&codes::NOT_FOUND, format!("there is no step {}", request.step));
+    let step = i32::from(step.ok_or_else(unknown)?.number);
     let Some(error) = request.error else {
         sqlx::query!(
             // As many tries have failed: a report of one of them that comes late changes nothing.
@@ -184,13 +180,8 @@ pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) ->
     if row.epoch != request.epoch || row.is_onboarded() {
         return Ok(());
     }
-    let start = enroll::start(
-        state,
-        row.course_id,
-        row.user_id,
-        row.instructor_id,
-        Some(row.epoch),
-    )?;
+    let epoch = Some(row.epoch);
+    let start = enroll::start(state, row.course_id, row.user_id, row.instructor_id, epoch)?;
     if !outbox::start_waits(&state.pool, &start.workflow_id).await? {
         outbox::put_start(&mut tx, &start).await?;
     }

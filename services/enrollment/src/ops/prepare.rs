@@ -10,7 +10,7 @@ use smartcourse_proto::{
     ids::{CourseId, VersionId},
 };
 
-use crate::{State, codes};
+use crate::State;
 
 /// First key of the advisory lock: "enro". The second is the course.
 const LOCK: i32 = 0x656e_726f;
@@ -32,10 +32,7 @@ pub(crate) async fn prepare(state: &State, request: &PrepareRequest) -> Result<(
     .fetch_one(&mut *tx)
     .await?;
     if discarded {
-        return Err(Error::new(
-            &codes::VERSION_DISCARDED,
-            format!("version {} was discarded", request.version),
-        ));
+        return Err(Error::discarded(request.version));
     }
     // A later version that finds the row relies on it too: undoing the first one must not take it away.
     sqlx::query!(

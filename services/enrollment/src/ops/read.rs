@@ -1,15 +1,15 @@
 //! A student's enrollments.
 
-use smartcourse_platform::{Error, Result, grpc::Actor, page};
+use smartcourse_platform::{Result, grpc::Actor, page};
 use smartcourse_proto::{
     enrollment::{Enrollment, EnrollmentPage, ListEnrollmentsRequest},
     ids::{EnrollmentId, UserId},
 };
 
 use crate::{
-    State, codes,
+    State,
     model::{self, EnrollmentRow},
-    ops::leave::require_self,
+    ops::{access, leave::require_self},
 };
 
 /// One enrollment.
@@ -29,12 +29,7 @@ pub(crate) async fn list(
     let user_id = match UserId(request.user_id) {
         UserId(0) => actor.user()?,
         named if actor.is_self(named) => named,
-        _ => {
-            return Err(Error::new(
-                &codes::FORBIDDEN,
-                "these are somebody else's enrollments",
-            ));
-        }
+        _ => return Err(access::somebody_elses()),
     };
     let limit = page::limit(request.limit)?;
     let before: Option<i64> = page::decode(&request.cursor)?;
@@ -51,11 +46,7 @@ pub(crate) async fn list(
     let next_cursor = page::cut(&mut rows, limit, |row| row.id.0);
     let ids: Vec<EnrollmentId> = rows.iter().map(|row| row.id).collect();
     let failed = model::failed_steps(&state.pool, &ids).await?;
-    Ok(EnrollmentPage {
-        items: rows
-            .into_iter()
-            .map(|row| model::outside(row, &failed, &state.temporal))
-            .collect(),
-        next_cursor,
-    })
+    let shown = |row| model::outside(row, &failed, &state.temporal);
+    let items = rows.into_iter().map(shown).collect();
+    Ok(EnrollmentPage { items, next_cursor })
 }

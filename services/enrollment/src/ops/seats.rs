@@ -52,16 +52,13 @@ pub(crate) async fn get_many(state: &State, course_ids: &[i64]) -> Result<SeatsO
         }
     };
     connection.done();
-    let items = rows.into_iter().map(
-        |SeatsRow {
-             course_id,
-             max,
-             taken,
-         }| CourseSeats {
-            course_id,
-            seats: Some(Seats { max, taken }),
-        },
-    );
+    let items = rows.into_iter().map(|row| CourseSeats {
+        course_id: row.course_id,
+        seats: Some(Seats {
+            max: row.max,
+            taken: row.taken,
+        }),
+    });
     Ok(SeatsOf {
         items: items.collect(),
     })
@@ -71,13 +68,9 @@ pub(crate) async fn get_many(state: &State, course_ids: &[i64]) -> Result<SeatsO
 pub(crate) async fn set_limit(state: &State, actor: Actor, request: SetSeatLimitRequest) -> Result<Seats> {
     actor.require_admin(|| Error::new(&codes::FORBIDDEN, "the course service sets the limit"))?;
     let SetSeatLimitRequest { course_id, max } = request;
-    let mut problems = Problems::default();
-    problems.require(
-        max.is_none_or(|max| max >= 1),
-        "max_enrollments",
-        "must be at least 1",
-    );
-    problems.finish()?;
+    if max.is_some_and(|max| max < 1) {
+        return Err(Problems::one("max_enrollments", "must be at least 1"));
+    }
     // From here on the row is not only the work of the version that prepared it.
     Ok(sqlx::query_as!(
         Seats,

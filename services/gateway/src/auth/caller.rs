@@ -13,11 +13,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts
-            .extensions
-            .get::<Self>()
-            .copied()
-            .unwrap_or(Self(Actor::Anonymous)))
+        let admitted = parts.extensions.get::<Self>().copied();
+        Ok(admitted.unwrap_or(Self(Actor::Anonymous)))
     }
 }
 
@@ -28,12 +25,9 @@ pub(crate) struct SignedIn(pub(crate) Actor);
 impl<S: Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        let caller = parts
-            .extensions
-            .get::<Caller>()
-            .map_or(Actor::Anonymous, |caller| caller.0);
-        caller.user()?;
-        Ok(Self(caller))
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Ok(Caller(actor)) = Caller::from_request_parts(parts, state).await;
+        actor.user()?;
+        Ok(Self(actor))
     }
 }

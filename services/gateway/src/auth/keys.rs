@@ -7,7 +7,10 @@ use std::{
 
 use jsonwebtoken::DecodingKey;
 use smartcourse_platform::{Error, Result, grpc::Actor, grpc::Transport};
-use smartcourse_proto::{stubs::UserStub, user::JwkSet};
+use smartcourse_proto::{
+    stubs::UserStub,
+    user::{Jwk, JwkSet},
+};
 use tokio::sync::RwLock;
 
 /// Shortest time between two fetches: tokens with made-up key ids must not become calls.
@@ -52,20 +55,13 @@ impl Keys {
 /// The Ed25519 keys of a set. Keys of other kinds are no concern of ours and are left out.
 pub(crate) fn read(set: &JwkSet) -> Result<HashMap<String, DecodingKey>> {
     let mut keys = HashMap::new();
-    for jwk in set
-        .keys
-        .iter()
-        .filter(|jwk| jwk.kty == "OKP" && jwk.crv == "Ed25519")
-    {
+    let ours = |jwk: &&Jwk| jwk.kty == "OKP" && jwk.crv == "Ed25519";
+    for jwk in set.keys.iter().filter(ours) {
         let broken = || Error::internal("the user service published a broken key");
         let key = DecodingKey::from_ed_components(&jwk.x).map_err(|error| broken().because(error))?;
         // The library takes the first 32 bytes without a look at the length.
-        if key
-            .try_get_as_bytes()
-            .map_err(|error| broken().because(error))?
-            .len()
-            != 32
-        {
+        let bytes = key.try_get_as_bytes().map_err(|error| broken().because(error))?;
+        if bytes.len() != 32 {
             return Err(broken());
         }
         keys.insert(jwk.kid.clone(), key);

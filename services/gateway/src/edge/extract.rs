@@ -13,6 +13,7 @@ use axum::{
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use smartcourse_platform::{Error, Result, error::Problems};
+use smartcourse_proto::Wire;
 
 use crate::codes;
 
@@ -79,7 +80,6 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 /// The `{id}` of a path.
 pub(crate) type Id = PathOf<i64>;
 
-/// Query parameters.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -94,14 +94,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
                     .strip_prefix("Failed to deserialize query string: ")
                     .unwrap_or(&text);
                 let (field, message) = text.split_once(": ").unwrap_or(("query", text));
-                let mut problems = Problems::default();
-                problems.add(field, message);
-                problems.finish()?;
-                Err(Error::new(
-                    &codes::VALIDATION_FAILED,
-                    "the query could not be read",
-                ))
+                Err(Problems::one(field, message))
             }
         }
     }
+}
+
+/// The value a word of a query stands for; `must` says which words there are.
+pub(crate) fn word<T: Wire>(field: &str, word: Option<String>, must: &str) -> Result<Option<T>> {
+    let known = |word: String| T::from_text(&word).filter(|value| (*value).into() != 0);
+    word.map(|word| known(word).ok_or_else(|| Problems::one(field, must)))
+        .transpose()
 }

@@ -4,33 +4,33 @@ use std::convert::Infallible;
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 use smartcourse_platform::{Error, Result, error::Problems};
-
-use super::extract::Json;
+use utoipa::IntoParams;
 
 /// Longest key we keep.
 const KEY_MAX: usize = 200;
 
 /// The `If-Match` header as it came; the course service compares it.
-pub(crate) struct IfMatch(pub(crate) Option<String>);
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header, names("If-Match"))]
+pub(crate) struct IfMatch(
+    /// The entity tag the edit is based on
+    pub(crate) Option<String>,
+);
 
 impl<S: Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         // One that cannot be read matches nothing; leaving it out would let the edit through.
-        let value = parts.headers.get(header::IF_MATCH);
-        Ok(Self(value.map(|value| {
-            value.to_str().unwrap_or_default().trim().to_owned()
-        })))
+        let value = parts.headers.get(header::IF_MATCH).map(HeaderValue::to_str);
+        Ok(Self(value.map(|text| text.unwrap_or_default().trim().to_owned())))
     }
 }
 
-/// The `Idempotency-Key` header.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
@@ -41,36 +41,21 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
             return Ok(Self(None));
         };
         let key = value.to_str().unwrap_or_default().trim();
-        let mut problems = Problems::default();
-        problems.require(
-            (1..=KEY_MAX).contains(&key.len()),
-            "Idempotency-Key",
-            format!("must be 1 to {KEY_MAX} ASCII characters"),
-        );
-        problems.finish()?;
+        if !(1..=KEY_MAX).contains(&key.len()) {
+            let must = format!("must be 1 to {KEY_MAX} ASCII characters");
+            return Err(Problems::one("Idempotency-Key", must));
+        }
         Ok(Self(Some(key.to_owned())))
     }
 }
 
-/// An answer with its entity tag.
-pub(crate) struct Entity<T> {
-    etag: String,
-    body: T,
-}
-
-impl<T> Entity<T> {
-    /// `etag` is quoted already.
-    pub(crate) fn new(etag: &str, body: T) -> Self {
-        Self {
-            etag: etag.to_owned(),
-            body,
-        }
-    }
-}
-
-impl<T: Serialize> IntoResponse for Entity<T> {
-    fn into_response(self) -> Response {
-        tagged(&self.etag, Json(self.body))
+/// Whether the caller names one type of answer before, or instead of, another.
+pub(crate) fn prefers(headers: &HeaderMap, one: &str, other: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let place = |name| accept.unwrap_or_default().find(name);
+    match (place(one), place(other)) {
+        (Some(one), Some(other)) => one < other,
+        (one, _) => one.is_some(),
     }
 }
 

@@ -69,9 +69,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     // A list would be taken as the fields of a struct in their order.
     if start != Some(&b'{') {
         serde_json::from_slice::<IgnoredAny>(text).map_err(malformed)?;
-        let mut problems = Problems::default();
-        problems.add("body", "must be a JSON object");
-        problems.finish()?;
+        return Err(Problems::one("body", "must be a JSON object"));
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -80,9 +78,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
         if !cause.is_data() {
             return malformed(cause);
         }
-        let mut problems = Problems::default();
-        problems.add(path, without_position(&cause));
-        problems.finish().err().unwrap_or_else(|| malformed(cause))
+        Problems::one(path, without_position(&cause))
     })?;
     reader.end().map_err(malformed)?;
     Ok(value)

@@ -14,7 +14,6 @@ use crate::{codes, config::Gateway};
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The limits of callers.
 #[derive(Clone)]
 pub(crate) struct Limits {
     buckets: Arc<dyn RateLimits>,
@@ -37,7 +36,6 @@ impl Limits {
         }
     }
 
-    /// Takes one from a user's bucket.
     pub(crate) async fn take_user(&self, id: i64) -> Decision {
         self.take("user", &format!("user/{id}"), self.user).await
     }

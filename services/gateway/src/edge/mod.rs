@@ -9,9 +9,9 @@ mod layers;
 mod limit;
 
 pub(crate) use body::{Bodies, Body, MaxBytes, SMALL, close_unread};
-pub(crate) use extract::{Id, Json, PathOf, Peer, Query, Written};
+pub(crate) use extract::{Id, Json, PathOf, Peer, Query, Written, word};
 pub(crate) use form::{FORM_HEAD, Head};
-pub(crate) use headers::{Entity, IdempotencyKey, IfMatch, tagged};
+pub(crate) use headers::{IdempotencyKey, IfMatch, prefers, tagged};
 pub(crate) use json::parse;
 pub(crate) use layers::{admit, bearer, catch_panic, deadline, measure, method_not_allowed, not_found};
 pub(crate) use limit::Limits;

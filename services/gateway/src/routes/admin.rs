@@ -8,7 +8,6 @@ use axum::{
 use serde::Deserialize;
 use smartcourse_platform::{Result, error::Problems};
 use smartcourse_proto::{
-    Wire as _,
     analytics::{Report, ReportRef, RequestReportRequest},
     operations::{
         FailedEventPage, FailedEventsRequest, FailedTaskPage, FailedTasksRequest, ReplayEventRequest,
@@ -21,11 +20,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::page::PageQuery;
 use crate::{
     auth::SignedIn,
-    edge::{IdempotencyKey, Json, PathOf, Query},
+    edge::{IdempotencyKey, Json, PathOf, Query, word},
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(request_report))
@@ -51,13 +49,6 @@ pub(crate) struct Form {
 pub(crate) struct RunQuery {
     /// `running`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`; any when absent.
     state: Option<String>,
-    /// Items at most, 1 to 100; 20 when absent.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: i32,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
 }
 
 /// Which tasks.
@@ -66,20 +57,13 @@ pub(crate) struct RunQuery {
 pub(crate) struct TaskQuery {
     /// Only those of this kind, such as `content.remove_files`.
     kind: Option<String>,
-    /// Items at most, 1 to 100; 20 when absent.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: i32,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
 }
 
 /// Ask for a report; a background task makes it
 #[utoipa::path(post, path = "/admin/reports", tag = "admin", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key asks for one report")),
     responses((status = 202, body = Report)))]
-pub(crate) async fn request_report(
+async fn request_report(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     IdempotencyKey(key): IdempotencyKey,
@@ -93,21 +77,19 @@ pub(crate) async fn request_report(
 /// How a report stands; the CSV itself with `?format=csv`
 #[utoipa::path(get, path = "/admin/reports/{id}", tag = "admin", security(("bearer" = [])),
     params(("id" = String, Path, description = "The report"), Form), responses((status = 200, body = Report)))]
-pub(crate) async fn report(
+async fn report(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
     Query(form): Query<Form>,
 ) -> Result<Response> {
-    let mut problems = Problems::default();
-    problems.require(
-        matches!(form.format.as_deref(), None | Some("csv" | "json")),
-        "format",
-        "must be csv or json",
-    );
-    problems.finish()?;
+    let as_csv = match form.format.as_deref() {
+        None | Some("json") => false,
+        Some("csv") => true,
+        Some(_) => return Err(Problems::one("format", "must be csv or json")),
+    };
     let analytics = &app.stubs.analytics;
-    if form.format.as_deref() == Some("csv") {
+    if as_csv {
         let name = format!("attachment; filename=\"report-{id}.csv\"");
         let file = analytics.get_report_file(actor.request(ReportRef { id })).await?;
         let headers = [
@@ -123,23 +105,19 @@ pub(crate) async fn report(
 /// Events some consumer could not take
 #[utoipa::path(get, path = "/admin/events/failed", tag = "admin", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = FailedEventPage)))]
-pub(crate) async fn failed_events(
+async fn failed_events(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
-    Query(page): Query<PageQuery>,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
 ) -> Result<Json<FailedEventPage>> {
-    let request = actor.request(FailedEventsRequest {
-        limit: page.limit,
-        cursor: page.cursor,
-    });
-    let answer = app.stubs.operations.list_failed_events(request).await?;
-    Ok(Json(answer))
+    let request = actor.request(FailedEventsRequest { limit, cursor });
+    Ok(Json(app.stubs.operations.list_failed_events(request).await?))
 }
 
 /// Try such an event again, at once and with all its tries
 #[utoipa::path(post, path = "/admin/events/{id}/replay", tag = "admin", security(("bearer" = [])),
     params(("id" = String, Path, description = "The event")), responses((status = 202, body = ReplayedEvent)))]
-pub(crate) async fn replay_event(
+async fn replay_event(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
@@ -150,26 +128,26 @@ pub(crate) async fn replay_event(
 }
 
 /// Background tasks that were given up, the latest first
-#[utoipa::path(get, path = "/admin/tasks/failed", tag = "admin", security(("bearer" = [])), params(TaskQuery),
+#[utoipa::path(get, path = "/admin/tasks/failed", tag = "admin", security(("bearer" = [])), params(TaskQuery, PageQuery),
     responses((status = 200, body = FailedTaskPage)))]
-pub(crate) async fn failed_tasks(
+async fn failed_tasks(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     Query(query): Query<TaskQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<FailedTaskPage>> {
     let request = actor.request(FailedTasksRequest {
         kind: query.kind,
-        limit: query.limit,
-        cursor: query.cursor,
+        limit: page.limit,
+        cursor: page.cursor,
     });
-    let answer = app.stubs.operations.list_failed_tasks(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.operations.list_failed_tasks(request).await?))
 }
 
 /// Put such a task back, at once and with all its tries
 #[utoipa::path(post, path = "/admin/tasks/{id}/replay", tag = "admin", security(("bearer" = [])),
     params(("id" = String, Path, description = "The task")), responses((status = 202, body = ReplayedTask)))]
-pub(crate) async fn replay_task(
+async fn replay_task(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
@@ -180,29 +158,20 @@ pub(crate) async fn replay_task(
 }
 
 /// Workflows, newest first, as Temporal knows them
-#[utoipa::path(get, path = "/admin/workflows", tag = "admin", security(("bearer" = [])), params(RunQuery),
+#[utoipa::path(get, path = "/admin/workflows", tag = "admin", security(("bearer" = [])), params(RunQuery, PageQuery),
     responses((status = 200, body = WorkflowRunPage)))]
-pub(crate) async fn workflows(
+async fn workflows(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     Query(query): Query<RunQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<WorkflowRunPage>> {
-    let state = query
-        .state
-        .as_deref()
-        .map(|text| WorkflowState::from_text(text).filter(|state| *state != WorkflowState::Unspecified));
-    let mut problems = Problems::default();
-    problems.require(
-        state != Some(None),
-        "state",
-        "must be running, completed, failed, cancelled, terminated or timed_out",
-    );
-    problems.finish()?;
+    let must = "must be running, completed, failed, cancelled, terminated or timed_out";
+    let state = word::<WorkflowState>("state", query.state, must)?;
     let request = actor.request(WorkflowRunsRequest {
-        state: state.flatten().map(Into::into),
-        limit: query.limit,
-        cursor: query.cursor,
+        state: state.map(Into::into),
+        limit: page.limit,
+        cursor: page.cursor,
     });
-    let answer = app.stubs.operations.list_workflow_runs(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.operations.list_workflow_runs(request).await?))
 }

@@ -2,24 +2,20 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcourse_platform::{Result, error::Problems};
-use smartcourse_proto::{
-    Wire as _,
-    analytics::{
-        Bucket, CourseNumbers, InstructorNumbers, PlatformNumbers, Popular, PopularRequest, StudentNumbers,
-        SubjectRequest, Trends, TrendsRequest,
-    },
+use smartcourse_platform::Result;
+use smartcourse_proto::analytics::{
+    Bucket, CourseNumbers, InstructorNumbers, PlatformNumbers, Popular, PopularRequest, StudentNumbers,
+    SubjectRequest, Trends, TrendsRequest,
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     auth::{Caller, SignedIn},
-    edge::{Id, Json, Query},
+    edge::{Id, Json, Query, word},
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(platform))
@@ -59,87 +55,64 @@ pub(crate) struct Limit {
 /// The whole platform, for administrators
 #[utoipa::path(get, path = "/analytics/platform", tag = "analytics", security(("bearer" = [])),
     responses((status = 200, body = PlatformNumbers)))]
-pub(crate) async fn platform(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-) -> Result<Json<PlatformNumbers>> {
-    let answer = app.stubs.analytics.get_platform(actor.request(())).await?;
-    Ok(Json(answer))
+async fn platform(State(app): State<App>, SignedIn(actor): SignedIn) -> Result<Json<PlatformNumbers>> {
+    Ok(Json(app.stubs.analytics.get_platform(actor.request(())).await?))
 }
 
 /// One course, for its instructor
 #[utoipa::path(get, path = "/analytics/courses/{id}", tag = "analytics", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = CourseNumbers)))]
-pub(crate) async fn course(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    id: Id,
-) -> Result<Json<CourseNumbers>> {
+async fn course(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Json<CourseNumbers>> {
     let request = actor.request(SubjectRequest { id: id.0 });
-    let answer = app.stubs.analytics.get_course(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.analytics.get_course(request).await?))
 }
 
 /// The courses most students enrolled in
 #[utoipa::path(get, path = "/analytics/popular", tag = "analytics", params(Limit),
     responses((status = 200, body = Popular)))]
-pub(crate) async fn popular(
+async fn popular(
     State(app): State<App>,
     Caller(actor): Caller,
     Query(query): Query<Limit>,
 ) -> Result<Json<Popular>> {
     let request = actor.request(PopularRequest { limit: query.limit });
-    let answer = app.stubs.analytics.get_popular(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.analytics.get_popular(request).await?))
 }
 
 /// All courses of an instructor together
 #[utoipa::path(get, path = "/analytics/instructors/{id}", tag = "analytics", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The instructor")),
     responses((status = 200, body = InstructorNumbers)))]
-pub(crate) async fn instructor(
+async fn instructor(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
 ) -> Result<Json<InstructorNumbers>> {
     let request = actor.request(SubjectRequest { id: id.0 });
-    let answer = app.stubs.analytics.get_instructor(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.analytics.get_instructor(request).await?))
 }
 
 /// One student
 #[utoipa::path(get, path = "/analytics/students/{id}", tag = "analytics", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The student")), responses((status = 200, body = StudentNumbers)))]
-pub(crate) async fn student(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    id: Id,
-) -> Result<Json<StudentNumbers>> {
+async fn student(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Json<StudentNumbers>> {
     let request = actor.request(SubjectRequest { id: id.0 });
-    let answer = app.stubs.analytics.get_student(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.analytics.get_student(request).await?))
 }
 
 /// What happened per day, week or month, for administrators
 #[utoipa::path(get, path = "/analytics/trends", tag = "analytics", security(("bearer" = [])), params(Range),
     responses((status = 200, body = Trends)))]
-pub(crate) async fn trends(
+async fn trends(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     Query(range): Query<Range>,
 ) -> Result<Json<Trends>> {
-    let bucket = match range.bucket.as_deref() {
-        None => Some(Bucket::Day),
-        Some(text) => Bucket::from_text(text).filter(|bucket| *bucket != Bucket::Unspecified),
-    };
-    let mut problems = Problems::default();
-    problems.require(bucket.is_some(), "bucket", "must be day, week or month");
-    problems.finish()?;
+    let bucket = word("bucket", range.bucket, "must be day, week or month")?;
     let request = actor.request(TrendsRequest {
         from: range.from,
         to: range.to,
         bucket: bucket.unwrap_or(Bucket::Day).into(),
     });
-    let answer = app.stubs.analytics.get_trends(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.analytics.get_trends(request).await?))
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{
         IntoResponse, Response,
         sse::{Event, KeepAlive},
@@ -22,11 +22,10 @@ use crate::{
     access,
     auth::SignedIn,
     codes,
-    edge::{Body, Id, Json},
+    edge::{Body, Id, Json, prefers},
     state::App,
 };
 
-/// Routes that take as long as the file or the answer they carry.
 pub(crate) fn slow() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(ask))
 }
@@ -36,7 +35,7 @@ pub(crate) fn slow() -> OpenApiRouter<App> {
     params(("id" = i64, Path, description = "The course")), request_body = AskRequest,
     responses((status = 200, description = "The answer",
         content((Answer = "application/json"), (AskEvent = "text/event-stream")))))]
-pub(crate) async fn ask(
+async fn ask(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
@@ -57,14 +56,7 @@ pub(crate) async fn ask(
 
 /// Whether JSON is named before, or instead of, a stream.
 fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    match (accept.find("application/json"), accept.find("text/event-stream")) {
-        (Some(json), Some(stream)) => json < stream,
-        (json, _) => json.is_some(),
-    }
+    prefers(headers, "application/json", "text/event-stream")
 }
 
 async fn whole(stream: &mut Streaming<AskEvent>) -> Result<Answer> {
@@ -89,24 +81,19 @@ fn events(
     async_stream::stream! {
         let mut next = Ok(first);
         loop {
-            match next {
-                Ok(Some(item)) => {
-                    let done = item.kind() == AskEventKind::Done;
-                    if let Some(event) = event(item) {
-                        yield Ok(event);
-                    }
-                    if done {
-                        return;
-                    }
-                }
-                Ok(None) => {
-                    yield Ok(problem(&cut_off()));
+            let item = match next.map_err(Error::from).and_then(|item| item.ok_or_else(cut_off)) {
+                Ok(item) => item,
+                Err(error) => {
+                    yield Ok(problem(&error));
                     return;
                 }
-                Err(status) => {
-                    yield Ok(problem(&Error::from(status)));
-                    return;
-                }
+            };
+            let done = item.kind() == AskEventKind::Done;
+            if let Some(event) = event(item) {
+                yield Ok(event);
+            }
+            if done {
+                return;
             }
             next = stream.message().await;
         }
@@ -116,10 +103,14 @@ fn events(
 fn event(item: AskEvent) -> Option<Event> {
     let (name, data) = match item.kind() {
         AskEventKind::Meta => {
-            let answer = item.answer.unwrap_or_default();
+            let Answer {
+                conversation_id,
+                version,
+                ..
+            } = item.answer.unwrap_or_default();
             (
                 "meta",
-                json!({ "conversation_id": answer.conversation_id, "version": answer.version }),
+                json!({ "conversation_id": conversation_id, "version": version }),
             )
         }
         AskEventKind::Citation => ("citation", json!(item.citation?)),
@@ -132,7 +123,7 @@ fn event(item: AskEvent) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
 
     use super::*;
 

@@ -19,6 +19,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor};
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
 use tokio::{
@@ -36,12 +37,10 @@ use crate::{
     stubs::UPLOAD_MESSAGE,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(download))
 }
 
-/// Routes that take as long as the file or the answer they carry.
 pub(crate) fn slow() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(upload))
 }
@@ -68,7 +67,7 @@ pub(crate) struct AssetForm {
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same file")),
     request_body(content = AssetForm, content_type = "multipart/form-data"),
     responses((status = 201, body = Asset)))]
-pub(crate) async fn upload(
+async fn upload(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
@@ -101,10 +100,7 @@ pub(crate) async fn upload(
             return Ok((StatusCode::CREATED, location, Json(asset)).into_response());
         }
     }
-    let mut problems = Problems::default();
-    problems.add("file", "is missing from the form");
-    problems.finish()?;
-    Err(Error::new(&codes::VALIDATION_FAILED, "the form has no file"))
+    Err(Problems::one("file", "is missing from the form"))
 }
 
 /// Hands the file to the content service while it arrives.
@@ -201,15 +197,11 @@ async fn pump(mut field: Field<'_>, sender: Sender, limit: u64) -> Result<()> {
         }
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(PIECE));
-            if sender
-                .parts
-                .send(AssetPart {
-                    header: None,
-                    data: piece.to_vec(),
-                })
-                .await
-                .is_err()
-            {
+            let part = AssetPart {
+                header: None,
+                data: piece.to_vec(),
+            };
+            if sender.parts.send(part).await.is_err() {
                 // The service has answered; its answer says why.
                 return Ok(());
             }
@@ -223,7 +215,7 @@ async fn pump(mut field: Field<'_>, sender: Sender, limit: u64) -> Result<()> {
 #[utoipa::path(get, path = "/courses/{id}/assets/{aid}", tag = "content", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), ("aid" = String, Path, description = "The file")),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
-pub(crate) async fn download(
+async fn download(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, asset_id)): PathOf<(i64, String)>,
@@ -257,27 +249,21 @@ pub(crate) async fn download(
     Ok(response)
 }
 
+/// What of a name is encoded.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
+
 /// An attachment with its name twice: plain for old stubs, encoded for all others (RFC 6266).
 fn disposition(filename: &str) -> String {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = name
         .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || " ._-()".contains(c) {
-                c
-            } else {
-                '_'
-            }
+        .map(|c| match c {
+            ' ' | '.' | '_' | '-' | '(' | ')' => c,
+            _ if c.is_ascii_alphanumeric() => c,
+            _ => '_',
         })
         .collect();
-    let mut encoded = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"._-".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let encoded = utf8_percent_encode(name, ENCODED);
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 

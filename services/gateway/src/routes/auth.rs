@@ -18,7 +18,6 @@ use crate::{
     state::App,
 };
 
-/// Routes with a body that need no account.
 pub(crate) fn open() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(register))
@@ -27,7 +26,6 @@ pub(crate) fn open() -> OpenApiRouter<App> {
         .routes(routes!(logout))
 }
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(me))
@@ -41,7 +39,7 @@ const NO_STORE: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-s
 /// Create an account
 #[utoipa::path(post, path = "/auth/register", tag = "accounts", request_body = RegisterRequest,
     responses((status = 201, body = User)))]
-pub(crate) async fn register(State(app): State<App>, mut body: Body) -> Result<(StatusCode, Json<User>)> {
+async fn register(State(app): State<App>, mut body: Body) -> Result<(StatusCode, Json<User>)> {
     let request: RegisterRequest = body.json().await?;
     let user = app.stubs.user.register(Actor::Anonymous.request(request)).await?;
     Ok((StatusCode::CREATED, Json(user)))
@@ -50,11 +48,7 @@ pub(crate) async fn register(State(app): State<App>, mut body: Body) -> Result<(
 /// Sign in with e-mail address and password
 #[utoipa::path(post, path = "/auth/login", tag = "accounts", request_body = LoginRequest,
     responses((status = 200, body = TokenPair)))]
-pub(crate) async fn login(
-    State(app): State<App>,
-    Peer(address): Peer,
-    mut body: Body,
-) -> Result<impl IntoResponse> {
+async fn login(State(app): State<App>, Peer(address): Peer, mut body: Body) -> Result<impl IntoResponse> {
     let mut request: LoginRequest = body.json().await?;
     request.address = address.to_string();
     let pair = app.stubs.user.login(Actor::Anonymous.request(request)).await?;
@@ -64,7 +58,7 @@ pub(crate) async fn login(
 /// Exchange a refresh token for a new pair; a used one ends its whole family
 #[utoipa::path(post, path = "/auth/refresh", tag = "accounts", request_body = RefreshRequest,
     responses((status = 200, body = TokenPair)))]
-pub(crate) async fn refresh(State(app): State<App>, mut body: Body) -> Result<impl IntoResponse> {
+async fn refresh(State(app): State<App>, mut body: Body) -> Result<impl IntoResponse> {
     let request: RefreshRequest = body.json().await?;
     let pair = app.stubs.user.refresh(Actor::Anonymous.request(request)).await?;
     Ok((NO_STORE, Json(pair)))
@@ -73,7 +67,7 @@ pub(crate) async fn refresh(State(app): State<App>, mut body: Body) -> Result<im
 /// End the session of a refresh token
 #[utoipa::path(post, path = "/auth/logout", tag = "accounts", request_body = RefreshRequest,
     responses((status = 204)))]
-pub(crate) async fn logout(State(app): State<App>, mut body: Body) -> Result<StatusCode> {
+async fn logout(State(app): State<App>, mut body: Body) -> Result<StatusCode> {
     let request: RefreshRequest = body.json().await?;
     app.stubs.user.logout(Actor::Anonymous.request(request)).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -82,19 +76,15 @@ pub(crate) async fn logout(State(app): State<App>, mut body: Body) -> Result<Sta
 /// Who is signed in
 #[utoipa::path(get, path = "/auth/me", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = User)))]
-pub(crate) async fn me(State(app): State<App>, SignedIn(actor): SignedIn) -> Result<Json<User>> {
+async fn me(State(app): State<App>, SignedIn(actor): SignedIn) -> Result<Json<User>> {
     let id = actor.user()?.0;
-    Ok(Json(
-        app.stubs
-            .user
-            .get_user(actor.request(GetUserRequest { id }))
-            .await?,
-    ))
+    let request = actor.request(GetUserRequest { id });
+    Ok(Json(app.stubs.user.get_user(request).await?))
 }
 
 /// The public keys of access tokens
 #[utoipa::path(get, path = "/.well-known/jwks.json", tag = "accounts", responses((status = 200, body = JwkSet)))]
-pub(crate) async fn jwks(State(app): State<App>, Caller(actor): Caller) -> Result<Json<JwkSet>> {
+async fn jwks(State(app): State<App>, Caller(actor): Caller) -> Result<Json<JwkSet>> {
     Ok(Json(app.stubs.user.get_jwks(actor.request(())).await?))
 }
 
@@ -102,7 +92,7 @@ pub(crate) async fn jwks(State(app): State<App>, Caller(actor): Caller) -> Resul
 #[utoipa::path(put, path = "/users/{id}/role", tag = "accounts", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The user")), request_body = SetRoleRequest,
     responses((status = 200, body = User)))]
-pub(crate) async fn set_role(
+async fn set_role(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,

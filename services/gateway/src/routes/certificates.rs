@@ -14,11 +14,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::page::PageQuery;
 use crate::{
     auth::{Caller, SignedIn},
-    edge::{Json, PathOf, Query},
+    edge::{Json, PathOf, Query, prefers},
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
 }
@@ -47,15 +46,12 @@ pub(crate) struct FormatQuery {
 /// List my certificates
 #[utoipa::path(get, path = "/certificates", tag = "certificates", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = CertificatePage)))]
-pub(crate) async fn list(
+async fn list(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
-    Query(page): Query<PageQuery>,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
 ) -> Result<Json<CertificatePage>> {
-    let request = actor.request(ListCertificatesRequest {
-        limit: page.limit,
-        cursor: page.cursor,
-    });
+    let request = actor.request(ListCertificatesRequest { limit, cursor });
     Ok(Json(app.stubs.progress.list_certificates(request).await?))
 }
 
@@ -64,7 +60,7 @@ pub(crate) async fn list(
     params(("code" = String, Path, description = "The code, in any case, with or without hyphens"), FormatQuery),
     responses((status = 200, description = "The certificate",
         content((Certificate = "application/json"), (String = "application/pdf")))))]
-pub(crate) async fn get(
+async fn get(
     State(app): State<App>,
     Caller(actor): Caller,
     PathOf(code): PathOf<String>,
@@ -91,14 +87,9 @@ pub(crate) async fn get(
 
 /// The page when it is named before, or instead of, JSON.
 fn accepted(headers: &HeaderMap) -> Format {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    match (accept.find(PDF), accept.find("application/json")) {
-        (Some(page), Some(json)) if json < page => Format::Json,
-        (Some(_), _) => Format::Pdf,
-        (None, _) => Format::Json,
+    match prefers(headers, PDF, "application/json") {
+        true => Format::Pdf,
+        false => Format::Json,
     }
 }
 

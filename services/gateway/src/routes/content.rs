@@ -1,6 +1,6 @@
 //! The content of a course as a whole.
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use smartcourse_platform::Result;
 use smartcourse_proto::course::{Content, GetContentRequest, PutContentRequest};
@@ -10,11 +10,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     access,
     auth::SignedIn,
-    edge::{Body, Entity, Id, IfMatch, Query},
+    edge::{Body, Id, IfMatch, Json, Query, tagged},
     state::App,
 };
 
-/// Routes whose answer comes at once, and whose body may be as large as a whole course.
 pub(crate) fn large() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get, put))
 }
@@ -30,37 +29,36 @@ pub(crate) struct VersionQuery {
 /// Read modules and lessons: the draft for the owner, the published version for learners
 #[utoipa::path(get, path = "/courses/{id}/content", tag = "content", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), VersionQuery), responses((status = 200, body = Content)))]
-pub(crate) async fn get(
+async fn get(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
     Query(query): Query<VersionQuery>,
-) -> Result<Entity<Content>> {
+) -> Result<Response> {
     access::require_reader(&app, actor, id.0).await?;
     let request = GetContentRequest {
         course_id: id.0,
         version: query.version,
     };
     let content = app.stubs.course.get_content(actor.request(request)).await?;
-    Ok(Entity::new(&content.etag.clone(), content))
+    Ok(tagged(&content.etag, Json(&content)))
 }
 
 /// Replace the draft's modules and lessons
 #[utoipa::path(put, path = "/courses/{id}/content", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), IfMatch),
     request_body = PutContentRequest, responses((status = 200, body = Content)))]
-pub(crate) async fn put(
+async fn put(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
     IfMatch(if_match): IfMatch,
     mut body: Body,
-) -> Result<Entity<Content>> {
+) -> Result<Response> {
     access::require_owner(&app, actor, id.0).await?;
     let mut request: PutContentRequest = body.json().await?;
     request.course_id = id.0;
     request.if_match = if_match;
     let content = app.stubs.course.put_content(actor.request(request)).await?;
-    Ok(Entity::new(&content.etag.clone(), content))
+    Ok(tagged(&content.etag, Json(&content)))
 }

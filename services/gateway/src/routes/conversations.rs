@@ -14,7 +14,6 @@ use crate::{
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
@@ -24,22 +23,19 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
 /// List my conversations, without their turns
 #[utoipa::path(get, path = "/conversations", tag = "assistant", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, body = ConversationPage)))]
-pub(crate) async fn list(
+async fn list(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
-    Query(page): Query<PageQuery>,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
 ) -> Result<Json<ConversationPage>> {
-    let request = actor.request(ListConversationsRequest {
-        limit: page.limit,
-        cursor: page.cursor,
-    });
+    let request = actor.request(ListConversationsRequest { limit, cursor });
     Ok(Json(app.stubs.assistant.list_conversations(request).await?))
 }
 
 /// Read one of my conversations
 #[utoipa::path(get, path = "/conversations/{id}", tag = "assistant", security(("bearer" = [])),
     params(("id" = String, Path, description = "The conversation")), responses((status = 200, body = Conversation)))]
-pub(crate) async fn get(
+async fn get(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
@@ -51,14 +47,12 @@ pub(crate) async fn get(
 /// Delete one of my conversations
 #[utoipa::path(delete, path = "/conversations/{id}", tag = "assistant", security(("bearer" = [])),
     params(("id" = String, Path, description = "The conversation")), responses((status = 204)))]
-pub(crate) async fn delete(
+async fn delete(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
 ) -> Result<StatusCode> {
-    app.stubs
-        .assistant
-        .delete_conversation(actor.request(ConversationRef { id }))
-        .await?;
+    let request = actor.request(ConversationRef { id });
+    app.stubs.assistant.delete_conversation(request).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,25 +9,21 @@ use axum::{
 };
 use serde::Deserialize;
 use smartcourse_platform::{Result, error::Problems, grpc::Actor};
-use smartcourse_proto::{
-    Wire as _,
-    course::{
-        Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, GetCoursesRequest, Level,
-        ListCoursesRequest, SetStatusRequest, UpdateCourseRequest,
-    },
+use smartcourse_proto::course::{
+    Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, GetCoursesRequest, Level,
+    ListCoursesRequest, SetStatusRequest, UpdateCourseRequest,
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{publish, seats};
+use super::{page::PageQuery, publish, seats};
 use crate::{
     access,
     auth::{Caller, SignedIn},
-    edge::{Body, Entity, Id, IdempotencyKey, IfMatch, Json, Query, Written, parse, tagged},
+    edge::{Body, Id, IdempotencyKey, IfMatch, Json, Query, Written, parse, tagged, word},
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
@@ -48,41 +44,26 @@ pub(crate) struct CourseQuery {
     level: Option<String>,
     /// Only courses of this instructor.
     instructor_id: Option<i64>,
-    /// Items at most, 1 to 100; 20 when absent.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: i32,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
 }
 
 /// List published courses
-#[utoipa::path(get, path = "/courses", tag = "courses", params(CourseQuery),
+#[utoipa::path(get, path = "/courses", tag = "courses", params(CourseQuery, PageQuery),
     responses((status = 200, body = CoursePage)))]
-pub(crate) async fn list(
+async fn list(
     State(app): State<App>,
     Caller(actor): Caller,
     Query(query): Query<CourseQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<CoursePage>> {
-    let level = query
-        .level
-        .as_deref()
-        .map(|text| Level::from_text(text).filter(|level| *level != Level::Unspecified));
-    let mut problems = Problems::default();
-    problems.require(
-        level != Some(None),
-        "level",
-        "must be beginner, intermediate or advanced",
-    );
-    problems.finish()?;
+    let must = "must be beginner, intermediate or advanced";
+    let level = word::<Level>("level", query.level, must)?;
     let request = ListCoursesRequest {
         q: query.q,
         category: query.category,
-        level: level.flatten().map(Into::into),
+        level: level.map(Into::into),
         instructor_id: query.instructor_id,
-        limit: query.limit,
-        cursor: query.cursor,
+        limit: page.limit,
+        cursor: page.cursor,
     };
     let mut page = app.stubs.course.list_courses(actor.request(request)).await?;
     seats::fill(&app, &mut page.items).await?;
@@ -93,7 +74,7 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/courses", tag = "courses", security(("bearer" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same course")),
     request_body = CreateCourseRequest, responses((status = 201, body = Course)))]
-pub(crate) async fn create(
+async fn create(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     IdempotencyKey(key): IdempotencyKey,
@@ -104,19 +85,13 @@ pub(crate) async fn create(
     request.idempotency_key = key;
     let course = app.stubs.course.create_course(actor.request(request)).await?;
     let location = [(header::LOCATION, format!("/courses/{}", course.id))];
-    let course = seats::filled(&app, course).await?;
-    Ok((
-        StatusCode::CREATED,
-        location,
-        Entity::new(&course.etag.clone(), course),
-    )
-        .into_response())
+    Ok((StatusCode::CREATED, location, entity(&app, course).await?).into_response())
 }
 
 /// Read a course
 #[utoipa::path(get, path = "/courses/{id}", tag = "courses", security((), ("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Course)))]
-pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Response> {
+async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Response> {
     // Readers who come together share a read, so whether this one may see the course is decided after.
     let found = app.courses.read(id.0, |ids| read(&app, ids)).await?;
     let (course, json) = found.ok_or_else(|| access::hidden(id.0))?;
@@ -124,15 +99,18 @@ pub(crate) async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -
     Ok(tagged(&course.etag, json))
 }
 
+/// A course with its seats and its entity tag.
+async fn entity(app: &App, mut course: Course) -> Result<Response> {
+    seats::fill(app, std::slice::from_mut(&mut course)).await?;
+    Ok(tagged(&course.etag, Json(&course)))
+}
+
 /// Courses with their seats, whoever asks, each also as it is sent; both services are asked at the same time.
 async fn read(app: &App, ids: Vec<i64>) -> Result<HashMap<i64, (Arc<Course>, Written)>> {
-    let courses = async {
-        let request = Actor::Service.request(GetCoursesRequest { ids: ids.clone() });
-        let courses = app.stubs.course.get_courses(request).await?;
-        Ok(courses.items)
-    };
-    let (courses, seats) = tokio::try_join!(courses, seats::of(app, ids.clone()))?;
-    let written = courses.into_iter().map(|mut course| {
+    let request = Actor::Service.request(GetCoursesRequest { ids: ids.clone() });
+    let courses = async { Ok(app.stubs.course.get_courses(request).await?) };
+    let (courses, seats) = tokio::try_join!(courses, seats::of(app, ids))?;
+    let written = courses.items.into_iter().map(|mut course| {
         seats::put(&seats, &mut course);
         let json = Written::new(&course)?;
         Ok((course.id, (Arc::new(course), json)))
@@ -148,16 +126,15 @@ struct Named {
 
 /// Change a course; what is absent stays
 #[utoipa::path(patch, path = "/courses/{id}", tag = "courses", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), IfMatch),
     request_body = UpdateCourseRequest, responses((status = 200, body = Course)))]
-pub(crate) async fn update(
+async fn update(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
     IfMatch(if_match): IfMatch,
     mut body: Body,
-) -> Result<Entity<Course>> {
+) -> Result<Response> {
     access::require_owner(&app, actor, id.0).await?;
     let text = body.text().await?;
     let mut request: UpdateCourseRequest = parse(&text)?;
@@ -165,25 +142,21 @@ pub(crate) async fn update(
     request.if_match = if_match;
     request.set_prerequisites = parse::<Named>(&text)?.prerequisites.is_some();
     let course = app.stubs.course.update_course(actor.request(request)).await?;
-    let course = seats::filled(&app, course).await?;
-    Ok(Entity::new(&course.etag.clone(), course))
+    entity(&app, course).await
 }
 
 /// Delete a draft that was never published
 #[utoipa::path(delete, path = "/courses/{id}", tag = "courses", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), IfMatch),
     responses((status = 204)))]
-pub(crate) async fn delete(
+async fn delete(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
     IfMatch(if_match): IfMatch,
 ) -> Result<StatusCode> {
-    app.stubs
-        .course
-        .delete_course(actor.request(DeleteCourseRequest { id: id.0, if_match }))
-        .await?;
+    let request = actor.request(DeleteCourseRequest { id: id.0, if_match });
+    app.stubs.course.delete_course(request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -192,7 +165,7 @@ pub(crate) async fn delete(
     params(("id" = i64, Path, description = "The course")), request_body = SetStatusRequest,
     responses((status = 200, body = Course),
         (status = 202, body = smartcourse_proto::course::PublishAccepted, description = "`published` starts a publish")))]
-pub(crate) async fn set_status(
+async fn set_status(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
@@ -200,18 +173,14 @@ pub(crate) async fn set_status(
 ) -> Result<Response> {
     access::require_owner(&app, actor, id.0).await?;
     let mut request: SetStatusRequest = body.json().await?;
-    let mut problems = Problems::default();
-    problems.require(
-        request.status() != CourseStatus::Unspecified,
-        "status",
-        "must be draft, published or archived",
-    );
-    problems.finish()?;
-    if request.status() == CourseStatus::Published {
-        return publish::accept(&app, actor, id.0).await;
+    match request.status() {
+        CourseStatus::Unspecified => {
+            return Err(Problems::one("status", "must be draft, published or archived"));
+        }
+        CourseStatus::Published => return publish::accept(&app, actor, id.0).await,
+        CourseStatus::Draft | CourseStatus::Archived => {}
     }
     request.id = id.0;
     let course = app.stubs.course.set_status(actor.request(request)).await?;
-    let course = seats::filled(&app, course).await?;
-    Ok(Entity::new(&course.etag.clone(), course).into_response())
+    entity(&app, course).await
 }

@@ -13,13 +13,13 @@ use smartcourse_proto::enrollment::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::page::PageQuery;
 use crate::{
     auth::SignedIn,
     edge::{Id, IdempotencyKey, Json, Query},
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(enroll))
@@ -33,13 +33,6 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
 pub(crate) struct ListQuery {
     /// The student; oneself when absent. Only administrators may name another.
     student_id: Option<i64>,
-    /// Items at most, 1 to 100; 20 when absent.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: i32,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
 }
 
 /// Take a seat in a course; what follows shows in `onboarding`
@@ -47,7 +40,7 @@ pub(crate) struct ListQuery {
     params(("id" = i64, Path, description = "The course"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same enrollment")),
     responses((status = 201, body = Enrollment)))]
-pub(crate) async fn enroll(
+async fn enroll(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
@@ -69,39 +62,34 @@ pub(crate) async fn enroll(
 }
 
 /// List my enrollments, or as an administrator a student's, newest first
-#[utoipa::path(get, path = "/enrollments", tag = "enrollments", security(("bearer" = [])), params(ListQuery),
+#[utoipa::path(get, path = "/enrollments", tag = "enrollments", security(("bearer" = [])), params(ListQuery, PageQuery),
     responses((status = 200, body = EnrollmentPage)))]
-pub(crate) async fn list(
+async fn list(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     Query(query): Query<ListQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<EnrollmentPage>> {
     let request = actor.request(ListEnrollmentsRequest {
         user_id: query.student_id.unwrap_or(0),
-        limit: query.limit,
-        cursor: query.cursor,
+        limit: page.limit,
+        cursor: page.cursor,
     });
-    let answer = app.stubs.enrollment.list_enrollments(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.enrollment.list_enrollments(request).await?))
 }
 
 /// Read one of my enrollments, with its onboarding
 #[utoipa::path(get, path = "/enrollments/{id}", tag = "enrollments", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The enrollment")), responses((status = 200, body = Enrollment)))]
-pub(crate) async fn get(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    id: Id,
-) -> Result<Json<Enrollment>> {
+async fn get(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Json<Enrollment>> {
     let request = actor.request(EnrollmentRef { enrollment_id: id.0 });
-    let answer = app.stubs.enrollment.get_enrollment(request).await?;
-    Ok(Json(answer))
+    Ok(Json(app.stubs.enrollment.get_enrollment(request).await?))
 }
 
 /// Leave the course; the seat is free at once
 #[utoipa::path(delete, path = "/enrollments/{id}", tag = "enrollments", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The enrollment")), responses((status = 204)))]
-pub(crate) async fn delete(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<StatusCode> {
+async fn delete(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<StatusCode> {
     let request = actor.request(EnrollmentRef { enrollment_id: id.0 });
     app.stubs.enrollment.drop(request).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -24,7 +24,6 @@ use crate::{
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(follow))
 }
@@ -46,7 +45,7 @@ const MOMENTS_PER_REVISION: i64 = 1_000;
     responses(
         (status = 200, content_type = "text/event-stream", body = PublishStatus, description = "`status` events"),
         (status = 204, description = "The publish has ended and its last event has arrived")))]
-pub(crate) async fn follow(
+async fn follow(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,

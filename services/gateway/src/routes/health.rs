@@ -13,7 +13,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{codes, edge::Json, state::App, stubs::Probe};
 
-/// Routes for whoever runs the gateway.
 pub(crate) fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(livez))
@@ -25,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether the process lives
 #[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, body = Object)))]
-pub(crate) async fn livez() -> Json<Value> {
+async fn livez() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
@@ -33,7 +32,7 @@ pub(crate) async fn livez() -> Json<Value> {
 ///
 /// `degraded` when transactions of the database stand still and hold their locks: everybody is served who needs none of them.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object)))]
-pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
+async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
     if app.life.token().is_cancelled() {
         return Err(Error::new(&codes::UNAVAILABLE, "stopping").with_fact("down", json!(["gateway"])));
     }

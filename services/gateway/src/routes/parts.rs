@@ -15,14 +15,12 @@ use crate::{
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(add_module))
         .routes(routes!(update_module, delete_module))
 }
 
-/// Routes whose answer comes at once, and whose body may be as large as a whole course.
 pub(crate) fn large() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(add_lesson))
@@ -31,11 +29,10 @@ pub(crate) fn large() -> OpenApiRouter<App> {
 
 /// Add a module
 #[utoipa::path(post, path = "/courses/{id}/modules", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on"),
+    params(("id" = i64, Path, description = "The course"), IfMatch,
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same module")),
     request_body = AddModuleRequest, responses((status = 201, body = Module)))]
-pub(crate) async fn add_module(
+async fn add_module(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
@@ -54,10 +51,9 @@ pub(crate) async fn add_module(
 
 /// Change a module
 #[utoipa::path(patch, path = "/courses/{id}/modules/{mid}", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"), IfMatch),
     request_body = UpdateModuleRequest, responses((status = 200, body = Module)))]
-pub(crate) async fn update_module(
+async fn update_module(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, module_id)): PathOf<(i64, String)>,
@@ -69,17 +65,15 @@ pub(crate) async fn update_module(
     request.course_id = course_id;
     request.module_id = module_id;
     request.if_match = if_match;
-    Ok(Json(
-        app.stubs.course.update_module(actor.request(request)).await?,
-    ))
+    let request = actor.request(request);
+    Ok(Json(app.stubs.course.update_module(request).await?))
 }
 
 /// Delete a module with its lessons
 #[utoipa::path(delete, path = "/courses/{id}/modules/{mid}", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"), IfMatch),
     responses((status = 204)))]
-pub(crate) async fn delete_module(
+async fn delete_module(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, part_id)): PathOf<(i64, String)>,
@@ -96,11 +90,10 @@ pub(crate) async fn delete_module(
 
 /// Add a lesson
 #[utoipa::path(post, path = "/courses/{id}/modules/{mid}/lessons", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on"),
+    params(("id" = i64, Path, description = "The course"), ("mid" = String, Path, description = "The module"), IfMatch,
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same lesson")),
     request_body = AddLessonRequest, responses((status = 201, body = Lesson)))]
-pub(crate) async fn add_lesson(
+async fn add_lesson(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, module_id)): PathOf<(i64, String)>,
@@ -120,10 +113,9 @@ pub(crate) async fn add_lesson(
 
 /// Change a lesson
 #[utoipa::path(patch, path = "/courses/{id}/lessons/{lid}", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson"), IfMatch),
     request_body = UpdateLessonRequest, responses((status = 200, body = Lesson)))]
-pub(crate) async fn update_lesson(
+async fn update_lesson(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, lesson_id)): PathOf<(i64, String)>,
@@ -135,17 +127,15 @@ pub(crate) async fn update_lesson(
     request.course_id = course_id;
     request.lesson_id = lesson_id;
     request.if_match = if_match;
-    Ok(Json(
-        app.stubs.course.update_lesson(actor.request(request)).await?,
-    ))
+    let request = actor.request(request);
+    Ok(Json(app.stubs.course.update_lesson(request).await?))
 }
 
 /// Delete a lesson
 #[utoipa::path(delete, path = "/courses/{id}/lessons/{lid}", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson"),
-        ("If-Match" = Option<String>, Header, description = "The entity tag the edit is based on")),
+    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson"), IfMatch),
     responses((status = 204)))]
-pub(crate) async fn delete_lesson(
+async fn delete_lesson(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, part_id)): PathOf<(i64, String)>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcourse_platform::{Error, Result, error::Problems};
+use smartcourse_platform::{Result, error::Problems};
 use smartcourse_proto::progress::{
     AttemptResult, CompleteLessonRequest, CourseProgress, GetProgressRequest, QuestionAnswer,
     SubmitAttemptRequest,
@@ -18,7 +18,6 @@ use crate::{
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(complete))
@@ -72,21 +71,14 @@ pub(crate) struct ProgressQuery {
 
 /// The value of a field the body has to have.
 fn required<T>(field: &str, value: Option<T>) -> Result<T> {
-    value.ok_or_else(|| {
-        let mut problems = Problems::default();
-        problems.add(field, "is missing");
-        problems
-            .finish()
-            .err()
-            .unwrap_or_else(|| Error::internal("a missing field is a problem"))
-    })
+    value.ok_or_else(|| Problems::one(field, "is missing"))
 }
 
 /// Complete a lesson; twice is the same as once
 #[utoipa::path(post, path = "/progress/lessons/{lesson_id}/complete", tag = "progress", security(("bearer" = [])),
     params(("lesson_id" = String, Path, description = "The lesson")), request_body = Completion,
     responses((status = 200, body = CourseProgress)))]
-pub(crate) async fn complete(
+async fn complete(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(lesson_id): PathOf<String>,
@@ -105,7 +97,7 @@ pub(crate) async fn complete(
     params(("lesson_id" = String, Path, description = "The quiz lesson"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same attempt")),
     request_body = Attempt, responses((status = 200, body = AttemptResult)))]
-pub(crate) async fn attempt(
+async fn attempt(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(lesson_id): PathOf<String>,
@@ -113,17 +105,15 @@ pub(crate) async fn attempt(
     mut body: Body,
 ) -> Result<Json<AttemptResult>> {
     let sent: Attempt = body.json().await?;
-    let answers = required("answers", sent.answers)?;
+    let answers = required("answers", sent.answers)?.into_iter();
+    let answers = answers.map(|(question_id, given)| QuestionAnswer {
+        question_id,
+        values: given.values(),
+    });
     let request = actor.request(SubmitAttemptRequest {
         course_id: required("course_id", sent.course_id)?,
         lesson_id,
-        answers: answers
-            .into_iter()
-            .map(|(question_id, given)| QuestionAnswer {
-                question_id,
-                values: given.values(),
-            })
-            .collect(),
+        answers: answers.collect(),
         idempotency_key,
     });
     Ok(Json(app.stubs.progress.submit_attempt(request).await?))
@@ -133,7 +123,7 @@ pub(crate) async fn attempt(
 #[utoipa::path(get, path = "/progress/courses/{id}", tag = "progress", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), ProgressQuery),
     responses((status = 200, body = CourseProgress)))]
-pub(crate) async fn get(
+async fn get(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,

@@ -19,7 +19,6 @@ use crate::{
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(start, status, cancel))
@@ -44,14 +43,14 @@ pub(crate) async fn accept(app: &App, actor: Actor, id: i64) -> Result<Response>
 /// Publish the draft; while a publish runs, the answer is that one
 #[utoipa::path(post, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 202, body = PublishAccepted)))]
-pub(crate) async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Response> {
+async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Response> {
     accept(&app, actor, id.0).await
 }
 
 /// Where the latest publish stands
 #[utoipa::path(get, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = PublishStatus)))]
-pub(crate) async fn status(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Written> {
+async fn status(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Written> {
     let read = async {
         let request = actor.request(CourseRef { id: id.0 });
         let status = app.stubs.course.get_publish(request).await?;
@@ -63,26 +62,20 @@ pub(crate) async fn status(State(app): State<App>, SignedIn(actor): SignedIn, id
 /// Cancel the publish that runs; what it did is undone
 #[utoipa::path(delete, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 202, body = PublishStatus)))]
-pub(crate) async fn cancel(
+async fn cancel(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
 ) -> Result<(StatusCode, Json<PublishStatus>)> {
     let request = actor.request(CourseRef { id: id.0 });
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(app.stubs.course.cancel_publish(request).await?),
-    ))
+    let status = app.stubs.course.cancel_publish(request).await?;
+    Ok((StatusCode::ACCEPTED, Json(status)))
 }
 
 /// What publishing now would change
 #[utoipa::path(get, path = "/courses/{id}/publish/preview", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = Preview)))]
-pub(crate) async fn preview(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    id: Id,
-) -> Result<Json<Preview>> {
+async fn preview(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Json<Preview>> {
     access::require_owner(&app, actor, id.0).await?;
     let request = actor.request(PreviewRequest { course_id: id.0 });
     Ok(Json(app.stubs.content.preview_publish(request).await?))
@@ -91,11 +84,7 @@ pub(crate) async fn preview(
 /// The saved versions
 #[utoipa::path(get, path = "/courses/{id}/versions", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course")), responses((status = 200, body = VersionList)))]
-pub(crate) async fn versions(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    id: Id,
-) -> Result<Json<VersionList>> {
+async fn versions(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Json<VersionList>> {
     let request = actor.request(CourseRef { id: id.0 });
     Ok(Json(app.stubs.course.list_versions(request).await?))
 }
@@ -104,7 +93,7 @@ pub(crate) async fn versions(
 #[utoipa::path(post, path = "/courses/{id}/versions/{n}/restore", tag = "publishing", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), ("n" = i32, Path, description = "The version")),
     responses((status = 202, body = PublishAccepted)))]
-pub(crate) async fn restore(
+async fn restore(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, version)): PathOf<(i64, i32)>,

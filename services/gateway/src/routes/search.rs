@@ -14,13 +14,13 @@ use smartcourse_proto::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::page::PageQuery;
 use crate::{
     auth::Caller,
     edge::{Json, Query},
     state::App,
 };
 
-/// Routes whose answer comes at once.
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(search))
 }
@@ -34,26 +34,18 @@ pub(crate) struct SearchQuery {
     q: String,
     /// Only in this course.
     course_id: Option<i64>,
-    /// Items at most, 1 to 100; 20 when absent.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: i32,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
 }
 
 /// Find courses, and lessons of the courses one may read
-#[utoipa::path(get, path = "/search", tag = "search", security((), ("bearer" = [])), params(SearchQuery),
+#[utoipa::path(get, path = "/search", tag = "search", security((), ("bearer" = [])), params(SearchQuery, PageQuery),
     responses((status = 200, body = SearchPage)))]
-pub(crate) async fn search(
+async fn search(
     State(app): State<App>,
     Caller(actor): Caller,
     Query(query): Query<SearchQuery>,
+    Query(page): Query<PageQuery>,
 ) -> Result<Json<SearchPage>> {
-    let mut problems = Problems::default();
-    problems.text("q", &query.q, 500);
-    problems.finish()?;
+    Problems::only_text("q", &query.q, 500)?;
     let scopes = scopes(&app, actor, &query.q, query.course_id).await?;
     if scopes.is_empty() {
         return Ok(Json(SearchPage::default()));
@@ -61,8 +53,8 @@ pub(crate) async fn search(
     let request = SearchRequest {
         q: query.q,
         scopes,
-        limit: query.limit,
-        cursor: query.cursor,
+        limit: page.limit,
+        cursor: page.cursor,
     };
     Ok(Json(app.stubs.content.search(actor.request(request)).await?))
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use smartcourse_platform::{Result, grpc::Actor};
 use smartcourse_proto::{
     course::{Course, Seats},
-    enrollment::SeatsOfRequest,
+    enrollment::{CourseSeats, SeatsOfRequest},
 };
 
 use crate::state::App;
@@ -23,23 +23,14 @@ pub(crate) async fn fill(app: &App, courses: &mut [Course]) -> Result<()> {
     Ok(())
 }
 
-/// The same for one course.
-pub(crate) async fn filled(app: &App, mut course: Course) -> Result<Course> {
-    fill(app, std::slice::from_mut(&mut course)).await?;
-    Ok(course)
-}
-
 /// Seats by course; courses nobody prepared are left out.
 pub(super) async fn of(app: &App, course_ids: Vec<i64>) -> Result<HashMap<i64, Seats>> {
     let request = Actor::Service.request(SeatsOfRequest { course_ids });
     let seats = app.stubs.enrollment.get_seats_of(request).await?;
-    let items = seats.items.into_iter();
-    Ok(items
-        .map(|item| (item.course_id, item.seats.unwrap_or_default()))
-        .collect())
+    let of_course = |item: CourseSeats| (item.course_id, item.seats.unwrap_or_default());
+    Ok(seats.items.into_iter().map(of_course).collect())
 }
 
-/// Fills in the seats of one course.
 pub(super) fn put(seats: &HashMap<i64, Seats>, course: &mut Course) {
     course.seats = Some(seats.get(&course.id).copied().unwrap_or(Seats {
         max: course.max_enrollments,

@@ -100,13 +100,9 @@ pub(crate) async fn replay(state: &State, actor: Actor, id: &str) -> Result<Deli
         // Its task was put back before, here or by hand.
         DeliveryState::Failed | DeliveryState::Queued | DeliveryState::Retrying => return Ok(row.into()),
         DeliveryState::Unspecified | DeliveryState::Sent | DeliveryState::Suppressed => {
-            return Err(Error::new(
-                &codes::DELIVERY_NOT_FAILED,
-                format!(
-                    "the delivery is {}, there is nothing to replay",
-                    row.state.as_text()
-                ),
-            ));
+            let state = row.state.as_text();
+            let detail = format!("the delivery is {state}, there is nothing to replay");
+            return Err(Error::new(&codes::DELIVERY_NOT_FAILED, detail));
         }
     }
     let row = sqlx::query_as!(

@@ -10,28 +10,21 @@ const MAX_SUBSCRIPTION: usize = 4096;
 
 /// What a user wants, as they see it.
 pub(crate) async fn get(state: &State, actor: Actor) -> Result<Preferences> {
-    Ok(of(&state.pool, actor.user()?)
-        .await?
-        .shown(state.pusher.as_deref()))
+    let wishes = of(&state.pool, actor.user()?).await?;
+    Ok(wishes.shown(state.deps.pusher.as_deref()))
 }
 
 /// Changes what the request names.
 pub(crate) async fn set(state: &State, actor: Actor, change: Preferences) -> Result<Preferences> {
     let user_id = actor.user()?;
-    let pusher = state.pusher.as_deref();
+    let pusher = state.deps.pusher.as_deref();
     let mut problems = Problems::default();
     if let Some(phone) = change.phone.as_deref().filter(|phone| !phone.is_empty()) {
-        problems.require(
-            is_phone(phone),
-            "phone",
-            "must be a number such as +4915112345678",
-        );
+        let must = "must be a number such as +4915112345678";
+        problems.require(is_phone(phone), "phone", must);
     }
-    if let Some(text) = change
-        .push_subscription
-        .as_deref()
-        .filter(|text| !text.is_empty())
-    {
+    let subscription = change.push_subscription.as_deref();
+    if let Some(text) = subscription.filter(|text| !text.is_empty()) {
         match pusher {
             None => problems.add("push_subscription", "push messages are not set up here"),
             Some(_) if text.len() > MAX_SUBSCRIPTION => problems.add("push_subscription", "is too long"),

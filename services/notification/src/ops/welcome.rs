@@ -28,7 +28,7 @@ pub(crate) async fn queue(state: &State, welcome: EpochRef) -> Result<()> {
     };
     let cause = format!("enrollment-{}/{}", welcome.enrollment_id, welcome.epoch);
     let mut tx = postgres::begin(&state.pool).await?;
-    message::queue(&mut tx, state.channels, &cause, &message).await?;
+    message::queue(&mut tx, state.deps.channels, &cause, &message).await?;
     fault::commit(tx, "notification.queue_welcome_mail").await?;
     Ok(())
 }

@@ -49,10 +49,7 @@ pub(crate) async fn submit(
     if let Some(attempt) = earlier {
         return again(state, &learner, lesson_id, attempt).await;
     }
-    let kind = learner
-        .lesson(&mut *state.pool.acquire().await?, lesson_id)
-        .await?;
-    if kind != LessonType::Quiz {
+    if learner.lesson(state, lesson_id).await? != LessonType::Quiz {
         return Err(not_a_quiz());
     }
     let quiz = quiz(state, learner.version(), lesson_id).await?;
@@ -97,14 +94,7 @@ pub(crate) async fn submit(
         key.remember(&mut tx, &attempt).await?;
     }
     let progress = if grade.passed {
-        completion::finish_lesson(
-            &mut tx,
-            &mut enrollment,
-            lesson_id,
-            learner.version,
-            &learner.course_title,
-        )
-        .await?
+        completion::finish_lesson(&mut tx, &mut enrollment, lesson_id, &learner).await?
     } else {
         let version = completion::newest(&mut tx, learner.course_id, learner.version).await?;
         Standing::read(&mut tx, &enrollment, version)
@@ -128,15 +118,7 @@ async fn again(state: &State, learner: &Learner, lesson_id: &str, attempt: i32) 
     let newest = completion::newest(&mut tx, learner.course_id, learner.version).await?;
     let standing = Standing::read(&mut tx, &enrollment, newest).await?;
     tx.rollback().await?;
-    let quiz = quiz(
-        state,
-        VersionId {
-            version,
-            ..learner.version()
-        },
-        lesson_id,
-    )
-    .await?;
+    let quiz = quiz(state, VersionId::new(learner.course_id, version), lesson_id).await?;
     Ok(AttemptResult {
         attempts_left: left(&quiz, used, done),
         progress: Some(standing.into_progress(&enrollment)),
@@ -154,15 +136,11 @@ async fn quiz(state: &State, version: VersionId, lesson_id: &str) -> Result<Arc<
         course_id: version.course_id.0,
         version: Some(version.version),
     });
-    let content = state.course.get_content(request).await?;
-    let quiz = content
-        .modules
-        .into_iter()
-        .flat_map(|module| module.lessons)
-        .find(|lesson| lesson.id == lesson_id)
-        .and_then(|lesson| lesson.content?.quiz)
-        .ok_or_else(not_a_quiz)?;
-    let quiz = Arc::new(quiz);
+    let modules = state.course.get_content(request).await?.modules.into_iter();
+    let mut lessons = modules.flat_map(|module| module.lessons);
+    let lesson = lessons.find(|lesson| lesson.id == lesson_id);
+    let quiz = lesson.and_then(|lesson| lesson.content?.quiz);
+    let quiz = Arc::new(quiz.ok_or_else(not_a_quiz)?);
     state.quizzes.insert(place, Arc::clone(&quiz)).await;
     Ok(quiz)
 }
@@ -173,9 +151,8 @@ fn not_a_quiz() -> Error {
 
 /// Attempts left; `None` means as many as one likes.
 fn left(quiz: &Quiz, used: i32, done: bool) -> Option<i32> {
-    quiz.max_attempts
-        .filter(|_| !done)
-        .map(|most| (most - used).max(0))
+    let most = quiz.max_attempts.filter(|_| !done);
+    most.map(|most| (most - used).max(0))
 }
 
 async fn used(tx: &mut PgConnection, enrollment: &Enrollment, lesson_id: &str) -> Result<i32> {

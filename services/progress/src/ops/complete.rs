@@ -14,27 +14,14 @@ pub(crate) async fn complete(
     request: CompleteLessonRequest,
 ) -> Result<CourseProgress> {
     let learner = learner::learner(state, actor.user()?, request.course_id.into()).await?;
-    let kind = learner
-        .lesson(&mut *state.pool.acquire().await?, &request.lesson_id)
-        .await?;
+    let lesson_id = request.lesson_id.as_str();
+    let kind = learner.lesson(state, lesson_id).await?;
     let (mut tx, mut enrollment) = learner.begin(state).await?;
-    if kind == LessonType::Quiz {
-        let passed = completion::is_done(&mut tx, &enrollment, &request.lesson_id).await?;
-        if !passed {
-            return Err(Error::new(
-                &codes::QUIZ_NOT_PASSED,
-                "this lesson is done when its quiz is passed",
-            ));
-        }
+    if kind == LessonType::Quiz && !completion::is_done(&mut tx, &enrollment, lesson_id).await? {
+        let detail = "this lesson is done when its quiz is passed";
+        return Err(Error::new(&codes::QUIZ_NOT_PASSED, detail));
     }
-    let progress = completion::finish_lesson(
-        &mut tx,
-        &mut enrollment,
-        &request.lesson_id,
-        learner.version,
-        &learner.course_title,
-    )
-    .await?;
+    let progress = completion::finish_lesson(&mut tx, &mut enrollment, lesson_id, &learner).await?;
     fault::commit(tx, "progress.complete_lesson").await?;
     Ok(progress)
 }

@@ -10,9 +10,7 @@ use smartcourse_proto::progress::LeaveRequest;
 use crate::{State, codes, enrollments};
 
 /// Notes that an epoch is being left.
-///
-/// # Errors
-/// `enrollment_completed` when there is a completion.
+/// Refused with `enrollment_completed` when there is a completion.
 pub(crate) async fn leave(state: &State, request: LeaveRequest) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     let enrollment = enrollments::lock(&mut tx, request.enrollment_id.into()).await?;

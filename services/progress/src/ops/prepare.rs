@@ -12,7 +12,7 @@ use smartcourse_proto::{
     ids::{CourseId, VersionId},
 };
 
-use crate::{State, codes};
+use crate::State;
 
 /// First key of the advisory lock: "prog". The second is the course.
 const LOCK: i32 = 0x7072_6f67;
@@ -50,9 +50,8 @@ pub(crate) async fn prepare(state: &State, version: VersionId) -> Result<()> {
         version: version.version,
     };
     let manifest = state.course.get_manifest(Actor::Service.request(request)).await?;
-    let content = manifest
-        .content
-        .ok_or_else(|| Error::internal("a manifest without content"))?;
+    let content = manifest.content;
+    let content = content.ok_or_else(|| Error::internal("a manifest without content"))?;
     let lessons = Lessons::of(&content);
     let mut tx = locked(state, version.course_id).await?;
     let discarded = sqlx::query_scalar!(
@@ -63,10 +62,7 @@ pub(crate) async fn prepare(state: &State, version: VersionId) -> Result<()> {
     .fetch_one(&mut *tx)
     .await?;
     if discarded {
-        return Err(Error::new(
-            &codes::VERSION_DISCARDED,
-            format!("version {} was discarded", version.version),
-        ));
+        return Err(Error::discarded(version.version));
     }
     sqlx::query!(
         "insert into progress.course_lessons (course_id, version, lesson_id, position, type)

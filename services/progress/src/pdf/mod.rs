@@ -32,15 +32,10 @@ const INK: [u8; 3] = [28, 43, 79];
 const GOLD: [u8; 3] = [184, 148, 66];
 
 /// The page of a certificate.
-///
-/// # Errors
-/// When the certificate has no readable date.
+/// Fails when the certificate has no readable date.
 pub(crate) fn page(letters: &Letters, certificate: &Certificate) -> Result<Vec<u8>> {
-    let issued = certificate
-        .issued_at
-        .as_ref()
-        .and_then(to_time)
-        .ok_or_else(|| Error::internal("a certificate without a date"))?;
+    let issued = certificate.issued_at.as_ref().and_then(to_time);
+    let issued = issued.ok_or_else(|| Error::internal("a certificate without a date"))?;
     let name = letters.printable(&certificate.full_name);
     let title = letters.printable(&certificate.course_title);
     let date = format!("on {}, version {}", day(issued)?, certificate.version);

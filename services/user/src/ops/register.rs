@@ -84,14 +84,12 @@ pub(crate) fn is_email(text: &str) -> bool {
         return false;
     };
     let harmless = |part: &str| !part.contains(|c: char| c.is_control() || c.is_whitespace() || c == '@');
+    let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     text.chars().count() <= EMAIL_MAX
         && (1..=64).contains(&local.chars().count())
         && harmless(local)
         && harmless(domain)
-        && !domain.is_empty()
-        && domain
-            .split('.')
-            .all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+        && domain.split('.').all(label)
         && domain.contains('.')
 }
 

@@ -20,13 +20,9 @@ pub(crate) async fn set(state: &State, actor: Actor, request: SetRoleRequest) ->
 
 /// Gives a user a role. All sessions of the user end, unless it was the role already.
 async fn give(pool: &PgPool, user_id: UserId, role: Role) -> Result<User> {
-    let mut problems = Problems::default();
-    problems.require(
-        role != Role::Unspecified,
-        "role",
-        "must be student, instructor or admin",
-    );
-    problems.finish()?;
+    if role == Role::Unspecified {
+        return Err(Problems::one("role", "must be student, instructor or admin"));
+    }
     let mut tx = postgres::begin(pool).await?;
     let former = sqlx::query_scalar!(
         r#"with former as (select id, role from "user".users where id = $1 for update)
@@ -57,7 +53,7 @@ async fn give(pool: &PgPool, user_id: UserId, role: Role) -> Result<User> {
 /// `not_found` when no account has the address.
 pub async fn grant_admin(pool: &PgPool, email: &str) -> Result<User> {
     let account = store::by_email(pool, email.trim()).await?;
-    let account = account
-        .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("no account has the address {email}")))?;
+    let unknown = || Error::new(&codes::NOT_FOUND, format!("no account has the address {email}"));
+    let account = account.ok_or_else(unknown)?;
     give(pool, account.id, Role::Admin).await
 }

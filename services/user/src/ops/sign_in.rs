@@ -13,28 +13,22 @@ use crate::{
 };
 
 /// Checks the password and starts a session.
-pub(crate) async fn sign_in(
-    state: &State,
-    LoginRequest {
-        email,
-        password,
-        address,
-    }: LoginRequest,
-) -> Result<TokenPair> {
+pub(crate) async fn sign_in(state: &State, request: LoginRequest) -> Result<TokenPair> {
     let key = state.keys.current(&state.pool).await?;
-    let email = email.trim();
+    let email = request.email.trim();
     // Whoever comes without an address is no client of the gateway: all of them share one.
-    let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let address = request.address.parse();
+    let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let guess = state.throttle.guess(email, address);
     guess.admit()?;
     // What is no address cannot be in the table, and the database takes no NUL.
-    let found = if register::is_email(email) {
-        store::by_email(&state.pool, email).await?
-    } else {
-        None
+    let found = match register::is_email(email) {
+        true => store::by_email(&state.pool, email).await?,
+        false => None,
     };
     let hash = found.as_ref().map(|account| account.password_hash.clone());
-    let fits = state.passwords.verify(password, hash, || guess.admit()).await?;
+    let passwords = &state.passwords;
+    let fits = passwords.verify(request.password, hash, || guess.admit()).await?;
     let Some(account) = found.filter(|_| fits) else {
         guess.was_wrong();
         return Err(Error::new(
