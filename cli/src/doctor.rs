@@ -125,9 +125,11 @@ async fn temporal(config: &Config, report: &mut Report) -> Result<()> {
         }
         Ok(missing) => {
             report.line("Temporal", Ok(format!("answers at {}", config.temporal.address)))?;
-            let outcome = match missing.join(", ") {
-                none if none.is_empty() => Ok("registered".to_owned()),
-                some => Err(format!("{some} not registered: run `smartcourse migrate`")),
+            let outcome = if missing.is_empty() {
+                Ok("registered".to_owned())
+            } else {
+                let missing = missing.join(", ");
+                Err(format!("{missing} not registered: run `smartcourse migrate`"))
             };
             report.line("search attributes", outcome)
         }

@@ -4,7 +4,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use smartcourse_platform::config::{LogFormat, Telemetry};
 
-/// Installs the subscriber of the process. A second call does nothing, so that tests may call it freely.
+/// Installs the subscriber of the process.
 pub(crate) fn init(config: &Telemetry) {
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -16,6 +16,9 @@ use tokio::{
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+/// How long an answer of `/quiet` lets wait: longer than [`LIMITS`] has idle connections wait.
+const QUIET: Duration = Duration::from_secs(4);
+
 const LIMITS: Limits = Limits {
     speaks: Speaks::Http1,
     connections: 4,
@@ -35,6 +38,15 @@ async fn start(limits: Limits) -> (SocketAddr, Lifecycle) {
             get(async || {
                 axum::body::Body::from_stream(futures::stream::repeat_with(|| {
                     Ok::<_, std::io::Error>(vec![0_u8; 65_536])
+                }))
+            }),
+        )
+        .route(
+            "/quiet",
+            get(async || {
+                axum::body::Body::from_stream(futures::stream::once(async {
+                    tokio::time::sleep(QUIET).await;
+                    Ok::<_, std::io::Error>("at last")
                 }))
             }),
         )
@@ -139,6 +151,18 @@ async fn an_answer_nobody_takes_is_given_up() {
         while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {}
     });
     taken.await.expect("it ends");
+}
+
+#[tokio::test]
+async fn an_answer_may_be_quiet_for_longer_than_a_connection_without_a_request() {
+    let (address, _life) = start(LIMITS).await;
+    let mut stream = connect("127.0.0.1", address).await;
+    stream
+        .write_all(b"GET /quiet HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("is sent");
+    let answer = rest(&mut stream).await;
+    assert!(answer.contains("at last"), "{answer}");
 }
 
 #[tokio::test]

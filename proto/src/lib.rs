@@ -2,8 +2,8 @@
 //!
 //! The `.proto` files under `smartcourse/` describe every service and event. From them follow the gRPC clients and
 //! servers (feature `grpc`), the inputs and outputs of activities, the JSON of the HTTP contract ([`json`]), the
-//! schemas of OpenAPI and AsyncAPI (feature `openapi`) and the payloads of events: no shape is written twice. [`Wire`] gives enumerations the words used in JSON and
-//! in the database, [`ids`] the typed ids.
+//! schemas of OpenAPI and AsyncAPI (feature `openapi`) and the payloads of events: no shape is written twice. [`Wire`]
+//! gives enumerations the words used in JSON and in the database, [`ids`] the typed ids.
 
 #![cfg_attr(
     feature = "grpc",

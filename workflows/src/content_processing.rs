@@ -3,7 +3,8 @@
 //! Trigger: step 4 of a publish, or a client, to process a version again. Id: `content-{course_id}-v{version}`.
 //!
 //! Phase 1, step 4 of the publish, extracts each lesson that changed; phase 2, step 5, embeds each that the model has not
-//! seen. `lanes` bounds how many at once. It never compensates: what it wrote belongs to the version, and whoever owns the version drops it.
+//! seen. `lanes` bounds how many at once. It never compensates: what it wrote belongs to the version, and whoever owns the
+//! version drops it.
 
 use std::{
     cell::{Cell, RefCell},

@@ -149,7 +149,8 @@ impl Process {
         }
     }
 
-    /// Waits until the process is ready, as far as `look` can tell; an error when it ends first, or by the deadline.
+    /// Waits until the process is ready, as far as `look` can tell; an error when it ends first, or is not
+    /// ready by the deadline.
     pub async fn ready<F, Fut>(&self, what: &str, deadline: Duration, look: F) -> anyhow::Result<()>
     where
         F: Fn() -> Fut,

@@ -73,7 +73,7 @@ impl Error {
         Self { inner }
     }
 
-    /// Attaches the cause.
+    /// Attaches the cause, which is kept to be shown.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.inner.source = Some(source.into().into());
@@ -142,15 +142,15 @@ pub fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| Error::internal("a value has no form in JSON").because(error))
 }
 
-/// Reasons in one text for people: the first twenty, and how many more there are; empty when there is none.
-pub fn first_few(reasons: impl Iterator<Item = String>) -> String {
+/// Reasons in one text for people: the first twenty, and how many more there are; none when there is none.
+pub fn first_few(reasons: impl Iterator<Item = String>) -> Option<String> {
     const SHOWN: usize = 20;
     let mut reasons: Vec<String> = reasons.collect();
     if let Some(more @ 1..) = reasons.len().checked_sub(SHOWN) {
         reasons.truncate(SHOWN);
         reasons.push(format!("and {more} more"));
     }
-    reasons.join("; ")
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 /// Collects everything that is wrong with a request, so that one answer names it all: the first [`Problems::MOST`] of it.

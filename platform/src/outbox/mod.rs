@@ -118,7 +118,7 @@ pub async fn put_event(
     Ok(id)
 }
 
-/// What an event says of the request it comes from.
+/// What events and tasks say of the request they come from.
 pub fn headers() -> serde_json::Value {
     serde_json::json!({ "request_id": crate::http::trace_id() })
 }

@@ -55,7 +55,8 @@ impl Drop for Beginning {
     }
 }
 
-/// Whether a connection that has rested is in no transaction; an error when it does not live. A ping would cost as much.
+/// Whether a connection that has rested is in no transaction; an error when it does not live, or its transaction failed.
+/// It costs what a ping would, and tells both.
 pub(super) async fn is_at_rest(connection: &mut PgConnection) -> sqlx::Result<bool> {
     // A statement on its own is as old as its transaction. Unprepared, so that the server takes one time for both.
     sqlx::raw_sql("select now() = statement_timestamp()")

@@ -61,7 +61,7 @@ pub(super) async fn serve(
         async move {
             // The request is under way for as long as the body of its answer is there, which owns the closure.
             let hold = move |error: axum::Error| {
-                let _ = &under_way;
+                let _held: &UnderWay = &under_way;
                 error
             };
             Ok::<_, Infallible>(answer.await?.map(|body| body.map_err(hold)))

@@ -55,6 +55,11 @@ mod tests {
         assert_eq!(guess([english]), "en");
         assert_eq!(guess(["x = 1"]), "en");
         assert_eq!(guess([]), "en");
+        assert!(
+            TWO_LETTERS
+                .iter()
+                .all(|pair| Lang::from_code(&pair[..3]).is_some_and(|language| tag(language).len() == 2))
+        );
         assert_eq!(guess(["ワークフローはプロセスの死を生き延びます。"]), "ja");
     }
 }

@@ -38,19 +38,24 @@ pub(crate) fn source<'a>(lesson: &'a Lesson, assets: &'a HashMap<String, AssetRo
         (LessonType::Video | LessonType::Audio, _) => {
             let transcript = named(|content| content.transcript_asset_id.as_deref());
             match transcript.filter(|id| !id.is_empty()) {
-                None => return Ok(none("needs_transcript", "the recording has no transcript")),
+                None => {
+                    return Ok(without_text(
+                        "needs_transcript",
+                        "the recording has no transcript",
+                    ));
+                }
                 some => some,
             }
         }
         _ => file,
     };
     let Some(id) = id else {
-        return Ok(none("no_text", "the lesson has no text and no file"));
+        return Ok(without_text("no_text", "the lesson has no text and no file"));
     };
     let asset = assets.get(id).ok_or_else(|| missing(lesson, id))?;
     Ok(match asset.kind() {
         Some(kind) => Source::File(asset, kind),
-        None => none("no_text", "the file is of a type without text"),
+        None => without_text("no_text", "the file is of a type without text"),
     })
 }
 
@@ -78,7 +83,7 @@ pub(crate) fn lesson_hash(lesson: &Lesson, assets: &HashMap<String, AssetRow>, c
     ])
 }
 
-fn none(code: &str, message: &str) -> Source<'static> {
+fn without_text(code: &str, message: &str) -> Source<'static> {
     Source::None(Problem {
         code: code.to_owned(),
         message: message.to_owned(),

@@ -10,9 +10,9 @@ use smartcourse_proto::{
     json::timestamp::from_time,
 };
 use smartcourse_text::SourceKind;
-use sqlx::types::time::OffsetDateTime;
+use sqlx::{PgPool, types::time::OffsetDateTime};
 
-use crate::{codes, lesson};
+use crate::{Dependencies, codes, lesson};
 
 /// Place of the files of a version.
 pub(crate) fn files_prefix(version: VersionId) -> String {
@@ -220,4 +220,13 @@ pub(crate) async fn lesson(
         let detail = format!("version {} has no lesson {lesson_id}", version.version);
         Error::new(&codes::NOT_FOUND, detail)
     })
+}
+
+/// Removes the file of an upload, then what tells of it.
+pub(crate) async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
+    deps.files.delete(key).await?;
+    sqlx::query!("delete from content.uploads where storage_key = $1", key)
+        .execute(pool)
+        .await?;
+    Ok(())
 }

@@ -21,7 +21,7 @@ const MAX_MODULES: usize = 200;
 const MAX_LESSONS: usize = 2_000;
 const MAX_ID: usize = 64;
 
-/// A price with at most two decimals; a wrong one, and a limit of no seats, are recorded problems.
+/// The price, with at most two decimals. Records what is wrong with it, and a limit of enrollments below 1.
 pub(crate) fn terms(
     problems: &mut Problems,
     max_enrollments: Option<i32>,
@@ -215,10 +215,10 @@ pub(crate) fn publishable(content: &Content) -> Result<()> {
         return Err(Error::new(&codes::NO_LESSONS, "the course has no lesson"));
     }
     let lack = |lesson: &Lesson| Some(format!("“{}” ({}) {}", lesson.title, lesson.id, lacks(lesson)?));
-    match first_few(lessons.filter_map(lack)) {
-        complete if complete.is_empty() => Ok(()),
-        incomplete => Err(Error::new(&codes::LESSON_INCOMPLETE, incomplete)),
-    }
+    let incomplete = first_few(lessons.filter_map(lack));
+    incomplete.map_or(Ok(()), |incomplete| {
+        Err(Error::new(&codes::LESSON_INCOMPLETE, incomplete))
+    })
 }
 
 fn lacks(lesson: &Lesson) -> Option<&'static str> {

@@ -26,7 +26,12 @@ impl Feed {
     }
 
     /// The certificate mail is caused by the event, so it is queued once for it.
-    async fn certify(&self, tx: &mut PgConnection, event: &Event, issued: CertificateIssued) -> Result<()> {
+    async fn queue_certificate(
+        &self,
+        tx: &mut PgConnection,
+        event: &Event,
+        issued: CertificateIssued,
+    ) -> Result<()> {
         let message = Message {
             template: Template::Certificate,
             user_id: issued.user_id.into(),
@@ -103,7 +108,7 @@ impl Consumer for Feed {
                     body: "Anybody you give its address to can see that it is genuine.".to_owned(),
                     link: format!("/certificates/{}", issued.code),
                 };
-                self.certify(tx, event, issued).await?;
+                self.queue_certificate(tx, event, issued).await?;
                 entry
             }
             "course.published" => {

@@ -75,8 +75,8 @@ impl Templates {
             .0
             .get_template(&name)
             .and_then(|file| file.render(Serde(facts)));
-        let detail = || format!("the template {name} cannot be filled in");
-        written.map_err(|error| Error::internal(detail()).because(error))
+        let broken = || Error::internal(format!("the template {name} cannot be filled in"));
+        written.map_err(|error| broken().because(error))
     }
 }
 

@@ -59,13 +59,14 @@ impl Learner {
         VersionId::new(self.course_id, self.version)
     }
 
-    /// The type of a lesson of the published version.
-    /// Fails with `not_found` when the version does not have it.
+    /// The type of a lesson of the published version. Fails with `not_found` when the version does not have it.
     pub(crate) async fn lesson(&self, state: &State, lesson_id: &str) -> Result<LessonType> {
         let connection = &mut *state.pool.acquire().await?;
         let kind = standing::lesson_type(connection, self.version(), lesson_id).await?;
-        let detail = || format!("the published course has no lesson `{lesson_id}`");
-        kind.ok_or_else(|| Error::new(&codes::NOT_FOUND, detail()))
+        kind.ok_or_else(|| {
+            let detail = format!("the published course has no lesson `{lesson_id}`");
+            Error::new(&codes::NOT_FOUND, detail)
+        })
     }
 }
 

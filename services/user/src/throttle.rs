@@ -121,11 +121,13 @@ impl<K: Hash + Eq + Send + Sync + 'static> Buckets<K> {
     }
 
     fn bucket(&self, key: K) -> Arc<Bucket> {
-        let new = || Bucket {
-            tries: self.tries,
-            level: Mutex::new((0.0, Instant::now())),
+        let new = || {
+            Arc::new(Bucket {
+                tries: self.tries,
+                level: Mutex::new((0.0, Instant::now())),
+            })
         };
-        self.kept.get_with(key, || Arc::new(new()))
+        self.kept.get_with(key, new)
     }
 }
 

@@ -39,8 +39,8 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         course_ids: vec![request.course_id],
         instructor_id: None,
     };
-    let request_live = Actor::Service.request(pointers);
-    let live = state.course.get_live_pointers(request_live).await?;
+    let pointers = Actor::Service.request(pointers);
+    let live = state.course.get_live_pointers(pointers).await?;
     let Some(live) = live.items.first() else {
         let detail = "the course has no published version to answer from";
         return Err(Error::new(&codes::NOT_PUBLISHED, detail));

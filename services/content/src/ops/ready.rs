@@ -37,10 +37,8 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
     let warnings: Vec<Warning> = rows.iter().filter_map(LessonRow::warning).collect();
     if chunks == 0 {
         let reason = |row: &LessonRow| Some(format!("“{}”: {}", row.title, row.warning_message.as_deref()?));
-        let reasons = match first_few(rows.iter().filter_map(reason)) {
-            none if none.is_empty() => "there are only quizzes".to_owned(),
-            some => some,
-        };
+        let reasons = first_few(rows.iter().filter_map(reason));
+        let reasons = reasons.unwrap_or_else(|| "there are only quizzes".to_owned());
         let detail = format!("no lesson has usable text ({reasons})");
         return Err(Error::new(&codes::NO_USABLE_LESSON, detail));
     }

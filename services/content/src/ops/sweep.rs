@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use crate::{
     Dependencies, State, codes,
     ops::discard::{ALL, Part, remove},
+    store,
     version_lock::scope,
 };
 
@@ -164,17 +165,8 @@ async fn sweep_uploads(pool: &PgPool, deps: &Dependencies, tally: &mut Tally) ->
     .fetch_all(pool)
     .await?;
     for key in keys {
-        let outcome = remove_upload(pool, deps, &key).await;
+        let outcome = store::remove_upload(pool, deps, &key).await;
         tally.note(&format!("the broken upload {key}"), outcome);
     }
-    Ok(())
-}
-
-/// Removes the file of an upload, then what tells of it.
-pub(crate) async fn remove_upload(pool: &PgPool, deps: &Dependencies, key: &str) -> Result<()> {
-    deps.files.delete(key).await?;
-    sqlx::query!("delete from content.uploads where storage_key = $1", key)
-        .execute(pool)
-        .await?;
     Ok(())
 }

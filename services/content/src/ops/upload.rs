@@ -12,7 +12,6 @@ use tonic::Streaming;
 
 use crate::{
     State, codes,
-    ops::sweep::remove_upload,
     store::{self, AssetRow},
 };
 
@@ -138,7 +137,7 @@ async fn pump(
 
 /// Removes a file without a row. What fails here is found by the sweeper through its row in `uploads`.
 async fn forget(state: &State, key: &str) {
-    if let Err(error) = remove_upload(&state.pool, &state.deps, key).await {
+    if let Err(error) = store::remove_upload(&state.pool, &state.deps, key).await {
         tracing::warn!(key, error = %error.chain(), "the sweeper will remove a broken upload");
     }
 }

@@ -120,7 +120,11 @@ async fn add_part(
 }
 
 fn has_part(content: &Content, id: &str) -> bool {
-    module_at(content, id).is_ok() || lesson_at(content, id).is_ok()
+    let lessons = |module: &Module| module.lessons.iter().any(|lesson| lesson.id == id);
+    content
+        .modules
+        .iter()
+        .any(|module| module.id == id || lessons(module))
 }
 
 pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRequest) -> Result<Module> {
