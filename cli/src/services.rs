@@ -215,7 +215,7 @@ pub(crate) fn sandbox() -> Result<Sandbox> {
 
 /// Logs what confines a parser on this machine, and how many there may be at once.
 async fn say_confinement(sandbox: &Sandbox) {
-    let children = sandbox.room();
+    let children = sandbox.available();
     match sandbox.confinement().await {
         Ok(confinement) if confinement.missing().is_empty() => {
             tracing::info!(%confinement, children, "parsers are confined");

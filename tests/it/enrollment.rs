@@ -1,4 +1,4 @@
-//! Seats: taken once, never oversold, through whichever door; and what follows them, exactly once.
+//! Seats: taken once, never oversold, by whichever way in; and what follows them, exactly once.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, stream};
@@ -55,7 +55,7 @@ pub(crate) async fn taken(student: &Session, course: i64) -> Result<i64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_student_at_a_hundred_doors_sits_once() -> Result<()> {
+async fn one_student_who_asks_a_hundred_times_has_one_seat() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, Some(5), &[]).await?;

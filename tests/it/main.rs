@@ -15,7 +15,6 @@ mod background;
 #[path = "../../cli/src/config.rs"]
 mod config;
 mod demo;
-mod doors;
 mod enrollment;
 #[path = "../../cli/src/errors.rs"]
 mod errors;
@@ -42,6 +41,7 @@ mod saga;
 mod schedules;
 mod security;
 mod trials;
+mod ways_in;
 
 /// The executable under test.
 pub(crate) fn executable() -> &'static std::path::Path {

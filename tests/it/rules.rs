@@ -1,4 +1,4 @@
-//! The rules of the house, held by machine.
+//! The rules of the harness, held by machine.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

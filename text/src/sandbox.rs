@@ -1,9 +1,9 @@
 //! Extraction in a child process that cannot take its parent down.
 
+mod capacity;
 mod child;
 mod confinement;
 mod limits;
-mod room;
 #[cfg(target_os = "linux")]
 mod syscalls;
 
@@ -62,19 +62,19 @@ pub struct Sandbox {
     program: PathBuf,
     args: Vec<OsString>,
     limits: Limits,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Sandbox {
     /// A sandbox whose children run `program` with `args` before [`child_main`]'s own, as many at once as memory
     /// allows now.
     pub fn new(program: PathBuf, args: Vec<OsString>, limits: Limits) -> Self {
-        let children = room::children(limits.address_space_bytes);
+        let children = capacity::children(limits.address_space_bytes);
         Self {
             program,
             args,
             limits,
-            room: Arc::new(Semaphore::new(children)),
+            permits: Arc::new(Semaphore::new(children)),
         }
     }
 
@@ -82,14 +82,14 @@ impl Sandbox {
     #[must_use]
     pub fn with_children(self, children: usize) -> Self {
         Self {
-            room: Arc::new(Semaphore::new(children.max(1))),
+            permits: Arc::new(Semaphore::new(children.max(1))),
             ..self
         }
     }
 
     /// How many more children may run now.
-    pub fn room(&self) -> usize {
-        self.room.available_permits()
+    pub fn available(&self) -> usize {
+        self.permits.available_permits()
     }
 
     /// The passages of at most `max_words` words of `file`, from where it stands, read as `kind` in a child process
@@ -169,7 +169,7 @@ impl Sandbox {
         task: Task<'_>,
     ) -> Result<(Vec<Answer>, ExtractError), ExtractError> {
         // Never closed, so this only ever waits. Whoever waits does not use up the child's time.
-        let _place = self.room.acquire().await;
+        let _place = self.permits.acquire().await;
         let mut command = Command::new(&self.program);
         command.args(&self.args).args(self.limits.to_args());
         command.args([max_words.to_string().as_str(), name]);

@@ -166,7 +166,11 @@ async fn children_wait_for_their_turn_and_leave_it_when_they_are_given_up() {
     }
     until("two children run", || (children(&mark).len() == 2).then_some(())).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!((children(&mark).len(), sandbox.room()), (2, 0), "the third waits");
+    assert_eq!(
+        (children(&mark).len(), sandbox.available()),
+        (2, 0),
+        "the third waits"
+    );
 
     // The first is given up: its child dies, and the third has its turn.
     let first = children(&mark);
@@ -182,5 +186,5 @@ async fn children_wait_for_their_turn_and_leave_it_when_they_are_given_up() {
     for reader in readers {
         assert_eq!(reader.await.unwrap(), Err(ExtractError::Empty));
     }
-    assert_eq!((children(&mark).len(), sandbox.room()), (0, 2));
+    assert_eq!((children(&mark).len(), sandbox.available()), (0, 2));
 }

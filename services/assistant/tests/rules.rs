@@ -43,7 +43,7 @@ const fn student(id: i64) -> Actor {
     }
 }
 
-struct House {
+struct Harness {
     pool: PgPool,
     assistant: AssistantStub<Transport>,
     live: Arc<Mutex<Option<i32>>>,
@@ -54,7 +54,7 @@ struct House {
 }
 
 /// With a course of one passage.
-async fn house() -> House {
+async fn harness() -> Harness {
     let pool = smartcourse_tests::migrated(&smartcourse_assistant::migrator())
         .await
         .unwrap();
@@ -91,7 +91,7 @@ async fn house() -> House {
     };
     let service = smartcourse_assistant::service(&config, pool.clone(), deps).unwrap();
     let assistant = AssistantStub::new(local(&config, Routes::new(service).into_axum_router()));
-    House {
+    Harness {
         pool,
         assistant,
         live,
@@ -125,7 +125,7 @@ fn passages(version: i32, cosine: f64) -> Passages {
     }
 }
 
-impl House {
+impl Harness {
     async fn events_of(&self, actor: Actor, request: AskRequest) -> Result<Vec<AskEvent>, Status> {
         self.assistant
             .ask(actor.request(request))
@@ -171,23 +171,23 @@ impl House {
 
 #[tokio::test]
 async fn what_is_not_published_is_not_asked_about() {
-    let house = house().await;
-    *house.live.lock().unwrap() = None;
-    let refused = refusal(house.ask(ANN, "What is a saga?", None).await);
+    let harness = harness().await;
+    *harness.live.lock().unwrap() = None;
+    let refused = refusal(harness.ask(ANN, "What is a saga?", None).await);
     assert_eq!(refused.code(), "not_published");
-    assert!(house.list(ANN).await.is_empty());
-    assert!(house.asked.lock().unwrap().is_empty());
+    assert!(harness.list(ANN).await.is_empty());
+    assert!(harness.asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn an_answer_names_where_it_stands() {
-    let house = house().await;
+    let harness = harness().await;
     let request = AskRequest {
         course_id: COURSE,
         question: " What undoes a step? ".to_owned(),
         conversation_id: None,
     };
-    let events = house.events_of(ANN, request).await.unwrap();
+    let events = harness.events_of(ANN, request).await.unwrap();
     let kinds: Vec<AskEventKind> = events.iter().map(AskEvent::kind).collect();
     assert_eq!(
         (kinds[0], kinds[1], kinds[2]),
@@ -204,131 +204,138 @@ async fn an_answer_names_where_it_stands() {
         ("l1", Some(3), 2)
     );
     assert!(TEXT.contains(&cited.quote));
-    let kept = house.get(ANN, &answer.conversation_id).await.unwrap();
+    let kept = harness.get(ANN, &answer.conversation_id).await.unwrap();
     assert_eq!(kept.title, "What undoes a step?");
     assert_eq!(kept.turns[0].answer.as_ref(), Some(&answer));
     let told = json!({
         "course_id": COURSE, "user_id": 10, "version": 2, "conversation_id": answer.conversation_id, "refused": false,
     });
     assert_eq!(
-        self::events(&house.pool, "assistant.answered").await.unwrap(),
+        self::events(&harness.pool, "assistant.answered").await.unwrap(),
         [told]
     );
 }
 
 #[tokio::test]
 async fn what_the_course_does_not_answer_is_refused() {
-    let house = house().await;
-    *house.cosine.lock().unwrap() = 0.4;
-    let answer = house.ask(ANN, "Who won the cup?", None).await.unwrap();
+    let harness = harness().await;
+    *harness.cosine.lock().unwrap() = 0.4;
+    let answer = harness.ask(ANN, "Who won the cup?", None).await.unwrap();
     assert!(answer.refused && answer.citations.is_empty());
     assert_eq!(
         answer.answer,
         "The course material does not answer this question."
     );
-    let told = events(&house.pool, "assistant.answered").await.unwrap();
+    let told = events(&harness.pool, "assistant.answered").await.unwrap();
     assert_eq!(told[0]["refused"], true);
     // It is a turn nevertheless.
-    let kept = house.get(ANN, &answer.conversation_id).await.unwrap();
+    let kept = harness.get(ANN, &answer.conversation_id).await.unwrap();
     assert_eq!(kept.turns.len(), 1);
 }
 
 #[tokio::test]
 async fn a_fragment_is_looked_for_with_the_question_before_it() {
-    let house = house().await;
-    let first = house.ask(ANN, "What undoes a step?", None).await.unwrap();
-    let second = house
+    let harness = harness().await;
+    let first = harness.ask(ANN, "What undoes a step?", None).await.unwrap();
+    let second = harness
         .ask(ANN, "and why?", Some(&first.conversation_id))
         .await
         .unwrap();
     assert_eq!(second.conversation_id, first.conversation_id);
-    let asked = house.asked.lock().unwrap().clone();
+    let asked = harness.asked.lock().unwrap().clone();
     assert_eq!(asked, ["What undoes a step?", "What undoes a step? and why?"]);
-    let kept = house.get(ANN, &first.conversation_id).await.unwrap();
+    let kept = harness.get(ANN, &first.conversation_id).await.unwrap();
     let questions: Vec<&str> = kept.turns.iter().map(|turn| turn.question.as_str()).collect();
     assert_eq!(questions, ["What undoes a step?", "and why?"]);
 }
 
 #[tokio::test]
 async fn whoever_asks_has_signed_in_and_asks_something() {
-    let house = house().await;
+    let harness = harness().await;
     for (actor, question, code) in [
         (Actor::Anonymous, "What is a saga?", "unauthenticated"),
         (ANN, " ", "validation_failed"),
     ] {
-        assert_eq!(refusal(house.ask(actor, question, None).await).code(), code);
+        assert_eq!(refusal(harness.ask(actor, question, None).await).code(), code);
     }
     let long = "a".repeat(2001);
-    let refused = refusal(house.ask(ANN, &long, None).await);
+    let refused = refusal(harness.ask(ANN, &long, None).await);
     assert_eq!(refused.fields()[0].field, "question");
 }
 
 #[tokio::test]
 async fn conversations_are_their_users_own() {
-    let house = house().await;
-    let older = house.begun(ANN, "What is a saga?").await;
-    let newer = house.begun(ANN, "What undoes a step?").await;
-    assert_eq!(house.list(ANN).await, [newer.clone(), older.clone()]);
-    house.ask(ANN, "and why?", Some(&older)).await.unwrap();
-    assert_eq!(house.list(ANN).await, [older.clone(), newer]);
-    assert!(house.list(BO).await.is_empty());
-    assert_eq!(refusal(house.get(BO, &older).await).code(), "not_found");
+    let harness = harness().await;
+    let older = harness.begun(ANN, "What is a saga?").await;
+    let newer = harness.begun(ANN, "What undoes a step?").await;
+    assert_eq!(harness.list(ANN).await, [newer.clone(), older.clone()]);
+    harness.ask(ANN, "and why?", Some(&older)).await.unwrap();
+    assert_eq!(harness.list(ANN).await, [older.clone(), newer]);
+    assert!(harness.list(BO).await.is_empty());
+    assert_eq!(refusal(harness.get(BO, &older).await).code(), "not_found");
     assert_eq!(
-        refusal(house.ask(BO, "and why?", Some(&older)).await).code(),
+        refusal(harness.ask(BO, "and why?", Some(&older)).await).code(),
         "not_found"
     );
-    assert_eq!(refusal(house.delete(BO, &older).await).code(), "not_found");
+    assert_eq!(refusal(harness.delete(BO, &older).await).code(), "not_found");
     // Nor does one go on about another course.
     let elsewhere = AskRequest {
         course_id: COURSE + 1,
         question: "and why?".to_owned(),
         conversation_id: Some(older.clone()),
     };
-    assert_eq!(refusal(house.events_of(ANN, elsewhere).await).code(), "not_found");
-    assert_eq!(house.get(ANN, &older).await.unwrap().turns.len(), 2);
+    assert_eq!(
+        refusal(harness.events_of(ANN, elsewhere).await).code(),
+        "not_found"
+    );
+    assert_eq!(harness.get(ANN, &older).await.unwrap().turns.len(), 2);
 }
 
 #[tokio::test]
 async fn two_questions_at_once_are_both_kept() {
-    let house = house().await;
-    let id = house.begun(ANN, "What is a saga?").await;
-    let ask = |question: &'static str| house.ask(ANN, question, Some(&id));
+    let harness = harness().await;
+    let id = harness.begun(ANN, "What is a saga?").await;
+    let ask = |question: &'static str| harness.ask(ANN, question, Some(&id));
     let (one, other) = tokio::join!(ask("What undoes a step?"), ask("What has a compensation?"));
     one.and(other).unwrap();
-    assert_eq!(house.get(ANN, &id).await.unwrap().turns.len(), 3);
+    assert_eq!(harness.get(ANN, &id).await.unwrap().turns.len(), 3);
 }
 
 #[tokio::test]
 async fn a_full_conversation_takes_no_more() {
-    let house = house().await;
-    let id = house.begun(ANN, "What is a saga?").await;
+    let harness = harness().await;
+    let id = harness.begun(ANN, "What is a saga?").await;
     let fill = "update platform.documents set body = jsonb_set(body, '{turns}',
          (select jsonb_agg(turn) from (select body #> '{turns,0}' as turn from generate_series(1, $1)) turns))
          where collection = 'assistant.conversations'";
     let filled = async |turns: i32| {
-        sqlx::query(fill).bind(turns).execute(&house.pool).await.unwrap();
+        sqlx::query(fill)
+            .bind(turns)
+            .execute(&harness.pool)
+            .await
+            .unwrap();
     };
     filled(199).await;
-    house.ask(ANN, "What undoes a step?", Some(&id)).await.unwrap();
-    assert_eq!(house.get(ANN, &id).await.unwrap().turns.len(), 200);
-    let full = refusal(house.ask(ANN, "What undoes a step?", Some(&id)).await);
+    harness.ask(ANN, "What undoes a step?", Some(&id)).await.unwrap();
+    assert_eq!(harness.get(ANN, &id).await.unwrap().turns.len(), 200);
+    let full = refusal(harness.ask(ANN, "What undoes a step?", Some(&id)).await);
     assert_eq!(full.code(), "conversation_full");
 }
 
 #[tokio::test]
 async fn what_is_deleted_is_gone() {
-    let house = house().await;
-    let id = house.begun(ANN, "What is a saga?").await;
-    house.delete(ANN, &id).await.unwrap();
-    assert_eq!(refusal(house.get(ANN, &id).await).code(), "not_found");
-    assert_eq!(refusal(house.delete(ANN, &id).await).code(), "not_found");
+    let harness = harness().await;
+    let id = harness.begun(ANN, "What is a saga?").await;
+    harness.delete(ANN, &id).await.unwrap();
+    assert_eq!(refusal(harness.get(ANN, &id).await).code(), "not_found");
+    assert_eq!(refusal(harness.delete(ANN, &id).await).code(), "not_found");
     assert_eq!(
-        refusal(house.ask(ANN, "and why?", Some(&id)).await).code(),
+        refusal(harness.ask(ANN, "and why?", Some(&id)).await).code(),
         "not_found"
     );
-    assert!(house.list(ANN).await.is_empty());
+    assert!(harness.list(ANN).await.is_empty());
     let left: i64 = sqlx::query_scalar("select count(*) from platform.documents")
-        .fetch_one(&house.pool)
+        .fetch_one(&harness.pool)
         .await
         .unwrap();
     assert_eq!(left, 0);

@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{Dependencies, State, eligibility::require_student, ops::enroll};
 
-/// `enrollment.requested`: a door for whoever may write to the log. A refusal is answered by `enrollment.refused`.
+/// `enrollment.requested`: the way in for whoever may write to the log. A refusal is answered by `enrollment.refused`.
 pub struct Commands(State);
 
 impl Commands {

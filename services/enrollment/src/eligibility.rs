@@ -1,4 +1,4 @@
-//! Who may hold a seat. Over HTTP the access token says it; whoever names somebody else, through any other door, is asked
+//! Who may hold a seat. Over HTTP the access token says it; whoever names somebody else, in any other way, is asked
 //! the user service about.
 
 use smartcourse_platform::{Error, Result, grpc::Actor};

@@ -33,13 +33,13 @@ const ADMIN: Actor = Actor::User {
     role: Role::Admin,
 };
 
-struct House {
+struct Harness {
     pool: PgPool,
     clock: Arc<StoppedClock>,
     user: UserStub<Transport>,
 }
 
-async fn house() -> House {
+async fn harness() -> Harness {
     let pool = smartcourse_tests::migrated(&smartcourse_user::migrator())
         .await
         .unwrap();
@@ -48,10 +48,10 @@ async fn house() -> House {
     let deps = Dependencies { clock: clock.clone() };
     let service = smartcourse_user::service(&config, pool.clone(), deps).unwrap();
     let user = UserStub::new(local(&config, Routes::new(service).into_axum_router()));
-    House { pool, clock, user }
+    Harness { pool, clock, user }
 }
 
-impl House {
+impl Harness {
     async fn register(&self, email: &str) -> Result<User, Status> {
         let request = RegisterRequest {
             email: email.to_owned(),
@@ -123,30 +123,30 @@ fn student(user: &User) -> Actor {
 
 #[tokio::test]
 async fn an_address_has_one_account_however_it_is_written() {
-    let house = house().await;
-    let ann = house.register(" Ann@example.com ").await.unwrap();
+    let harness = harness().await;
+    let ann = harness.register(" Ann@example.com ").await.unwrap();
     assert_eq!(
         (ann.email.as_str(), ann.role()),
         ("Ann@example.com", Role::Student)
     );
-    let again = refusal(house.register("ann@EXAMPLE.com").await);
+    let again = refusal(harness.register("ann@EXAMPLE.com").await);
     assert_eq!(again.code(), "email_taken");
-    house.register("bo@example.com").await.unwrap();
-    let registered = events(&house.pool, "user.registered").await.unwrap();
+    harness.register("bo@example.com").await.unwrap();
+    let registered = events(&harness.pool, "user.registered").await.unwrap();
     assert_eq!(registered.len(), 2, "a refusal announces nobody");
     assert_eq!(registered[0], json!({"user_id": ann.id, "role": "student"}));
 }
 
 #[tokio::test]
 async fn a_registration_is_told_of_every_problem_at_once() {
-    let house = house().await;
+    let harness = harness().await;
     let request = RegisterRequest {
         email: "nobody".to_owned(),
         password: "short".to_owned(),
         full_name: "\0".to_owned(),
         role: Role::Admin.into(),
     };
-    let error = refusal(house.user.register(Actor::Anonymous.request(request)).await);
+    let error = refusal(harness.user.register(Actor::Anonymous.request(request)).await);
     assert_eq!(error.code(), "validation_failed");
     let mut fields: Vec<&str> = error.fields().iter().map(|field| field.field.as_str()).collect();
     fields.dedup();
@@ -155,18 +155,18 @@ async fn a_registration_is_told_of_every_problem_at_once() {
 
 #[tokio::test]
 async fn a_wrong_password_and_an_unknown_address_look_the_same() {
-    let house = house().await;
-    let ann = house.register("ann@example.com").await.unwrap();
-    let pair = house.sign_in("ANN@example.com", PASSWORD).await.unwrap();
+    let harness = harness().await;
+    let ann = harness.register("ann@example.com").await.unwrap();
+    let pair = harness.sign_in("ANN@example.com", PASSWORD).await.unwrap();
     assert_eq!((pair.token_type.as_str(), pair.expires_in), ("Bearer", 900));
-    let claims = house.claims(&pair.access_token).await;
+    let claims = harness.claims(&pair.access_token).await;
     assert_eq!(
         (&claims["sub"], &claims["role"], &claims["gen"]),
         (&json!(ann.id.to_string()), &json!("student"), &json!(0))
     );
-    let wrong = refusal(house.sign_in("ann@example.com", "wrong horse").await);
-    let unknown = refusal(house.sign_in("bo@example.com", PASSWORD).await);
-    let no_address = refusal(house.sign_in("\0", PASSWORD).await);
+    let wrong = refusal(harness.sign_in("ann@example.com", "wrong horse").await);
+    let unknown = refusal(harness.sign_in("bo@example.com", PASSWORD).await);
+    let no_address = refusal(harness.sign_in("\0", PASSWORD).await);
     for error in [&wrong, &unknown, &no_address] {
         assert_eq!(
             (error.code(), error.detail()),
@@ -177,26 +177,26 @@ async fn a_wrong_password_and_an_unknown_address_look_the_same() {
 
 #[tokio::test]
 async fn whoever_guesses_has_to_wait_even_with_the_right_password() {
-    let house = house().await;
-    house.register("ann@example.com").await.unwrap();
+    let harness = harness().await;
+    harness.register("ann@example.com").await.unwrap();
     for _ in 0..10 {
-        let wrong = refusal(house.sign_in("ann@example.com", "wrong horse").await);
+        let wrong = refusal(harness.sign_in("ann@example.com", "wrong horse").await);
         assert_eq!(wrong.code(), "bad_credentials");
     }
-    let right = refusal(house.sign_in("ann@example.com", PASSWORD).await);
+    let right = refusal(harness.sign_in("ann@example.com", PASSWORD).await);
     assert_eq!(right.code(), "too_many_attempts");
 }
 
 #[tokio::test]
 async fn a_user_sees_nobody_else() {
-    let house = house().await;
+    let harness = harness().await;
     let (ann, bo) = (
-        house.register("ann@example.com").await.unwrap(),
-        house.register("bo@example.com").await.unwrap(),
+        harness.register("ann@example.com").await.unwrap(),
+        harness.register("bo@example.com").await.unwrap(),
     );
     let get = async |actor: Actor| {
         let request = GetUserRequest { id: ann.id };
-        house.user.get_user(actor.request(request)).await
+        harness.user.get_user(actor.request(request)).await
     };
     for actor in [student(&ann), ADMIN, Actor::Service] {
         assert_eq!(get(actor).await.unwrap().email, "ann@example.com");
@@ -208,133 +208,133 @@ async fn a_user_sees_nobody_else() {
 
 #[tokio::test]
 async fn a_used_refresh_token_that_comes_again_ends_its_session() {
-    let house = house().await;
-    house.register("ann@example.com").await.unwrap();
+    let harness = harness().await;
+    harness.register("ann@example.com").await.unwrap();
     let (first, elsewhere) = (
-        house.session("ann@example.com").await,
-        house.session("ann@example.com").await,
+        harness.session("ann@example.com").await,
+        harness.session("ann@example.com").await,
     );
-    let second = house.rotate(&first).await.unwrap();
-    let third = house.rotate(&second).await.unwrap();
-    House::revoked(house.rotate(&first).await);
-    House::revoked(house.rotate(&third).await);
-    House::revoked(house.rotate("never given out").await);
-    house.rotate(&elsewhere).await.unwrap();
+    let second = harness.rotate(&first).await.unwrap();
+    let third = harness.rotate(&second).await.unwrap();
+    Harness::revoked(harness.rotate(&first).await);
+    Harness::revoked(harness.rotate(&third).await);
+    Harness::revoked(harness.rotate("never given out").await);
+    harness.rotate(&elsewhere).await.unwrap();
 }
 
 #[tokio::test]
 async fn one_of_two_uses_at_once_counts_and_the_session_ends() {
-    let house = house().await;
-    house.register("ann@example.com").await.unwrap();
-    let first = house.session("ann@example.com").await;
-    let (one, other) = tokio::join!(house.rotate(&first), house.rotate(&first));
+    let harness = harness().await;
+    harness.register("ann@example.com").await.unwrap();
+    let first = harness.session("ann@example.com").await;
+    let (one, other) = tokio::join!(harness.rotate(&first), harness.rotate(&first));
     assert_ne!(one.is_ok(), other.is_ok());
     let next = one.or(other).unwrap();
-    House::revoked(house.rotate(&next).await);
+    Harness::revoked(harness.rotate(&next).await);
 }
 
 #[tokio::test]
 async fn signing_out_ends_one_session() {
-    let house = house().await;
-    house.register("ann@example.com").await.unwrap();
+    let harness = harness().await;
+    harness.register("ann@example.com").await.unwrap();
     let (here, elsewhere) = (
-        house.session("ann@example.com").await,
-        house.session("ann@example.com").await,
+        harness.session("ann@example.com").await,
+        harness.session("ann@example.com").await,
     );
     for left in [here.as_str(), here.as_str(), "never given out"] {
         let request = Actor::Anonymous.request(token(left));
-        house.user.logout(request).await.unwrap();
+        harness.user.logout(request).await.unwrap();
     }
-    House::revoked(house.rotate(&here).await);
-    house.rotate(&elsewhere).await.unwrap();
+    Harness::revoked(harness.rotate(&here).await);
+    harness.rotate(&elsewhere).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_session_lasts_a_month_from_its_last_use_and_is_swept_after_that() {
-    let house = house().await;
-    house.register("ann@example.com").await.unwrap();
-    house.register("bo@example.com").await.unwrap();
+    let harness = harness().await;
+    harness.register("ann@example.com").await.unwrap();
+    harness.register("bo@example.com").await.unwrap();
     let sweep = async || {
-        let swept = house.user.sweep(Actor::Service.request(())).await;
+        let swept = harness.user.sweep(Actor::Service.request(())).await;
         swept.unwrap().removed
     };
     let (used, idle) = (
-        house.session("ann@example.com").await,
-        house.session("bo@example.com").await,
+        harness.session("ann@example.com").await,
+        harness.session("bo@example.com").await,
     );
-    house.clock.advance(MONTH);
-    let used = house.rotate(&used).await.unwrap();
-    house.clock.advance(SECOND);
-    House::revoked(house.rotate(&idle).await);
+    harness.clock.advance(MONTH);
+    let used = harness.rotate(&used).await.unwrap();
+    harness.clock.advance(SECOND);
+    Harness::revoked(harness.rotate(&idle).await);
     assert_eq!((sweep().await, sweep().await), (1, 0));
-    let used = house.rotate(&used).await.unwrap();
-    house.clock.advance(MONTH + SECOND);
-    House::revoked(house.rotate(&used).await);
+    let used = harness.rotate(&used).await.unwrap();
+    harness.clock.advance(MONTH + SECOND);
+    Harness::revoked(harness.rotate(&used).await);
     // Signing in sweeps for oneself.
-    house.session("ann@example.com").await;
+    harness.session("ann@example.com").await;
     assert_eq!(sweep().await, 0);
 }
 
 #[tokio::test]
 async fn only_administrators_give_roles() {
-    let house = house().await;
-    let ann = house.register("ann@example.com").await.unwrap();
-    let own = refusal(house.give(student(&ann), ann.id, Role::Admin).await);
+    let harness = harness().await;
+    let ann = harness.register("ann@example.com").await.unwrap();
+    let own = refusal(harness.give(student(&ann), ann.id, Role::Admin).await);
     assert_eq!(own.code(), "forbidden");
-    let nobody = refusal(house.give(Actor::Anonymous, ann.id, Role::Admin).await);
+    let nobody = refusal(harness.give(Actor::Anonymous, ann.id, Role::Admin).await);
     assert_eq!(nobody.code(), "unauthenticated");
-    let none = refusal(house.give(ADMIN, ann.id, Role::Unspecified).await);
+    let none = refusal(harness.give(ADMIN, ann.id, Role::Unspecified).await);
     assert_eq!(none.code(), "validation_failed");
-    let missing = refusal(house.give(ADMIN, ann.id + 1, Role::Student).await);
+    let missing = refusal(harness.give(ADMIN, ann.id + 1, Role::Student).await);
     assert_eq!(missing.code(), "not_found");
-    let ann = smartcourse_user::grant_admin(&house.pool, " ANN@example.com")
+    let ann = smartcourse_user::grant_admin(&harness.pool, " ANN@example.com")
         .await
         .unwrap();
     assert_eq!(ann.role(), Role::Admin);
-    let error = smartcourse_user::grant_admin(&house.pool, "bo@example.com").await;
+    let error = smartcourse_user::grant_admin(&harness.pool, "bo@example.com").await;
     assert_eq!(error.unwrap_err().code(), "not_found");
 }
 
 #[tokio::test]
 async fn a_role_change_ends_every_session_of_the_user() {
-    let house = house().await;
-    let ann = house.register("ann@example.com").await.unwrap();
-    house.register("bo@example.com").await.unwrap();
+    let harness = harness().await;
+    let ann = harness.register("ann@example.com").await.unwrap();
+    harness.register("bo@example.com").await.unwrap();
     let ended = async || {
-        let ended = house.user.list_ended_sessions(Actor::Service.request(())).await;
+        let ended = harness.user.list_ended_sessions(Actor::Service.request(())).await;
         ended.unwrap().generations
     };
     let (ann_s, bo_s) = (
-        house.session("ann@example.com").await,
-        house.session("bo@example.com").await,
+        harness.session("ann@example.com").await,
+        harness.session("bo@example.com").await,
     );
     // The role it was already ends nothing.
-    house.give(ADMIN, ann.id, Role::Student).await.unwrap();
+    harness.give(ADMIN, ann.id, Role::Student).await.unwrap();
     assert!(ended().await.is_empty());
-    let ann_s = house.rotate(&ann_s).await.unwrap();
+    let ann_s = harness.rotate(&ann_s).await.unwrap();
 
-    house.give(ADMIN, ann.id, Role::Instructor).await.unwrap();
-    House::revoked(house.rotate(&ann_s).await);
-    house.rotate(&bo_s).await.unwrap();
+    harness.give(ADMIN, ann.id, Role::Instructor).await.unwrap();
+    Harness::revoked(harness.rotate(&ann_s).await);
+    harness.rotate(&bo_s).await.unwrap();
     assert_eq!(ended().await, [(ann.id, 1)].into());
-    let changed = events(&house.pool, "user.role_changed").await.unwrap();
+    let changed = events(&harness.pool, "user.role_changed").await.unwrap();
     let change = json!({"user_id": ann.id, "from": "student", "to": "instructor"});
     assert_eq!(changed, [change]);
-    let pair = house.sign_in("ann@example.com", PASSWORD).await.unwrap();
-    let claims = house.claims(&pair.access_token).await;
+    let pair = harness.sign_in("ann@example.com", PASSWORD).await.unwrap();
+    let claims = harness.claims(&pair.access_token).await;
     assert_eq!(
         (&claims["role"], &claims["gen"]),
         (&json!("instructor"), &json!(1))
     );
     // Access tokens of before have expired by then.
-    house.clock.advance(Duration::from_secs(1200));
+    harness.clock.advance(Duration::from_secs(1200));
     assert!(ended().await.is_empty());
 }
 
 #[tokio::test]
-async fn the_doors_of_the_workflows_are_shut_to_users() {
-    let house = house().await;
-    let swept = refusal(house.user.sweep(ADMIN.request(())).await);
-    let listed = refusal(house.user.list_ended_sessions(ADMIN.request(())).await);
+async fn the_calls_of_the_workflows_are_shut_to_users() {
+    let harness = harness().await;
+    let swept = refusal(harness.user.sweep(ADMIN.request(())).await);
+    let listed = refusal(harness.user.list_ended_sessions(ADMIN.request(())).await);
     assert_eq!((swept.code(), listed.code()), ("forbidden", "forbidden"));
 }

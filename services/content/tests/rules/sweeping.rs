@@ -20,13 +20,13 @@ use smartcourse_proto::{
 use smartcourse_tests::{refusal, tell};
 use sqlx::Row as _;
 
-use crate::house::{COURSE, House, TEACHER, document, header, text};
+use crate::harness::{COURSE, Harness, TEACHER, document, header, text};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Lets the service hear of the flip to a version.
-async fn publish(house: &House, version: i32) {
+async fn publish(harness: &Harness, version: i32) {
     let published = CoursePublished {
         course_id: COURSE,
         version,
@@ -34,9 +34,9 @@ async fn publish(house: &House, version: i32) {
         title: "Sagas".to_owned(),
         ai_ready: true,
     };
-    let retention = Retention::new(&house.config, house.clock.clone()).unwrap();
+    let retention = Retention::new(&harness.config, harness.clock.clone()).unwrap();
     let told = tell(
-        &house.pool,
+        &harness.pool,
         &retention,
         "course.published",
         "course-7",
@@ -48,70 +48,79 @@ async fn publish(house: &House, version: i32) {
 
 #[tokio::test]
 async fn superseded_versions_go_after_a_day_and_the_last_three_stay() {
-    let house = House::build().await;
-    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    let harness = Harness::build().await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
     let lessons = [text("a", "one"), document("d", &asset.id)];
     let all = [1, 2, 2, 3];
     for version in 1..=5 {
-        house.save(version, &lessons);
-        house.process(version).await;
-        publish(&house, version).await;
+        harness.save(version, &lessons);
+        harness.process(version).await;
+        publish(&harness, version).await;
     }
     // The first one is behind three others by now.
-    house.clock.advance(DAY - SECOND);
-    assert_eq!(house.sweep().await.unwrap(), 0);
-    house.save(6, &lessons);
-    house.process(6).await;
-    publish(&house, 6).await;
-    house.clock.advance(SECOND);
-    assert_eq!(house.sweep().await.unwrap(), 1);
-    assert_eq!(house.parts(1).await, [0, 2, 0, 0], "its texts stay");
-    assert_eq!(house.parts(2).await, all);
-    house.clock.advance(DAY);
-    assert_eq!(house.sweep().await.unwrap(), 1);
-    assert_eq!(house.parts(2).await, [0, 2, 0, 0]);
-    house.clock.advance(30 * DAY);
-    assert_eq!(house.sweep().await.unwrap(), 0);
+    harness.clock.advance(DAY - SECOND);
+    assert_eq!(harness.sweep().await.unwrap(), 0);
+    harness.save(6, &lessons);
+    harness.process(6).await;
+    publish(&harness, 6).await;
+    harness.clock.advance(SECOND);
+    assert_eq!(harness.sweep().await.unwrap(), 1);
+    assert_eq!(harness.parts(1).await, [0, 2, 0, 0], "its texts stay");
+    assert_eq!(harness.parts(2).await, all);
+    harness.clock.advance(DAY);
+    assert_eq!(harness.sweep().await.unwrap(), 1);
+    assert_eq!(harness.parts(2).await, [0, 2, 0, 0]);
+    harness.clock.advance(30 * DAY);
+    assert_eq!(harness.sweep().await.unwrap(), 0);
     for version in 3..=6 {
-        assert_eq!(house.parts(version).await, all);
+        assert_eq!(harness.parts(version).await, all);
     }
     // Its texts are still taken over.
-    house.save(7, &lessons);
-    assert!(house.plan(7).await.unwrap().is_empty());
+    harness.save(7, &lessons);
+    assert!(harness.plan(7).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn an_upload_whose_process_died_goes_after_a_day() {
-    let house = House::build().await;
-    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
-    let mut file = house.deps.files.write("staging/7/broken").await.unwrap();
+    let harness = Harness::build().await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
+    let mut file = harness.deps.files.write("staging/7/broken").await.unwrap();
     file.write(Bytes::from_static(b"half")).await.unwrap();
     file.finish().await.unwrap();
     sqlx::query("insert into content.uploads (storage_key) values ('staging/7/broken')")
-        .execute(&house.pool)
+        .execute(&harness.pool)
         .await
         .unwrap();
-    assert_eq!(house.sweep().await.unwrap(), 0, "it may be under way");
-    house.clock.advance(DAY + Duration::from_secs(60));
-    assert_eq!(house.sweep().await.unwrap(), 1);
-    let size = async |key: &str| house.deps.files.size(key).await.unwrap();
+    assert_eq!(harness.sweep().await.unwrap(), 0, "it may be under way");
+    harness.clock.advance(DAY + Duration::from_secs(60));
+    assert_eq!(harness.sweep().await.unwrap(), 1);
+    let size = async |key: &str| harness.deps.files.size(key).await.unwrap();
     assert_eq!(size("staging/7/broken").await, None);
     assert_eq!(size(&format!("staging/{COURSE}/{}", asset.id)).await, Some(7));
-    assert_eq!(house.sweep().await.unwrap(), 0);
+    assert_eq!(harness.sweep().await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn the_files_of_a_course_go_with_it() {
-    let house = House::build().await;
-    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    let harness = Harness::build().await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
     let deleted = CourseDeleted { course_id: COURSE };
     for _ in 0..2 {
-        let told = tell(&house.pool, &Deletions, "course.deleted", "course-7", &deleted).await;
+        let told = tell(&harness.pool, &Deletions, "course.deleted", "course-7", &deleted).await;
         told.unwrap();
     }
-    let removal = FileRemoval::new(house.pool.clone(), house.deps.files.clone());
+    let removal = FileRemoval::new(harness.pool.clone(), harness.deps.files.clone());
     let queued = sqlx::query("select id, kind, payload from platform.tasks")
-        .fetch_all(&house.pool)
+        .fetch_all(&harness.pool)
         .await
         .unwrap();
     for row in &queued {
@@ -123,15 +132,15 @@ async fn the_files_of_a_course_go_with_it() {
         };
         assert_eq!(task.kind, removal.kind());
         removal.handle(&task).await.unwrap();
-        let mut tx = postgres::begin(&house.pool).await.unwrap();
+        let mut tx = postgres::begin(&harness.pool).await.unwrap();
         removal.settle(&mut tx, &task, Outcome::Done).await.unwrap();
         tx.commit().await.unwrap();
     }
     assert_eq!(queued.len(), 2, "one for each event");
     let key = format!("staging/{COURSE}/{}", asset.id);
-    assert_eq!(house.deps.files.size(&key).await.unwrap(), None);
+    assert_eq!(harness.deps.files.size(&key).await.unwrap(), None);
     let left: i64 = sqlx::query_scalar("select count(*) from content.assets")
-        .fetch_one(&house.pool)
+        .fetch_one(&harness.pool)
         .await
         .unwrap();
     assert_eq!(left, 0);
@@ -168,8 +177,8 @@ impl Vectors for Broken {
 
 #[tokio::test]
 async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
-    let house = House::on(|_| Arc::new(Broken)).await;
-    let pool = &house.pool;
+    let harness = Harness::on(|_| Arc::new(Broken)).await;
+    let pool = &harness.pool;
     let rows = "insert into content.versions (course_id, version, model, state, retire_after, discarded_at) values
          (1, 1, 'm', 'open', now() - interval '2 hours', null), (2, 1, 'm', 'open', now() - interval '1 hour', null),
          (3, 1, 'm', 'discarded', null, now())";
@@ -178,7 +187,7 @@ async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
     sqlx::query(upload).execute(pool).await.unwrap();
 
     let late = OpenWrite::open(pool, "content/3/1").await.unwrap();
-    let error = refusal(house.sweep().await);
+    let error = refusal(harness.sweep().await);
     assert!(error.kind().is_retryable(), "{}", error.chain());
     for part in ["1 of 4", "version 1 of course 1", "the index is broken"] {
         assert!(error.detail().contains(part), "{part} in {}", error.detail());
@@ -186,7 +195,7 @@ async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
     let left = "select course_id from content.versions where state = 'open' and retired_at is null";
     let left: Vec<i64> = sqlx::query_scalar(left).fetch_all(pool).await.unwrap();
     assert_eq!(left, [1]);
-    assert_eq!(house.under_way().await, 0);
+    assert_eq!(harness.under_way().await, 0);
 
     // A discarded version is gone over until no write for it is under way, and once more.
     let to_sweep =
@@ -196,6 +205,6 @@ async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
     let mut connection = pool.acquire().await.unwrap();
     late.close(&mut connection).await.unwrap();
     drop(connection);
-    drop(house.sweep().await);
+    drop(harness.sweep().await);
     assert_eq!(count().await, 0);
 }

@@ -9,7 +9,7 @@ use smartcourse_proto::{
 };
 use smartcourse_tests::refusal;
 
-use crate::house::{COLLEAGUE, COURSE, House, MAX, TEACHER, document, header};
+use crate::harness::{COLLEAGUE, COURSE, Harness, MAX, TEACHER, document, header};
 
 const STUDENT: Actor = Actor::User {
     id: UserId(9),
@@ -25,16 +25,16 @@ fn get(asset_id: &str) -> GetAssetRequest {
 
 #[tokio::test]
 async fn a_file_comes_back_as_it_was() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let data: Vec<u8> = (b'a'..=b'z').cycle().take(5000).collect();
-    let asset = house
+    let asset = harness
         .upload(TEACHER, header("../notes.txt"), &data)
         .await
         .unwrap();
     assert_eq!((asset.filename.as_str(), asset.size_bytes), ("notes.txt", 5000));
     assert_eq!(asset.content_type, "text/plain");
-    assert_eq!(house.under_way().await, 0);
-    let parts = house
+    assert_eq!(harness.under_way().await, 0);
+    let parts = harness
         .content
         .read_asset(TEACHER.request(get(&asset.id)))
         .await
@@ -46,32 +46,35 @@ async fn a_file_comes_back_as_it_was() {
 
 #[tokio::test]
 async fn a_file_is_its_owners_until_a_version_has_it() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     for (actor, code) in [(COLLEAGUE, "forbidden"), (Actor::Anonymous, "unauthenticated")] {
-        let refused = house.upload(actor, header("a.txt"), b"A saga.").await;
+        let refused = harness.upload(actor, header("a.txt"), b"A saga.").await;
         assert_eq!(refusal(refused).code(), code);
     }
-    let asset = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
-    let read = async |actor: Actor| house.content.get_asset(actor.request(get(&asset.id))).await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
+    let read = async |actor: Actor| harness.content.get_asset(actor.request(get(&asset.id))).await;
     for actor in [COLLEAGUE, STUDENT] {
         assert_eq!(refusal(read(actor).await).code(), "not_found");
     }
     assert_eq!(read(TEACHER).await.unwrap(), asset);
-    house.save(1, &[document("d", &asset.id)]);
-    house.copy_files(1).await.unwrap();
+    harness.save(1, &[document("d", &asset.id)]);
+    harness.copy_files(1).await.unwrap();
     assert_eq!(read(STUDENT).await.unwrap(), asset);
     // Its name means nothing in another course.
     let elsewhere = GetAssetRequest {
         course_id: COURSE + 1,
         ..get(&asset.id)
     };
-    let elsewhere = house.content.get_asset(TEACHER.request(elsewhere)).await;
+    let elsewhere = harness.content.get_asset(TEACHER.request(elsewhere)).await;
     assert_eq!(refusal(elsewhere).code(), "not_found");
 }
 
 #[tokio::test]
 async fn what_a_file_says_it_is_has_to_be_true() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let typed = |name: &str, declared: &str| AssetHeader {
         content_type: Some(declared.to_owned()),
         ..header(name)
@@ -85,17 +88,17 @@ async fn what_a_file_says_it_is_has_to_be_true() {
         (header(".."), b"A saga.", "validation_failed"),
     ] {
         let name = header.filename.clone();
-        let refused = refusal(house.upload(TEACHER, header, data).await);
+        let refused = refusal(harness.upload(TEACHER, header, data).await);
         assert_eq!(refused.code(), code, "{name}");
     }
     let parts = stream::iter([AssetPart::default()]);
-    let headless = house.content.upload_asset(TEACHER.request(parts)).await;
+    let headless = harness.content.upload_asset(TEACHER.request(parts)).await;
     assert_eq!(refusal(headless).code(), "malformed_request");
-    house
+    harness
         .upload(TEACHER, typed("a.md", "text/plain"), b"# A saga")
         .await
         .unwrap();
-    house
+    harness
         .upload(TEACHER, typed("a.pdf", "application/octet-stream"), b"%PDF-1.7\n")
         .await
         .unwrap();
@@ -103,23 +106,23 @@ async fn what_a_file_says_it_is_has_to_be_true() {
 
 #[tokio::test]
 async fn a_file_that_is_too_large_leaves_nothing_behind() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let declared = AssetHeader {
         declared_size: Some(MAX as i64 + 1),
         ..header("a.txt")
     };
-    let refused = refusal(house.upload(TEACHER, declared, b"A saga.").await);
+    let refused = refusal(harness.upload(TEACHER, declared, b"A saga.").await);
     assert_eq!(refused.code(), "file_too_large");
     // Whatever was declared, the bytes count.
     let understated = AssetHeader {
         declared_size: Some(7),
         ..header("a.txt")
     };
-    let refused = refusal(house.upload(TEACHER, understated, &vec![b'a'; MAX + 1]).await);
+    let refused = refusal(harness.upload(TEACHER, understated, &vec![b'a'; MAX + 1]).await);
     assert_eq!(refused.code(), "file_too_large");
-    assert_eq!(house.under_way().await, 0);
-    assert_eq!(house.deps.files.delete_prefix("staging").await.unwrap(), 0);
-    house
+    assert_eq!(harness.under_way().await, 0);
+    assert_eq!(harness.deps.files.delete_prefix("staging").await.unwrap(), 0);
+    harness
         .upload(TEACHER, header("a.txt"), &vec![b'a'; MAX])
         .await
         .unwrap();
@@ -127,23 +130,26 @@ async fn a_file_that_is_too_large_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_request_that_comes_twice_under_a_key_is_one_file() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let keyed = |name: &str| AssetHeader {
         idempotency_key: Some("k".to_owned()),
         ..header(name)
     };
     let (one, other) = tokio::join!(
-        house.upload(TEACHER, keyed("a.txt"), b"A saga."),
-        house.upload(TEACHER, keyed("a.txt"), b"A saga."),
+        harness.upload(TEACHER, keyed("a.txt"), b"A saga."),
+        harness.upload(TEACHER, keyed("a.txt"), b"A saga."),
     );
     let asset = one.unwrap();
     assert_eq!(other.unwrap(), asset);
-    let again = house.upload(TEACHER, keyed("a.txt"), b"A saga.").await.unwrap();
+    let again = harness.upload(TEACHER, keyed("a.txt"), b"A saga.").await.unwrap();
     assert_eq!(again, asset);
-    let mismatch = refusal(house.upload(TEACHER, keyed("b.txt"), b"A saga.").await);
+    let mismatch = refusal(harness.upload(TEACHER, keyed("b.txt"), b"A saga.").await);
     assert_eq!(mismatch.code(), "idempotency_mismatch");
-    assert_eq!(house.under_way().await, 0);
-    let different = house.upload(TEACHER, header("a.txt"), b"A saga.").await.unwrap();
+    assert_eq!(harness.under_way().await, 0);
+    let different = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
     assert_ne!(different.id, asset.id);
-    assert_eq!(house.deps.files.delete_prefix("staging").await.unwrap(), 2);
+    assert_eq!(harness.deps.files.delete_prefix("staging").await.unwrap(), 2);
 }

@@ -5,18 +5,18 @@ use smartcourse_proto::course::*;
 use smartcourse_proto::user::Role;
 use smartcourse_tests::{events, refusal};
 
-use crate::house::{COLLEAGUE, House, STUDENT, TEACHER, ids, sagas, user};
+use crate::harness::{COLLEAGUE, Harness, STUDENT, TEACHER, ids, sagas, user};
 use smartcourse_platform::grpc::Actor;
 
 #[tokio::test]
 async fn only_instructors_create_courses() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     for (actor, code) in [
         (STUDENT, "forbidden"),
         (Actor::Anonymous, "unauthenticated"),
         (Actor::Service, "unauthenticated"),
     ] {
-        let refused = refusal(house.course.create_course(actor.request(sagas())).await);
+        let refused = refusal(harness.course.create_course(actor.request(sagas())).await);
         assert_eq!(refused.code(), code);
     }
     let empty = CreateCourseRequest {
@@ -24,37 +24,37 @@ async fn only_instructors_create_courses() {
         language: Some("no language".to_owned()),
         ..CreateCourseRequest::default()
     };
-    let error = refusal(house.create(empty).await);
+    let error = refusal(harness.create(empty).await);
     let fields: Vec<&str> = error.fields().iter().map(|field| field.field.as_str()).collect();
     assert_eq!(fields, ["title", "description", "max_enrollments", "language"]);
 }
 
 #[tokio::test]
 async fn a_draft_is_there_for_its_owner_only() {
-    let house = House::build().await;
-    let id = house.draft().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
     // An instructor who is none any more does not own courses either.
     let demoted = user(7, Role::Student);
     for actor in [COLLEAGUE, STUDENT, demoted, Actor::Anonymous] {
-        assert_eq!(refusal(house.get(actor, id).await).code(), "not_found");
-        let content = refusal(house.content(actor, id, None).await);
+        assert_eq!(refusal(harness.get(actor, id).await).code(), "not_found");
+        let content = refusal(harness.content(actor, id, None).await);
         assert_eq!(content.code(), "not_found");
     }
-    let publish = async |actor: Actor| refusal(house.course.publish(actor.request(CourseRef { id })).await);
+    let publish = async |actor: Actor| refusal(harness.course.publish(actor.request(CourseRef { id })).await);
     assert_eq!(publish(COLLEAGUE).await.code(), "not_found");
     assert_eq!(publish(demoted).await.code(), "not_found");
     assert_eq!(publish(Actor::Anonymous).await.code(), "unauthenticated");
     for actor in [TEACHER, user(1, Role::Admin)] {
-        house.get(actor, id).await.unwrap();
+        harness.get(actor, id).await.unwrap();
     }
-    house.live(id).await;
+    harness.live(id).await;
     assert_eq!(publish(COLLEAGUE).await.code(), "forbidden");
 }
 
 #[tokio::test]
 async fn readers_see_what_is_live_and_no_keys_of_quizzes() {
-    let house = House::build().await;
-    let id = house.draft().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
     let quiz = Quiz {
         pass_percent: 50,
         questions: vec![Question {
@@ -77,12 +77,16 @@ async fn readers_see_what_is_live_and_no_keys_of_quizzes() {
     };
     let request = PutContentRequest {
         course_id: id,
-        modules: vec![crate::house::module([lesson])],
+        modules: vec![crate::harness::module([lesson])],
         if_match: None,
     };
-    house.course.put_content(TEACHER.request(request)).await.unwrap();
-    house.live(id).await;
-    house.put(id, &["later"], None).await.unwrap();
+    harness
+        .course
+        .put_content(TEACHER.request(request))
+        .await
+        .unwrap();
+    harness.live(id).await;
+    harness.put(id, &["later"], None).await.unwrap();
 
     let keys = |content: &Content| {
         let lesson = &content.modules[0].lessons[0];
@@ -90,21 +94,25 @@ async fn readers_see_what_is_live_and_no_keys_of_quizzes() {
         quiz.questions[0].correct.clone()
     };
     for version in [None, Some(1)] {
-        let read = house.content(STUDENT, id, version).await.unwrap();
+        let read = harness.content(STUDENT, id, version).await.unwrap();
         assert_eq!((ids(&read), read.version), (vec!["quiz"], 1));
         assert!(keys(&read).is_empty());
     }
-    let own = house.content(TEACHER, id, Some(1)).await.unwrap();
+    let own = harness.content(TEACHER, id, Some(1)).await.unwrap();
     assert_eq!(keys(&own), ["a compensation"]);
-    assert_eq!(ids(&house.content(TEACHER, id, None).await.unwrap()), ["later"]);
-    let other = refusal(house.content(STUDENT, id, Some(2)).await);
+    assert_eq!(ids(&harness.content(TEACHER, id, None).await.unwrap()), ["later"]);
+    let other = refusal(harness.content(STUDENT, id, Some(2)).await);
     assert_eq!(other.code(), "not_found");
 }
 
 #[tokio::test]
 async fn prerequisites_exist_and_never_lead_back() {
-    let house = House::build().await;
-    let (a, b, c) = (house.draft().await, house.draft().await, house.draft().await);
+    let harness = Harness::build().await;
+    let (a, b, c) = (
+        harness.draft().await,
+        harness.draft().await,
+        harness.draft().await,
+    );
     let needs = async |id: i64, prerequisites: &[i64]| {
         let request = UpdateCourseRequest {
             id,
@@ -112,7 +120,7 @@ async fn prerequisites_exist_and_never_lead_back() {
             set_prerequisites: true,
             ..UpdateCourseRequest::default()
         };
-        house.course.update_course(TEACHER.request(request)).await
+        harness.course.update_course(TEACHER.request(request)).await
     };
     needs(a, &[b]).await.unwrap();
     needs(b, &[c]).await.unwrap();
@@ -128,7 +136,7 @@ async fn prerequisites_exist_and_never_lead_back() {
     needs(a, &[]).await.unwrap();
     assert_eq!(needs(c, &[a]).await.unwrap().prerequisites, [a]);
     // Two edits at once cannot close a circle together.
-    let (x, y) = (house.draft().await, house.draft().await);
+    let (x, y) = (harness.draft().await, harness.draft().await);
     let (of_x, of_y) = ([y], [x]);
     let (one, other) = tokio::join!(needs(x, &of_x), needs(y, &of_y));
     assert_ne!(one.is_ok(), other.is_ok());
@@ -136,97 +144,101 @@ async fn prerequisites_exist_and_never_lead_back() {
 
 #[tokio::test]
 async fn the_limit_of_seats_is_told_once_somebody_may_sit() {
-    let house = House::build().await;
-    let id = house.draft().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
     let limit = async |max: i32| {
         let request = UpdateCourseRequest {
             id,
             max_enrollments: Some(max),
             ..UpdateCourseRequest::default()
         };
-        let updated = house.course.update_course(TEACHER.request(request)).await;
+        let updated = harness.course.update_course(TEACHER.request(request)).await;
         assert_eq!(updated.unwrap().max_enrollments, Some(max));
     };
     limit(3).await;
-    assert!(house.limits().is_empty());
+    assert!(harness.limits().is_empty());
     // The publish under way has read the old one.
-    let target = house.begun(id).await;
+    let target = harness.begun(id).await;
     limit(4).await;
-    house.save(&target).await.unwrap();
-    house.flip(&target).await.unwrap();
+    harness.save(&target).await.unwrap();
+    harness.flip(&target).await.unwrap();
     limit(5).await;
-    assert_eq!(house.limits(), [Some(4), Some(5)]);
+    assert_eq!(harness.limits(), [Some(4), Some(5)]);
 }
 
 #[tokio::test]
 async fn an_archived_course_is_not_published_until_it_is_a_draft_again() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    house.live(id).await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    harness.live(id).await;
     for _ in 0..2 {
-        let archived = house.set_status(id, CourseStatus::Archived).await.unwrap();
+        let archived = harness.set_status(id, CourseStatus::Archived).await.unwrap();
         assert_eq!(archived.status(), CourseStatus::Archived);
     }
-    assert_eq!(refusal(house.publish(id).await).code(), "course_archived");
+    assert_eq!(refusal(harness.publish(id).await).code(), "course_archived");
     assert_eq!(
-        refusal(house.begin_raw(id, "raw").await).code(),
+        refusal(harness.begin_raw(id, "raw").await).code(),
         "course_archived"
     );
-    assert_eq!(refusal(house.get(STUDENT, id).await).code(), "not_found");
-    let by_hand = refusal(house.set_status(id, CourseStatus::Published).await);
+    assert_eq!(refusal(harness.get(STUDENT, id).await).code(), "not_found");
+    let by_hand = refusal(harness.set_status(id, CourseStatus::Published).await);
     assert_eq!(by_hand.code(), "validation_failed");
 
-    let draft = house.set_status(id, CourseStatus::Draft).await.unwrap();
+    let draft = harness.set_status(id, CourseStatus::Draft).await.unwrap();
     assert_eq!(
         (draft.status(), draft.published_version),
         (CourseStatus::Draft, None)
     );
-    let archived = events(&house.pool, "course.archived").await.unwrap();
+    let archived = events(&harness.pool, "course.archived").await.unwrap();
     assert_eq!(archived, [json!({"course_id": id})]);
-    assert_eq!(house.live(id).await.version, 2);
-    let shown = house.get(STUDENT, id).await.unwrap();
+    assert_eq!(harness.live(id).await.version, 2);
+    let shown = harness.get(STUDENT, id).await.unwrap();
     assert_eq!(shown.published_version, Some(2));
 }
 
 #[tokio::test]
 async fn the_status_stays_while_a_publish_is_under_way() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.begun(id).await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.begun(id).await;
     for status in [CourseStatus::Archived, CourseStatus::Draft] {
-        let refused = refusal(house.set_status(id, status).await);
+        let refused = refusal(harness.set_status(id, status).await);
         assert_eq!(refused.code(), "publish_running");
     }
-    house.fail(&target).await;
-    house.set_status(id, CourseStatus::Archived).await.unwrap();
+    harness.fail(&target).await;
+    harness.set_status(id, CourseStatus::Archived).await.unwrap();
 }
 
 #[tokio::test]
 async fn only_what_was_never_published_is_deleted() {
-    let house = House::build().await;
-    let (never, failed, live) = (house.draft().await, house.draft().await, house.draft().await);
-    let target = house.begun(failed).await;
-    assert_eq!(refusal(house.delete(failed).await).code(), "course_in_use");
-    house.abort(&target).await;
-    house.fail(&target).await;
-    house.live(live).await;
-    assert_eq!(refusal(house.delete(live).await).code(), "course_in_use");
+    let harness = Harness::build().await;
+    let (never, failed, live) = (
+        harness.draft().await,
+        harness.draft().await,
+        harness.draft().await,
+    );
+    let target = harness.begun(failed).await;
+    assert_eq!(refusal(harness.delete(failed).await).code(), "course_in_use");
+    harness.abort(&target).await;
+    harness.fail(&target).await;
+    harness.live(live).await;
+    assert_eq!(refusal(harness.delete(live).await).code(), "course_in_use");
     // A draft that once was live has students who may come back to it.
-    house.set_status(live, CourseStatus::Draft).await.unwrap();
-    assert_eq!(refusal(house.delete(live).await).code(), "course_in_use");
+    harness.set_status(live, CourseStatus::Draft).await.unwrap();
+    assert_eq!(refusal(harness.delete(live).await).code(), "course_in_use");
 
     let request = DeleteCourseRequest {
         id: never,
         if_match: None,
     };
-    let strange = refusal(house.course.delete_course(COLLEAGUE.request(request)).await);
+    let strange = refusal(harness.course.delete_course(COLLEAGUE.request(request)).await);
     assert_eq!(strange.code(), "not_found");
     for id in [never, failed] {
-        house.delete(id).await.unwrap();
-        assert_eq!(refusal(house.get(TEACHER, id).await).code(), "not_found");
-        assert_eq!(refusal(house.delete(id).await).code(), "not_found");
+        harness.delete(id).await.unwrap();
+        assert_eq!(refusal(harness.get(TEACHER, id).await).code(), "not_found");
+        assert_eq!(refusal(harness.delete(id).await).code(), "not_found");
     }
-    let deleted = events(&house.pool, "course.deleted").await.unwrap();
+    let deleted = events(&harness.pool, "course.deleted").await.unwrap();
     assert_eq!(
         deleted,
         [json!({"course_id": never}), json!({"course_id": failed})]

@@ -3,17 +3,17 @@
 use smartcourse_proto::course::*;
 use smartcourse_tests::refusal;
 
-use crate::house::{House, TEACHER, ids, module, sagas, text};
+use crate::harness::{Harness, TEACHER, ids, module, sagas, text};
 
 #[tokio::test]
 async fn an_edit_of_an_older_draft_is_refused() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let old = house.content(TEACHER, id, None).await.unwrap().etag;
-    let new = house.put(id, &["s2"], Some(old.clone())).await.unwrap().etag;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let old = harness.content(TEACHER, id, None).await.unwrap().etag;
+    let new = harness.put(id, &["s2"], Some(old.clone())).await.unwrap().etag;
     assert_ne!(old, new);
 
-    let stale = refusal(house.put(id, &["s3"], Some(old.clone())).await);
+    let stale = refusal(harness.put(id, &["s3"], Some(old.clone())).await);
     assert_eq!(stale.code(), "stale");
     let rename = |if_match: &str| {
         TEACHER.request(UpdateCourseRequest {
@@ -23,45 +23,45 @@ async fn an_edit_of_an_older_draft_is_refused() {
             ..UpdateCourseRequest::default()
         })
     };
-    let stale = refusal(house.course.update_course(rename(&old)).await);
+    let stale = refusal(harness.course.update_course(rename(&old)).await);
     assert_eq!(stale.code(), "stale");
     let delete = DeleteCourseRequest {
         id,
         if_match: Some(old.clone()),
     };
-    let stale = refusal(house.course.delete_course(TEACHER.request(delete)).await);
+    let stale = refusal(harness.course.delete_course(TEACHER.request(delete)).await);
     assert_eq!(stale.code(), "stale");
-    let draft = house.content(TEACHER, id, None).await.unwrap();
+    let draft = harness.content(TEACHER, id, None).await.unwrap();
     assert_eq!((ids(&draft), &draft.etag), (vec!["s2"], &new));
 
     let either = format!("{old}, {new}");
-    let renamed = house.course.update_course(rename(&either)).await.unwrap();
+    let renamed = harness.course.update_course(rename(&either)).await.unwrap();
     assert_eq!(renamed.title, "Outboxes");
     assert_ne!(renamed.etag, new, "course and draft have one entity tag");
-    house.put(id, &["s4"], Some("*".to_owned())).await.unwrap();
+    harness.put(id, &["s4"], Some("*".to_owned())).await.unwrap();
 }
 
 #[tokio::test]
 async fn edits_of_different_parts_at_once_are_all_kept() {
-    let house = House::build().await;
-    let id = house.draft().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
     let add = async |title: &str| {
         let request = AddModuleRequest {
             course_id: id,
             title: title.to_owned(),
             ..AddModuleRequest::default()
         };
-        house.course.add_module(TEACHER.request(request)).await.unwrap()
+        harness.course.add_module(TEACHER.request(request)).await.unwrap()
     };
     tokio::join!(add("Two"), add("Three"), add("Four"));
-    let draft = house.content(TEACHER, id, None).await.unwrap();
+    let draft = harness.content(TEACHER, id, None).await.unwrap();
     let mut titles: Vec<&str> = draft.modules.iter().map(|module| module.title.as_str()).collect();
     titles.sort_unstable();
     assert_eq!(titles, ["Four", "One", "Three", "Two"]);
     let orders: Vec<i32> = draft.modules.iter().map(|module| module.order).collect();
     assert_eq!(orders, [1, 2, 3, 4]);
     let documents: i64 = sqlx::query_scalar("select count(*) from platform.documents where key not in (select draft_key from course.courses) and key like '%/d-%'")
-        .fetch_one(&house.pool)
+        .fetch_one(&harness.pool)
         .await
         .unwrap();
     // The course as it was created, the lesson, and two of the three modules: none of an edit that lost the race.
@@ -70,15 +70,15 @@ async fn edits_of_different_parts_at_once_are_all_kept() {
 
 #[tokio::test]
 async fn a_request_that_comes_twice_under_a_key_makes_one_thing() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let keyed = |title: &str| CreateCourseRequest {
         title: title.to_owned(),
         idempotency_key: Some("k".to_owned()),
         ..sagas()
     };
-    let one = house.create(keyed("Sagas")).await.unwrap();
-    assert_eq!(house.create(keyed("Sagas")).await.unwrap().id, one.id);
-    let other = refusal(house.create(keyed("Outboxes")).await);
+    let one = harness.create(keyed("Sagas")).await.unwrap();
+    assert_eq!(harness.create(keyed("Sagas")).await.unwrap().id, one.id);
+    let other = refusal(harness.create(keyed("Outboxes")).await);
     assert_eq!(other.code(), "idempotency_mismatch");
 
     let add = || {
@@ -89,7 +89,7 @@ async fn a_request_that_comes_twice_under_a_key_makes_one_thing() {
             ..AddModuleRequest::default()
         })
     };
-    let (first, second) = tokio::join!(house.course.add_module(add()), house.course.add_module(add()));
+    let (first, second) = tokio::join!(harness.course.add_module(add()), harness.course.add_module(add()));
     let module_id = first.unwrap().id;
     assert_eq!(second.unwrap().id, module_id);
     let lesson = || {
@@ -102,16 +102,16 @@ async fn a_request_that_comes_twice_under_a_key_makes_one_thing() {
             ..AddLessonRequest::default()
         })
     };
-    let lesson_id = house.course.add_lesson(lesson()).await.unwrap().id;
-    assert_eq!(house.course.add_lesson(lesson()).await.unwrap().id, lesson_id);
-    let draft = house.content(TEACHER, one.id, None).await.unwrap();
+    let lesson_id = harness.course.add_lesson(lesson()).await.unwrap().id;
+    assert_eq!(harness.course.add_lesson(lesson()).await.unwrap().id, lesson_id);
+    let draft = harness.content(TEACHER, one.id, None).await.unwrap();
     assert_eq!((draft.modules.len(), ids(&draft)), (1, vec![lesson_id.as_str()]));
 }
 
 #[tokio::test]
 async fn a_draft_is_told_of_every_problem_at_once_and_stays_as_it_was() {
-    let house = House::build().await;
-    let id = house.draft().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
     let untyped = Lesson {
         r#type: LessonType::Unspecified.into(),
         ..text("s1", "")
@@ -121,21 +121,21 @@ async fn a_draft_is_told_of_every_problem_at_once_and_stays_as_it_was() {
         modules: vec![module([text("s1", ""), untyped, text("no spaces", "")])],
         if_match: None,
     };
-    let error = refusal(house.course.put_content(TEACHER.request(request)).await);
+    let error = refusal(harness.course.put_content(TEACHER.request(request)).await);
     assert_eq!(error.code(), "validation_failed");
     let mut fields: Vec<&str> = error.fields().iter().map(|field| field.field.as_str()).collect();
     fields.sort_unstable();
     let at = |lesson: usize, field: &str| format!("modules[0].lessons[{lesson}].{field}");
     assert_eq!(fields, [at(1, "id"), at(1, "type"), at(2, "id")]);
-    let draft = house.content(TEACHER, id, None).await.unwrap();
+    let draft = harness.content(TEACHER, id, None).await.unwrap();
     assert_eq!(ids(&draft), ["s1"]);
 }
 
 #[tokio::test]
 async fn parts_are_moved_changed_and_removed() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    house.put(id, &["a", "b", "c"], None).await.unwrap();
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    harness.put(id, &["a", "b", "c"], None).await.unwrap();
     let update = UpdateLessonRequest {
         course_id: id,
         lesson_id: "c".to_owned(),
@@ -143,7 +143,11 @@ async fn parts_are_moved_changed_and_removed() {
         order: Some(1),
         ..UpdateLessonRequest::default()
     };
-    let moved = house.course.update_lesson(TEACHER.request(update)).await.unwrap();
+    let moved = harness
+        .course
+        .update_lesson(TEACHER.request(update))
+        .await
+        .unwrap();
     assert_eq!((moved.title.as_str(), moved.order), ("First", 1));
     let remove = || {
         TEACHER.request(DeletePartRequest {
@@ -152,9 +156,9 @@ async fn parts_are_moved_changed_and_removed() {
             if_match: None,
         })
     };
-    house.course.delete_lesson(remove()).await.unwrap();
-    let gone = refusal(house.course.delete_lesson(remove()).await);
+    harness.course.delete_lesson(remove()).await.unwrap();
+    let gone = refusal(harness.course.delete_lesson(remove()).await);
     assert_eq!(gone.code(), "not_found");
-    let draft = house.content(TEACHER, id, None).await.unwrap();
+    let draft = harness.content(TEACHER, id, None).await.unwrap();
     assert_eq!(ids(&draft), ["c", "b"]);
 }

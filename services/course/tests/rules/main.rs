@@ -5,5 +5,5 @@
 mod cancelling;
 mod drafts;
 mod editing;
-mod house;
+mod harness;
 mod publishing;

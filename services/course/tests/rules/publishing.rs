@@ -9,85 +9,85 @@ use smartcourse_proto::{
 };
 use smartcourse_tests::{events, refusal};
 
-use crate::house::{House, STUDENT, TEACHER, ids};
+use crate::harness::{Harness, STUDENT, TEACHER, ids};
 
 #[tokio::test]
 async fn accepted_many_times_at_once_it_is_one_attempt() {
-    let house = House::build().await;
-    let id = house.draft().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
     let publish = |course: CourseStub<Transport>| async move {
         let request = TEACHER.request(CourseRef { id });
         course.publish(request).await.unwrap()
     };
     let calls: Vec<_> = (0..10)
-        .map(|_| tokio::spawn(publish(house.course.clone())))
+        .map(|_| tokio::spawn(publish(harness.course.clone())))
         .collect();
-    let one = house.publish(id).await.unwrap();
+    let one = harness.publish(id).await.unwrap();
     assert_eq!(one.version, 1);
     for call in calls {
         assert_eq!(call.await.unwrap(), one);
     }
-    assert_eq!(house.commands().await, ["start"]);
+    assert_eq!(harness.commands().await, ["start"]);
     // The workflow server does not answer, and the status says so nevertheless.
-    let status = house.status(id).await;
+    let status = harness.status(id).await;
     assert_eq!(
         (status.state(), status.step, status.percent),
         (PublishState::Accepted, 0, 0)
     );
-    house.hand_over().await;
-    assert_eq!(house.status(id).await.waiting_for(), WaitingFor::Temporal);
-    assert_eq!(house.publish(id).await.unwrap().version, 1);
-    assert!(house.commands().await.is_empty());
+    harness.hand_over().await;
+    assert_eq!(harness.status(id).await.waiting_for(), WaitingFor::Temporal);
+    assert_eq!(harness.publish(id).await.unwrap().version, 1);
+    assert!(harness.commands().await.is_empty());
 }
 
 #[tokio::test]
 async fn it_belongs_to_the_run_that_began_it() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.accepted(id).await;
-    let begun = house.begin(&target, "run-1").await.unwrap();
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.accepted(id).await;
+    let begun = harness.begin(&target, "run-1").await.unwrap();
     assert_eq!(begun.attempt_id, target.attempt_id);
     // The first answer was lost.
-    assert_eq!(house.begin(&target, "run-1").await.unwrap(), begun);
-    let other = refusal(house.begin(&target, "run-2").await);
+    assert_eq!(harness.begin(&target, "run-1").await.unwrap(), begun);
+    let other = refusal(harness.begin(&target, "run-2").await);
     assert_eq!(other.code(), "attempt_closed");
-    let raw = refusal(house.begin_raw(id, "run-3").await);
+    let raw = refusal(harness.begin_raw(id, "run-3").await);
     assert_eq!(raw.code(), "publish_running");
-    house.save(&target).await.unwrap();
-    house.flip(&target).await.unwrap();
-    assert!(house.begin(&target, "run-2").await.unwrap().already_published);
+    harness.save(&target).await.unwrap();
+    harness.flip(&target).await.unwrap();
+    assert!(harness.begin(&target, "run-2").await.unwrap().already_published);
 }
 
 #[tokio::test]
 async fn a_run_that_was_started_raw_makes_one_attempt_of_its_own() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let raw = house.begin_raw(id, "raw").await.unwrap();
-    assert_eq!(house.begin_raw(id, "raw").await.unwrap(), raw);
-    assert_eq!(house.publish(id).await.unwrap().version, raw.version);
-    let missing = refusal(house.begin_raw(id + 1, "raw").await);
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let raw = harness.begin_raw(id, "raw").await.unwrap();
+    assert_eq!(harness.begin_raw(id, "raw").await.unwrap(), raw);
+    assert_eq!(harness.publish(id).await.unwrap().version, raw.version);
+    let missing = refusal(harness.begin_raw(id + 1, "raw").await);
     assert_eq!(missing.code(), "not_found");
 }
 
 #[tokio::test]
 async fn after_the_flip_nothing_is_undone() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.live(id).await;
-    house.flip(&target).await.unwrap();
-    assert!(house.abort(&target).await);
-    house.fail(&target).await;
-    assert_eq!(house.status(id).await.state(), PublishState::Completed);
-    assert_eq!(ids(&house.content(STUDENT, id, None).await.unwrap()), ["s1"]);
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.live(id).await;
+    harness.flip(&target).await.unwrap();
+    assert!(harness.abort(&target).await);
+    harness.fail(&target).await;
+    assert_eq!(harness.status(id).await.state(), PublishState::Completed);
+    assert_eq!(ids(&harness.content(STUDENT, id, None).await.unwrap()), ["s1"]);
     let published = json!({
         "course_id": id, "version": 1, "instructor_id": 7, "title": "Sagas", "ai_ready": true,
     });
     assert_eq!(
-        events(&house.pool, "course.published").await.unwrap(),
+        events(&harness.pool, "course.published").await.unwrap(),
         [published]
     );
     assert!(
-        events(&house.pool, "course.publish_failed")
+        events(&harness.pool, "course.publish_failed")
             .await
             .unwrap()
             .is_empty()
@@ -96,95 +96,99 @@ async fn after_the_flip_nothing_is_undone() {
 
 #[tokio::test]
 async fn after_the_abort_nothing_is_published() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.begun(id).await;
-    house.save(&target).await.unwrap();
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.begun(id).await;
+    harness.save(&target).await.unwrap();
     assert!(
-        house
+        harness
             .course
             .delete_version(Actor::Service.request(target.clone()))
             .await
             .is_err()
     );
-    assert!(!house.abort(&target).await);
-    assert!(!house.abort(&target).await);
+    assert!(!harness.abort(&target).await);
+    assert!(!harness.abort(&target).await);
     for late in [
-        house.validate(&target).await,
-        house.save(&target).await,
-        house.flip(&target).await,
+        harness.validate(&target).await,
+        harness.save(&target).await,
+        harness.flip(&target).await,
     ] {
         assert_eq!(refusal(late).code(), "version_discarded");
     }
-    let read = refusal(house.content(TEACHER, id, Some(1)).await);
+    let read = refusal(harness.content(TEACHER, id, Some(1)).await);
     assert_eq!(read.code(), "not_found");
     for _ in 0..2 {
         let request = Actor::Service.request(target.clone());
-        house.course.delete_version(request).await.unwrap();
-        house.fail(&target).await;
+        harness.course.delete_version(request).await.unwrap();
+        harness.fail(&target).await;
     }
-    let status = house.status(id).await;
+    let status = harness.status(id).await;
     assert_eq!(status.state(), PublishState::Failed);
     assert_eq!(status.error.unwrap().code, "asset_missing");
     let failed = json!({"course_id": id, "version": 1, "instructor_id": 7, "code": "asset_missing"});
     assert_eq!(
-        events(&house.pool, "course.publish_failed").await.unwrap(),
+        events(&harness.pool, "course.publish_failed").await.unwrap(),
         [failed]
     );
-    assert_eq!(house.live(id).await.version, 2);
+    assert_eq!(harness.live(id).await.version, 2);
 }
 
 #[tokio::test]
 async fn flip_and_abort_at_once_are_decided_one_way() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     for _ in 0..5 {
-        let id = house.draft().await;
-        let target = house.begun(id).await;
-        house.save(&target).await.unwrap();
-        let (flipped, came_first) = tokio::join!(house.flip(&target), house.abort(&target));
+        let id = harness.draft().await;
+        let target = harness.begun(id).await;
+        harness.save(&target).await.unwrap();
+        let (flipped, came_first) = tokio::join!(harness.flip(&target), harness.abort(&target));
         assert_eq!(flipped.is_ok(), came_first);
-        let live = house.get(TEACHER, id).await.unwrap().published_version;
+        let live = harness.get(TEACHER, id).await.unwrap().published_version;
         assert_eq!(live.is_some(), came_first);
     }
 }
 
 #[tokio::test]
 async fn what_a_publish_demands_of_the_draft() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    house.put(id, &[], None).await.unwrap();
-    let target = house.begun(id).await;
-    assert_eq!(refusal(house.validate(&target).await).code(), "no_lessons");
-    house.fail(&target).await;
-    assert_eq!(refusal(house.validate(&target).await).code(), "attempt_closed");
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    harness.put(id, &[], None).await.unwrap();
+    let target = harness.begun(id).await;
+    assert_eq!(refusal(harness.validate(&target).await).code(), "no_lessons");
+    harness.fail(&target).await;
+    assert_eq!(refusal(harness.validate(&target).await).code(), "attempt_closed");
 
     let request = PutContentRequest {
         course_id: id,
-        modules: vec![crate::house::module([crate::house::text("s1", " ")])],
+        modules: vec![crate::harness::module([crate::harness::text("s1", " ")])],
         if_match: None,
     };
-    house.course.put_content(TEACHER.request(request)).await.unwrap();
-    let target = house.begun(id).await;
-    let error = refusal(house.validate(&target).await);
+    harness
+        .course
+        .put_content(TEACHER.request(request))
+        .await
+        .unwrap();
+    let target = harness.begun(id).await;
+    let error = refusal(harness.validate(&target).await);
     assert_eq!(error.code(), "lesson_incomplete");
     assert!(error.detail().contains("s1"), "{}", error.detail());
 }
 
 #[tokio::test]
 async fn an_edit_after_the_acceptance_belongs_to_the_next_one() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.accepted(id).await;
-    house.put(id, &["later"], None).await.unwrap();
-    house.begin(&target, "run-1").await.unwrap();
-    house.validate(&target).await.unwrap();
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.accepted(id).await;
+    harness.put(id, &["later"], None).await.unwrap();
+    harness.begin(&target, "run-1").await.unwrap();
+    harness.validate(&target).await.unwrap();
     for _ in 0..2 {
-        house.save(&target).await.unwrap();
+        harness.save(&target).await.unwrap();
     }
-    house.flip(&target).await.unwrap();
-    assert_eq!(ids(&house.content(STUDENT, id, None).await.unwrap()), ["s1"]);
-    house.live(id).await;
-    assert_eq!(ids(&house.content(STUDENT, id, None).await.unwrap()), ["later"]);
+    harness.flip(&target).await.unwrap();
+    assert_eq!(ids(&harness.content(STUDENT, id, None).await.unwrap()), ["s1"]);
+    harness.live(id).await;
+    assert_eq!(ids(&harness.content(STUDENT, id, None).await.unwrap()), ["later"]);
 
     // The first version once more, as the third; the draft stays.
     let restore = |version| {
@@ -193,21 +197,21 @@ async fn an_edit_after_the_acceptance_belongs_to_the_next_one() {
             version,
         })
     };
-    let never = refusal(house.course.restore(restore(7)).await);
+    let never = refusal(harness.course.restore(restore(7)).await);
     assert_eq!(never.code(), "not_found");
-    let restored = house.course.restore(restore(1)).await.unwrap();
+    let restored = harness.course.restore(restore(1)).await.unwrap();
     let target = VersionRef {
         course_id: id,
         version: restored.version,
-        attempt_id: house.status(id).await.attempt_id,
+        attempt_id: harness.status(id).await.attempt_id,
     };
-    house.begin(&target, "run-1").await.unwrap();
-    house.save(&target).await.unwrap();
-    house.flip(&target).await.unwrap();
-    let read = house.content(STUDENT, id, None).await.unwrap();
+    harness.begin(&target, "run-1").await.unwrap();
+    harness.save(&target).await.unwrap();
+    harness.flip(&target).await.unwrap();
+    let read = harness.content(STUDENT, id, None).await.unwrap();
     assert_eq!((ids(&read), read.version), (vec!["s1"], 3));
-    assert_eq!(ids(&house.content(TEACHER, id, None).await.unwrap()), ["later"]);
-    let versions = house
+    assert_eq!(ids(&harness.content(TEACHER, id, None).await.unwrap()), ["later"]);
+    let versions = harness
         .course
         .list_versions(TEACHER.request(CourseRef { id }))
         .await;
@@ -222,16 +226,16 @@ async fn an_edit_after_the_acceptance_belongs_to_the_next_one() {
 
 #[tokio::test]
 async fn reports_only_go_forward_and_end_with_the_attempt() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.accepted(id).await;
-    house.report(&target, 1, StepState::Running).await;
-    assert_eq!(house.status(id).await.step, 0, "no run has taken it up");
-    house.begin(&target, "run-1").await.unwrap();
-    house.report(&target, 1, StepState::Retrying).await;
-    house.report(&target, 3, StepState::Running).await;
-    house.report(&target, 2, StepState::Completed).await;
-    let status = house.status(id).await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.accepted(id).await;
+    harness.report(&target, 1, StepState::Running).await;
+    assert_eq!(harness.status(id).await.step, 0, "no run has taken it up");
+    harness.begin(&target, "run-1").await.unwrap();
+    harness.report(&target, 1, StepState::Retrying).await;
+    harness.report(&target, 3, StepState::Running).await;
+    harness.report(&target, 2, StepState::Completed).await;
+    let status = harness.status(id).await;
     let states = |status: &PublishStatus| -> Vec<StepState> {
         status.steps.iter().take(4).map(PublishStep::state).collect()
     };
@@ -241,19 +245,19 @@ async fn reports_only_go_forward_and_end_with_the_attempt() {
         (3, vec![done, done, running, pending])
     );
 
-    house.fail(&target).await;
-    let ended = house.status(id).await;
+    harness.fail(&target).await;
+    let ended = harness.status(id).await;
     assert_eq!(states(&ended), [done, done, StepState::Failed, pending]);
-    house.report(&target, 4, StepState::Running).await;
-    assert_eq!(house.status(id).await, ended);
+    harness.report(&target, 4, StepState::Running).await;
+    assert_eq!(harness.status(id).await, ended);
 }
 
 #[tokio::test]
 async fn a_run_that_is_gone_is_replaced_and_no_other_is() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.begun(id).await;
-    house.hand_over().await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.begun(id).await;
+    harness.hand_over().await;
     let restart = async |run: &str, reason: Option<&str>| {
         let request = RestartAttemptRequest {
             attempt_id: target.attempt_id.clone(),
@@ -264,36 +268,36 @@ async fn a_run_that_is_gone_is_replaced_and_no_other_is() {
             }),
         };
         let request = Actor::Service.request(request);
-        house.course.restart_attempt(request).await.unwrap();
+        harness.course.restart_attempt(request).await.unwrap();
     };
     restart("another run", None).await;
-    assert!(house.commands().await.is_empty());
+    assert!(harness.commands().await.is_empty());
     for _ in 0..2 {
         restart("run-1", None).await;
-        assert_eq!(house.commands().await, ["start"]);
+        assert_eq!(harness.commands().await, ["start"]);
     }
-    assert_eq!(house.status(id).await.state(), PublishState::Accepted);
-    house.begin(&target, "run-2").await.unwrap();
-    house.hand_over().await;
+    assert_eq!(harness.status(id).await.state(), PublishState::Accepted);
+    harness.begin(&target, "run-2").await.unwrap();
+    harness.hand_over().await;
     restart("run-2", Some("publish_lost")).await;
-    assert_eq!(house.commands().await, ["start"]);
-    house.abort(&target).await;
-    house.fail(&target).await;
-    house.hand_over().await;
+    assert_eq!(harness.commands().await, ["start"]);
+    harness.abort(&target).await;
+    harness.fail(&target).await;
+    harness.hand_over().await;
     restart("run-2", None).await;
-    assert!(house.commands().await.is_empty());
+    assert!(harness.commands().await.is_empty());
 }
 
 #[tokio::test]
 async fn the_steps_are_the_workflows() {
-    let house = House::build().await;
-    let id = house.draft().await;
-    let target = house.begun(id).await;
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let target = harness.begun(id).await;
     let flip = MarkPublishedRequest {
         attempt_id: target.attempt_id.clone(),
         ..MarkPublishedRequest::default()
     };
-    let flipped = refusal(house.course.mark_published(TEACHER.request(flip)).await);
-    let aborted = refusal(house.course.abort_version(TEACHER.request(target)).await);
+    let flipped = refusal(harness.course.mark_published(TEACHER.request(flip)).await);
+    let aborted = refusal(harness.course.abort_version(TEACHER.request(target)).await);
     assert_eq!((flipped.code(), aborted.code()), ("forbidden", "forbidden"));
 }

@@ -1,4 +1,4 @@
-//! Taking a seat: the same rules for every door, checked under the lock of the course's seats.
+//! Taking a seat: the same rules for every way in, checked under the lock of the course's seats.
 
 use std::sync::Arc;
 

@@ -72,7 +72,7 @@ async fn ensure_raw(state: &State, request: &EnsureRequest) -> Result<Ensured> {
                 // The answer to this very run was lost on its way.
                 (true, true) => return Ok(ensured(&row, true)),
                 (true, false) => return Err(enroll::already_enrolled(row.id)),
-                // Accepted through another door a moment ago, and not begun: this run does it.
+                // Accepted another way a moment ago, and not begun: this run does it.
                 (false, _) => take_up(&mut tx, &row, &request.run_id).await?,
             }
             row

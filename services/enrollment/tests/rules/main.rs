@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-mod house;
+mod harness;
 mod leaving;
 mod onboarding;
 mod preparing;

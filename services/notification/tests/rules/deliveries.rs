@@ -5,7 +5,7 @@ use smartcourse_platform::grpc::Actor;
 use smartcourse_proto::notification::{Channel, DeliveryRef, DeliveryState, ListDeliveriesRequest};
 use smartcourse_tests::{events, refusal};
 
-use crate::house::{ADMIN, ANN, House, student};
+use crate::harness::{ADMIN, ANN, Harness, student};
 
 fn welcomed(state: DeliveryState) -> (Channel, String, DeliveryState) {
     (Channel::Email, "welcome".to_owned(), state)
@@ -13,15 +13,15 @@ fn welcomed(state: DeliveryState) -> (Channel, String, DeliveryState) {
 
 #[tokio::test]
 async fn an_epoch_is_welcomed_once() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     for _ in 0..2 {
-        house.welcome(1).await;
+        harness.welcome(1).await;
     }
-    assert_eq!(house.deliveries().await, [welcomed(DeliveryState::Queued)]);
-    house.work().await;
-    house.welcome(1).await;
-    house.work().await;
-    let mails = house.mails();
+    assert_eq!(harness.deliveries().await, [welcomed(DeliveryState::Queued)]);
+    harness.work().await;
+    harness.welcome(1).await;
+    harness.work().await;
+    let mails = harness.mails();
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0].to, "ann@example.com");
     let written = (&mails[0].subject, &mails[0].text);
@@ -32,39 +32,39 @@ async fn an_epoch_is_welcomed_once() {
         written.1
     );
     assert!(mails[0].html.contains("Sagas &amp; Outboxes"));
-    assert_eq!(house.deliveries().await, [welcomed(DeliveryState::Sent)]);
+    assert_eq!(harness.deliveries().await, [welcomed(DeliveryState::Sent)]);
     // Who left and came again is welcomed again.
-    house.access().epoch = 2;
-    house.welcome(2).await;
-    assert_eq!(house.deliveries().await.len(), 2);
+    harness.access().epoch = 2;
+    harness.welcome(2).await;
+    assert_eq!(harness.deliveries().await.len(), 2);
 }
 
 #[tokio::test]
 async fn whoever_has_left_is_not_welcomed() {
-    let house = House::build().await;
-    house.access().enrolled = false;
-    house.welcome(1).await;
+    let harness = Harness::build().await;
+    harness.access().enrolled = false;
+    harness.welcome(1).await;
     // Nor for an epoch that is over.
-    house.access().enrolled = true;
-    house.access().epoch = 2;
-    house.welcome(1).await;
-    assert!(house.deliveries().await.is_empty());
+    harness.access().enrolled = true;
+    harness.access().epoch = 2;
+    harness.welcome(1).await;
+    assert!(harness.deliveries().await.is_empty());
 }
 
 #[tokio::test]
 async fn what_was_given_up_is_announced_and_sent_when_it_is_put_back() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let replay = async |actor: Actor, id: &str| {
         let request = DeliveryRef { id: id.to_owned() };
-        house.notification.replay_delivery(actor.request(request)).await
+        harness.notification.replay_delivery(actor.request(request)).await
     };
-    house.welcome(1).await;
-    house.shut(true);
-    house.work().await;
-    let failed = house.list(ListDeliveriesRequest::default()).await.remove(0);
+    harness.welcome(1).await;
+    harness.shut(true);
+    harness.work().await;
+    let failed = harness.list(ListDeliveriesRequest::default()).await.remove(0);
     assert_eq!((failed.state(), failed.tries), (DeliveryState::Failed, 1));
     assert!(failed.last_error.unwrap().contains("the post is shut"));
-    let announced = events(&house.pool, "notification.failed").await.unwrap();
+    let announced = events(&harness.pool, "notification.failed").await.unwrap();
     assert_eq!(
         (
             &announced[0]["task_id"],
@@ -74,7 +74,7 @@ async fn what_was_given_up_is_announced_and_sent_when_it_is_put_back() {
         (&json!(failed.id), &json!(ANN), &json!("email"))
     );
 
-    house.shut(false);
+    harness.shut(false);
     assert_eq!(
         refusal(replay(student(ANN), &failed.id).await).code(),
         "forbidden"
@@ -86,19 +86,19 @@ async fn what_was_given_up_is_announced_and_sent_when_it_is_put_back() {
         let back = replay(ADMIN, &failed.id).await.unwrap();
         assert_eq!((back.state(), back.tries), (DeliveryState::Queued, 0));
     }
-    house.work().await;
-    assert_eq!(house.mails().len(), 1);
+    harness.work().await;
+    assert_eq!(harness.mails().len(), 1);
     let sent = refusal(replay(ADMIN, &failed.id).await);
     assert_eq!(sent.code(), "delivery_not_failed");
 }
 
 #[tokio::test]
 async fn deliveries_are_for_administrators() {
-    let house = House::build().await;
-    house.welcome(1).await;
+    let harness = Harness::build().await;
+    harness.welcome(1).await;
     let list = async |actor: Actor| {
         let request = ListDeliveriesRequest::default();
-        house.notification.list_deliveries(actor.request(request)).await
+        harness.notification.list_deliveries(actor.request(request)).await
     };
     assert_eq!(refusal(list(student(ANN)).await).code(), "forbidden");
     assert_eq!(refusal(list(Actor::Anonymous).await).code(), "unauthenticated");
@@ -108,7 +108,7 @@ async fn deliveries_are_for_administrators() {
             state: Some(state.into()),
             ..ListDeliveriesRequest::default()
         };
-        house.list(request).await.len()
+        harness.list(request).await.len()
     };
     assert_eq!(found(ANN, DeliveryState::Queued).await, 1);
     assert_eq!(found(ANN, DeliveryState::Sent).await, 0);

@@ -7,7 +7,7 @@ use smartcourse_tests::{
     refusal,
 };
 
-use crate::house::{ANN, BO, COURSE, House, student};
+use crate::harness::{ANN, BO, COURSE, Harness, student};
 
 const TEACHER: i64 = 1;
 
@@ -17,7 +17,7 @@ fn titles(feed: &[smartcourse_proto::notification::Notification]) -> Vec<&str> {
 
 #[tokio::test]
 async fn everybody_is_told_what_concerns_them() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let enrolled = EnrollmentCreated {
         enrollment_id: 1,
         epoch: 1,
@@ -52,17 +52,17 @@ async fn everybody_is_told_what_concerns_them() {
         course_id: 99,
         user_id: ANN,
     };
-    house.hear("course.publish_failed", &failed).await;
-    house.hear("enrollment.created", &enrolled).await;
-    house.hear("course.published", &published).await;
-    house.hear("course.completed", &completed).await;
-    house.hear("enrollment.dropped", &dropped).await;
-    house
+    harness.hear("course.publish_failed", &failed).await;
+    harness.hear("enrollment.created", &enrolled).await;
+    harness.hear("course.published", &published).await;
+    harness.hear("course.completed", &completed).await;
+    harness.hear("enrollment.dropped", &dropped).await;
+    harness
         .hear("course.archived", &CourseArchived { course_id: COURSE })
         .await;
     // The newest first, with what the course was called last, or its number when nobody said.
     assert_eq!(
-        titles(&house.feed(ANN).await),
+        titles(&harness.feed(ANN).await),
         [
             "You left course 99",
             "You completed Sagas, again",
@@ -70,15 +70,15 @@ async fn everybody_is_told_what_concerns_them() {
         ]
     );
     assert_eq!(
-        titles(&house.feed(TEACHER).await),
+        titles(&harness.feed(TEACHER).await),
         ["Sagas, again is published", "Publishing course 7 failed"]
     );
-    assert!(house.feed(BO).await.is_empty());
+    assert!(harness.feed(BO).await.is_empty());
 }
 
 #[tokio::test]
 async fn an_event_that_comes_twice_is_told_once() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let issued = CertificateIssued {
         code: "A".to_owned(),
         course_id: COURSE,
@@ -86,28 +86,28 @@ async fn an_event_that_comes_twice_is_told_once() {
         course_title: "Sagas".to_owned(),
         ..CertificateIssued::default()
     };
-    house.hear("certificate.issued", &issued).await;
+    harness.hear("certificate.issued", &issued).await;
     // A group that is set back reads the log again.
     for again in [
         "update platform.event_groups set position = 0",
         "delete from platform.inbox",
     ] {
-        sqlx::query(again).execute(&house.pool).await.unwrap();
+        sqlx::query(again).execute(&harness.pool).await.unwrap();
     }
-    place(&house.pool).await.unwrap();
+    place(&harness.pool).await.unwrap();
     let feed = smartcourse_notification::Feed::new(smartcourse_notification::Channels {
         sms: true,
         web_push: true,
     });
-    deliver_batch(&house.pool, &feed).await.unwrap();
-    assert_eq!(titles(&house.feed(ANN).await), ["Your certificate for Sagas"]);
-    assert_eq!(house.deliveries().await.len(), 1);
+    deliver_batch(&harness.pool, &feed).await.unwrap();
+    assert_eq!(titles(&harness.feed(ANN).await), ["Your certificate for Sagas"]);
+    assert_eq!(harness.deliveries().await.len(), 1);
 }
 
 #[tokio::test]
 async fn an_entry_is_read_once_by_its_owner() {
-    let house = House::build().await;
-    house
+    let harness = Harness::build().await;
+    harness
         .hear(
             "course.completed",
             &CourseCompleted {
@@ -117,14 +117,14 @@ async fn an_entry_is_read_once_by_its_owner() {
             },
         )
         .await;
-    let id = house.feed(ANN).await[0].id;
+    let id = harness.feed(ANN).await[0].id;
     let unread = async || {
-        let count = house.notification.count_unread(student(ANN).request(())).await;
+        let count = harness.notification.count_unread(student(ANN).request(())).await;
         count.unwrap().unread
     };
     let read = async |actor: Actor| {
         let request = NotificationRef { id };
-        house.notification.mark_read(actor.request(request)).await
+        harness.notification.mark_read(actor.request(request)).await
     };
     assert_eq!(refusal(read(student(BO)).await).code(), "not_found");
     assert_eq!(unread().await, 1);

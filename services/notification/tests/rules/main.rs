@@ -4,5 +4,5 @@
 
 mod deliveries;
 mod feed;
-mod house;
+mod harness;
 mod wishes;

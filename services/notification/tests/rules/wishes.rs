@@ -7,7 +7,7 @@ use smartcourse_proto::{
 };
 use smartcourse_tests::refusal;
 
-use crate::house::{ANN, COURSE, House, PHONE, student};
+use crate::harness::{ANN, COURSE, Harness, PHONE, student};
 
 fn certificate(code: &str) -> CertificateIssued {
     CertificateIssued {
@@ -34,16 +34,16 @@ fn everything() -> Preferences {
 
 #[tokio::test]
 async fn messages_go_where_they_are_wanted() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let states = async || -> Vec<(Channel, DeliveryState)> {
-        let all = house.deliveries().await;
+        let all = harness.deliveries().await;
         all.into_iter()
             .map(|(channel, _, state)| (channel, state))
             .collect()
     };
-    let shown = house.wish(everything()).await.unwrap();
+    let shown = harness.wish(everything()).await.unwrap();
     assert_eq!(shown.push_key.as_deref(), Some("key"));
-    house.hear("certificate.issued", &certificate("A")).await;
+    harness.hear("certificate.issued", &certificate("A")).await;
     let queued = DeliveryState::Queued;
     assert_eq!(
         states().await,
@@ -53,7 +53,7 @@ async fn messages_go_where_they_are_wanted() {
             (Channel::WebPush, queued)
         ]
     );
-    house.work().await;
+    harness.work().await;
     assert!(
         states()
             .await
@@ -61,47 +61,47 @@ async fn messages_go_where_they_are_wanted() {
             .all(|(_, state)| *state == DeliveryState::Sent)
     );
     // A welcome is not worth a text message.
-    house.welcome(1).await;
+    harness.welcome(1).await;
     assert_eq!(states().await.len(), 5);
 }
 
 #[tokio::test]
 async fn a_mail_nobody_wants_is_recorded_and_not_sent() {
-    let house = House::build().await;
-    house.welcome(1).await;
+    let harness = Harness::build().await;
+    harness.welcome(1).await;
     // Wishes changed after it was queued.
-    house
+    harness
         .wish(Preferences {
             email: Some(false),
             ..Preferences::default()
         })
         .await
         .unwrap();
-    house.work().await;
-    house.hear("certificate.issued", &certificate("A")).await;
-    house.work().await;
+    harness.work().await;
+    harness.hear("certificate.issued", &certificate("A")).await;
+    harness.work().await;
     let suppressed = |template: &str| (Channel::Email, template.to_owned(), DeliveryState::Suppressed);
     assert_eq!(
-        house.deliveries().await,
+        harness.deliveries().await,
         [suppressed("certificate"), suppressed("welcome")]
     );
-    assert!(house.mails().is_empty());
+    assert!(harness.mails().is_empty());
 }
 
 #[tokio::test]
 async fn the_link_of_a_mail_ends_mails_and_nothing_else() {
-    let house = House::build().await;
-    house.wish(everything()).await.unwrap();
-    house.welcome(1).await;
-    house.work().await;
-    let url = house.mails().remove(0).unsubscribe_url;
+    let harness = Harness::build().await;
+    harness.wish(everything()).await.unwrap();
+    harness.welcome(1).await;
+    harness.work().await;
+    let url = harness.mails().remove(0).unsubscribe_url;
     let (page, token) = url.split_once("?token=").unwrap();
     assert_eq!(page, "https://courses.example.org/unsubscribe");
     let unsubscribe = async |token: &str| {
         let request = UnsubscribeRequest {
             token: token.to_owned(),
         };
-        house
+        harness
             .notification
             .unsubscribe(Actor::Anonymous.request(request))
             .await
@@ -110,7 +110,7 @@ async fn the_link_of_a_mail_ends_mails_and_nothing_else() {
         unsubscribe(token).await.unwrap();
     }
     assert_eq!(refusal(unsubscribe("nonsense").await).code(), "not_found");
-    let wishes = house
+    let wishes = harness
         .notification
         .get_preferences(student(ANN).request(()))
         .await
@@ -125,9 +125,9 @@ async fn the_link_of_a_mail_ends_mails_and_nothing_else() {
 
 #[tokio::test]
 async fn wishes_that_cannot_be_met_are_refused() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let error = refusal(
-        house
+        harness
             .wish(Preferences {
                 phone: Some("0151".to_owned()),
                 push_subscription: Some("nonsense".to_owned()),
@@ -141,13 +141,13 @@ async fn wishes_that_cannot_be_met_are_refused() {
         ("validation_failed", vec!["phone", "push_subscription"])
     );
     let request = Actor::Anonymous.request(());
-    let nobody = refusal(house.notification.get_preferences(request).await);
+    let nobody = refusal(harness.notification.get_preferences(request).await);
     assert_eq!(nobody.code(), "unauthenticated");
 }
 
 #[tokio::test]
 async fn two_changes_at_once_are_both_kept() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let phone = Preferences {
         phone: Some(PHONE.to_owned()),
         ..Preferences::default()
@@ -156,26 +156,26 @@ async fn two_changes_at_once_are_both_kept() {
         sms: Some(true),
         ..Preferences::default()
     };
-    let (one, other) = tokio::join!(house.wish(phone), house.wish(sms));
+    let (one, other) = tokio::join!(harness.wish(phone), harness.wish(sms));
     one.and(other).unwrap();
-    let wishes = house.wish(Preferences::default()).await.unwrap();
+    let wishes = harness.wish(Preferences::default()).await.unwrap();
     assert_eq!((wishes.sms, wishes.phone.as_deref()), (Some(true), Some(PHONE)));
 }
 
 #[tokio::test]
 async fn a_browser_that_is_gone_is_forgotten() {
-    let house = House::build().await;
+    let harness = Harness::build().await;
     let wishes = Preferences {
         email: Some(false),
         sms: Some(false),
         push_subscription: Some("gone".to_owned()),
         ..everything()
     };
-    house.wish(wishes).await.unwrap();
-    house.welcome(1).await;
-    house.work().await;
-    let push = house.deliveries().await.pop().unwrap();
+    harness.wish(wishes).await.unwrap();
+    harness.welcome(1).await;
+    harness.work().await;
+    let push = harness.deliveries().await.pop().unwrap();
     assert_eq!((push.0, push.2), (Channel::WebPush, DeliveryState::Failed));
-    let wishes = house.wish(Preferences::default()).await.unwrap();
+    let wishes = harness.wish(Preferences::default()).await.unwrap();
     assert_eq!(wishes.push_subscription, None);
 }

@@ -1,7 +1,7 @@
 //! Learning against a real PostgreSQL: what is done is done once, whoever else is writing at the moment.
 
 mod completing;
-mod house;
+mod harness;
 mod leaving;
 mod neighbours;
 mod quizzes;

@@ -14,7 +14,7 @@ use smartcourse_proto::{
 use smartcourse_tests::Neighbours;
 use tonic::Status;
 
-use crate::house::{COURSE, OWNER};
+use crate::harness::{COURSE, OWNER};
 
 /// What the services next door would answer.
 #[derive(Default)]

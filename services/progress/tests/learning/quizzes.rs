@@ -5,7 +5,7 @@ use smartcourse_proto::{
     progress::LessonStatus,
 };
 
-use crate::house::{House, quiz_lesson, texts};
+use crate::harness::{Harness, quiz_lesson, texts};
 
 const RIGHT: &[(&str, &str)] = &[("q1", "b"), ("q2", "  The LOG ")];
 const HALF: &[(&str, &str)] = &[("q1", "b"), ("q2", "no")];
@@ -37,23 +37,23 @@ fn quiz(max_attempts: Option<i32>) -> Lesson {
     })
 }
 
-async fn house(max_attempts: Option<i32>) -> House {
-    let house = House::build().await;
+async fn harness(max_attempts: Option<i32>) -> Harness {
+    let harness = Harness::build().await;
     let mut lessons = texts(&["a"]);
     lessons.push(quiz(max_attempts));
-    house.publish(&lessons).await;
-    house.enroll(10, 1).await;
-    house
+    harness.publish(&lessons).await;
+    harness.enroll(10, 1).await;
+    harness
 }
 
 #[tokio::test]
 async fn a_quiz_is_done_when_it_is_passed() {
-    let house = house(Some(2)).await;
+    let harness = harness(Some(2)).await;
     assert_eq!(
-        house.complete(10, "quiz").await.unwrap_err().code(),
+        harness.complete(10, "quiz").await.unwrap_err().code(),
         "quiz_not_passed"
     );
-    let failed = house.attempt(10, WRONG, None).await.unwrap();
+    let failed = harness.attempt(10, WRONG, None).await.unwrap();
     assert_eq!(
         (failed.attempt, failed.score, failed.passed, failed.attempts_left),
         (1, 0.0, false, Some(1))
@@ -63,54 +63,54 @@ async fn a_quiz_is_done_when_it_is_passed() {
         (progress.completed_lessons, progress.lessons[1].status()),
         (0, LessonStatus::InProgress)
     );
-    assert!(house.events("progress.updated", 10).await.is_empty());
+    assert!(harness.events("progress.updated", 10).await.is_empty());
     assert_eq!(
-        house.complete(10, "quiz").await.unwrap_err().code(),
+        harness.complete(10, "quiz").await.unwrap_err().code(),
         "quiz_not_passed"
     );
 
-    let passed = house.attempt(10, HALF, None).await.unwrap();
+    let passed = harness.attempt(10, HALF, None).await.unwrap();
     assert_eq!(
         (passed.score, passed.passed, passed.attempts_left),
         (50.0, true, None)
     );
     assert_eq!(passed.progress.unwrap().percent, 50.0);
-    assert_eq!(house.events("progress.updated", 10).await.len(), 1);
-    assert_eq!(house.complete(10, "quiz").await.unwrap().completed_lessons, 1);
+    assert_eq!(harness.events("progress.updated", 10).await.len(), 1);
+    assert_eq!(harness.complete(10, "quiz").await.unwrap().completed_lessons, 1);
 
     // After a pass nothing is limited, nothing gets worse, and nothing happens twice.
-    let better = house.attempt(10, RIGHT, None).await.unwrap();
+    let better = harness.attempt(10, RIGHT, None).await.unwrap();
     assert_eq!((better.attempt, better.score), (3, 100.0));
-    let worse = house.attempt(10, WRONG, None).await.unwrap();
+    let worse = harness.attempt(10, WRONG, None).await.unwrap();
     assert!(!worse.passed);
     let quiz = &worse.progress.unwrap().lessons[1];
     assert_eq!(
         (quiz.status(), quiz.quiz_score),
         (LessonStatus::Completed, Some(100.0))
     );
-    assert_eq!(house.events("progress.updated", 10).await.len(), 1);
+    assert_eq!(harness.events("progress.updated", 10).await.len(), 1);
 
-    let done = house.complete(10, "a").await.unwrap();
+    let done = harness.complete(10, "a").await.unwrap();
     assert!(done.completed_at.is_some());
 }
 
 #[tokio::test]
 async fn a_passed_quiz_can_be_the_last_lesson() {
-    let house = house(None).await;
-    house.complete(10, "a").await.unwrap();
-    let passed = house.attempt(10, RIGHT, None).await.unwrap();
+    let harness = harness(None).await;
+    harness.complete(10, "a").await.unwrap();
+    let passed = harness.attempt(10, RIGHT, None).await.unwrap();
     assert!(passed.progress.unwrap().completed_at.is_some());
-    assert_eq!(house.events("course.completed", 10).await.len(), 1);
-    assert_eq!(house.certificates(10).await.len(), 1);
+    assert_eq!(harness.events("course.completed", 10).await.len(), 1);
+    assert_eq!(harness.certificates(10).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_at_the_same_time_do_not_exceed_the_limit() {
-    let house = house(Some(3)).await;
+    let harness = harness(Some(3)).await;
     let calls: Vec<_> = (0..20)
         .map(|_| {
-            let house = house.clone();
-            tokio::spawn(async move { house.attempt(10, WRONG, None).await })
+            let harness = harness.clone();
+            tokio::spawn(async move { harness.attempt(10, WRONG, None).await })
         })
         .collect();
     let mut numbers = Vec::new();
@@ -123,28 +123,28 @@ async fn attempts_at_the_same_time_do_not_exceed_the_limit() {
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2, 3]);
     assert_eq!(
-        house.attempt(10, RIGHT, None).await.unwrap_err().code(),
+        harness.attempt(10, RIGHT, None).await.unwrap_err().code(),
         "attempts_exhausted"
     );
 
     // Leaving and coming back gives none back; a version that allows more does.
-    house.enroll(10, 2).await;
+    harness.enroll(10, 2).await;
     assert_eq!(
-        house.attempt(10, RIGHT, None).await.unwrap_err().code(),
+        harness.attempt(10, RIGHT, None).await.unwrap_err().code(),
         "attempts_exhausted"
     );
-    house.publish(&[quiz(Some(4))]).await;
-    let fourth = house.attempt(10, RIGHT, None).await.unwrap();
+    harness.publish(&[quiz(Some(4))]).await;
+    let fourth = harness.attempt(10, RIGHT, None).await.unwrap();
     assert!(fourth.passed && fourth.attempt == 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_is_one_attempt() {
-    let house = house(Some(1)).await;
+    let harness = harness(Some(1)).await;
     let calls: Vec<_> = (0..10)
         .map(|_| {
-            let house = house.clone();
-            tokio::spawn(async move { house.attempt(10, WRONG, Some("k")).await })
+            let harness = harness.clone();
+            tokio::spawn(async move { harness.attempt(10, WRONG, Some("k")).await })
         })
         .collect();
     let mut answers = Vec::new();
@@ -157,11 +157,11 @@ async fn one_key_is_one_attempt() {
             .all(|answer| *answer == answers[0] && answer.attempt == 1)
     );
     assert_eq!(
-        house.attempt(10, RIGHT, Some("k")).await.unwrap_err().code(),
+        harness.attempt(10, RIGHT, Some("k")).await.unwrap_err().code(),
         "idempotency_mismatch"
     );
     let count: i64 = sqlx::query_scalar("select count(*) from progress.quiz_attempts")
-        .fetch_one(&house.pool)
+        .fetch_one(&harness.pool)
         .await
         .unwrap();
     assert_eq!(count, 1);
@@ -169,8 +169,8 @@ async fn one_key_is_one_attempt() {
 
 #[tokio::test]
 async fn a_key_gets_its_answer_whatever_has_become_of_the_quiz() {
-    let house = house(Some(1)).await;
-    let first = house.attempt(10, WRONG, Some("k")).await.unwrap();
+    let harness = harness(Some(1)).await;
+    let first = harness.attempt(10, WRONG, Some("k")).await.unwrap();
     assert_eq!(first.attempts_left, Some(0));
     let mut changed = quiz(Some(1));
     if let Some(quiz) = changed.content.as_mut().and_then(|content| content.quiz.as_mut()) {
@@ -179,8 +179,8 @@ async fn a_key_gets_its_answer_whatever_has_become_of_the_quiz() {
         }
     }
     for lessons in [vec![changed], texts(&["a"])] {
-        house.publish(&lessons).await;
-        let again = house.attempt(10, WRONG, Some("k")).await.unwrap();
+        harness.publish(&lessons).await;
+        let again = harness.attempt(10, WRONG, Some("k")).await.unwrap();
         assert_eq!(
             (again.attempt, again.score, &again.questions, again.attempts_left),
             (1, first.score, &first.questions, Some(0))
@@ -190,20 +190,20 @@ async fn a_key_gets_its_answer_whatever_has_become_of_the_quiz() {
 
 #[tokio::test]
 async fn what_cannot_be_graded_is_refused_and_costs_nothing() {
-    let house = house(Some(1)).await;
-    let error = house.attempt(10, &[("q9", "a")], None).await.unwrap_err();
+    let harness = harness(Some(1)).await;
+    let error = harness.attempt(10, &[("q9", "a")], None).await.unwrap_err();
     assert_eq!(
         (error.code(), error.fields()[0].field.as_str()),
         ("validation_failed", "answers.q9")
     );
-    house.publish(&texts(&["quiz"])).await;
+    harness.publish(&texts(&["quiz"])).await;
     assert_eq!(
-        house.attempt(10, RIGHT, None).await.unwrap_err().code(),
+        harness.attempt(10, RIGHT, None).await.unwrap_err().code(),
         "not_a_quiz"
     );
-    house.publish(&texts(&["a"])).await;
+    harness.publish(&texts(&["a"])).await;
     assert_eq!(
-        house.attempt(10, RIGHT, None).await.unwrap_err().code(),
+        harness.attempt(10, RIGHT, None).await.unwrap_err().code(),
         "not_found"
     );
 }

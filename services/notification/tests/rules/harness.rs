@@ -56,7 +56,7 @@ pub(crate) fn student(id: i64) -> Actor {
     }
 }
 
-/// What leaves the house.
+/// What leaves the harness.
 #[derive(Default)]
 pub(crate) struct Post {
     mails: Mutex<Vec<Mail>>,
@@ -104,7 +104,7 @@ impl Pusher for Post {
     }
 }
 
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) pool: PgPool,
     pub(crate) notification: NotificationStub<Transport>,
     handlers: Vec<Arc<dyn Handler>>,
@@ -113,7 +113,7 @@ pub(crate) struct House {
     access: Arc<Mutex<Access>>,
 }
 
-impl House {
+impl Harness {
     /// With Ann, enrolled.
     pub(crate) async fn build() -> Self {
         let pool = smartcourse_tests::migrated(&smartcourse_notification::migrator())

@@ -33,13 +33,13 @@ pub(crate) const fn user(id: i64, role: Role) -> Actor {
 }
 
 /// The service and what surrounds it.
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) pool: PgPool,
     pub(crate) course: CourseStub<Transport>,
     limits: Arc<Mutex<Vec<SetSeatLimitRequest>>>,
 }
 
-impl House {
+impl Harness {
     pub(crate) async fn build() -> Self {
         let pool = smartcourse_tests::migrated(&smartcourse_course::migrator())
             .await

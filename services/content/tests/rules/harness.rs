@@ -48,7 +48,7 @@ pub(crate) const COLLEAGUE: Actor = Actor::User {
 pub(crate) const MAX: usize = 10_000;
 
 /// The service and what surrounds it.
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) pool: PgPool,
     pub(crate) config: Config,
     pub(crate) clock: Arc<StoppedClock>,
@@ -59,7 +59,7 @@ pub(crate) struct House {
     _dir: TempDir,
 }
 
-impl House {
+impl Harness {
     pub(crate) async fn build() -> Self {
         Self::on(|pool| Arc::new(vectors::postgres::Postgres::new(pool))).await
     }

@@ -40,7 +40,7 @@ pub(crate) const STRANGER: i64 = 99;
 
 /// The service and everything around it.
 #[derive(Clone)]
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) pool: PgPool,
     neighbours: Shared,
     /// Held while a drop is under way.
@@ -48,7 +48,7 @@ pub(crate) struct House {
     client: ProgressServiceClient<Transport>,
 }
 
-impl House {
+impl Harness {
     pub(crate) async fn build() -> Self {
         let pool = smartcourse_tests::migrated(&smartcourse_progress::migrator())
             .await

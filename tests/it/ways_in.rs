@@ -1,4 +1,4 @@
-//! The doors to an enrollment: HTTP, gRPC, an event, a workflow that is started raw. The same rules hold at each.
+//! The ways into an enrollment: HTTP, gRPC, an event, a workflow that is started raw. The same rules hold at each.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
 const UNKNOWN: i64 = 987_654;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_doors_lead_to_one_enrollment() -> Result<()> {
+async fn four_ways_lead_to_one_enrollment() -> Result<()> {
     let world = Arc::new(World::start(executable(), Layout::Together).await?);
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;

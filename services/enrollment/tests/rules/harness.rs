@@ -50,14 +50,14 @@ pub(crate) struct Known {
     pub(crate) completed: Vec<i64>,
 }
 
-pub(crate) struct House {
+pub(crate) struct Harness {
     pub(crate) pool: PgPool,
     pub(crate) enrollment: EnrollmentStub<Transport>,
     commands: Commands,
     known: Arc<Mutex<Known>>,
 }
 
-impl House {
+impl Harness {
     /// With the course, published.
     pub(crate) async fn build(max: Option<i32>) -> Self {
         let pool = smartcourse_tests::migrated(&smartcourse_enrollment::migrator())
@@ -72,14 +72,14 @@ impl House {
             progress: next_door.transport(&config),
         };
         let service = smartcourse_enrollment::service(&config, pool.clone(), deps()).unwrap();
-        let house = Self {
+        let harness = Self {
             enrollment: EnrollmentStub::new(local(&config, Routes::new(service).into_axum_router())),
             commands: Commands::new(&config, pool.clone(), deps()).unwrap(),
             pool,
             known,
         };
-        house.publish(COURSE, max, &[]).await;
-        house
+        harness.publish(COURSE, max, &[]).await;
+        harness
     }
 
     pub(crate) fn known(&self) -> MutexGuard<'_, Known> {
