@@ -6,6 +6,7 @@ smartcourse_platform::codes! {
     STALE "stale" Stale "The thing changed since the entity tag in `If-Match`." "Read it again and repeat the edit.";
     PREREQUISITE_CYCLE "prerequisite_cycle" Invalid "The prerequisites would require the course itself." "Remove the course that leads back.";
     COURSE_IN_USE "course_in_use" Conflict "The course has been published or is being published." "Archive it instead.";
+    COURSE_REQUIRED "course_required" Conflict "Other courses build on this one." "Take it out of the prerequisites of the courses named in `courses`.";
     COURSE_ARCHIVED "course_archived" Conflict "The course is archived." "Set its status to draft first.";
     NEVER_PUBLISHED "never_published" NotFound "No publish of this course was ever started." "Publish it.";
     ALREADY_PUBLISHED "already_published" Conflict "The flip to the new version came first." "Nothing to cancel; publish again for a change.";

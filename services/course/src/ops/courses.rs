@@ -90,6 +90,14 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     Ok(row.into())
 }
 
+async fn lock_prerequisites(tx: &mut PgConnection) -> Result<()> {
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(PREREQUISITES_LOCK)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Every prerequisite exists, and none leads back to the course.
 async fn check_prerequisites(
     tx: &mut PgConnection,
@@ -99,10 +107,7 @@ async fn check_prerequisites(
     if prerequisites.is_empty() {
         return Ok(());
     }
-    sqlx::query("select pg_advisory_xact_lock($1)")
-        .bind(PREREQUISITES_LOCK)
-        .execute(&mut *tx)
-        .await?;
+    lock_prerequisites(tx).await?;
     let known = sqlx::query_scalar!("select id from course.courses where id = any($1)", prerequisites)
         .fetch_all(&mut *tx)
         .await?;
@@ -217,6 +222,18 @@ pub(crate) async fn delete(state: &State, actor: Actor, request: DeleteCourseReq
             &codes::COURSE_IN_USE,
             "only drafts that were never published can be deleted; archive the course instead",
         ));
+    }
+    // Nobody could complete it any more, so nobody could take what builds on it.
+    lock_prerequisites(&mut tx).await?;
+    let builds_on = sqlx::query_scalar!(
+        "select id from course.courses where prerequisites @> array[$1::bigint] order by id",
+        row.id.0
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    if !builds_on.is_empty() {
+        let error = Error::new(&codes::COURSE_REQUIRED, "other courses build on this one");
+        return Err(error.with_fact("courses", builds_on));
     }
     sqlx::query!("delete from course.courses where id = $1", row.id.0)
         .execute(&mut *tx)

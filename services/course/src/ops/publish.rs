@@ -31,38 +31,24 @@ pub(crate) const WORKFLOW_TYPE: &str = "CoursePublishing";
 
 /// Publishes the draft as it is now; while a publish is under way, answers that one.
 pub(crate) async fn publish(state: &State, actor: Actor, course_id: CourseId) -> Result<PublishAccepted> {
-    accept(state, actor, course_id, |course| Ok(course.draft_key.clone())).await
+    accept(state, actor, course_id, None).await
 }
 
-/// Publishes a saved version again, as a new version. The draft stays as it is.
+/// Publishes a saved version again, as a new version. The draft stays as it is. Fails with `publish_running` while
+/// something else is published.
 pub(crate) async fn restore(
     state: &State,
     actor: Actor,
     RestoreRequest { course_id, version }: RestoreRequest,
 ) -> Result<PublishAccepted> {
-    let key = sqlx::query_scalar!(
-        "select document_key from course.versions where course_id = $1 and version = $2 and state = 'published'",
-        course_id,
-        version
-    )
-    .fetch_optional(&state.pool)
-    .await?;
-    accept(state, actor, course_id.into(), |_| {
-        key.clone().ok_or_else(|| {
-            Error::new(
-                &codes::NOT_FOUND,
-                format!("version {version} was never published"),
-            )
-        })
-    })
-    .await
+    accept(state, actor, course_id.into(), Some(version)).await
 }
 
 async fn accept(
     state: &State,
     actor: Actor,
     course_id: CourseId,
-    pinned: impl FnOnce(&CourseRow) -> Result<String>,
+    restored: Option<i32>,
 ) -> Result<PublishAccepted> {
     let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, course_id).await?;
@@ -73,16 +59,47 @@ async fn accept(
             "the course is archived; set its status to draft first",
         ));
     }
+    let draft_key = match restored {
+        None => course.draft_key.clone(),
+        Some(version) => saved(&mut tx, course_id, version).await?,
+    };
     if let Some(open) = store::open_attempt(&mut *tx, course_id).await? {
+        // Answered with another publish, a restore would be lost.
+        if restored.is_some() && open.draft_key != draft_key {
+            return Err(running());
+        }
         return Ok(accepted(open));
     }
-    let draft_key = pinned(&course)?;
     let version = course.last_version + 1;
     let workflow_id = course_publishing::workflow_id(VersionId { course_id, version });
     let attempt = insert_attempt(&mut tx, &course, &draft_key, &workflow_id, None).await?;
     outbox::put_start(&mut tx, &start(state, &course, &attempt)?).await?;
     fault::commit(tx, "course.publish").await?;
     Ok(accepted(attempt))
+}
+
+/// The key of the document of a version that was published.
+async fn saved(tx: &mut PgConnection, course_id: CourseId, version: i32) -> Result<String> {
+    let key = sqlx::query_scalar!(
+        "select document_key from course.versions where course_id = $1 and version = $2 and state = 'published'",
+        course_id.0,
+        version
+    )
+    .fetch_optional(tx)
+    .await?;
+    key.ok_or_else(|| {
+        Error::new(
+            &codes::NOT_FOUND,
+            format!("version {version} was never published"),
+        )
+    })
+}
+
+fn running() -> Error {
+    Error::new(
+        &codes::PUBLISH_RUNNING,
+        "another publish of this course is under way",
+    )
 }
 
 fn accepted(attempt: AttemptRow) -> PublishAccepted {
@@ -161,5 +178,5 @@ pub(crate) async fn insert_attempt(
     )
     .fetch_one(tx)
     .await
-    .on_constraint("publish_attempts_one_open", || Error::new(&codes::PUBLISH_RUNNING, "another publish of this course is under way"))
+    .on_constraint("publish_attempts_one_open", running)
 }

@@ -128,6 +128,10 @@ async fn prerequisites_exist_and_never_lead_back() {
         let refused = refusal(needs(c, circle).await);
         assert_eq!(refused.code(), "prerequisite_cycle");
     }
+    let required = refusal(harness.delete(c).await);
+    let courses = required.facts().iter().find(|(name, _)| name == "courses");
+    assert_eq!(required.code(), "course_required");
+    assert_eq!(courses.map(|(_, ids)| ids), Some(&json!([b])));
     let unknown = refusal(needs(c, &[a, 99]).await);
     assert_eq!(
         (unknown.code(), unknown.fields()[0].field.as_str()),
@@ -140,6 +144,8 @@ async fn prerequisites_exist_and_never_lead_back() {
     let (of_x, of_y) = ([y], [x]);
     let (one, other) = tokio::join!(needs(x, &of_x), needs(y, &of_y));
     assert_ne!(one.is_ok(), other.is_ok());
+    needs(b, &[]).await.unwrap();
+    harness.delete(c).await.unwrap();
 }
 
 #[tokio::test]

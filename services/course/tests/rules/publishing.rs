@@ -225,6 +225,30 @@ async fn an_edit_after_the_acceptance_belongs_to_the_next_one() {
 }
 
 #[tokio::test]
+async fn a_restore_is_not_lost_to_another_publish() {
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    harness.live(id).await;
+    harness.live(id).await;
+    let restore = async |version| {
+        let request = RestoreRequest {
+            course_id: id,
+            version,
+        };
+        harness.course.restore(TEACHER.request(request)).await
+    };
+    let other = harness.begun(id).await;
+    assert_eq!(refusal(restore(1).await).code(), "publish_running");
+    harness.abort(&other).await;
+    harness.fail(&other).await;
+    let accepted = restore(1).await.unwrap();
+    // Asked for again it is the same one.
+    assert_eq!(restore(1).await.unwrap(), accepted);
+    assert_eq!(harness.publish(id).await.unwrap(), accepted);
+    assert_eq!(refusal(restore(2).await).code(), "publish_running");
+}
+
+#[tokio::test]
 async fn reports_only_go_forward_and_end_with_the_attempt() {
     let harness = Harness::build().await;
     let id = harness.draft().await;
