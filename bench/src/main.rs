@@ -80,6 +80,8 @@ async fn main() -> Result<()> {
         return Ok(());
     }
     let executable = executable(cli.executable)?;
+    note("removing what killed tests left");
+    smartcourse_tests::remove_left_behind()?;
     print(&machine::describe());
     if cli.measure.includes(Measure::Footprint) {
         print(&footprint::measure(&executable).await?);

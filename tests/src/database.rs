@@ -43,8 +43,11 @@ async fn shared() -> Result<&'static Shared> {
         .await
 }
 
-/// Removes the clusters of test processes that have ended. One whose lock is younger than [`FRESH`] may only just be made.
-fn remove_left_behind() -> Result<()> {
+/// Removes the clusters of test processes that have ended. One whose lock is younger than a minute may only just be made.
+///
+/// # Errors
+/// When a directory cannot be read or removed.
+pub fn remove_left_behind() -> Result<()> {
     for entry in std::fs::read_dir(std::env::temp_dir())? {
         let path = entry?.path();
         let is_cluster = path
