@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
 
 use crate::error::Result;
 
@@ -52,15 +52,12 @@ pub async fn any(pool: &PgPool, scope: &str) -> Result<bool> {
     Ok(any)
 }
 
-/// Removes up to `limit` rows of writes that are long over; answers how many.
-pub(crate) async fn expire(pool: &PgPool, limit: i64) -> Result<u64> {
-    let deleted = sqlx::query!(
+/// Removes up to `limit` rows of writes that are long over.
+pub(crate) fn expired(limit: i64) -> Query<'static, Postgres, PgArguments> {
+    sqlx::query!(
         "delete from platform.open_writes where id in (
              select id from platform.open_writes where opened_at < now() - make_interval(secs => $1) limit $2)",
         LONGEST.as_secs_f64(),
         limit
     )
-    .execute(pool)
-    .await?;
-    Ok(deleted.rows_affected())
 }

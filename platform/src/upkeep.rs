@@ -3,9 +3,7 @@
 //! The log of events stays: it is what the numbers are counted from. A row of the inbox goes only when its group has read
 //! past the event, so that the event cannot have its effect a second time.
 
-use std::future::Future;
-
-use sqlx::{PgPool, types::time::OffsetDateTime};
+use sqlx::{PgPool, Postgres, postgres::PgArguments, query::Query, types::time::OffsetDateTime};
 
 use crate::{error::Result, open_writes};
 
@@ -18,8 +16,8 @@ const ROUNDS: usize = 200;
 /// how many; if it fails, what was removed until then stays removed.
 pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
     // Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows.
-    let mut removed = batched(|| async {
-        let deleted = sqlx::query!(
+    let mut removed = batched(pool, || {
+        sqlx::query!(
             "delete from platform.inbox i using (
                  select i.group_name, i.event_id from platform.inbox i
                  join platform.events e on e.id = i.event_id
@@ -28,54 +26,53 @@ pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
              where i.group_name = old.group_name and i.event_id = old.event_id",
             before,
             BATCH
-        );
-        Ok(deleted.execute(pool).await?.rows_affected())
+        )
     })
     .await?;
     // A command that was handed over: whoever asks for its workflow asks Temporal.
-    removed += batched(|| async {
-        let deleted = sqlx::query!(
+    removed += batched(pool, || {
+        sqlx::query!(
             "delete from platform.outbox_commands where id in (
                  select id from platform.outbox_commands where done_at < $1 limit $2)",
             before,
             BATCH
-        );
-        Ok(deleted.execute(pool).await?.rows_affected())
+        )
     })
     .await?;
     // Dead tasks stay until somebody has looked at them.
-    removed += batched(|| async {
-        let deleted = sqlx::query!(
+    removed += batched(pool, || {
+        sqlx::query!(
             "delete from platform.tasks where id in (
                  select id from platform.tasks
                  where state = 'done' and finished_at < $1 limit $2)",
             before,
             BATCH
-        );
-        Ok(deleted.execute(pool).await?.rows_affected())
+        )
     })
     .await?;
     // The answer to a request that nobody repeats any more.
-    removed += batched(|| async {
-        let deleted = sqlx::query!(
+    removed += batched(pool, || {
+        sqlx::query!(
             "delete from platform.idempotency_keys where (scope, key) in (
                  select scope, key from platform.idempotency_keys
                  where created_at < $1 limit $2)",
             before,
             BATCH
-        );
-        Ok(deleted.execute(pool).await?.rows_affected())
+        )
     })
     .await?;
-    removed += batched(|| open_writes::expire(pool, BATCH)).await?;
+    removed += batched(pool, || open_writes::expired(BATCH)).await?;
     Ok(removed)
 }
 
 /// Repeats a statement that removes up to [`BATCH`] rows until it finds fewer; answers how many rows went.
-pub async fn batched<F: Future<Output = Result<u64>>>(round: impl Fn() -> F) -> Result<u64> {
+pub async fn batched<'q>(
+    pool: &PgPool,
+    statement: impl Fn() -> Query<'q, Postgres, PgArguments>,
+) -> Result<u64> {
     let mut removed = 0;
     for _ in 0..ROUNDS {
-        let count = round().await?;
+        let count = statement().execute(pool).await?.rows_affected();
         removed += count;
         if count < BATCH.unsigned_abs() {
             break;

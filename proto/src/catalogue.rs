@@ -45,6 +45,7 @@ macro_rules! events {
         pub const EVENTS: [EventType; [$($name),*].len()] = [$(EventType {
             name: $name,
             key: Key::$key,
+            // The first there is: the named one, or none.
             sender: [$(Some($sender),)? None][0],
             summary: $summary,
             message: events::$message::name,

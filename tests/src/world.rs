@@ -12,7 +12,7 @@ use std::{
 use anyhow::Result;
 use roles::Role;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
-use smartcourse_platform::grpc::ServiceName;
+use smartcourse_platform::{config::Grpc, grpc::ServiceName};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
@@ -104,8 +104,7 @@ impl World {
         let gateway = format!("127.0.0.1:{}", free_port()?);
         set("GATEWAY__LISTEN", gateway.clone());
         for service in ServiceName::ALL {
-            let name = format!("GRPC__{}", service.as_str().to_uppercase());
-            set(&name, format!("127.0.0.1:{}", free_port()?));
+            set(&Grpc::variable(service), format!("127.0.0.1:{}", free_port()?));
         }
         set("GRPC__SERVICE_TOKEN", "a-token-for-tests-only".to_owned());
         set("TELEMETRY__METRICS_LISTEN", String::new());

@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{DataDir, Postgres, TemporalServer, free_port, port_is_free};
-use smartcourse_platform::{config::Config, grpc::ServiceName};
+use smartcourse_platform::{
+    config::{Config, Grpc},
+    grpc::ServiceName,
+};
 
 /// Port of the public face when it is free and none was asked for.
 const PORT: u16 = 8080;
@@ -47,8 +50,7 @@ impl Settings {
         };
         set("GATEWAY__LISTEN", format!("127.0.0.1:{port}"));
         for service in ServiceName::ALL {
-            let name = format!("GRPC__{}", service.as_str().to_uppercase());
-            set(&name, format!("127.0.0.1:{}", free_port()?));
+            set(&Grpc::variable(service), format!("127.0.0.1:{}", free_port()?));
         }
         set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));
         set("GRPC__SERVICE_TOKEN", service_token(data_dir.root())?);

@@ -58,6 +58,11 @@ impl Grpc {
     pub fn address(&self, service: ServiceName) -> &str {
         self.addresses.get(service.as_str()).map_or("", String::as_str)
     }
+
+    /// The variable, after `SMARTCOURSE_`, that says where a service is.
+    pub fn variable(service: ServiceName) -> String {
+        format!("GRPC__{}", service.as_str().to_uppercase())
+    }
 }
 
 impl Section for Grpc {

@@ -12,21 +12,16 @@ pub(crate) struct Placed<'a> {
 
 /// The lessons of a content in reading order.
 pub(crate) fn lessons(content: &Content) -> Vec<Placed<'_>> {
-    let mut placed = Vec::new();
-    for module in &content.modules {
-        placed.extend(
-            module
-                .lessons
-                .iter()
-                .zip(count(placed.len())..)
-                .map(|(lesson, position)| Placed {
-                    lesson,
-                    module_title: &module.title,
-                    position,
-                }),
-        );
-    }
-    placed
+    let lessons = content.modules.iter().flat_map(|module| {
+        let title = module.title.as_str();
+        module.lessons.iter().map(move |lesson| (lesson, title))
+    });
+    let placed = lessons.zip(0..).map(|((lesson, module_title), position)| Placed {
+        lesson,
+        module_title,
+        position,
+    });
+    placed.collect()
 }
 
 pub(crate) fn asset_ids(lesson: &Lesson) -> impl Iterator<Item = &str> {

@@ -120,11 +120,7 @@ async fn add_part(
 }
 
 fn has_part(content: &Content, id: &str) -> bool {
-    let lessons = |module: &Module| module.lessons.iter().any(|lesson| lesson.id == id);
-    content
-        .modules
-        .iter()
-        .any(|module| module.id == id || lessons(module))
+    module_at(content, id).is_ok() || lesson_at(content, id).is_ok()
 }
 
 pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRequest) -> Result<Module> {

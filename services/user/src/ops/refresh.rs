@@ -137,16 +137,13 @@ async fn revoke(tx: &mut PgConnection, family: Uuid) -> Result<()> {
 /// Forgets every family that has expired, with its tokens; answers how many.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let now = state.clock.now();
-    let removed = upkeep::batched(async || {
-        let deleted = sqlx::query!(
+    let removed = upkeep::batched(&state.pool, || {
+        sqlx::query!(
             r#"delete from "user".refresh_families where id in (
                    select id from "user".refresh_families where expires_at < $2 limit $1)"#,
             upkeep::BATCH,
             now
         )
-        .execute(&state.pool)
-        .await?;
-        Ok(deleted.rows_affected())
     })
     .await?;
     Ok(Swept { removed })
