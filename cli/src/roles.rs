@@ -1,6 +1,6 @@
 //! The roles a process can have: services, worker, relay, tasks.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
@@ -70,20 +70,28 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     Ok(finish(life).await)
 }
 
-/// Services without their database are not ready: health checks say so while it is away.
+/// Services without their database are not ready: health checks say so while it is away, or refuses to write.
 fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<()> {
     let pool = postgres::pool(&config.postgres, "health")?;
     let watch = life.clone();
     life.spawn("health", async move {
         while watch.sleep(DATABASE_CHECK).await {
-            let still = tokio::time::timeout(DATABASE_CHECK, postgres::standing_still(&pool)).await;
+            let look = async {
+                postgres::is_ready(&pool).await?;
+                postgres::standing_still(&pool).await
+            };
+            let still = tokio::time::timeout(DATABASE_CHECK, look).await;
             health.set(matches!(still, Ok(Ok(_)))).await;
-            if let Ok(Ok(still)) = still {
-                for transaction in &still {
-                    tracing::error!(transaction, "a transaction stands still and holds its locks");
+            match still {
+                Ok(Ok(still)) => {
+                    for transaction in &still {
+                        tracing::error!(transaction, "a transaction stands still and holds its locks");
+                    }
+                    metrics::gauge!(TRANSACTIONS_STANDING_STILL).set(still.len() as f64);
+                    health.set_transactions(still.is_empty()).await;
                 }
-                metrics::gauge!(TRANSACTIONS_STANDING_STILL).set(still.len() as f64);
-                health.set_transactions(still.is_empty()).await;
+                Ok(Err(error)) => tracing::error!(error = %error.chain(), "not ready"),
+                Err(_) => tracing::error!("not ready: the database does not answer"),
             }
         }
         Ok::<(), anyhow::Error>(())
@@ -226,8 +234,8 @@ fn life(config: &Config) -> Result<Lifecycle> {
         "grpc.service_token must have at least 16 characters: set SMARTCOURSE_GRPC__SERVICE_TOKEN to the same secret for every role"
     );
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
-    if std::env::var_os(stack::SUPERVISED).is_some() {
-        stack::stop_with_parent(&life);
+    if let Some(lock) = std::env::var_os(stack::SUPERVISED) {
+        stack::stop_with_parent(&life, Path::new(&lock))?;
     }
     Ok(life)
 }

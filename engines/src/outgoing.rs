@@ -62,7 +62,7 @@ impl Outgoing {
                 .client
                 .request(request.map(|body| Full::new(body.into())))
                 .await
-                .map_err(|error| self.unavailable("does not answer").because(error))?;
+                .map_err(|error| self.failed("does not answer").because(error))?;
             let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
             let body = body.map(|body| body.to_bytes()).unwrap_or_default();
@@ -70,7 +70,7 @@ impl Outgoing {
         };
         tokio::time::timeout(TIMEOUT, call)
             .await
-            .unwrap_or_else(|_| Err(self.unavailable("does not answer in time")))
+            .unwrap_or_else(|_| Err(self.failed("does not answer in time")))
     }
 
     /// What an answer means to the message.
@@ -84,11 +84,11 @@ impl Outgoing {
             let detail = format!("{} {detail}", self.provider);
             return Err(Error::new(&codes::DELIVERY_REFUSED, detail));
         }
-        Err(self.unavailable(&detail))
+        Err(self.failed(&detail))
     }
 
-    fn unavailable(&self, detail: &str) -> Error {
-        Error::new(&codes::UNAVAILABLE, format!("{} {detail}", self.provider))
+    fn failed(&self, detail: &str) -> Error {
+        Error::new(&codes::DELIVERY_FAILED, format!("{} {detail}", self.provider))
     }
 }
 

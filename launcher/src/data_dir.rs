@@ -1,11 +1,13 @@
 //! The directory that holds everything a SmartCourse machine keeps: tools, the model, both databases, logs.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::account;
+use crate::{
+    account,
+    claim::{Claim, Holder},
+};
 
 /// Where root keeps SmartCourse. Not below `/root`, which the service user PostgreSQL runs as cannot traverse.
 const SYSTEM_DIR: &str = "/var/lib/smartcourse";
@@ -87,48 +89,23 @@ impl DataDir {
         self.root.join(format!("logs/{}.log", process.to_lowercase()))
     }
 
-    /// Claims the directory for this process until the lock is dropped or the process ends, however it ends.
-    pub fn lock(&self) -> Result<DirLock, LockError> {
-        let path = self.root.join("lock");
-        let failed = |source| LockError::Io {
-            path: path.clone(),
-            source,
-        };
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            // Whoever may read it could lock it as well.
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(failed)?;
-                let (dir, pid) = (self.root.clone(), holder.trim().parse().ok());
-                return Err(AlreadyRunning { dir, pid }.into());
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        let written = (|| {
-            file.set_len(0)?;
-            file.rewind()?;
-            writeln!(file, "{}", std::process::id())
-        })();
-        written.map_err(failed)?;
-        Ok(DirLock { _file: file })
+    /// What a role of a supervisor claims while it lives.
+    pub fn role_lock(&self, role: &str) -> PathBuf {
+        self.root.join(format!("{role}.lock"))
     }
-}
 
-/// The claim of [`DataDir::lock`]; dropping it releases the directory.
-#[derive(Debug)]
-pub struct DirLock {
-    // The kernel holds the lock for as long as this descriptor is open. It is close-on-exec, so an engine that
-    // survives us does not keep the directory locked.
-    _file: File,
+    /// Claims the directory for this process until the claim is dropped or the process ends, however it ends.
+    pub fn lock(&self) -> Result<Claim, LockError> {
+        let path = self.root.join("lock");
+        match Claim::take(&path) {
+            Ok(Ok(claim)) => Ok(claim),
+            Ok(Err(Holder(pid))) => {
+                let dir = self.root.clone();
+                Err(AlreadyRunning { dir, pid }.into())
+            }
+            Err(source) => Err(LockError::Io { path, source }),
+        }
+    }
 }
 
 /// Another process works in the data directory.

@@ -11,6 +11,7 @@
 //! is readable by their own user only.
 
 mod account;
+mod claim;
 mod data_dir;
 mod engine;
 mod install;
@@ -19,7 +20,8 @@ mod process;
 mod progress;
 mod wait;
 
-pub use data_dir::{AlreadyRunning, DataDir, DirLock, LockError, default_data_dir};
+pub use claim::{Claim, Holder};
+pub use data_dir::{AlreadyRunning, DataDir, LockError, default_data_dir};
 pub use engine::{Postgres, TemporalOptions, TemporalPorts, TemporalServer};
 pub use install::{
     InstallError, Installed, PostgresBinaries, ensure_all, ensure_fonts, ensure_model, ensure_postgres,

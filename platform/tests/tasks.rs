@@ -69,8 +69,11 @@ impl Handler for Scripted {
         if !payload["refuse"].is_null() {
             return Err(Error::new(&codes::DELIVERY_REFUSED, "not ever"));
         }
+        if !payload["away"].is_null() {
+            return Err(Error::new(&codes::UNAVAILABLE, "a service is away"));
+        }
         if i64::from(task.tries) <= payload["fail"].as_i64().unwrap_or(0) {
-            return Err(Error::new(&codes::UNAVAILABLE, "not now"));
+            return Err(Error::new(&codes::DELIVERY_FAILED, "not now"));
         }
         Ok(())
     }
@@ -84,6 +87,7 @@ impl Handler for Scripted {
         let outcome = match outcome {
             Outcome::Done => "done",
             Outcome::Retrying(_) => "retrying",
+            Outcome::Postponed(_) => "postponed",
             Outcome::Dead(_) => "dead",
         };
         sqlx::query("insert into outcomes values ($1, $2, $3)")
@@ -205,6 +209,22 @@ async fn failures_are_tried_again_and_given_up() {
     tx.commit().await.unwrap();
     assert_eq!(until(&pool, always, "dead").await, 3);
     assert_eq!(outcomes(&pool, always).await.len(), 6, "all tries again");
+}
+
+#[tokio::test]
+async fn a_service_that_is_away_costs_no_try() {
+    let pool = database().await;
+    let life = start(&pool, vec![Scripted::new("mail")]);
+    let task = put(&pool, "mail", json!({ "away": true })).await;
+    let many = |outcomes: Vec<_>| outcomes.len() > 2 * settings().max_tries as usize;
+    let wait = async { while !many(outcomes(&pool, task).await) {} };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.unwrap();
+    sqlx::raw_sql("update platform.tasks set payload = '{}'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_eq!(until(&pool, task, "done").await, 1);
+    life.stop();
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod kill_matrix;
 mod leaving;
 mod limits;
 mod notifications;
+mod outages;
 mod parked;
 mod progress;
 mod publishing;

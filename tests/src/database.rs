@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result};
-use smartcourse_launcher::{DataDir, DirLock, Postgres, Progress, ensure_postgres, free_port};
+use smartcourse_launcher::{Claim, DataDir, Postgres, Progress, ensure_postgres, free_port};
 use sqlx::{Connection as _, PgConnection, PgPool, migrate::Migrator};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OnceCell};
 struct Shared {
     postgres: Postgres,
     // A static is never dropped: the directory stays, and its lock tells the next process that nobody needs it.
-    _lock: DirLock,
+    _lock: Claim,
 }
 
 /// Start of the names of clusters' directories.

@@ -156,7 +156,11 @@ impl World {
         Ok(world)
     }
 
-    pub(crate) fn data_dir(&self) -> Result<DataDir> {
+    /// The directory of engines, logs and locks.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn data_dir(&self) -> Result<DataDir> {
         Ok(DataDir::open(self.dir.path().join("data"))?)
     }
 

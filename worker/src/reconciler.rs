@@ -8,7 +8,7 @@ use smartcourse_platform::{
     error::codes,
     grpc::{Actor, Transport},
     lifecycle::Lifecycle,
-    ports::workflows::{RunState, Workflows},
+    ports::workflows::{RunInfo, RunState, Workflows},
 };
 use smartcourse_proto::{
     common::Problem,
@@ -117,14 +117,15 @@ async fn start_again(
     if run.is_some_and(|run| run.state == RunState::Running) {
         return Ok(());
     }
-    tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding has no workflow; starting it again");
     let restart = RestartOnboardingRequest {
         enrollment_id: onboarding.enrollment_id,
         epoch: onboarding.epoch,
     };
-    enrollment
-        .restart_onboarding(Actor::Service.request(restart))
-        .await?;
+    let restart = Actor::Service.request(restart);
+    // What was open when it was listed may have ended with its run.
+    if enrollment.restart_onboarding(restart).await?.restarted {
+        tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding had no workflow; it starts again");
+    }
     Ok(())
 }
 
@@ -150,13 +151,17 @@ async fn heal(
     let Some(restart) = decide(attempt, workflows).await? else {
         return Ok(());
     };
-    tracing::warn!(
-        attempt_id = %attempt.attempt_id,
-        workflow_id = %attempt.workflow_id,
-        cleanup = restart.cleanup_reason.is_some(),
-        "an open attempt has no workflow; healing"
-    );
-    course.restart_attempt(Actor::Service.request(restart)).await?;
+    let cleanup = restart.cleanup_reason.is_some();
+    let restart = Actor::Service.request(restart);
+    // What was open when it was listed may have ended with its run.
+    if course.restart_attempt(restart).await?.restarted {
+        tracing::warn!(
+            attempt_id = %attempt.attempt_id,
+            workflow_id = %attempt.workflow_id,
+            cleanup,
+            "an open attempt had no workflow; healing"
+        );
+    }
     Ok(())
 }
 
@@ -184,6 +189,7 @@ async fn decide(attempt: &OpenAttempt, workflows: &dyn Workflows) -> Result<Opti
         return Ok(None);
     }
     let run = workflows.describe(&attempt.workflow_id).await?;
+    let run = run.filter(|run| run.state == RunState::Running || !is_of_another(run, attempt));
     Ok(match run.map(|run| run.state) {
         Some(RunState::Running) => None,
         // Forgotten: a cancelled one is undone, any other one starts again. All its steps are idempotent.
@@ -194,6 +200,14 @@ async fn decide(attempt: &OpenAttempt, workflows: &dyn Workflows) -> Result<Opti
             again(lost())
         }
     })
+}
+
+/// Whether a closed run is that of another attempt: it completed and never took this one up, or began before it was accepted. A
+/// database that was put back to an earlier day gives a version's number again; Temporal, which was not, knows the run of the
+/// first one.
+fn is_of_another(run: &RunInfo, attempt: &OpenAttempt) -> bool {
+    let accepted_at = attempt.accepted_at.as_ref().map(|at| at.seconds);
+    attempt.run_id.is_none() && (run.state == RunState::Completed || run.started_at < accepted_at)
 }
 
 #[cfg(test)]

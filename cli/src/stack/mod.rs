@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use smartcourse_engines::Engines;
 use smartcourse_launcher::{
-    Check, DataDir, DirLock, Postgres, Process, Progress, TemporalOptions, TemporalServer, default_data_dir,
+    Check, Claim, DataDir, Postgres, Process, Progress, TemporalOptions, TemporalServer, default_data_dir,
     ensure_fonts, ensure_model, ensure_postgres, ensure_temporal, wait_until,
 };
 use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
@@ -41,7 +41,7 @@ pub(crate) struct Stack {
     engines: Vec<Process>,
     pub(crate) endpoints: Endpoints,
     pub(crate) data_dir: DataDir,
-    _lock: DirLock,
+    _lock: Claim,
 }
 
 /// Runs everything until Ctrl-C or SIGTERM.
@@ -107,7 +107,7 @@ impl Stack {
         step.done();
 
         let step = progress.step("starting services, worker, relay and tasks");
-        let roles = roles::start(&settings, &data_dir)?;
+        let roles = roles::start(&settings, &data_dir).await?;
         ready(&config, &roles).await?;
         step.done();
         let endpoints = Endpoints::new(&config, &roles, postgres.as_ref(), temporal.as_ref(), &settings)?;

@@ -1,14 +1,15 @@
 //! The roles as processes of their own, started again when they die.
 
-use std::{io::Read as _, process::Command, time::Duration};
+use std::{io::Read as _, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
-use smartcourse_launcher::{DataDir, Plan, Process, Signal, Tie};
+use futures::future::try_join_all;
+use smartcourse_launcher::{Claim, DataDir, Plan, Process, Signal, Tie};
 use smartcourse_platform::lifecycle::{GRACE, Lifecycle};
 
 use super::settings::Settings;
 
-/// Set for the roles of a supervisor: their standard input ends with it, and so do they.
+/// Set for the roles of a supervisor to the file each claims: their standard input ends with it, and so do they.
 pub(crate) const SUPERVISED: &str = "SMARTCOURSE_SUPERVISED";
 
 /// The roles. All are asked to stop at once: each finishes what it has begun.
@@ -16,15 +17,22 @@ const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 /// Pause before a dead role is started again.
 const RESTART: Duration = Duration::from_millis(300);
 
-/// Starts the roles; each is started again when it dies.
-pub(super) fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec<Process>> {
+/// Starts the roles, after those of an earlier run have ended; each is started again when it dies.
+pub(super) async fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec<Process>> {
     let program = std::env::current_exe().context("the path of this executable is unknown")?;
+    // Their supervisor is gone, so they end by themselves: all but one that is frozen.
+    let earlier =
+        ROLES.map(|role| async move { Claim::end_holder(&data_dir.role_lock(role), role, GRACE).await });
+    try_join_all(earlier).await?;
     let start = |name| {
         let mut command = Command::new(&program);
         if let Some(file) = &settings.config_file {
             command.arg("--config").arg(file);
         }
-        command.arg(name).envs(&settings.variables).env(SUPERVISED, "1");
+        command
+            .arg(name)
+            .envs(&settings.variables)
+            .env(SUPERVISED, data_dir.role_lock(name));
         let plan = Plan {
             name,
             log: data_dir.log(name),
@@ -38,12 +46,19 @@ pub(super) fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec<Proce
     ROLES.into_iter().map(start).collect()
 }
 
-/// Stops this role when its supervisor is gone, however it died: the pipe to standard input closes.
-pub(crate) fn stop_with_parent(life: &Lifecycle) {
+/// Claims this role for its supervisor, and stops it when that is gone, however it died: the pipe to standard input closes.
+/// Fails when another process has the role.
+pub(crate) fn stop_with_parent(life: &Lifecycle, lock: &Path) -> Result<()> {
+    let taken = Claim::take(lock).with_context(|| format!("cannot lock {}", lock.display()))?;
+    let claim =
+        taken.map_err(|holder| anyhow::anyhow!("process {} has this role", holder.0.unwrap_or_default()))?;
+    // Until the process ends.
+    std::mem::forget(claim);
     let life = life.clone();
     std::thread::spawn(move || {
         let mut nothing = [0_u8; 64];
         while matches!(std::io::stdin().read(&mut nothing), Ok(1..)) {}
         life.stop();
     });
+    Ok(())
 }

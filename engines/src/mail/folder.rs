@@ -42,7 +42,9 @@ impl Mailer for Folder {
         let written = tokio::task::spawn_blocking(move || write(&folder, &id, &bytes)).await;
         written
             .map_err(|error| Error::internal("writing a mail was cut off").because(error))?
-            .map_err(|error| Error::new(&codes::UNAVAILABLE, "a mail could not be written").because(error))
+            .map_err(|error| {
+                Error::new(&codes::DELIVERY_FAILED, "a mail could not be written").because(error)
+            })
     }
 }
 

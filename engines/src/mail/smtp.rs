@@ -61,10 +61,10 @@ impl Mailer for Smtp {
 fn failure(error: smtp::Error) -> Error {
     if error.status().is_some_and(|code| SIGN_IN.contains(&code.into())) {
         let detail = "the mail server does not let us in: see mail.smtp_url";
-        return Error::new(&codes::UNAVAILABLE, detail).because(error);
+        return Error::new(&codes::DELIVERY_FAILED, detail).because(error);
     }
     if error.is_permanent() {
         return Error::new(&codes::DELIVERY_REFUSED, "the mail server refused the mail").because(error);
     }
-    Error::new(&codes::UNAVAILABLE, "the mail server did not take the mail").because(error)
+    Error::new(&codes::DELIVERY_FAILED, "the mail server did not take the mail").because(error)
 }

@@ -7,7 +7,7 @@ use smartcourse_platform::{
     Error, Result, config,
     error::codes,
     ports::workflows::{
-        AfterCompletion, ListedRun, PendingActivity, RunInfo, RunState, Schedule, Start, Workflows,
+        AfterCompletion, Failure, ListedRun, PendingActivity, RunInfo, RunState, Schedule, Start, Workflows,
     },
 };
 use temporalio_client::{
@@ -20,6 +20,7 @@ use temporalio_common::{
     data_converters::{PayloadConverter, RawValue},
     protos::temporal::api::{
         enums::v1::{IndexedValueType, PendingActivityState, TaskQueueType, WorkflowExecutionStatus},
+        failure::v1::{self, failure::FailureInfo},
         operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
         taskqueue::v1::TaskQueue,
         workflowservice::v1::{
@@ -263,6 +264,18 @@ fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Er
     Error::new(&codes::UNAVAILABLE, "Temporal does not answer").because(cause)
 }
 
+fn failure(failure: v1::Failure) -> Failure {
+    let code = match failure.failure_info {
+        Some(FailureInfo::ApplicationFailureInfo(info)) => info.r#type,
+        Some(FailureInfo::TimeoutFailureInfo(_)) => codes::TIMEOUT.code.to_owned(),
+        _ => codes::INTERNAL.code.to_owned(),
+    };
+    Failure {
+        code,
+        message: failure.message,
+    }
+}
+
 fn run_info(raw: DescribeWorkflowExecutionResponse) -> RunInfo {
     let info = raw.workflow_execution_info.unwrap_or_default();
     let pending = raw
@@ -272,7 +285,7 @@ fn run_info(raw: DescribeWorkflowExecutionResponse) -> RunInfo {
             attempt: activity.attempt,
             started: activity.state() == PendingActivityState::Started,
             activity_type: activity.activity_type.unwrap_or_default().name,
-            last_failure: activity.last_failure.map(|failure| failure.message),
+            last_failure: activity.last_failure.map(failure),
             next_try_at: activity.next_attempt_schedule_time.map(|time| time.seconds),
             last_heartbeat_at: activity
                 .last_heartbeat_time
@@ -282,6 +295,7 @@ fn run_info(raw: DescribeWorkflowExecutionResponse) -> RunInfo {
         });
     RunInfo {
         state: run_state(info.status()),
+        started_at: info.start_time.map(|time| time.seconds),
         run_id: info.execution.unwrap_or_default().run_id,
         pending: pending.collect(),
         workflow_task_attempt: raw.pending_workflow_task.map_or(0, |task| task.attempt - 1),

@@ -85,12 +85,12 @@ async fn mails_over_smtp() {
     let smtp = Smtp::new(&server.url.clone().into(), from()).unwrap();
     mail_contract(&smtp, || server.messages()).await;
     let refusals = [
-        (451, &codes::UNAVAILABLE),
+        (451, &codes::DELIVERY_FAILED),
         // Our credentials, not the address: whoever runs the product mends them, and nothing is lost until then.
-        (530, &codes::UNAVAILABLE),
-        (534, &codes::UNAVAILABLE),
-        (535, &codes::UNAVAILABLE),
-        (538, &codes::UNAVAILABLE),
+        (530, &codes::DELIVERY_FAILED),
+        (534, &codes::DELIVERY_FAILED),
+        (535, &codes::DELIVERY_FAILED),
+        (538, &codes::DELIVERY_FAILED),
         (550, &codes::DELIVERY_REFUSED),
     ];
     for (refusal, code) in refusals {
@@ -117,6 +117,6 @@ async fn a_mail_server_that_is_not_there_is_tried_again() {
         .unwrap();
     let smtp = Smtp::new(&format!("smtp://{closed}").into(), from()).unwrap();
     let error = smtp.send("id-1", &mail()).await.unwrap_err();
-    assert!(error.is(&codes::UNAVAILABLE), "{}", error.chain());
+    assert!(error.is(&codes::DELIVERY_FAILED), "{}", error.chain());
     assert!(Smtp::new(&"nonsense".into(), from()).is_err());
 }

@@ -21,9 +21,9 @@ use web_push_native::Auth;
 fn meaning(status: u16) -> &'static Code {
     match status {
         // Our credentials, not the address.
-        401 | 403 | 429 => &codes::UNAVAILABLE,
+        401 | 403 | 429 => &codes::DELIVERY_FAILED,
         400..500 => &codes::DELIVERY_REFUSED,
-        _ => &codes::UNAVAILABLE,
+        _ => &codes::DELIVERY_FAILED,
     }
 }
 

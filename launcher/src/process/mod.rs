@@ -202,7 +202,7 @@ impl Process {
     }
 
     /// Signals it if it still runs. Until it is reaped, which only we do, its id cannot belong to another.
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let running = &mut locked(&self.state).running;
         let pid = Pid::from_raw(running.child.id().cast_signed());
         if let (None, Some(pid)) = (running.exit_status(), pid) {

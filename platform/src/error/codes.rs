@@ -89,6 +89,7 @@ codes! {
     UNSUPPORTED_TYPE "unsupported_type" UnsupportedMedia "The type of the file is not supported, or its bytes contradict its name." "Upload one of the documented types under its own name.";
     INJECTED "injected" Conflict "A fault test made this activity fail (`SMARTCOURSE_FAIL_AT`)." "Unset the variable.";
     DELIVERY_REFUSED "delivery_refused" Invalid "The mail server, text message provider or push service refused the message for good, or its address is none." "Correct the address or number, then replay the delivery.";
+    DELIVERY_FAILED "delivery_failed" Unavailable "The mail server, text message provider or push service did not take the message this time." "It is tried again; then an administrator can replay it.";
     SUBSCRIPTION_GONE "subscription_gone" Invalid "The push service no longer knows the browser's subscription; it was taken out of the preferences." "Nothing to do: the user subscribes again in the browser.";
     TASK_UNREADABLE "task_unreadable" Invalid "The payload of a background task is not what its handler expects." "Look at the task's `payload`; deploy code that reads it, then replay.";
     TASK_INTERRUPTED "task_interrupted" Internal "Every run of a background task was cut off: the process died, or the handler panicked." "Look at the log of the tasks role, then replay.";

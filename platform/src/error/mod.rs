@@ -179,10 +179,27 @@ impl Problems {
         }
     }
 
-    /// A text that must have 1 to `max` characters once trimmed.
+    /// A text in one line, such as a title: 1 to `max` characters once trimmed, none of them a control character.
+    pub fn name(&mut self, field: &str, value: &str, max: usize) {
+        if value.chars().any(char::is_control) {
+            self.add(
+                field,
+                "must not contain line breaks, tabs or other control characters",
+            );
+        } else {
+            self.text(field, value, max);
+        }
+    }
+
+    /// A text that must have 1 to `max` characters once trimmed; of the control characters, line breaks and tabs may be in it.
     pub fn text(&mut self, field: &str, value: &str, max: usize) {
         let length = value.chars().count();
-        if value.trim().is_empty() {
+        if value
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
+            self.add(field, "must not contain control characters");
+        } else if value.trim().is_empty() {
             self.add(field, "must not be empty");
         } else if length > max {
             self.add(field, format!("must have at most {max} characters, has {length}"));

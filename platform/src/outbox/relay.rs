@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::CHANNEL;
 use crate::{
-    error::{Error, Result, codes},
+    error::Result,
     fault,
     lifecycle::Lifecycle,
     ports::{
@@ -93,12 +93,14 @@ pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> 
     // One look whether the server is there spares each command its own wait for a connection.
     let unreachable = match count {
         0 => None,
-        _ => workflows.ping().await.err().map(|error| error.chain()),
+        _ => workflows.ping().await.err(),
     };
-    let unreachable = unreachable.as_deref();
+    let unreachable =
+        unreachable.inspect(|error| tracing::warn!(error = %error.chain(), "nothing can be handed over"));
+    let unreachable = unreachable.as_ref();
     let sends = commands.into_iter().map(|command| async move {
-        if let Some(cause) = unreachable {
-            return (command, Err(Error::new(&codes::UNAVAILABLE, cause)));
+        if let Some(error) = unreachable {
+            return (command, Err(error.without_cause()));
         }
         fault::point(&format!("relay.{}", command.kind), "before_send");
         let outcome = send(workflows, &command).await;
@@ -125,7 +127,7 @@ pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> 
                      next_try_at = now() + make_interval(secs => least($3::float8, 0.25 * power(2, least(tries, 10))))
                      where id = $1",
                     command.id,
-                    error.chain(),
+                    error.detail(),
                     MAX_PAUSE_SECONDS
                 )
                 .execute(&mut *tx)

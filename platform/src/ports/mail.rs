@@ -25,6 +25,6 @@ pub struct Mail {
 #[async_trait]
 pub trait Mailer: Send + Sync + 'static {
     /// Hands a mail over. `id` is the same whenever the same mail is sent again; the `Message-ID` is made from it.
-    /// Fails with `delivery_refused` when it will never be taken, `unavailable` when it may be later.
+    /// Fails with `delivery_refused` when it will never be taken, `delivery_failed` when it may be later.
     async fn send(&self, id: &str, mail: &Mail) -> Result<()>;
 }

@@ -15,6 +15,6 @@ pub trait Pusher: Send + Sync + 'static {
 
     /// Hands a message for a subscription over. One that is handed over again takes the place of the first, as long as
     /// that was not shown. `delivery_refused` when it will never be taken, `subscription_gone` when nothing will ever reach
-    /// that browser again, `unavailable` when it may be taken later.
+    /// that browser again, `delivery_failed` when it may be taken later.
     async fn send(&self, id: &str, subscription: &str, message: &[u8]) -> Result<()>;
 }

@@ -65,6 +65,8 @@ pub struct RunInfo {
     pub run_id: String,
     /// How it stands.
     pub state: RunState,
+    /// When it began, in seconds since 1970.
+    pub started_at: Option<i64>,
     /// The activities under way.
     pub pending: Vec<PendingActivity>,
     /// Failed workflow tasks in a row: above zero the workflow's own code does not run.
@@ -88,6 +90,15 @@ pub enum RunState {
     TimedOut,
 }
 
+/// Why a try of an activity failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The code of ours, or what the server calls it.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
 /// An activity the server is waiting for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingActivity {
@@ -98,7 +109,7 @@ pub struct PendingActivity {
     /// True when a worker runs it now; false when it waits for a worker or for its next try.
     pub started: bool,
     /// Cause of the last failed try.
-    pub last_failure: Option<String>,
+    pub last_failure: Option<Failure>,
     /// When the next try is due, in seconds since 1970.
     pub next_try_at: Option<i64>,
     /// When it was last heard from, in seconds since 1970.

@@ -1,5 +1,6 @@
 //! The database: pools, transactions, migrations, and what its errors mean.
 
+mod error;
 mod transaction;
 
 use std::{borrow::Cow, time::Duration};
@@ -7,10 +8,13 @@ use std::{borrow::Cow, time::Duration};
 use secrecy::ExposeSecret;
 use sqlx::{Executor as _, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
-pub use self::transaction::{Tx, begin, savepoint};
+pub use self::{
+    error::OnConstraint,
+    transaction::{Tx, begin, savepoint},
+};
 use crate::{
     config::Postgres,
-    error::{Error, Result, codes},
+    error::{Error, Result},
 };
 
 /// Start of the names our sessions have at the server.
@@ -41,6 +45,9 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
         .test_before_acquire(false)
         .before_acquire(|connection, usage| {
             Box::pin(async move {
+                if error::is_behind_a_failover(usage.age) {
+                    return Ok(false);
+                }
                 if usage.idle_for <= TRUSTED {
                     return Ok(true);
                 }
@@ -118,56 +125,14 @@ pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
     .await?)
 }
 
-/// Whether the database answers.
+/// Whether the database answers and, when this process has seen it refuse to write, whether it writes again.
 pub async fn is_ready(pool: &PgPool) -> Result<()> {
-    sqlx::query("select 1").execute(pool).await?;
+    let probe = match error::writes_are_in_doubt() {
+        // Takes a new file on the disk, and is refused by a standby.
+        true => "create temporary table probe on commit drop as select 1",
+        false => "select 1",
+    };
+    pool.execute(probe).await?;
+    error::writes_work();
     Ok(())
-}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        // The one character text in PostgreSQL cannot have; JSON can.
-        if let sqlx::Error::Database(database) = &error
-            && matches!(database.code().as_deref(), Some("22021" | "22P05"))
-        {
-            let detail = "text must not contain the character NUL";
-            return Self::new(&codes::VALIDATION_FAILED, detail).because(error);
-        }
-        let code = match &error {
-            sqlx::Error::PoolTimedOut
-            | sqlx::Error::Io(_)
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::Tls(_) => &codes::UNAVAILABLE,
-            sqlx::Error::RowNotFound => &codes::NOT_FOUND,
-            sqlx::Error::Database(database) => match database.code().as_deref() {
-                // Serialisation failures, deadlocks, locks that were not had in time, transactions that stood still, statements
-                // that took too long, shutdown, too many connections: the same statement may work later.
-                Some(
-                    "40001" | "40P01" | "55P03" | "57014" | "25P03" | "57P01" | "57P02" | "57P03" | "53300"
-                    | "08006" | "08003",
-                ) => &codes::UNAVAILABLE,
-                _ => &codes::INTERNAL,
-            },
-            _ => &codes::INTERNAL,
-        };
-        Self::new(code, "the database could not do this").because(error)
-    }
-}
-
-/// Turns the violation of a named constraint into an error of the domain.
-pub trait OnConstraint<T> {
-    /// Maps a violation of `name`; all other errors pass through.
-    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T>;
-}
-
-impl<T> OnConstraint<T> for std::result::Result<T, sqlx::Error> {
-    fn on_constraint(self, name: &str, error: impl FnOnce() -> Error) -> Result<T> {
-        self.map_err(|cause| {
-            let database = cause.as_database_error();
-            match database.and_then(|database| database.constraint()) {
-                Some(constraint) if constraint == name => error(),
-                _ => cause.into(),
-            }
-        })
-    }
 }

@@ -151,6 +151,10 @@ async fn work(context: &Context, handler: &dyn Handler, leased: &Leased) {
     };
     let outcome = match &ended {
         Ok(()) => Outcome::Done,
+        Err(error) if error.is(&codes::UNAVAILABLE) || error.is(&codes::TIMEOUT) => {
+            tracing::warn!(error = %error.chain(), "a task waits for what it stands on");
+            Outcome::Postponed(error)
+        }
         Err(error) if error.kind().is_retryable() && task.tries < context.settings.max_tries => {
             tracing::warn!(tries = task.tries, error = %error.chain(), "a task will be tried again");
             Outcome::Retrying(error)

@@ -119,11 +119,11 @@ pub(super) async fn settle(
 ) -> Result<bool> {
     let (state, error) = match outcome {
         Outcome::Done => ("done", None),
-        Outcome::Retrying(error) => ("queued", Some(error.chain())),
+        Outcome::Retrying(error) | Outcome::Postponed(error) => ("queued", Some(error.chain())),
         Outcome::Dead(error) => ("dead", Some(error.chain())),
     };
     let ours = sqlx::query!(
-        "update platform.tasks set state = $3, last_error = $4, lease = null, lease_until = null,
+        "update platform.tasks set state = $3, last_error = $4, lease = null, lease_until = null, tries = tries - $6,
              next_try_at = now() + make_interval(secs => $5),
              finished_at = case when $3 in ('done', 'dead') then now() end
          where id = $1 and lease = $2 and state = 'running'",
@@ -131,7 +131,8 @@ pub(super) async fn settle(
         leased.lease,
         state,
         error,
-        pause.as_secs_f64()
+        pause.as_secs_f64(),
+        i32::from(matches!(outcome, Outcome::Postponed(_)))
     )
     .execute(tx)
     .await?;

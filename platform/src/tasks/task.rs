@@ -49,6 +49,8 @@ pub enum Outcome<'a> {
     Done,
     /// Not yet: it will be tried again.
     Retrying(&'a Error),
+    /// A service of ours or the database does not answer: this run counts as no try.
+    Postponed(&'a Error),
     /// Given up: an administrator can [`replay`](super::replay) it.
     Dead(&'a Error),
 }

@@ -72,7 +72,7 @@ impl Handler for Reports {
         let (state, error) = match outcome {
             Outcome::Done => ("ready", None),
             Outcome::Dead(error) => ("failed", Some(error.detail())),
-            Outcome::Retrying(_) => return Ok(()),
+            Outcome::Retrying(_) | Outcome::Postponed(_) => return Ok(()),
         };
         sqlx::query!(
             "update analytics.reports set state = $2, error = $3, finished_at = now() where id = $1",

@@ -7,7 +7,7 @@ use smartcourse_platform::{
     unbroken,
 };
 use smartcourse_proto::{
-    common::{Swept, VersionRef},
+    common::{Restarted, Swept, VersionRef},
     course::{course_service_server::CourseService, *},
 };
 use tonic::Request;
@@ -128,7 +128,7 @@ impl CourseService for Api {
     async fn list_open_attempts(&self, request: Request<ListOpenAttemptsRequest>) -> Reply<OpenAttempts> {
         reply(ops::reconcile::open_attempts(&self.0, from_service(request)?).await)
     }
-    async fn restart_attempt(&self, request: Request<RestartAttemptRequest>) -> Reply<()> {
+    async fn restart_attempt(&self, request: Request<RestartAttemptRequest>) -> Reply<Restarted> {
         reply(ops::reconcile::restart(&self.0, from_service(request)?).await)
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     for (m, module) in modules.iter_mut().enumerate() {
         let path = format!("modules[{m}]");
         identify(&mut problems, &mut seen, &path, &mut module.id, "m");
-        problems.text(&format!("{path}.title"), &module.title, MAX_TITLE);
+        problems.name(&format!("{path}.title"), &module.title, MAX_TITLE);
         for (l, lesson) in module.lessons.iter_mut().enumerate() {
             let path = format!("{path}.lessons[{l}]");
             identify(&mut problems, &mut seen, &path, &mut lesson.id, "l");
@@ -136,7 +136,7 @@ fn identify(problems: &mut Problems, seen: &mut BTreeSet<String>, path: &str, id
 }
 
 fn check_lesson(problems: &mut Problems, path: &str, lesson: &mut Lesson) {
-    problems.text(&format!("{path}.title"), &lesson.title, MAX_TITLE);
+    problems.name(&format!("{path}.title"), &lesson.title, MAX_TITLE);
     problems.require(
         lesson.r#type() != LessonType::Unspecified,
         format!("{path}.type"),
@@ -173,6 +173,11 @@ fn check_quiz(problems: &mut Problems, path: &str, quiz: &mut Quiz) {
             format!("{path}.id"),
             "is used twice",
         );
+        problems.name(&format!("{path}.id"), &question.id, MAX_TITLE);
+        for (o, option) in question.options.iter().enumerate() {
+            problems.name(&format!("{path}.options[{o}].id"), &option.id, MAX_TITLE);
+            problems.text(&format!("{path}.options[{o}].text"), &option.text, 2_000);
+        }
         problems.text(&format!("{path}.prompt"), &question.prompt, 2_000);
         problems.require(question.points > 0, format!("{path}.points"), "must be positive");
         problems.require(

@@ -7,7 +7,7 @@ use smartcourse_platform::{
     unbroken,
 };
 use smartcourse_proto::{
-    common::{EpochRef, VersionRef},
+    common::{EpochRef, Restarted, VersionRef},
     course::Seats,
     enrollment::{enrollment_service_server::EnrollmentService, *},
 };
@@ -70,7 +70,7 @@ impl EnrollmentService for Api {
     ) -> Reply<OpenOnboardings> {
         reply(ops::onboarding::open(&self.0, from_service(request)?).await)
     }
-    async fn restart_onboarding(&self, request: Request<RestartOnboardingRequest>) -> Reply<()> {
+    async fn restart_onboarding(&self, request: Request<RestartOnboardingRequest>) -> Reply<Restarted> {
         reply(ops::onboarding::restart(&self.0, from_service(request)?).await)
     }
     async fn prepare_course(&self, request: Request<PrepareRequest>) -> Reply<()> {

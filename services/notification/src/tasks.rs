@@ -146,6 +146,7 @@ impl Handler for Carrier {
         match outcome {
             Outcome::Done => deliveries::sent(tx, task.id, task.tries).await,
             Outcome::Retrying(error) => deliveries::retrying(tx, task.id, task.tries, error).await,
+            Outcome::Postponed(error) => deliveries::retrying(tx, task.id, task.tries - 1, error).await,
             Outcome::Dead(error) => deliveries::failed(tx, task.id, task.tries, error).await,
         }
     }

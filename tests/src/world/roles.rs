@@ -46,7 +46,7 @@ impl World {
     pub fn spawn(&mut self, name: &'static str, args: &[&str], more: &[(&str, &str)]) -> Result<()> {
         let mut command = self.command(args, more);
         // As a supervisor's child it ends when this test process does, however that happens.
-        command.env("SMARTCOURSE_SUPERVISED", "1");
+        command.env("SMARTCOURSE_SUPERVISED", self.data_dir()?.role_lock(name));
         let plan = Plan {
             name,
             log: self.data_dir()?.log(name),
@@ -78,6 +78,15 @@ impl World {
         if let Ok(role) = self.role(name) {
             role.process.kill();
         }
+    }
+
+    /// Sends a role a signal, such as one that freezes it.
+    ///
+    /// # Errors
+    /// When there is no such role.
+    pub fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        self.role(name)?.process.signal(signal);
+        Ok(())
     }
 
     /// Stops a role with SIGTERM and waits for its end.

@@ -2,7 +2,7 @@
 //!
 //! Every operation locks the course, then the attempt; each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, fault, open_writes::OpenWrite, outbox, postgres};
+use smartcourse_platform::{Error, Result, error::Problems, fault, open_writes::OpenWrite, outbox, postgres};
 use smartcourse_proto::{
     Wire,
     common::VersionRef,
@@ -36,6 +36,10 @@ pub(crate) async fn begin(state: &State, request: BeginAttemptRequest) -> Result
     };
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, id).await?;
+    if course.id.0 != request.course_id {
+        // Any Temporal client can put these two together.
+        return Err(Problems::one("attempt_id", "belongs to another course"));
+    }
     let same_run = attempt.run_id.as_deref() == Some(request.run_id.as_str());
     match attempt.state {
         PublishState::Completed => return Ok(facts(&course, &attempt, true)),

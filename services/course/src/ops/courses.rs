@@ -28,10 +28,10 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     let owner = actor.user()?;
     actor.require_instructor()?;
     let mut problems = Problems::default();
-    problems.text("title", &request.title, MAX_TITLE);
+    problems.name("title", &request.title, MAX_TITLE);
     problems.text("description", &request.description, MAX_DESCRIPTION);
     if let Some(category) = &request.category {
-        problems.text("category", category, 100);
+        problems.name("category", category, 100);
     }
     let (amount, currency) = model::terms(&mut problems, request.max_enrollments, request.price.as_ref());
     let language = model::language(&mut problems, request.language.as_deref());
@@ -143,13 +143,13 @@ async fn check_prerequisites(
 pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseRequest) -> Result<Course> {
     let mut problems = Problems::default();
     if let Some(title) = &request.title {
-        problems.text("title", title, MAX_TITLE);
+        problems.name("title", title, MAX_TITLE);
     }
     if let Some(description) = &request.description {
         problems.text("description", description, MAX_DESCRIPTION);
     }
     if let Some(category) = &request.category {
-        problems.text("category", category, 100);
+        problems.name("category", category, 100);
     }
     let (amount, currency) = model::terms(&mut problems, request.max_enrollments, request.price.as_ref());
     let language = match request.language.as_deref() {
@@ -189,9 +189,9 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
     )
     .fetch_one(&mut *tx)
     .await?;
-    let publishing = store::open_attempt(&mut *tx, row.id).await?.is_some();
-    if request.max_enrollments.is_some() && (publishing || row.published_version.is_some()) {
-        // Enrollment owns the seats. Setting the limit twice is setting it once, so it goes before our own commit.
+    // Enrollment owns the seats, which stay for as long as the course does once a publish has made them. Setting the limit
+    // twice is setting it once, so it goes before our own commit.
+    if request.max_enrollments.is_some() && row.last_version > 0 {
         let limit = SetSeatLimitRequest {
             course_id: row.id.0,
             max: request.max_enrollments,

@@ -4,12 +4,13 @@ use smartcourse_platform::{
     Result,
     error::to_json,
     outbox,
-    ports::workflows::{Start, StartOptions},
+    ports::workflows::{AfterCompletion, Start, StartOptions},
     postgres,
 };
 use smartcourse_proto::{
-    common::VersionRef,
+    common::{Restarted, VersionRef},
     course::{ListOpenAttemptsRequest, OpenAttempt, OpenAttempts, PublishState, RestartAttemptRequest},
+    json::timestamp::from_time,
 };
 use smartcourse_workflows::{
     TASK_QUEUE,
@@ -21,7 +22,7 @@ use crate::{State, ops::publish, store};
 /// Attempts whose start was handed over and that have not ended.
 pub(crate) async fn open_attempts(state: &State, request: ListOpenAttemptsRequest) -> Result<OpenAttempts> {
     let rows = sqlx::query!(
-        "select id, course_id, version, workflow_id, run_id, state from course.publish_attempts
+        "select id, course_id, version, workflow_id, run_id, state, accepted_at from course.publish_attempts
          where state in ('accepted', 'running', 'cancelling') and accepted_at < now() - make_interval(secs => $1)
          order by accepted_at",
         f64::from(request.older_than_seconds)
@@ -38,18 +39,19 @@ pub(crate) async fn open_attempts(state: &State, request: ListOpenAttemptsReques
                 workflow_id: row.workflow_id,
                 run_id: row.run_id,
                 state: PublishState::from(row.state).into(),
+                accepted_at: Some(from_time(row.accepted_at)),
             });
         }
     }
     Ok(OpenAttempts { items })
 }
 
-/// Starts the workflow of an attempt again, or the clean-up of what it left behind.
-pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Result<()> {
+/// Starts the workflow of an attempt again, or the clean-up of what it left behind; nothing for one that has ended or gone on.
+pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Result<Restarted> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if !attempt.is_open() || attempt.run_id != request.run_id {
-        return Ok(());
+        return Ok(Restarted::default());
     }
     let start = match request.cleanup_reason {
         None => {
@@ -66,7 +68,10 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
             )
             .execute(&mut *tx)
             .await?;
-            publish::start(state, &course, &attempt)?
+            let mut start = publish::start(state, &course, &attempt)?;
+            // Its id may be that of a run which completed before the database was put back to an earlier day.
+            start.options.after_completion = AfterCompletion::StartAgain;
+            start
         }
         Some(reason) => {
             let input = CleanupInput {
@@ -97,9 +102,10 @@ pub(crate) async fn restart(state: &State, request: RestartAttemptRequest) -> Re
             }
         }
     };
-    if !outbox::start_waits(&state.pool, &start.workflow_id).await? {
+    let restarted = !outbox::start_waits(&state.pool, &start.workflow_id).await?;
+    if restarted {
         outbox::put_start(&mut tx, &start).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(Restarted { restarted })
 }

@@ -7,7 +7,7 @@ use smartcourse_platform::{
     Error, Result,
     grpc::Actor,
     outbox,
-    ports::workflows::{RunInfo, RunState},
+    ports::workflows::{PendingActivity, RunInfo, RunState},
 };
 use smartcourse_proto::{
     common::Problem,
@@ -223,6 +223,18 @@ fn percent(state: PublishState, step: i32, row: Option<&StepRow>) -> i32 {
     (((step - 1).max(0) * 100 + within) / steps).min(99)
 }
 
+/// What Temporal knows of the attempt's workflow; `Err` when it does not answer.
+async fn latest_run(state: &State, attempt: &AttemptRow) -> Arc<Result<Option<RunInfo>, ()>> {
+    let describe = async {
+        let run = state.workflows.describe(&attempt.workflow_id).await;
+        let log = |error: Error| {
+            tracing::debug!(error = %error.chain(), "Temporal does not answer for a status");
+        };
+        Arc::new(run.map_err(log))
+    };
+    state.runs.get_with(attempt.workflow_id.clone(), describe).await
+}
+
 /// Says what an open attempt waits for.
 async fn add_waiting(
     state: &State,
@@ -236,9 +248,15 @@ async fn add_waiting(
         .await?
         .filter(|start| !start.done)
     {
-        // Not handed over yet: Temporal did not take it, or the relay is not there to try.
-        if start.tries > 0 || (now - attempt.accepted_at).whole_seconds() >= PATIENCE_SECONDS {
+        if start.tries > 0 {
             set(status, WaitingFor::Temporal);
+        } else if (now - attempt.accepted_at).whole_seconds() >= PATIENCE_SECONDS {
+            // Nobody has tried to hand it over. Whoever would is away, or waits for the database.
+            let waiting = match *latest_run(state, attempt).await {
+                Ok(_) => WaitingFor::Relay,
+                Err(()) => WaitingFor::Temporal,
+            };
+            set(status, waiting);
         }
         if let Some(cause) = start.last_error.filter(|_| start.tries >= TRIES_BEFORE_TELLING) {
             status.error = Some(Problem {
@@ -248,17 +266,8 @@ async fn add_waiting(
         }
         return Ok(());
     }
-    let run = state.runs.get_with(attempt.workflow_id.clone(), async {
-        Arc::new(match state.workflows.describe(&attempt.workflow_id).await {
-            Ok(run) => Ok(run),
-            Err(error) => {
-                tracing::debug!(error = %error.chain(), "Temporal does not answer for a status");
-                Err(())
-            }
-        })
-    });
     let reported = rows.iter().map(|row| row.reported_at).max();
-    match run.await.as_ref() {
+    match latest_run(state, attempt).await.as_ref() {
         Err(()) => set(status, WaitingFor::Temporal),
         Ok(Some(run)) if run.state == RunState::Running => {
             if status.run_id.is_none() {
@@ -274,6 +283,21 @@ async fn add_waiting(
         Ok(_) => {}
     }
     Ok(())
+}
+
+/// The cause of the last try, when the step's own row could not be written: what failed may be the database.
+fn show_failure(activity: &PendingActivity, status: &mut PublishStatus) {
+    let mut activities = PUBLISHING.activities.iter();
+    let declared = activities.find(|declared| declared.name == activity.activity_type);
+    let step = declared.and_then(|declared| status.steps.get_mut(usize::from(declared.number()) - 1));
+    if let (Some(step), Some(failure)) = (step, &activity.last_failure)
+        && step.error.is_none()
+    {
+        step.error = Some(Problem {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        });
+    }
 }
 
 fn from_pending(
@@ -312,6 +336,7 @@ fn from_pending(
         return;
     };
     status.attempt = status.attempt.max(activity.attempt);
+    show_failure(activity, status);
     if activity.started && !living {
         // Its worker died; the activity goes on once another one comes.
         status.waiting_for = Some(WaitingFor::Worker.into());

@@ -59,6 +59,20 @@ async fn it_belongs_to_the_run_that_began_it() {
 }
 
 #[tokio::test]
+async fn a_run_that_names_the_attempt_of_another_course_is_refused() {
+    let harness = Harness::build().await;
+    let (one, other) = (harness.draft().await, harness.draft().await);
+    let target = harness.accepted(one).await;
+    let mixed = VersionRef {
+        course_id: other,
+        ..target.clone()
+    };
+    let refused = refusal(harness.begin(&mixed, "raw").await);
+    assert_eq!(refused.code(), "validation_failed");
+    harness.begin(&target, "run-1").await.unwrap();
+}
+
+#[tokio::test]
 async fn a_run_that_was_started_raw_makes_one_attempt_of_its_own() {
     let harness = Harness::build().await;
     let id = harness.draft().await;

@@ -13,7 +13,7 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    course::{Course, CourseRef, CourseStatus},
+    course::{Course, CourseRef, CourseStatus, GetCoursesRequest},
     enrollment::{EnrollRequest, Enrollment},
     events::EnrollmentCreated,
     ids::{CourseId, EnrollmentId, UserId},
@@ -86,11 +86,20 @@ fn student(actor: Actor, user_id: UserId) -> Result<UserId> {
     }
 }
 
-/// The course as it is now. It is read before the lock is taken: whoever waits for a seat waits for nothing else.
+/// The course as it is now, with the prerequisites that still bind: nobody can complete an archived course any more, so it asks
+/// nothing of those who have not. It is read before the lock is taken: whoever waits for a seat waits for nothing else.
 pub(crate) async fn course(state: &State, id: CourseId) -> Result<Arc<Course>> {
     let read = async {
         let request = Actor::Service.request(CourseRef { id: id.0 });
-        let course = state.course.get_course(request).await?;
+        let mut course = state.course.get_course(request).await?;
+        if !course.prerequisites.is_empty() {
+            let ids = course.prerequisites.clone();
+            let request = Actor::Service.request(GetCoursesRequest { ids });
+            let mut archived = state.course.get_courses(request).await?.items;
+            archived.retain(|course| course.status() == CourseStatus::Archived);
+            let binds = |id: &i64| archived.iter().all(|course| course.id != *id);
+            course.prerequisites.retain(binds);
+        }
         Ok(Arc::new(course))
     };
     state.courses.read(id, read).await

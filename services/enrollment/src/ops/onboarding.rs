@@ -2,7 +2,7 @@
 
 use smartcourse_platform::{Error, Result, fault, outbox, postgres};
 use smartcourse_proto::{
-    common::EpochRef,
+    common::{EpochRef, Restarted},
     enrollment::{
         EnsureRequest, Ensured, FinishedOnboarding, ListOpenOnboardingsRequest, OpenOnboarding,
         OpenOnboardings, ReportOnboardingRequest, RestartOnboardingRequest,
@@ -174,17 +174,18 @@ pub(crate) async fn open(state: &State, request: ListOpenOnboardingsRequest) -> 
 }
 
 /// Starts the workflow of an onboarding again: its run is gone, its seat is not.
-pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) -> Result<()> {
+pub(crate) async fn restart(state: &State, request: RestartOnboardingRequest) -> Result<Restarted> {
     let mut tx = postgres::begin(&state.pool).await?;
     let row = model::lock(&mut tx, request.enrollment_id.into()).await?;
     if row.epoch != request.epoch || row.is_onboarded() {
-        return Ok(());
+        return Ok(Restarted::default());
     }
     let epoch = Some(row.epoch);
     let start = enroll::start(state, row.course_id, row.user_id, row.instructor_id, epoch)?;
-    if !outbox::start_waits(&state.pool, &start.workflow_id).await? {
+    let restarted = !outbox::start_waits(&state.pool, &start.workflow_id).await?;
+    if restarted {
         outbox::put_start(&mut tx, &start).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(Restarted { restarted })
 }

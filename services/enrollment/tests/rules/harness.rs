@@ -15,7 +15,7 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     common::{EpochRef, VersionRef},
-    course::{Course, CourseRef, CourseStatus, Seats},
+    course::{Course, CourseList, CourseRef, CourseStatus, GetCoursesRequest, Seats},
     enrollment::*,
     events::{CourseCompleted, EnrollmentRequested},
     ids::UserId,
@@ -242,13 +242,22 @@ pub(crate) fn student(id: i64) -> Actor {
 }
 
 fn next_door(known: &Arc<Mutex<Known>>) -> Neighbours {
-    let (courses, completed) = (Arc::clone(known), Arc::clone(known));
+    let (courses, listed, completed) = (Arc::clone(known), Arc::clone(known), Arc::clone(known));
     Neighbours::default()
         .answer(
             "smartcourse.course.CourseService/GetCourse",
             move |request: CourseRef| {
                 let found = courses.lock().unwrap().courses.get(&request.id).cloned();
                 ready(found.ok_or_else(|| Error::new(&codes::NOT_FOUND, "no such course").into()))
+            },
+        )
+        .answer(
+            "smartcourse.course.CourseService/GetCourses",
+            move |request: GetCoursesRequest| {
+                let known = listed.lock().unwrap();
+                let found = request.ids.iter().filter_map(|id| known.courses.get(id).cloned());
+                let items = found.collect();
+                ready(Ok(CourseList { items }))
             },
         )
         .answer("smartcourse.user.UserService/GetUser", |GetUserRequest { id }| {

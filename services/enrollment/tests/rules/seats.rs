@@ -10,7 +10,7 @@ use smartcourse_proto::{
 };
 use smartcourse_tests::{events, refusal};
 
-use crate::harness::{ADMIN, ANN, BO, COURSE, CY, Harness, TEACHER, student};
+use crate::harness::{ADMIN, ANN, BO, COURSE, CY, Harness, Known, TEACHER, student};
 
 #[tokio::test]
 async fn the_last_seat_is_taken_once() {
@@ -96,6 +96,28 @@ async fn a_course_that_builds_on_others_demands_them() {
     harness.complete(&seat).await;
     harness.enroll(ANN, 8).await.unwrap();
     assert_eq!(refusal(harness.enroll(BO, 8).await).code(), "course_full");
+}
+
+#[tokio::test]
+async fn an_archived_prerequisite_asks_nothing_any_more() {
+    let harness = Harness::build(None).await;
+    harness.publish(8, None, &[COURSE]).await;
+    assert_eq!(
+        refusal(harness.enroll(ANN, 8).await).code(),
+        "prerequisite_missing"
+    );
+    let archive = |known: &mut Known, status: CourseStatus| {
+        let course = known.courses.get_mut(&COURSE).unwrap();
+        course.status = status.into();
+    };
+    // It may be published again.
+    archive(&mut harness.known(), CourseStatus::Draft);
+    assert_eq!(
+        refusal(harness.enroll(ANN, 8).await).code(),
+        "prerequisite_missing"
+    );
+    archive(&mut harness.known(), CourseStatus::Archived);
+    harness.enroll(ANN, 8).await.unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use smartcourse_platform::{Result, error::Problems, grpc::Actor};
 use smartcourse_proto::course::{
     Course, CoursePage, CourseStatus, CreateCourseRequest, DeleteCourseRequest, GetCoursesRequest, Level,
-    ListCoursesRequest, SetStatusRequest, UpdateCourseRequest,
+    ListCoursesRequest, Seats, SetStatusRequest, UpdateCourseRequest,
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -85,7 +85,9 @@ async fn create(
     request.idempotency_key = key;
     let course = app.stubs.course.create_course(actor.request(request)).await?;
     let location = [(header::LOCATION, format!("/courses/{}", course.id))];
-    Ok((StatusCode::CREATED, location, entity(&app, course).await?).into_response())
+    // Nobody has prepared its seats yet.
+    let entity = entity(&HashMap::new(), course);
+    Ok((StatusCode::CREATED, location, entity).into_response())
 }
 
 /// Read a course
@@ -99,10 +101,11 @@ async fn get(State(app): State<App>, Caller(actor): Caller, id: Id) -> Result<Re
     Ok(tagged(&course.etag, json))
 }
 
-/// A course with its seats and its entity tag.
-async fn entity(app: &App, mut course: Course) -> Result<Response> {
-    seats::fill(app, std::slice::from_mut(&mut course)).await?;
-    Ok(tagged(&course.etag, Json(&course)))
+/// A course with its seats and its entity tag. Whoever changes the course looks for the seats before: after the change
+/// nothing is left to fail.
+fn entity(seats: &HashMap<i64, Seats>, mut course: Course) -> Response {
+    seats::put(seats, &mut course);
+    tagged(&course.etag, Json(&course))
 }
 
 /// Courses with their seats, whoever asks, each also as it is sent; both services are asked at the same time.
@@ -141,8 +144,12 @@ async fn update(
     request.id = id.0;
     request.if_match = if_match;
     request.set_prerequisites = parse::<Named>(&text)?.prerequisites.is_some();
+    let mut seats = seats::of(&app, vec![id.0]).await?;
+    if let (Some(seats), Some(max)) = (seats.get_mut(&id.0), request.max_enrollments) {
+        seats.max = Some(max);
+    }
     let course = app.stubs.course.update_course(actor.request(request)).await?;
-    entity(&app, course).await
+    Ok(entity(&seats, course))
 }
 
 /// Delete a draft that was never published
@@ -181,6 +188,7 @@ async fn set_status(
         CourseStatus::Draft | CourseStatus::Archived => {}
     }
     request.id = id.0;
+    let seats = seats::of(&app, vec![id.0]).await?;
     let course = app.stubs.course.set_status(actor.request(request)).await?;
-    entity(&app, course).await
+    Ok(entity(&seats, course))
 }

@@ -68,7 +68,7 @@ pub(crate) struct Post {
 impl Mailer for Post {
     async fn send(&self, _: &str, mail: &Mail) -> Result<()> {
         if self.shut.load(Ordering::Relaxed) {
-            return Err(Error::new(&codes::UNAVAILABLE, "the post is shut"));
+            return Err(Error::new(&codes::DELIVERY_FAILED, "the post is shut"));
         }
         self.mails.lock().unwrap().push(mail.clone());
         Ok(())

@@ -62,7 +62,7 @@ fn check(request: &RegisterRequest) -> Result<Role> {
         "password",
         format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters"),
     );
-    problems.text("full_name", &request.full_name, NAME_MAX);
+    problems.name("full_name", &request.full_name, NAME_MAX);
     problems.require(
         !request.full_name.contains(char::is_control),
         "full_name",
