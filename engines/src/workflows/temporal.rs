@@ -11,8 +11,9 @@ use smartcourse_platform::{
     },
 };
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, WorkflowCancelOptions,
-    WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+    Client, ClientKeepAliveOptions, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow,
+    WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
     grpc::{OperatorService, WorkflowService},
 };
@@ -46,6 +47,15 @@ const ATTRIBUTES: [&str; 2] = [COURSE_ID_NAME, INSTRUCTOR_ID_NAME];
 /// Longest wait for a connection or a single answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// A server that vanished is noticed after these together. Temporal ends connections that are asked more often than each 10 s
+/// (`frontend.keepAliveMinTime`).
+fn keep_alive() -> ClientKeepAliveOptions {
+    ClientKeepAliveOptions::builder()
+        .interval(Duration::from_secs(10))
+        .timeout(Duration::from_secs(5))
+        .build()
+}
+
 /// A Temporal server.
 pub struct Temporal {
     config: config::Temporal,
@@ -77,6 +87,7 @@ impl Temporal {
                 let options = ConnectionOptions::new(target)
                     .identity(format!("smartcourse-{}", std::process::id()))
                     .connect_timeout(PATIENCE)
+                    .keep_alive(Some(keep_alive()))
                     .build();
                 let connection = in_time(Connection::connect(options))
                     .await?

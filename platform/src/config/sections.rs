@@ -54,7 +54,7 @@ pub struct Grpc {
 }
 
 impl Grpc {
-    /// Where a service listens and is found.
+    /// Where a service listens and is found; for its callers, several separated by commas.
     pub fn address(&self, service: ServiceName) -> &str {
         self.addresses.get(service.as_str()).map_or("", String::as_str)
     }
@@ -71,7 +71,9 @@ impl Section for Grpc {
     fn check(&self, problems: &mut Problems) {
         for service in ServiceName::ALL {
             let name = format!("grpc.{}", service.as_str());
-            require_address(problems, &name, self.address(service));
+            for address in self.address(service).split(',') {
+                require_address(problems, &name, address.trim());
+            }
         }
     }
 }

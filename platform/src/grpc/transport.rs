@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,7 +19,8 @@ use tonic::{
     body::Body,
     transport::{Channel, Endpoint},
 };
-use tower::Service;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tower::{Service, ServiceExt as _};
 
 use crate::{
     config::Grpc,
@@ -26,6 +30,13 @@ use crate::{
 
 /// Largest header list of an answer.
 const MAX_HEADERS: u32 = 1024 * 1024;
+
+/// An address that is silent for so long is asked whether it is there, and given up after as long again: a frozen process
+/// accepts connections, and takes no part in them.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Pause before one of several addresses is asked again how it is, and how long it may take to say so.
+const PROBE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The header of the service token.
 pub(super) const TOKEN: &str = "x-service-token";
@@ -61,20 +72,85 @@ pub type LocalRouter = Arc<OnceLock<axum::Router>>;
 
 #[derive(Clone)]
 enum Route {
-    Remote(Channel),
+    Remote(Arc<Addresses>),
     Local(LocalRouter),
 }
 
+/// Where the processes of a service are reached.
+struct Addresses {
+    all: Vec<Arc<Address>>,
+    turn: AtomicUsize,
+}
+
+/// One of them, over a connection of its own.
+struct Address {
+    channel: Channel,
+    /// It did not answer when it was last called, or asked how it is.
+    silent: AtomicBool,
+}
+
+impl Addresses {
+    fn open(addresses: &str) -> Result<Self> {
+        let open = |address: &str| {
+            let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))
+                .map_err(|error| Error::internal(format!("`{address}` is not an address")).because(error))?
+                .connect_timeout(Duration::from_secs(2))
+                .http2_keep_alive_interval(SILENCE)
+                .keep_alive_timeout(SILENCE)
+                .keep_alive_while_idle(true)
+                // Errors travel in headers, with every field that is wrong.
+                .http2_max_header_list_size(MAX_HEADERS)
+                .tcp_nodelay(true);
+            Ok(Arc::new(Address {
+                channel: endpoint.connect_lazy(),
+                silent: AtomicBool::default(),
+            }))
+        };
+        let all: Vec<_> = addresses.split(',').map(open).collect::<Result<_>>()?;
+        if all.len() > 1 {
+            for address in &all {
+                tokio::spawn(watch(Arc::downgrade(address)));
+            }
+        }
+        Ok(Self {
+            all,
+            turn: AtomicUsize::default(),
+        })
+    }
+
+    /// Calls the next one in turn that is not silent; when all are, the next one.
+    async fn call(&self, request: http::Request<Body>) -> Result<http::Response<Body>, tower::BoxError> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.all.len();
+        let (before, after) = self.all.split_at(turn);
+        let speaks = |address: &&Arc<Address>| !address.silent.load(Ordering::Relaxed);
+        let next = after.iter().chain(before).find(speaks);
+        let address = next.unwrap_or(&self.all[turn]);
+        let answer = address.channel.clone().oneshot(request).await;
+        if answer.is_err() {
+            address.silent.store(true, Ordering::Relaxed);
+        }
+        Ok(answer?)
+    }
+}
+
+/// Asks an address again and again how it is, so that no request has to find out.
+async fn watch(address: Weak<Address>) {
+    loop {
+        tokio::time::sleep(PROBE).await;
+        let Some(address) = address.upgrade() else { return };
+        let mut health = HealthClient::new(address.channel.clone());
+        let check = tokio::time::timeout(PATIENCE, health.check(HealthCheckRequest::default()));
+        let speaks = matches!(check.await, Ok(Ok(_)));
+        address.silent.store(!speaks, Ordering::Relaxed);
+    }
+}
+
 impl Transport {
-    /// A channel that connects when it is first used and again whenever it has to. Fails when the address is none.
-    pub fn remote(config: &Grpc, address: &str) -> Result<Self> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|error| Error::internal(format!("`{address}` is not an address")).because(error))?
-            .connect_timeout(Duration::from_secs(2))
-            // Errors travel in headers, with every field that is wrong.
-            .http2_max_header_list_size(MAX_HEADERS)
-            .tcp_nodelay(true);
-        Ok(Self::new(config, Route::Remote(endpoint.connect_lazy())))
+    /// A channel that connects when it is first used and again whenever it has to. Several addresses, separated by commas, are
+    /// processes of one service: they are called in turn, but for one that did not answer. Fails when an address is none.
+    pub fn remote(config: &Grpc, addresses: &str) -> Result<Self> {
+        let addresses = Addresses::open(addresses)?;
+        Ok(Self::new(config, Route::Remote(Arc::new(addresses))))
     }
 
     /// The same, to where a service is configured to be.
@@ -107,19 +183,15 @@ impl Service<http::Request<Body>> for Transport {
     type Error = tower::BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        match &mut self.route {
-            Route::Remote(channel) => {
-                Service::<http::Request<Body>>::poll_ready(channel, context).map_err(Into::into)
-            }
-            Route::Local(_) => Poll::Ready(Ok(())),
-        }
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Each call waits for the connection it takes.
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let timeout = self.timeout;
         let answer: Self::Future = match &mut self.route {
-            Route::Remote(channel) => {
+            Route::Remote(addresses) => {
                 let headers = request.headers_mut();
                 if let Ok(value) = self.token.expose_secret().parse() {
                     headers.insert(TOKEN, value);
@@ -127,8 +199,8 @@ impl Service<http::Request<Body>> for Transport {
                 if let Ok(value) = trace_id().parse() {
                     headers.insert(REQUEST_ID, value);
                 }
-                let call = channel.call(request);
-                Box::pin(async move { call.await.map_err(Into::into) })
+                let addresses = Arc::clone(addresses);
+                Box::pin(async move { addresses.call(request).await })
             }
             Route::Local(router) => {
                 let Some(mut router) = router.get().cloned() else {

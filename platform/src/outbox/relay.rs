@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use super::CHANNEL;
 use crate::{
-    error::Result,
+    error::{Error, Result, codes},
     fault,
     lifecycle::Lifecycle,
     ports::{
@@ -27,6 +27,9 @@ use crate::{
 const BATCH: i64 = 16;
 /// Longest pause before a failed command is tried again, in seconds.
 const MAX_PAUSE_SECONDS: f64 = 30.0;
+
+/// A round that takes longer waits for a database that has vanished without a word.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// What the relay hands committed rows to.
 pub struct Carriers {
@@ -59,7 +62,8 @@ pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecyc
 async fn work<F: Future<Output = Result<Moved>>>(mut waker: Waker, round: impl Fn() -> F) {
     while !waker.is_over() {
         waker.reset();
-        match round().await {
+        let round = tokio::time::timeout(ROUND, round()).await;
+        match round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished"))) {
             Ok(moved) if moved.more => continue,
             Ok(_) => {}
             Err(error) => tracing::warn!(error = %error.chain(), "the relay will try again"),

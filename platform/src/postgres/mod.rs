@@ -35,7 +35,9 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
         .parse()
         .map_err(|error: sqlx::Error| Error::internal("postgres.url cannot be read").because(error))?;
     let limits = format!(
-        "set idle_in_transaction_session_timeout = '{}s'; set statement_timeout = '{}s'; set lock_timeout = '{}s'",
+        // The server ends the sessions of a process that vanished, and with them their locks; over a local socket it need not.
+        "set idle_in_transaction_session_timeout = '{}s'; set statement_timeout = '{}s'; set lock_timeout = '{}s';
+         set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3; set tcp_user_timeout = 15000",
         config.idle_transaction_seconds, config.statement_seconds, config.lock_seconds
     );
     Ok(PgPoolOptions::new()

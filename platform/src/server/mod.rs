@@ -6,7 +6,10 @@ mod limits;
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use hyper_util::{rt::TokioExecutor, server::conn::auto};
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto,
+};
 use rustix::{
     net::sockopt,
     process::{Resource, Rlimit, getrlimit, setrlimit},
@@ -28,6 +31,8 @@ const BUFFER: usize = 64 * 1024;
 const AFTER: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_secs(15);
 const PROBES: u32 = 4;
+/// A caller over HTTP/2 that is silent for so long is asked whether it is there, and given up after as long again.
+const SILENCE: Duration = Duration::from_secs(10);
 /// Descriptors to ask for where there is no limit: macOS' `OPEN_MAX`.
 const UNLIMITED: u64 = 10_240;
 /// Pause after an error that is not the peer's, such as no descriptor left.
@@ -110,6 +115,10 @@ fn http(speaks: Speaks) -> auto::Builder<TokioExecutor> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     // One timer of ours watches all of a connection (see `connection`); hyper's own would only see heads.
     http.http1().header_read_timeout(None).max_buf_size(BUFFER);
+    http.http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(SILENCE)
+        .keep_alive_timeout(SILENCE);
     match speaks {
         Speaks::Http1 => http.http1_only(),
         Speaks::Http2 => http.http2_only(),
