@@ -101,7 +101,7 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
         return report.line("database", Err(problem));
     }
     report.line("database", Ok("answers".to_owned()))?;
-    for (schema, migrator) in crate::migrate::migrators() {
+    for (schema, migrator) in crate::schemas::all() {
         let count = format!("select count(*) from \"{schema}\"._migrations where success");
         let applied = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(count))
             .fetch_one(&pool)

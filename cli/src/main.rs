@@ -6,6 +6,7 @@ mod doctor;
 mod errors;
 mod migrate;
 mod roles;
+mod schemas;
 mod services;
 mod stack;
 mod telemetry;

@@ -3,22 +3,8 @@
 use anyhow::{Context as _, Result};
 use smartcourse_engines::Engines;
 use smartcourse_platform::{config::Config, postgres};
-use sqlx::migrate::Migrator;
 
-/// Every schema and its migrations, the shared floor first.
-pub(crate) fn migrators() -> Vec<(&'static str, Migrator)> {
-    vec![
-        ("platform", postgres::migrator()),
-        ("user", smartcourse_user::migrator()),
-        ("course", smartcourse_course::migrator()),
-        ("content", smartcourse_content::migrator()),
-        ("assistant", smartcourse_assistant::migrator()),
-        ("enrollment", smartcourse_enrollment::migrator()),
-        ("progress", smartcourse_progress::migrator()),
-        ("notification", smartcourse_notification::migrator()),
-        ("analytics", smartcourse_analytics::migrator()),
-    ]
-}
+use crate::schemas;
 
 /// Brings all stores up to date and registers the search attributes where they are missing.
 pub(crate) async fn run(config: &Config) -> Result<()> {
@@ -33,7 +19,7 @@ pub(crate) async fn run(config: &Config) -> Result<()> {
 /// Migrates the database and makes what else keeps data ready.
 pub(crate) async fn stores(config: &Config) -> Result<()> {
     let pool = postgres::pool(&config.postgres.unhurried(), "migrate")?;
-    for (schema, migrator) in migrators() {
+    for (schema, migrator) in schemas::all() {
         migrator
             .run(&pool)
             .await

@@ -35,11 +35,14 @@ mod publishing;
 mod readers;
 mod record;
 mod replay;
+mod retention;
 mod routes;
 mod rules;
 mod rushes;
 mod saga;
 mod schedules;
+#[path = "../../cli/src/schemas.rs"]
+mod schemas;
 mod security;
 mod trials;
 mod ways_in;
