@@ -11,7 +11,7 @@ use sqlx::{PgConnection, PgPool, Postgres, postgres::PgArguments, query::Query};
 use crate::error::Result;
 
 /// Age from which on a write is over, whatever became of it: no engine is at one for a day.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+pub const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// A write that may be under way.
 #[derive(Debug)]

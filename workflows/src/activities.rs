@@ -125,7 +125,7 @@ macro_rules! for_each_activity {
                     SweepReports { rpc analytics.sweep(()) -> Swept, Sweep }
                     /// Removes settled rows of inbox, outbox, tasks and keys.
                     SweepSettled { rpc operations.sweep(()) -> Swept, Sweep }
-                    /// Removes documents that were written late, for discarded versions and deleted courses.
+                    /// Removes drafts that were replaced, and documents that were written late.
                     SweepDocuments { rpc course.sweep(()) -> Swept, Sweep }
                     /// Removes superseded versions whose time has come, late writes of discarded ones, and broken uploads.
                     SweepContent { rpc content.sweep(()) -> Swept, Sweep }

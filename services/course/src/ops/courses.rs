@@ -6,8 +6,7 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     Wire,
     course::{
-        Content, Course, CourseStatus, CreateCourseRequest, DeleteCourseRequest, SetStatusRequest,
-        UpdateCourseRequest,
+        Course, CourseStatus, CreateCourseRequest, DeleteCourseRequest, SetStatusRequest, UpdateCourseRequest,
     },
     enrollment::SetSeatLimitRequest,
     events::{CourseArchived, CourseDeleted},
@@ -69,19 +68,6 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
         language
     )
     .fetch_one(&mut *tx)
-    .await?;
-    let key = store::draft_key(row.id);
-    let empty = Content {
-        course_id: row.id.0,
-        ..Content::default()
-    };
-    state.put_content(&key, &empty).await?;
-    sqlx::query!(
-        "update course.courses set draft_key = $2 where id = $1",
-        row.id.0,
-        key
-    )
-    .execute(&mut *tx)
     .await?;
     if let Some(key) = &idempotency {
         key.remember(&mut tx, &row.id).await?;

@@ -1,7 +1,9 @@
 //! Editing a draft. Each edit writes a new immutable document and moves the pointer with a compare-and-set, so no lock
 //! is held while a document is written and concurrent edits of different parts both apply.
 
-use smartcourse_platform::{Error, Result, grpc::Actor, open_writes::OpenWrite, postgres};
+use std::time::Duration;
+
+use smartcourse_platform::{Error, Result, grpc::Actor, open_writes, postgres};
 use smartcourse_proto::{
     course::{
         AddLessonRequest, AddModuleRequest, Content, DeletePartRequest, Lesson, Module, PutContentRequest,
@@ -14,6 +16,8 @@ use crate::{State, codes, model, store};
 
 /// Edits that lost the race this often in a row give up.
 const MAX_RACES: u32 = 20;
+/// For as long a draft that was replaced may still be read.
+const STILL_READ: Duration = Duration::from_secs(3600);
 
 /// Applies an edit to the draft; without `If-Match` it is applied again on top of whatever came first.
 async fn edit<T>(
@@ -34,9 +38,14 @@ async fn edit<T>(
         (content.course_id, content.version) = (course_id.0, 0);
         content.etag.clear();
         let key = store::draft_key(course_id);
-        let open = OpenWrite::open(&state.pool, &store::scope(course_id)).await?;
-        // Whoever deletes the course from here on finds the write open.
-        store::course(&state.pool, course_id).await?;
+        // Known before it is written: whatever becomes of this edit, the draft is named or removed.
+        sqlx::query!(
+            "insert into course.unused_drafts values ($1, now() + make_interval(secs => $2))",
+            key,
+            open_writes::LONGEST.as_secs_f64()
+        )
+        .execute(&state.pool)
+        .await?;
         state.put_content(&key, &content).await?;
         let mut tx = postgres::begin(&state.pool).await?;
         let moved = sqlx::query_scalar!(
@@ -48,16 +57,22 @@ async fn edit<T>(
         )
         .fetch_optional(&mut *tx)
         .await?;
-        if moved.is_none() {
-            // Nobody points at the document that lost.
-            state.documents.delete(store::CONTENT, &key).await?;
-        }
-        open.close(&mut tx).await?;
+        // Whoever lost the race leaves its document to the clean-up.
+        let Some(revision) = moved else { continue };
+        // Whoever read the course a moment ago still finds the draft it named then.
+        sqlx::query!(
+            "with named as (delete from course.unused_drafts where draft_key = $1)
+             insert into course.unused_drafts select $2::text, now() + make_interval(secs => $3) where $2 <> ''
+             on conflict do nothing",
+            key,
+            row.draft_key,
+            STILL_READ.as_secs_f64()
+        )
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
-        if let Some(revision) = moved {
-            content.etag = store::CourseRow { revision, ..row }.etag();
-            return Ok((content, result));
-        }
+        content.etag = store::CourseRow { revision, ..row }.etag();
+        return Ok((content, result));
     }
     Err(Error::new(
         &codes::UNAVAILABLE,

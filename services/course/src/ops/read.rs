@@ -114,7 +114,7 @@ pub(crate) async fn content(state: &State, actor: Actor, request: GetContentRequ
     match (owner, request.version) {
         (true, None) => {
             let mut content = state.content(&row.draft_key).await?;
-            content.etag = row.etag();
+            (content.course_id, content.etag) = (row.id.0, row.etag());
             Ok(content)
         }
         (true, Some(version)) => version_content(state, row.id, version).await,

@@ -1,4 +1,5 @@
-//! Late writes: documents an engine may have finished after what they are for was discarded.
+//! Documents nobody names: drafts that were replaced, and what an engine may have finished after what it is for was
+//! discarded.
 //!
 //! No write begins for a version that was decided against or for a course that was deleted, so once none is open before
 //! their documents are removed, nothing comes back.
@@ -10,12 +11,46 @@ use crate::{State, store};
 
 /// Versions, and courses, one sweep goes over at most; the next one goes on.
 const BATCH: i64 = 1000;
+/// As many batches of drafts, since each edit leaves one.
+const ROUNDS: usize = 100;
 
-/// Removes the documents of discarded versions and deleted courses once more; answers how many of them it is done with.
+/// Removes unused drafts, and the documents of discarded versions and deleted courses once more; answers how many of them it
+/// is done with.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     Ok(Swept {
-        removed: versions(state).await? + deletions(state).await?,
+        removed: versions(state).await? + deletions(state).await? + drafts(state).await?,
     })
+}
+
+/// No attempt pins a draft that no course names, so one that none has pinned stays unused.
+async fn drafts(state: &State) -> Result<u64> {
+    let mut done = 0;
+    for _ in 0..ROUNDS {
+        let keys = sqlx::query_scalar!(
+            "select draft_key from course.unused_drafts d
+             where remove_after < now() and not exists (
+                 select from course.publish_attempts a
+                 where a.draft_key = d.draft_key and a.state in ('accepted', 'running', 'cancelling'))
+             order by remove_after limit $1",
+            BATCH
+        )
+        .fetch_all(&state.pool)
+        .await?;
+        for key in &keys {
+            state.documents.delete(store::CONTENT, key).await?;
+        }
+        sqlx::query!(
+            "delete from course.unused_drafts where draft_key = any($1)",
+            &keys
+        )
+        .execute(&state.pool)
+        .await?;
+        done += keys.len() as u64;
+        if (keys.len() as i64) < BATCH {
+            break;
+        }
+    }
+    Ok(done)
 }
 
 async fn versions(state: &State) -> Result<u64> {

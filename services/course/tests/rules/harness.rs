@@ -240,6 +240,23 @@ impl Harness {
         reported.unwrap();
     }
 
+    /// How many drafts and versions there are.
+    pub(crate) async fn documents(&self) -> i64 {
+        let count = "select count(*) from platform.documents";
+        sqlx::query_scalar(count).fetch_one(&self.pool).await.unwrap()
+    }
+
+    pub(crate) async fn sweep(&self) -> u64 {
+        let swept = self.course.sweep(Actor::Service.request(())).await;
+        swept.unwrap().removed
+    }
+
+    /// Nobody reads or writes what is unused now.
+    pub(crate) async fn a_day_later(&self) {
+        let earlier = "update course.unused_drafts set remove_after = remove_after - interval '25 hours'";
+        sqlx::query(earlier).execute(&self.pool).await.unwrap();
+    }
+
     /// What waits to be handed to the workflow server.
     pub(crate) async fn commands(&self) -> Vec<String> {
         let open = "select kind from platform.outbox_commands where done_at is null order by id";
