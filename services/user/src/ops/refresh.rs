@@ -134,10 +134,11 @@ async fn revoke(tx: &mut PgConnection, family: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Forgets every family that has expired, with its tokens; answers how many.
+/// Forgets every family that has expired, with its tokens, and the expired tokens of those that go on: they give nothing any
+/// more, and who stays signed in for years has used up many. Answers how many families and tokens.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let now = state.clock.now();
-    let removed = upkeep::batched(&state.pool, || {
+    let families = upkeep::batched(&state.pool, || {
         sqlx::query!(
             r#"delete from "user".refresh_families where id in (
                    select id from "user".refresh_families where expires_at < $2 limit $1)"#,
@@ -146,7 +147,18 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
         )
     })
     .await?;
-    Ok(Swept { removed })
+    let tokens = upkeep::batched(&state.pool, || {
+        sqlx::query!(
+            r#"delete from "user".refresh_tokens where token_hash in (
+                   select token_hash from "user".refresh_tokens where expires_at < $2 limit $1)"#,
+            upkeep::BATCH,
+            now
+        )
+    })
+    .await?;
+    Ok(Swept {
+        removed: families + tokens,
+    })
 }
 
 /// Ends every family of an account.
