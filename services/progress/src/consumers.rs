@@ -84,6 +84,15 @@ async fn published(tx: &mut PgConnection, event: CoursePublished) -> Result<()> 
         let standing = Standing::read(tx, &enrollment, event.version).await?;
         completion::settle(tx, &mut enrollment, &standing, &event.title).await?;
     }
+    // Facts are kept by lesson, so older versions tell nothing; the one before is what a request under way was told.
+    sqlx::query!(
+        "delete from progress.course_lessons where course_id = $1 and version < (
+             select max(version) from progress.course_lessons where course_id = $1 and version < $2)",
+        event.course_id,
+        event.version
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }
 

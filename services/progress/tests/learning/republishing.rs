@@ -73,6 +73,34 @@ async fn a_version_without_the_last_open_lesson_completes_the_course() {
 }
 
 #[tokio::test]
+async fn the_lessons_of_older_versions_go_and_what_was_done_stays() {
+    let harness = Harness::build().await;
+    harness.publish(&texts(&["a", "b"])).await;
+    harness.enroll(10, 1).await;
+    harness.complete(10, "a").await.unwrap();
+    for _ in 2..=60 {
+        harness.publish(&texts(&["b"])).await;
+        harness.deliver().await;
+    }
+    let next = harness.prepare(&texts(&["a", "b", "c"])).await;
+    let versions = "select distinct version from progress.course_lessons order by version";
+    let versions: Vec<i32> = sqlx::query_scalar(versions)
+        .fetch_all(&harness.pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        versions,
+        [59, 60, 61],
+        "the one before, the live one, the next one"
+    );
+    assert_eq!(next, 61);
+    // The lesson comes back, and it is done.
+    harness.publish(&texts(&["a", "b"])).await;
+    harness.deliver().await;
+    assert_eq!(harness.progress(10).await.unwrap().percent, 50.0);
+}
+
+#[tokio::test]
 async fn a_drop_that_is_heard_of_before_the_set_up_still_counts() {
     let harness = Harness::build().await;
     harness.publish(&texts(&["a", "b"])).await;
