@@ -146,6 +146,7 @@ impl<'a> ServiceHost<'a> {
                     channels: self.message_channels()?,
                     pusher: self.engines.pusher()?,
                     enrollment: self.channel(ServiceName::Enrollment)?,
+                    clock: clock(),
                 };
                 routes.add_service(smartcourse_notification::service(config, pool, deps)?)
             }
@@ -160,6 +161,7 @@ impl<'a> ServiceHost<'a> {
                 let deps = smartcourse_operations::Dependencies {
                     workflows: self.engines.workflows(),
                     clock: clock(),
+                    notification: self.channel(ServiceName::Notification)?,
                 };
                 routes.add_service(smartcourse_operations::service(config, pool, deps)?)
             }

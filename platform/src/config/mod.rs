@@ -45,6 +45,25 @@ impl Problems {
             self.0.push(problem.into());
         }
     }
+
+    /// Notes a number of days that cannot be meant.
+    pub fn days(&mut self, name: &str, Days(days): Days) {
+        self.require(
+            (1..=36_500).contains(&days),
+            format!("{name}: must be 1 to 36500"),
+        );
+    }
+}
+
+/// For how many days something is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Days(u64);
+
+impl From<Days> for Duration {
+    fn from(Days(days): Days) -> Self {
+        Self::from_secs(days * 24 * 3600)
+    }
 }
 
 /// What one crate declares: the defaults of its settings, and the sections it reads.

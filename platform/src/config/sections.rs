@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use smartcourse_proto::stubs::ServiceName;
 
-use super::{Problems, Section, require_address};
+use super::{Days, Problems, Section, require_address};
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -230,41 +230,24 @@ impl Section for Tasks {
     }
 }
 
-const DAY: u64 = 24 * 3600;
-
 /// `[upkeep]`
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Upkeep {
-    /// Days for which settled rows are kept.
-    pub keep_days: u64,
-    /// Days for which reports are kept.
-    pub keep_reports_days: u64,
-}
-
-impl Upkeep {
-    /// How old a settled row becomes.
-    pub fn keep(&self) -> Duration {
-        Duration::from_secs(self.keep_days * DAY)
-    }
-
-    /// How old a report becomes.
-    pub fn keep_reports(&self) -> Duration {
-        Duration::from_secs(self.keep_reports_days * DAY)
-    }
+    /// Settled rows.
+    pub keep_days: Days,
+    /// Reports.
+    pub keep_reports_days: Days,
+    /// Notifications, and deliveries that are over.
+    pub keep_notifications_days: Days,
 }
 
 impl Section for Upkeep {
     const NAME: &'static str = "upkeep";
 
     fn check(&self, problems: &mut Problems) {
-        let keeps = [
-            ("keep_days", self.keep_days),
-            ("keep_reports_days", self.keep_reports_days),
-        ];
-        for (name, days) in keeps {
-            let problem = format!("upkeep.{name}: must be 1 to 36500");
-            problems.require((1..=36_500).contains(&days), problem);
-        }
+        problems.days("upkeep.keep_days", self.keep_days);
+        problems.days("upkeep.keep_reports_days", self.keep_reports_days);
+        problems.days("upkeep.keep_notifications_days", self.keep_notifications_days);
     }
 }
 

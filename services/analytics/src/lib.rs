@@ -53,7 +53,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Anal
         pool,
         course: CourseStub::new(deps.course),
         clock: deps.clock,
-        keep_reports: config.upkeep.keep_reports(),
+        keep_reports: config.upkeep.keep_reports_days.into(),
     };
     Ok(AnalyticsServiceServer::limited(Api(Arc::new(state))))
 }

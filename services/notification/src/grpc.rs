@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smartcourse_platform::grpc::{Actor, Reply, from_service, reply};
 use smartcourse_proto::{
-    common::EpochRef,
+    common::{EpochRef, Swept},
     notification::{notification_service_server::NotificationService, *},
 };
 use tonic::Request;
@@ -43,5 +43,9 @@ impl NotificationService for Api {
 
     async fn queue_welcome_mail(&self, request: Request<EpochRef>) -> Reply<()> {
         reply(ops::welcome::queue(&self.0, from_service(request)?).await)
+    }
+    async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
+        from_service(request)?;
+        reply(ops::sweep::sweep(&self.0).await)
     }
 }

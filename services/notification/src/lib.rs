@@ -14,10 +14,11 @@ mod preferences;
 mod tasks;
 mod templates;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use smartcourse_platform::{
     Result,
+    clock::Clock,
     config::Config,
     grpc::Transport,
     ports::{mail::Mailer, push::Pusher, sms::Texter},
@@ -49,6 +50,8 @@ pub struct Dependencies {
     pub pusher: Option<Arc<dyn Pusher>>,
     /// Who is enrolled.
     pub enrollment: Transport,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What the operations work with.
@@ -56,17 +59,20 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) deps: Dependencies,
     pub(crate) enrollment: EnrollmentStub<Transport>,
+    /// How old a notification becomes, and a delivery that is over.
+    pub(crate) keep: Duration,
 }
 
 /// The gRPC server of this service.
 ///
 /// # Errors
 /// None today; the signature is that of all services.
-pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<NotificationServiceServer<Api>> {
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<NotificationServiceServer<Api>> {
     let state = State {
         pool,
         enrollment: EnrollmentStub::new(deps.enrollment.clone()),
         deps,
+        keep: config.upkeep.keep_notifications_days.into(),
     };
     Ok(NotificationServiceServer::limited(Api(Arc::new(state))))
 }

@@ -12,12 +12,18 @@ use smartcourse_platform::{
     Result,
     clock::Clock,
     config::{Config, Temporal},
+    grpc::Transport,
     ports::workflows::Workflows,
 };
-use smartcourse_proto::operations::operations_service_server::OperationsServiceServer;
+use smartcourse_proto::{
+    operations::operations_service_server::OperationsServiceServer, stubs::NotificationStub,
+};
 use sqlx::PgPool;
 
 pub use grpc::Api;
+
+/// As long as a sweep of another service may take: the activity that asks for ours waits for half an hour.
+const LONGEST_SWEEP: Duration = Duration::from_secs(1500);
 
 /// What the service stands on.
 pub struct Dependencies {
@@ -25,6 +31,8 @@ pub struct Dependencies {
     pub workflows: Arc<dyn Workflows>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who keeps what people were told.
+    pub notification: Transport,
 }
 
 /// What the operations work with.
@@ -32,6 +40,7 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) workflows: Arc<dyn Workflows>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) notification: NotificationStub<Transport>,
     pub(crate) temporal: Temporal,
     /// How old a settled row becomes.
     pub(crate) keep: Duration,
@@ -46,8 +55,9 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Oper
         pool,
         workflows: deps.workflows,
         clock: deps.clock,
+        notification: NotificationStub::new(deps.notification.with_deadline(LONGEST_SWEEP)),
         temporal: config.temporal.clone(),
-        keep: config.upkeep.keep(),
+        keep: config.upkeep.keep_days.into(),
     };
     Ok(OperationsServiceServer::limited(Api(Arc::new(state))))
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use smartcourse_operations::Dependencies;
 use smartcourse_platform::{
@@ -12,12 +12,13 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
+    common::Swept,
     ids::UserId,
     operations::{FailedTasksRequest, ReplayTaskRequest},
     stubs::OperationsStub,
     user::Role,
 };
-use smartcourse_tests::engines::Engines;
+use smartcourse_tests::{Neighbours, engines::Engines};
 use sqlx::PgPool;
 use tonic::service::Routes;
 
@@ -32,6 +33,11 @@ async fn service() -> (PgPool, OperationsStub<Transport>) {
         Dependencies {
             workflows,
             clock: Arc::new(clock::System),
+            notification: Neighbours::default()
+                .answer("smartcourse.notification.NotificationService/Sweep", |()| {
+                    ready(Ok(Swept { removed: 2 }))
+                })
+                .transport(&config),
         },
     )
     .unwrap();
@@ -88,7 +94,8 @@ async fn settled_rows_go_when_the_workflows_say_so() {
     sqlx::query(keys).execute(&pool).await.unwrap();
     let refused = operations.sweep(user(Role::Admin).request(())).await.unwrap_err();
     assert_eq!(Error::from(refused).code(), "forbidden");
-    for removed in [1, 0] {
+    // With two notifications each time.
+    for removed in [3, 2] {
         let swept = operations.sweep(Actor::Service.request(())).await.unwrap();
         assert_eq!(swept.removed, removed);
     }

@@ -3,4 +3,5 @@
 pub(crate) mod deliveries;
 pub(crate) mod notifications;
 pub(crate) mod preferences;
+pub(crate) mod sweep;
 pub(crate) mod welcome;

@@ -1,11 +1,18 @@
 //! What is sent: once for its cause, and recorded whatever became of it.
 
+use std::time::Duration;
+
 use serde_json::json;
 use smartcourse_platform::grpc::Actor;
-use smartcourse_proto::notification::{Channel, DeliveryRef, DeliveryState, ListDeliveriesRequest};
+use smartcourse_proto::{
+    events::{CourseArchived, EnrollmentDropped},
+    notification::{Channel, DeliveryRef, DeliveryState, ListDeliveriesRequest},
+};
 use smartcourse_tests::{events, refusal};
 
-use crate::harness::{ADMIN, ANN, Harness, student};
+use crate::harness::{ADMIN, ANN, COURSE, Harness, student};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn welcomed(state: DeliveryState) -> (Channel, String, DeliveryState) {
     (Channel::Email, "welcome".to_owned(), state)
@@ -37,6 +44,37 @@ async fn an_epoch_is_welcomed_once() {
     harness.access().epoch = 2;
     harness.welcome(2).await;
     assert_eq!(harness.deliveries().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_told_goes_after_a_year_and_is_not_told_again() {
+    let harness = Harness::build().await;
+    let dropped = EnrollmentDropped {
+        enrollment_id: 1,
+        epoch: 1,
+        course_id: COURSE,
+        user_id: ANN,
+    };
+    harness.hear("enrollment.dropped", &dropped).await;
+    harness.welcome(1).await;
+    harness.work().await;
+    harness.access().epoch = 2;
+    harness.welcome(2).await;
+    harness.clock.advance(364 * DAY);
+    assert_eq!(harness.sweep().await, 0);
+    harness.clock.advance(2 * DAY);
+    assert_eq!(harness.sweep().await, 2, "the entry and the mail that was sent");
+    assert_eq!(harness.sweep().await, 0);
+    assert!(harness.feed(ANN).await.is_empty());
+    assert_eq!(harness.deliveries().await, [welcomed(DeliveryState::Queued)]);
+
+    // The log is read on from where it was read to, and the epoch that was welcomed is over.
+    harness
+        .hear("course.archived", &CourseArchived { course_id: COURSE })
+        .await;
+    harness.welcome(1).await;
+    assert!(harness.feed(ANN).await.is_empty());
+    assert_eq!(harness.deliveries().await.len(), 1);
 }
 
 #[tokio::test]

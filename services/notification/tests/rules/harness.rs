@@ -32,7 +32,7 @@ use smartcourse_proto::{
     stubs::NotificationStub,
     user::{GetUserRequest, Role, User},
 };
-use smartcourse_tests::{Neighbours, local, tell};
+use smartcourse_tests::{Neighbours, StoppedClock, local, tell};
 use sqlx::{PgPool, Row as _};
 use tonic::{Status, service::Routes};
 
@@ -106,6 +106,7 @@ impl Pusher for Post {
 
 pub(crate) struct Harness {
     pub(crate) pool: PgPool,
+    pub(crate) clock: Arc<StoppedClock>,
     pub(crate) notification: NotificationStub<Transport>,
     handlers: Vec<Arc<dyn Handler>>,
     post: Arc<Post>,
@@ -128,10 +129,12 @@ impl Harness {
         }));
         let next_door = next_door(&access);
         let post = Arc::<Post>::default();
+        let clock = Arc::<StoppedClock>::default();
         let deps = Dependencies {
             channels: BOTH,
             pusher: Some(post.clone()),
             enrollment: next_door.transport(&config),
+            clock: clock.clone(),
         };
         let senders = Senders {
             mailer: post.clone(),
@@ -145,6 +148,7 @@ impl Harness {
         let notification = NotificationStub::new(local(&config, Routes::new(service).into_axum_router()));
         Self {
             pool,
+            clock,
             notification,
             handlers,
             post,
@@ -181,6 +185,11 @@ impl Harness {
         tell(&self.pool, &Feed::new(BOTH), kind, "key", event)
             .await
             .unwrap();
+    }
+
+    pub(crate) async fn sweep(&self) -> u64 {
+        let swept = self.notification.sweep(Actor::Service.request(())).await;
+        swept.unwrap().removed
     }
 
     /// Changes what Ann wants.

@@ -1,12 +1,15 @@
-//! The clean-up of the platform's settled rows.
+//! The clean-up of what is settled: the platform's rows here, what people were told in the service that told them.
 
-use smartcourse_platform::{Result, upkeep};
+use smartcourse_platform::{Result, grpc::Actor, upkeep};
 use smartcourse_proto::common::Swept;
 
 use crate::State;
 
-/// Removes those older than configured.
+/// Removes what is older than configured.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
-    let removed = upkeep::sweep(&state.pool, state.clock.now() - state.keep).await?;
-    Ok(Swept { removed })
+    let settled = upkeep::sweep(&state.pool, state.clock.now() - state.keep).await?;
+    let told = state.notification.sweep(Actor::Service.request(())).await?;
+    Ok(Swept {
+        removed: settled + told.removed,
+    })
 }
