@@ -127,7 +127,7 @@ macro_rules! for_each_activity {
                     SweepSettled { rpc operations.sweep(()) -> Swept, Sweep }
                     /// Removes drafts that were replaced, and documents that were written late.
                     SweepDocuments { rpc course.sweep(()) -> Swept, Sweep }
-                    /// Removes superseded versions whose time has come, late writes of discarded ones, and broken uploads.
+                    /// Removes superseded versions whose time has come, late writes of discarded ones, broken and unused uploads, old embeddings.
                     SweepContent { rpc content.sweep(()) -> Swept, Sweep }
                 }
             }

@@ -1,7 +1,7 @@
 //! The settings of uploads, texts and versions.
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Reader, Section};
+use smartcourse_platform::config::{Days, Declared, Problems, Reader, Section};
 
 /// What is declared here.
 pub const CONFIG: Declared = Declared {
@@ -20,6 +20,10 @@ pub struct Content {
     pub retain_hours: i32,
     /// Superseded versions that always stay.
     pub retain_versions: i32,
+    /// Days for which an upload is kept that neither the draft nor a version names.
+    pub keep_unused_uploads_days: Days,
+    /// Days for which an embedding is kept that no version uses.
+    pub keep_embeddings_days: Days,
 }
 
 impl Section for Content {
@@ -38,5 +42,7 @@ impl Section for Content {
             self.retain_hours >= 0 && self.retain_versions >= 0,
             "content: retain_hours and retain_versions must not be negative",
         );
+        problems.days("content.keep_unused_uploads_days", self.keep_unused_uploads_days);
+        problems.days("content.keep_embeddings_days", self.keep_embeddings_days);
     }
 }

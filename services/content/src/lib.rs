@@ -82,6 +82,10 @@ pub(crate) struct State {
     pub(crate) course: CourseStub<Transport>,
     pub(crate) max_upload_bytes: i64,
     pub(crate) chunk_words: usize,
+    /// How long an upload is kept that nothing names.
+    pub(crate) keep_unused_uploads: Duration,
+    /// How long an embedding is kept that no version uses.
+    pub(crate) keep_embeddings: Duration,
     pub(crate) contents: Cache<VersionId, Arc<Content>>,
     pub(crate) sentences: Cache<String, Arc<Vec<f32>>>,
 }
@@ -98,6 +102,8 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cont
         deps,
         max_upload_bytes: settings.max_upload_bytes,
         chunk_words: settings.chunk_words,
+        keep_unused_uploads: settings.keep_unused_uploads_days.into(),
+        keep_embeddings: settings.keep_embeddings_days.into(),
         contents: Cache::builder()
             .max_capacity(CONTENTS)
             .time_to_live(Duration::from_secs(600))

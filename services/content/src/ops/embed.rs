@@ -4,6 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use async_stream::try_stream;
@@ -14,6 +15,7 @@ use smartcourse_platform::{
         embeddings::{Purpose, from_bytes, to_bytes},
         vectors::Vector,
     },
+    upkeep,
 };
 use smartcourse_proto::{
     content::{EmbedProgress, LessonPlan, LessonRef, LessonTask},
@@ -29,6 +31,8 @@ use crate::{
     store::{self, LessonRow},
     version_lock::{self, Write},
 };
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The text of a unit and the hash that names its embedding.
 struct Text {
@@ -66,6 +70,35 @@ async fn known(
         .into_iter()
         .map(|row| (row.content_hash, from_bytes(&row.embedding)));
     Ok(known.collect())
+}
+
+/// Notes that embeddings are of use, to the day.
+async fn note_use(connection: impl sqlx::PgExecutor<'_>, state: &State, hashes: &[String]) -> Result<()> {
+    let now = state.deps.clock.now();
+    sqlx::query!(
+        "update content.embeddings set used_at = $3 where model = $1 and content_hash = any($2) and used_at < $4",
+        state.deps.embedder.model(),
+        hashes,
+        now,
+        now - DAY
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Forgets embeddings no version has used for long; answers how many. A text that comes again is embedded again.
+pub(crate) async fn forget(state: &State) -> Result<u64> {
+    let before = state.deps.clock.now() - state.keep_embeddings;
+    upkeep::batched(&state.pool, || {
+        sqlx::query!(
+            "delete from content.embeddings where (content_hash, model) in (
+                 select content_hash, model from content.embeddings where used_at < $1 limit $2)",
+            before,
+            upkeep::BATCH
+        )
+    })
+    .await
 }
 
 /// How many of some texts the model has not seen.
@@ -109,6 +142,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
             .map(|(row, chunks)| texts(&row.title, chunks));
         let texts: Vec<Vec<Text>> = texts.collect();
         let hashes: Vec<String> = texts.iter().flatten().map(|text| text.hash.clone()).collect();
+        note_use(&mut *write.tx, state, &hashes).await?;
         let known = known(&mut *write.tx, model, &hashes).await?;
         for (row, texts) in batch.iter().zip(&texts) {
             match vectors(texts, &known) {
@@ -175,12 +209,13 @@ async fn embed(state: &State, batch: &[&Text]) -> Result<Vec<(String, Vec<f32>)>
     let hashes: Vec<String> = batch.iter().map(|text| text.hash.clone()).collect();
     let bytes: Vec<Vec<u8>> = embedded.iter().map(|vector| to_bytes(vector)).collect();
     sqlx::query!(
-        "insert into content.embeddings (content_hash, model, embedding)
-         select h, $1, e from unnest($2::text[], $3::bytea[]) as x(h, e) where e is not null
+        "insert into content.embeddings (content_hash, model, embedding, used_at)
+         select h, $1, e, $4 from unnest($2::text[], $3::bytea[]) as x(h, e) where e is not null
          order by h on conflict do nothing",
         model,
         &hashes,
-        &bytes
+        &bytes,
+        state.deps.clock.now()
     )
     .execute(&state.pool)
     .await?;

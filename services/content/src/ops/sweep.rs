@@ -1,16 +1,21 @@
-//! What nobody needs any more: superseded versions lose files, vectors and index after a while, their chunks stay for ever;
-//! discarded ones are swept until no write for them is under way; broken uploads and unfinished files go. A Temporal
-//! Schedule asks for it every hour.
+//! What nobody needs any more: superseded versions go after a while, but for the content the course service keeps and the
+//! files it names, from which they can be restored; discarded ones are swept until no write for them is under way; broken and
+//! unused uploads, unfinished files and embeddings go. A Temporal Schedule asks for it every hour.
 
 use std::time::Duration;
 
-use smartcourse_platform::{Error, Result, open_writes, postgres};
+use smartcourse_platform::{Result, open_writes, postgres};
 use smartcourse_proto::{common::Swept, ids::VersionId};
 use sqlx::PgPool;
 
 use crate::{
-    Dependencies, State, codes,
-    ops::discard::{ALL, Part, remove},
+    Dependencies, State,
+    ops::{
+        discard::{ALL, remove},
+        embed,
+        tally::Tally,
+        unused_uploads,
+    },
     store,
     version_lock::scope,
 };
@@ -20,7 +25,7 @@ const BATCH: i64 = 100;
 /// No upload takes as long.
 const UPLOAD: Duration = Duration::from_secs(24 * 3600);
 
-/// Removes what nobody needs any more; answers how many versions and uploads it went over.
+/// Removes what nobody needs any more; answers how many versions, uploads and embeddings it went over.
 /// Fails when something could not be removed: everything else was, and the next sweep tries again.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let (pool, deps) = (&state.pool, &state.deps);
@@ -28,49 +33,14 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     retire(pool, deps, &mut tally).await?;
     sweep_discarded(pool, deps, &mut tally).await?;
     sweep_uploads(pool, deps, &mut tally).await?;
+    unused_uploads::sweep(state, &mut tally).await?;
     if let Err(error) = deps.files.sweep().await {
         tally.note("unfinished files", Err(error));
     }
+    let forgotten = embed::forget(state).await?;
     Ok(Swept {
-        removed: tally.finish()? as u64,
+        removed: tally.finish()? as u64 + forgotten,
     })
-}
-
-/// What a sweep went over, and what it had to leave.
-#[derive(Debug, Default)]
-struct Tally {
-    done: usize,
-    left: usize,
-    first: Option<Error>,
-}
-
-impl Tally {
-    /// One that cannot be removed does not keep the others from it.
-    fn note(&mut self, what: &str, outcome: Result<()>) {
-        match outcome {
-            Ok(()) => self.done += 1,
-            Err(error) => {
-                tracing::warn!(what, error = %error.chain(), "left for the next sweep");
-                self.left += 1;
-                let detail = format!("{what} could not be removed");
-                self.first
-                    .get_or_insert(Error::new(&codes::UNAVAILABLE, detail).because(error));
-            }
-        }
-    }
-
-    fn finish(self) -> Result<usize> {
-        let Some(first) = self.first else {
-            return Ok(self.done);
-        };
-        let detail = format!(
-            "{} of {} were left for the next sweep, first: {}",
-            self.left,
-            self.done + self.left,
-            first.chain()
-        );
-        Err(Error::new(&codes::UNAVAILABLE, detail))
-    }
 }
 
 /// Superseded versions whose time has come, each once.
@@ -104,7 +74,16 @@ async fn retire_one(pool: &PgPool, deps: &Dependencies, version: VersionId) -> R
     if ours.is_none() {
         return Ok(());
     }
-    for part in [Part::Index, Part::Vectors, Part::Files] {
+    // Whoever restores the version publishes them again.
+    sqlx::query!(
+        "update content.assets a set superseded = true from content.version_assets v
+         where v.course_id = $1 and v.version = $2 and a.id = v.asset_id and not a.superseded",
+        version.course_id.0,
+        version.version
+    )
+    .execute(&mut *tx)
+    .await?;
+    for part in ALL {
         remove(pool, deps, version, part).await?;
     }
     sqlx::query!(

@@ -68,19 +68,123 @@ async fn superseded_versions_go_after_a_day_and_the_last_three_stay() {
     publish(&harness, 6).await;
     harness.clock.advance(SECOND);
     assert_eq!(harness.sweep().await.unwrap(), 1);
-    assert_eq!(harness.parts(1).await, [0, 2, 0, 0], "its texts stay");
+    assert_eq!(harness.parts(1).await, [0; 4]);
     assert_eq!(harness.parts(2).await, all);
     harness.clock.advance(DAY);
     assert_eq!(harness.sweep().await.unwrap(), 1);
-    assert_eq!(harness.parts(2).await, [0, 2, 0, 0]);
+    assert_eq!(harness.parts(2).await, [0; 4]);
     harness.clock.advance(30 * DAY);
     assert_eq!(harness.sweep().await.unwrap(), 0);
     for version in 3..=6 {
         assert_eq!(harness.parts(version).await, all);
     }
-    // Its texts are still taken over.
+    // The first one is restored: its texts are those of others, and its file has stayed.
     harness.save(7, &lessons);
     assert!(harness.plan(7).await.unwrap().is_empty());
+    assert_eq!(harness.copy_files(7).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_superseded_version_is_restored_from_its_file_long_after() {
+    let harness = Harness::build().await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
+    for version in 1..=5 {
+        // From the second version on the file is not named any more.
+        let lessons = match version {
+            1 => vec![document("d", &asset.id)],
+            _ => vec![text("a", "one")],
+        };
+        harness.save(version, &lessons);
+        harness.process(version).await;
+        publish(&harness, version).await;
+    }
+    for _ in 0..100 {
+        harness.clock.advance(DAY);
+        harness.sweep().await.unwrap();
+    }
+    assert_eq!(harness.parts(1).await, [0; 4]);
+    harness.save(6, &[document("d", &asset.id)]);
+    assert_eq!(harness.plan(6).await.unwrap(), ["d"], "it is read again");
+    harness.process(6).await;
+    assert_eq!(harness.parts(6).await, [1, 1, 1, 2]);
+}
+
+#[tokio::test]
+async fn an_upload_that_nothing_names_goes_after_thirty_days() {
+    let harness = Harness::build().await;
+    let upload = async |name| {
+        harness
+            .upload(TEACHER, header(name), b"A saga.")
+            .await
+            .unwrap()
+            .id
+    };
+    let (unused, drafted, published) = (
+        upload("unused.txt").await,
+        upload("drafted.txt").await,
+        upload("published.txt").await,
+    );
+    harness.save(1, &[document("d", &published)]);
+    harness.process(1).await;
+    harness.save(0, &[document("d", &drafted)]);
+    let left = async || -> Vec<String> {
+        let left = "select id from content.assets order by filename";
+        sqlx::query_scalar(left).fetch_all(&harness.pool).await.unwrap()
+    };
+    let a_day_later = async || {
+        harness.clock.advance(DAY + SECOND);
+        harness.sweep().await.unwrap()
+    };
+    for _ in 0..30 {
+        assert_eq!(a_day_later().await, 0);
+    }
+    assert_eq!(a_day_later().await, 1);
+    assert_eq!(left().await, [drafted.clone(), published.clone()]);
+    let size = async |id: &str| {
+        let key = format!("staging/{COURSE}/{id}");
+        harness.deps.files.size(&key).await.unwrap()
+    };
+    assert_eq!((size(&unused).await, size(&drafted).await), (None, Some(7)));
+
+    // An edit takes it out of the draft, and another one brings it back for a while.
+    harness.save(0, &[]);
+    for _ in 0..20 {
+        assert_eq!(a_day_later().await, 0);
+    }
+    harness.save(0, &[document("d", &drafted)]);
+    assert_eq!(a_day_later().await, 0);
+    harness.save(0, &[]);
+    for _ in 0..30 {
+        assert_eq!(a_day_later().await, 0);
+    }
+    assert_eq!(a_day_later().await, 1);
+    assert_eq!(left().await, [published]);
+}
+
+#[tokio::test]
+async fn embeddings_go_a_year_after_the_last_version_that_used_them() {
+    let harness = Harness::build().await;
+    harness.save(1, &[text("a", "one"), text("b", "two")]);
+    harness.process(1).await;
+    let known = async || -> i64 {
+        let count = "select count(*) from content.embeddings";
+        sqlx::query_scalar(count).fetch_one(&harness.pool).await.unwrap()
+    };
+    harness.clock.advance(364 * DAY);
+    assert_eq!(harness.sweep().await.unwrap(), 0);
+    harness.save(2, &[text("a", "one")]);
+    harness.process(2).await;
+    assert_eq!(known().await, 2);
+    harness.clock.advance(2 * DAY);
+    assert_eq!(harness.sweep().await.unwrap(), 1);
+    assert_eq!(known().await, 1, "that of the lesson that stayed");
+    // The other one comes back, and is embedded again.
+    harness.save(3, &[text("a", "one"), text("b", "two")]);
+    harness.process(3).await;
+    assert_eq!(known().await, 2);
 }
 
 #[tokio::test]
