@@ -161,6 +161,7 @@ impl<'a> ServiceHost<'a> {
                 let deps = smartcourse_operations::Dependencies {
                     workflows: self.engines.workflows(),
                     clock: clock(),
+                    assistant: self.channel(ServiceName::Assistant)?,
                     notification: self.channel(ServiceName::Notification)?,
                 };
                 routes.add_service(smartcourse_operations::service(config, pool, deps)?)

@@ -123,7 +123,7 @@ macro_rules! for_each_activity {
                     SweepTokens { rpc user.sweep(()) -> Swept, Sweep }
                     /// Removes old reports.
                     SweepReports { rpc analytics.sweep(()) -> Swept, Sweep }
-                    /// Removes settled rows of inbox, outbox, tasks and keys, and old notifications and deliveries.
+                    /// Removes settled rows of inbox, outbox, tasks and keys, old notifications and deliveries, deleted conversations.
                     SweepSettled { rpc operations.sweep(()) -> Swept, Sweep }
                     /// Removes drafts that were replaced, and documents that were written late.
                     SweepDocuments { rpc course.sweep(()) -> Swept, Sweep }

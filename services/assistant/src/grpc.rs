@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt as _};
 use smartcourse_platform::{
-    grpc::{Actor, Reply, reply},
+    grpc::{Actor, Reply, from_service, reply},
     unbroken,
 };
-use smartcourse_proto::assistant::{assistant_service_server::AssistantService, *};
+use smartcourse_proto::{
+    assistant::{assistant_service_server::AssistantService, *},
+    common::Swept,
+};
 use tonic::{Request, Status};
 
 use crate::{State, ops};
@@ -68,5 +71,9 @@ impl AssistantService for Api {
         let (state, actor) = (Arc::clone(&self.0), Actor::of(&request));
         let id = request.into_inner().id;
         reply(unbroken(async move { ops::conversations::delete(&state, actor, &id).await }).await)
+    }
+    async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
+        from_service(request)?;
+        reply(ops::sweep::sweep(&self.0).await)
     }
 }

@@ -160,6 +160,16 @@ impl Harness {
         self.assistant.delete_conversation(actor.request(request)).await
     }
 
+    async fn documents(&self) -> i64 {
+        let count = "select count(*) from platform.documents";
+        sqlx::query_scalar(count).fetch_one(&self.pool).await.unwrap()
+    }
+
+    async fn sweep(&self) -> u64 {
+        let swept = self.assistant.sweep(Actor::Service.request(())).await;
+        swept.unwrap().removed
+    }
+
     async fn list(&self, actor: Actor) -> Vec<String> {
         let request = ListConversationsRequest::default();
         let page = self.assistant.list_conversations(actor.request(request)).await;
@@ -323,6 +333,26 @@ async fn a_full_conversation_takes_no_more() {
 }
 
 #[tokio::test]
+async fn what_is_written_after_a_conversation_was_deleted_is_swept() {
+    let harness = harness().await;
+    let kept = harness.begun(ANN, "What is a saga?").await;
+    let id = harness.begun(ANN, "What undoes a step?").await;
+    harness.delete(ANN, &id).await.unwrap();
+    let late =
+        "insert into platform.documents (collection, key, body) values ('assistant.conversations', $1, '{}')";
+    let late = sqlx::query(late).bind(format!("10/{id}"));
+    late.execute(&harness.pool).await.unwrap();
+    assert_eq!(refusal(harness.get(ANN, &id).await).code(), "not_found");
+    assert_eq!(harness.list(ANN).await, [kept.as_str()]);
+    assert_eq!(harness.sweep().await, 0, "more may be written");
+    let older = "update assistant.conversations set deleted_at = deleted_at - interval '25 hours'";
+    sqlx::query(older).execute(&harness.pool).await.unwrap();
+    assert_eq!((harness.sweep().await, harness.sweep().await), (1, 0));
+    assert_eq!(harness.documents().await, 1);
+    assert_eq!(harness.list(ANN).await, [kept]);
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_gone() {
     let harness = harness().await;
     let id = harness.begun(ANN, "What is a saga?").await;
@@ -334,9 +364,5 @@ async fn what_is_deleted_is_gone() {
         "not_found"
     );
     assert!(harness.list(ANN).await.is_empty());
-    let left: i64 = sqlx::query_scalar("select count(*) from platform.documents")
-        .fetch_one(&harness.pool)
-        .await
-        .unwrap();
-    assert_eq!(left, 0);
+    assert_eq!(harness.documents().await, 0);
 }

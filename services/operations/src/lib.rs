@@ -16,14 +16,15 @@ use smartcourse_platform::{
     ports::workflows::Workflows,
 };
 use smartcourse_proto::{
-    operations::operations_service_server::OperationsServiceServer, stubs::NotificationStub,
+    operations::operations_service_server::OperationsServiceServer,
+    stubs::{AssistantStub, NotificationStub},
 };
 use sqlx::PgPool;
 
 pub use grpc::Api;
 
-/// As long as a sweep of another service may take: the activity that asks for ours waits for half an hour.
-const LONGEST_SWEEP: Duration = Duration::from_secs(1500);
+/// As long as the sweep of another service may take: the activity that asks for all of them waits for half an hour.
+const LONGEST_SWEEP: Duration = Duration::from_secs(800);
 
 /// What the service stands on.
 pub struct Dependencies {
@@ -31,6 +32,8 @@ pub struct Dependencies {
     pub workflows: Arc<dyn Workflows>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Who keeps conversations.
+    pub assistant: Transport,
     /// Who keeps what people were told.
     pub notification: Transport,
 }
@@ -40,6 +43,7 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) workflows: Arc<dyn Workflows>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) assistant: AssistantStub<Transport>,
     pub(crate) notification: NotificationStub<Transport>,
     pub(crate) temporal: Temporal,
     /// How old a settled row becomes.
@@ -55,6 +59,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Oper
         pool,
         workflows: deps.workflows,
         clock: deps.clock,
+        assistant: AssistantStub::new(deps.assistant.with_deadline(LONGEST_SWEEP)),
         notification: NotificationStub::new(deps.notification.with_deadline(LONGEST_SWEEP)),
         temporal: config.temporal.clone(),
         keep: config.upkeep.keep_days.into(),

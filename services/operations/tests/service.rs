@@ -27,17 +27,18 @@ async fn service() -> (PgPool, OperationsStub<Transport>) {
     postgres::migrator().run(&pool).await.unwrap();
     let config = Config::load(smartcourse_tests::engines::CONFIG, None, &[]).unwrap();
     let workflows = Engines::open(&config).unwrap().workflows();
+    let removed = |removed| move |()| ready(Ok(Swept { removed }));
+    let next_door = Neighbours::default()
+        .answer("smartcourse.notification.NotificationService/Sweep", removed(2))
+        .answer("smartcourse.assistant.AssistantService/Sweep", removed(3));
     let service = smartcourse_operations::service(
         &config,
         pool.clone(),
         Dependencies {
             workflows,
             clock: Arc::new(clock::System),
-            notification: Neighbours::default()
-                .answer("smartcourse.notification.NotificationService/Sweep", |()| {
-                    ready(Ok(Swept { removed: 2 }))
-                })
-                .transport(&config),
+            assistant: next_door.transport(&config),
+            notification: next_door.transport(&config),
         },
     )
     .unwrap();
@@ -94,8 +95,8 @@ async fn settled_rows_go_when_the_workflows_say_so() {
     sqlx::query(keys).execute(&pool).await.unwrap();
     let refused = operations.sweep(user(Role::Admin).request(())).await.unwrap_err();
     assert_eq!(Error::from(refused).code(), "forbidden");
-    // With two notifications each time.
-    for removed in [3, 2] {
+    // With two notifications and three conversations each time.
+    for removed in [6, 5] {
         let swept = operations.sweep(Actor::Service.request(())).await.unwrap();
         assert_eq!(swept.removed, removed);
     }

@@ -21,7 +21,7 @@ use sqlx::{
 
 use crate::{State, codes};
 
-const COLLECTION: &str = "assistant.conversations";
+pub(crate) const COLLECTION: &str = "assistant.conversations";
 
 /// Characters of the title a list shows.
 const MAX_TITLE: usize = 80;
@@ -36,7 +36,7 @@ struct Pending {
     turn: Turn,
 }
 
-fn key(user: UserId, id: &str) -> String {
+pub(crate) fn key(user: UserId, id: &str) -> String {
     format!("{user}/{id}")
 }
 
@@ -145,7 +145,7 @@ async fn bring_over(state: &State, user: UserId, id: &str) -> Result<()> {
 async fn copy_pending(state: &State, tx: &mut PgConnection, user: UserId, id: &str) -> Result<bool> {
     let row = sqlx::query_scalar!(
         r#"select pending as "pending: Json<Pending>" from assistant.conversations
-           where id = $1 and user_id = $2 for update"#,
+           where id = $1 and user_id = $2 and deleted_at is null for update"#,
         id,
         user.0
     )
@@ -179,7 +179,8 @@ fn begun(id: &str, course_id: CourseId, turn: &Turn) -> Conversation {
 /// Reads a conversation of this user, with every turn that stands.
 async fn read(state: &Arc<State>, user: UserId, id: &str) -> Result<Option<Conversation>> {
     let waits = sqlx::query_scalar!(
-        r#"select pending is not null as "waits!" from assistant.conversations where id = $1 and user_id = $2"#,
+        r#"select pending is not null as "waits!" from assistant.conversations
+           where id = $1 and user_id = $2 and deleted_at is null"#,
         id,
         user.0
     )
@@ -217,7 +218,7 @@ pub(crate) async fn list(
     let before: Option<String> = page::decode(&request.cursor)?;
     let mut rows = sqlx::query!(
         r#"select id, pending is not null as "waits!" from assistant.conversations
-         where user_id = $1 and ($2::text is null
+         where user_id = $1 and deleted_at is null and ($2::text is null
                or (updated_at, id) < (select updated_at, id from assistant.conversations where id = $2))
          order by updated_at desc, id desc limit $3"#,
         user.0,
@@ -242,21 +243,23 @@ pub(crate) async fn list(
     Ok(ConversationPage { items, next_cursor })
 }
 
+/// From here on it is nobody's. What cannot be removed of it now, or is written late, the clean-up removes.
 pub(crate) async fn delete(state: &State, actor: Actor, id: &str) -> Result<()> {
     let user = actor.user()?;
-    let mut tx = postgres::begin(&state.pool).await?;
     let gone = sqlx::query!(
-        "delete from assistant.conversations where id = $1 and user_id = $2",
+        "update assistant.conversations set deleted_at = now(), pending = null
+         where id = $1 and user_id = $2 and deleted_at is null",
         id,
         user.0
     )
-    .execute(&mut *tx)
+    .execute(&state.pool)
     .await?
     .rows_affected();
     if gone == 0 {
         return Err(unknown(id));
     }
-    state.documents.delete(COLLECTION, &key(user, id)).await?;
-    tx.commit().await?;
+    if let Err(error) = state.documents.delete(COLLECTION, &key(user, id)).await {
+        tracing::warn!(error = %error.chain(), "a deleted conversation waits for the clean-up");
+    }
     Ok(())
 }

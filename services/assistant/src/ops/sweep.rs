@@ -1,0 +1,41 @@
+//! Conversations that were deleted: what was written late, and then their rows.
+
+use smartcourse_platform::{Result, open_writes};
+use smartcourse_proto::common::Swept;
+
+use crate::{
+    State,
+    ops::conversations::{COLLECTION, key},
+};
+
+/// Conversations in one round, and rounds in one sweep; the next one goes on.
+const BATCH: i64 = 1000;
+const ROUNDS: usize = 100;
+
+/// Removes conversations once more that were deleted so long ago that nothing is written for them; answers how many.
+pub(crate) async fn sweep(state: &State) -> Result<Swept> {
+    let mut removed = 0;
+    for _ in 0..ROUNDS {
+        let rows = sqlx::query!(
+            "select id, user_id from assistant.conversations
+             where deleted_at < now() - make_interval(secs => $1) order by deleted_at limit $2",
+            open_writes::LONGEST.as_secs_f64(),
+            BATCH
+        )
+        .fetch_all(&state.pool)
+        .await?;
+        for row in &rows {
+            let key = key(row.user_id.into(), &row.id);
+            state.documents.delete(COLLECTION, &key).await?;
+        }
+        let ids: Vec<String> = rows.into_iter().map(|row| row.id).collect();
+        sqlx::query!("delete from assistant.conversations where id = any($1)", &ids)
+            .execute(&state.pool)
+            .await?;
+        removed += ids.len() as u64;
+        if (ids.len() as i64) < BATCH {
+            break;
+        }
+    }
+    Ok(Swept { removed })
+}
