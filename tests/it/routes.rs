@@ -97,6 +97,7 @@ POST   /admin/reports                                 | - | 401 403 403 403 403 
 GET    /admin/reports/{id:report}                     | - | 401 403 403 403 403 200 401
 GET    /admin/events/failed                           | - | 401 403 403 403 403 200 401
 POST   /admin/events/{id:none}/replay                 | - | 401 403 403 403 403 404 401
+POST   /admin/events/replay                           | {"group":"nobody"} | 401 403 403 403 403 202 401
 GET    /admin/tasks/failed                            | - | 401 403 403 403 403 200 401
 POST   /admin/tasks/{id:none}/replay                  | - | 401 403 403 403 403 404 401
 GET    /admin/workflows                               | - | 401 403 403 403 403 200 401

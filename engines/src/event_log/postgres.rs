@@ -153,9 +153,8 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     .execute(&mut *tx)
     .await?;
     // Parked events never take all the room: the others go on.
-    let mut room = events::retry_parked(&mut tx, consumer, consumer.batch())
-        .await?
-        .max(1);
+    let left = events::retry_parked(&mut tx, consumer, consumer.batch()).await?;
+    let room = left.max(1);
     let events = sqlx::query_as!(
         Event,
         "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
@@ -166,21 +165,20 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     )
     .fetch_all(&mut *tx)
     .await?;
-    let mut taken = false;
+    let mut wanted = Vec::new();
     let mut seen = None;
     let mut moved = 0;
     for event in &events {
         if consumer.wants(&event.event_type) {
-            if room == 0 {
+            if wanted.len() == room {
                 break;
             }
-            events::take(&mut tx, consumer, event).await?;
-            room -= 1;
-            taken = true;
+            wanted.push(event);
         }
         seen = Some(event.position);
         moved += 1;
     }
+    events::take(&mut tx, consumer, &wanted).await?;
     if let Some(position) = seen {
         sqlx::query!(
             "update platform.event_groups set position = $2 where name = $1",
@@ -190,6 +188,7 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
         .execute(&mut *tx)
         .await?;
     }
+    let taken = !wanted.is_empty() || left < consumer.batch();
     if taken {
         fault::point(&format!("consumer.{group}"), "before_commit");
     } else if moved > 0 {
@@ -204,6 +203,6 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     }
     Ok(Moved {
         count: moved,
-        more: room == 0 || events.len() == READ_BATCH,
+        more: left == 0 || wanted.len() == room || events.len() == READ_BATCH,
     })
 }

@@ -22,6 +22,7 @@ use serde_json::json;
 use smartcourse_engines::event_log::postgres::{PLACE_BATCH, Postgres, deliver_batch, place};
 use smartcourse_platform::{
     Error,
+    error::codes,
     events::{Consumer, Event},
     lifecycle::Lifecycle,
     outbox,
@@ -31,11 +32,12 @@ use smartcourse_platform::{
 use smartcourse_tests::wait_for;
 use sqlx::{PgConnection, PgPool};
 
-/// A group that writes each event into `effects` and refuses poison while it is broken.
+/// A group that writes each event into `effects`, cannot take poison while it is broken, and says that this passes.
 #[derive(Clone)]
 struct Recorder {
     group: &'static str,
     broken: Arc<AtomicBool>,
+    passing: Arc<AtomicBool>,
     refused: Arc<AtomicUsize>,
     batch: usize,
 }
@@ -46,6 +48,7 @@ impl Recorder {
         Self {
             group,
             broken,
+            passing: Arc::default(),
             refused,
             batch: 100,
         }
@@ -80,6 +83,9 @@ impl Consumer for Recorder {
             .await?;
         if event.event_type == "poison" && self.broken.load(SeqCst) {
             self.refused.fetch_add(1, SeqCst);
+            if self.passing.load(SeqCst) {
+                return Err(Error::new(&codes::UNAVAILABLE, "somebody is away"));
+            }
             return Err(Error::internal("cannot swallow this"));
         }
         Ok(())

@@ -1,10 +1,13 @@
 //! Events: what a consumer group does with one, exactly once.
 //!
 //! Whatever carries the log ([`EventLog`](crate::ports::event_log::EventLog)), the handler's effect and its inbox row share a
-//! transaction: each event has its effect on a group once. One that its handler refuses is parked with its reason and
-//! retried; later events of the same key wait behind it, other keys go on.
+//! transaction: each event has its effect on a group once. One that cannot be taken is parked with its reason and retried;
+//! later events of the same key wait behind it, other keys go on. A refusal has so many tries; what passes by itself, such
+//! as a server that is away, uses up none.
 
 pub mod parked;
+
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
@@ -13,7 +16,7 @@ use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     postgres,
 };
 
@@ -22,8 +25,10 @@ pub const CHANNEL: &str = "smartcourse_events";
 
 /// Events a group takes in one transaction at most.
 pub const READ_BATCH: usize = 100;
-/// Tries of a parked event before it waits for an administrator.
+/// Tries of a parked event that is refused before it waits for an administrator.
 pub const MAX_TRIES: i32 = 10;
+/// Longest pause between two tries, in seconds; the first is one second and each doubles the one before.
+pub const MAX_PAUSE: i32 = 300;
 
 /// A committed event.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +70,13 @@ pub trait Consumer: Send + Sync + 'static {
     }
     /// The effect, through this connection only: it commits together with the inbox row.
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()>;
+    /// The effects of several, in this order. When it fails none of them has any, and each is handled by itself.
+    async fn handle_all(&self, tx: &mut PgConnection, events: &[&Event]) -> Result<()> {
+        for event in events {
+            self.handle(&mut *tx, event).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Takes the group for this transaction, waiting for its owner: meanwhile the group takes no event.
@@ -86,59 +98,153 @@ pub async fn own_group(tx: &mut PgConnection, group: &str) -> Result<bool> {
     .await?)
 }
 
-/// The effect of one event on a group that is owned, or its parking.
-pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, event: &Event) -> Result<()> {
+/// An event that was not taken: why, or nothing where it waits behind another of its key.
+type NotTaken<'e> = (&'e Event, Option<Error>);
+
+/// Whether the cause passes without anybody mending anything.
+fn passes(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::Timeout | Kind::TooMany)
+}
+
+/// The effects of events, in the order of the log, on a group that is owned; those that cannot be taken are parked.
+///
+/// # Errors
+/// When the transaction is lost, as with its connection: nothing is parked then, and the batch has to be read again.
+pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Event]) -> Result<()> {
     let group = consumer.group();
-    let behind = sqlx::query_scalar!(
-        "select exists (select 1 from platform.parked_events where group_name = $1 and key = $2 and position < $3) as \"behind!\"",
+    let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    let parked = sqlx::query!(
+        r#"select key, min(position) as "position!" from platform.parked_events
+           where group_name = $1 and key = any($2) and next_try_at is not null group by key"#,
         group,
-        event.key,
-        event.position
+        &keys as &[&str]
     )
-    .fetch_one(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    if behind {
-        return park(tx, group, event, "waits behind an earlier event of its key").await;
+    let parked: HashMap<String, i64> = parked.into_iter().map(|row| (row.key, row.position)).collect();
+    let (behind, free): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| {
+        parked
+            .get(&event.key)
+            .is_some_and(|first| *first <= event.position)
+    });
+    let mut left = apply(tx, consumer, &free).await?;
+    for (event, error) in &left {
+        match error {
+            Some(error) if passes(error) => {
+                tracing::warn!(group, event = %event.id, error = %error.chain(), "event parked until the cause has passed");
+            }
+            Some(error) => tracing::error!(group, event = %event.id, error = %error.chain(), "event parked"),
+            None => {}
+        }
     }
-    match apply(tx, consumer, event).await {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            tracing::error!(group, event = %event.id, error = %error.chain(), "event parked");
-            park(tx, group, event, &error.chain()).await
+    left.extend(behind.into_iter().map(|event| (event, None)));
+    park(tx, group, &left).await
+}
+
+/// Takes events in their order, all at once if that goes; answers those that were not taken.
+async fn apply<'e>(
+    tx: &mut PgConnection,
+    consumer: &dyn Consumer,
+    events: &[&'e Event],
+) -> Result<Vec<NotTaken<'e>>> {
+    let refusal = match attempt(tx, consumer, events).await? {
+        Ok(()) => return Ok(Vec::new()),
+        Err(refusal) => refusal,
+    };
+    if let [only] = events {
+        return Ok(vec![(only, Some(refusal))]);
+    }
+    let mut waiting = HashSet::new();
+    let mut left = Vec::new();
+    for event in events {
+        if waiting.contains(&event.key) {
+            left.push((*event, None));
+        } else if let Err(refusal) = attempt(tx, consumer, &[event]).await? {
+            waiting.insert(&event.key);
+            left.push((*event, Some(refusal)));
+        }
+    }
+    Ok(left)
+}
+
+/// The effects under one savepoint, or the refusal. Fails when the transaction is lost: then whatever came next would fail
+/// as well, through no fault of the events.
+async fn attempt(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Event]) -> Result<Result<()>> {
+    let Err(refusal) = effects(tx, consumer, events).await else {
+        return Ok(Ok(()));
+    };
+    // Goes behind the rollback to the savepoint, and fails with it.
+    match postgres::lives(tx).await {
+        Ok(()) => Ok(Err(refusal)),
+        Err(lost) => {
+            tracing::debug!(error = %lost.chain(), "the transaction is lost");
+            Err(refusal)
         }
     }
 }
 
-/// Inbox row and effect under one savepoint.
-async fn apply(tx: &mut PgConnection, consumer: &dyn Consumer, event: &Event) -> Result<()> {
-    let mut savepoint = postgres::savepoint(tx).await?;
-    let first = sqlx::query!(
-        "insert into platform.inbox (group_name, event_id) values ($1, $2) on conflict do nothing",
-        consumer.group(),
-        event.id
-    )
-    .execute(&mut *savepoint)
-    .await?
-    .rows_affected();
-    if first == 1 {
-        consumer.handle(&mut savepoint, event).await?;
+/// Inbox rows and effects under one savepoint; those the inbox knows have had theirs.
+async fn effects(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Event]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
     }
+    let mut savepoint = postgres::savepoint(tx).await?;
+    let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+    let new = sqlx::query_scalar!(
+        "insert into platform.inbox (group_name, event_id) select $1, unnest($2::uuid[]) on conflict do nothing
+         returning event_id",
+        consumer.group(),
+        &ids
+    )
+    .fetch_all(&mut *savepoint)
+    .await?;
+    let new: HashSet<Uuid> = new.into_iter().collect();
+    let events: Vec<&Event> = events
+        .iter()
+        .copied()
+        .filter(|event| new.contains(&event.id))
+        .collect();
+    consumer.handle_all(&mut savepoint, &events).await?;
     savepoint.commit().await?;
     Ok(())
 }
 
-async fn park(tx: &mut PgConnection, group: &str, event: &Event, reason: &str) -> Result<()> {
+/// Parks events, and plans the next try of those that have an error.
+async fn park(tx: &mut PgConnection, group: &str, events: &[NotTaken<'_>]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = events.iter().map(|(event, _)| event.id).collect();
+    let keys: Vec<&str> = events.iter().map(|(event, _)| event.key.as_str()).collect();
+    let positions: Vec<i64> = events.iter().map(|(event, _)| event.position).collect();
+    let errors: Vec<Option<String>> = events
+        .iter()
+        .map(|(_, error)| error.as_ref().map(Error::chain))
+        .collect();
+    let passing: Vec<bool> = events
+        .iter()
+        .map(|(_, error)| error.as_ref().is_some_and(passes))
+        .collect();
+    // One that only waited so far has had no pause: this is its first try.
     sqlx::query!(
-        "insert into platform.parked_events (group_name, event_id, key, position, tries, last_error, next_try_at)
-         values ($1, $2, $3, $4, 0, $5, now() + interval '1 second')
-         on conflict (group_name, event_id) do update set tries = platform.parked_events.tries + 1, last_error = $5,
-             next_try_at = now() + make_interval(secs => least(300, power(2, platform.parked_events.tries))),
-             retrying = platform.parked_events.tries + 1 < $6",
+        "insert into platform.parked_events as known
+             (group_name, event_id, key, position, last_error, passing, pause_seconds, next_try_at)
+         select $1, e.id, e.key, e.position, e.error, e.passing, (e.error is not null)::int,
+             case when e.error is not null then now() + interval '1 second' end
+         from unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::boolean[]) e (id, key, position, error, passing)
+         on conflict (group_name, event_id) do update set last_error = excluded.last_error, passing = excluded.passing,
+             tries = known.tries + (known.pause_seconds > 0 and not excluded.passing)::int,
+             retrying = excluded.passing or known.tries + 1 < $8,
+             pause_seconds = least($7, greatest(1, 2 * known.pause_seconds)),
+             next_try_at = now() + make_interval(secs => least($7, greatest(1, 2 * known.pause_seconds)))
+         where excluded.last_error is not null",
         group,
-        event.id,
-        event.key,
-        event.position,
-        reason,
+        &ids,
+        &keys as &[&str],
+        &positions,
+        &errors as &[Option<String>],
+        &passing,
+        MAX_PAUSE,
         MAX_TRIES
     )
     .execute(tx)
@@ -146,50 +252,72 @@ async fn park(tx: &mut PgConnection, group: &str, event: &Event, reason: &str) -
     Ok(())
 }
 
-/// Tries the first parked event of each key that is due; its followers become due when it is done. There is room for so
-/// many; answers what is left of it.
-pub async fn retry_parked(tx: &mut PgConnection, consumer: &dyn Consumer, mut room: usize) -> Result<usize> {
+/// Tries the first parked event of each key that is due, and with those that are done now what waited behind them. There is
+/// room for so many; answers what is left of it.
+///
+/// # Errors
+/// As [`take`].
+pub async fn retry_parked(tx: &mut PgConnection, consumer: &dyn Consumer, room: usize) -> Result<usize> {
     let group = consumer.group();
-    while room > 0 {
-        let due = sqlx::query_as!(
-            Event,
-            "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
-             from platform.parked_events p join platform.events e on e.id = p.event_id
-             where p.group_name = $1 and p.retrying and p.next_try_at <= now() and not exists (
-                 select 1 from platform.parked_events q where q.group_name = $1 and q.key = p.key and q.position < p.position)
-             order by p.position limit $2",
-            group,
-            room as i64
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut progress = false;
-        for event in &due {
-            room -= 1;
-            match apply(tx, consumer, event).await {
-                Ok(()) => {
-                    sqlx::query!(
-                        "delete from platform.parked_events where group_name = $1 and event_id = $2",
-                        group,
-                        event.id
-                    )
-                    .execute(&mut *tx)
-                    .await?;
-                    sqlx::query!(
-                        "update platform.parked_events set next_try_at = now() where group_name = $1 and key = $2",
-                        group,
-                        event.key
-                    )
-                    .execute(&mut *tx)
-                    .await?;
-                    progress = true;
-                }
-                Err(error) => park(tx, group, event, &error.chain()).await?,
-            }
-        }
-        if !progress {
-            break;
-        }
+    let first = sqlx::query_as!(
+        Event,
+        "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
+         from platform.parked_events p join platform.events e on e.id = p.event_id
+         where p.group_name = $1 and p.retrying and p.next_try_at <= now() order by p.next_try_at limit $2",
+        group,
+        room as i64
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let keys = try_again(tx, consumer, &first).await?;
+    if keys.is_empty() {
+        return Ok(room - first.len());
     }
-    Ok(room)
+    let behind = sqlx::query_as!(
+        Event,
+        "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
+         from platform.parked_events p join platform.events e on e.id = p.event_id
+         where p.group_name = $1 and p.key = any($2) order by p.position limit $3",
+        group,
+        &keys,
+        (room - first.len()) as i64
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    try_again(tx, consumer, &behind).await?;
+    // There was no room for these: the first of each key is next.
+    sqlx::query!(
+        "update platform.parked_events p set next_try_at = now()
+         from (select distinct on (key) event_id, next_try_at from platform.parked_events
+               where group_name = $1 and key = any($2) order by key, position) first
+         where p.group_name = $1 and p.event_id = first.event_id and first.next_try_at is null",
+        group,
+        &keys
+    )
+    .execute(tx)
+    .await?;
+    Ok(room - first.len() - behind.len())
+}
+
+/// Takes parked events, in the order of each key; answers the keys of those that were taken.
+async fn try_again(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[Event]) -> Result<Vec<String>> {
+    let group = consumer.group();
+    let left = apply(tx, consumer, &events.iter().collect::<Vec<_>>()).await?;
+    park(tx, group, &left).await?;
+    let left: HashSet<Uuid> = left.into_iter().map(|(event, _)| event.id).collect();
+    let (ids, keys): (Vec<Uuid>, Vec<String>) = events
+        .iter()
+        .filter(|event| !left.contains(&event.id))
+        .map(|event| (event.id, event.key.clone()))
+        .unzip();
+    if !ids.is_empty() {
+        sqlx::query!(
+            "delete from platform.parked_events where group_name = $1 and event_id = any($2)",
+            group,
+            &ids
+        )
+        .execute(tx)
+        .await?;
+    }
+    Ok(keys)
 }

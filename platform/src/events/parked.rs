@@ -1,6 +1,6 @@
 //! The events consumer groups could not take: what administrators see of them, and the way back.
 
-use sqlx::{PgPool, types::time::OffsetDateTime};
+use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use super::CHANNEL;
@@ -19,14 +19,16 @@ pub struct Parked {
     pub key: String,
     /// Its place in the log.
     pub position: i64,
-    /// Failed tries after the first.
+    /// Refusals after the first try.
     pub tries: i32,
-    /// Why.
-    pub reason: String,
-    /// Whether it is tried again by itself.
+    /// Why it could not be taken; absent for one that was not tried and waits behind an earlier event of its key.
+    pub reason: Option<String>,
+    /// Whether that passes by itself: then it is tried for as long as it takes.
+    pub passing: bool,
+    /// Whether it is taken without an administrator, as far as it is its own affair.
     pub retrying: bool,
-    /// When.
-    pub next_try_at: OffsetDateTime,
+    /// When it is tried next; absent for one that waits behind another.
+    pub next_try_at: Option<OffsetDateTime>,
     /// When the event was written.
     pub created_at: OffsetDateTime,
 }
@@ -36,7 +38,7 @@ pub async fn list(pool: &PgPool, after: &(i64, String), limit: i64) -> Result<Ve
     Ok(sqlx::query_as!(
         Parked,
         r#"select p.event_id, p.group_name, e.type as event_type, p.key, p.position, p.tries,
-               coalesce(p.last_error, '') as "reason!", p.retrying, p.next_try_at, e.created_at
+               p.last_error as reason, p.passing, p.retrying, p.next_try_at, e.created_at
            from platform.parked_events p join platform.events e on e.id = p.event_id
            where (p.position, p.group_name) > ($1, $2) order by p.position, p.group_name limit $3"#,
         after.0,
@@ -47,20 +49,61 @@ pub async fn list(pool: &PgPool, after: &(i64, String), limit: i64) -> Result<Ve
     .await?)
 }
 
-/// Gives a parked event all its tries again, at once; answers the groups that have it parked.
+/// Gives a parked event all its tries again, at once, and if it waits behind an earlier event of its key then that one;
+/// answers the groups that have it parked.
 pub async fn replay(pool: &PgPool, event_id: Uuid) -> Result<Vec<String>> {
     let mut tx = postgres::begin(pool).await?;
     let groups = sqlx::query_scalar!(
-        "update platform.parked_events set retrying = true, tries = 0, next_try_at = now() where event_id = $1
-         returning group_name",
+        "update platform.parked_events first set retrying = true, tries = 0, pause_seconds = 0, next_try_at = now()
+         from platform.parked_events p
+         where p.event_id = $1 and first.group_name = p.group_name and first.key = p.key and first.next_try_at is not null
+         returning first.group_name",
         event_id
     )
     .fetch_all(&mut *tx)
     .await?;
-    sqlx::query("select pg_notify($1, '')")
-        .bind(CHANNEL)
-        .execute(&mut *tx)
-        .await?;
+    wake(&mut tx).await?;
     tx.commit().await?;
     Ok(groups)
+}
+
+/// Which parked events; what is absent does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Those of one consumer group.
+    pub group: Option<String>,
+    /// Those of one type.
+    pub event_type: Option<String>,
+    /// Those whose reason has this in it.
+    pub reason: Option<String>,
+}
+
+/// Gives all that match all their tries again, at once; answers how many. Those that only wait behind others are not among
+/// them: they follow.
+pub async fn replay_all(pool: &PgPool, filter: &Filter) -> Result<u64> {
+    let mut tx = postgres::begin(pool).await?;
+    let replayed = sqlx::query!(
+        "update platform.parked_events p set retrying = true, tries = 0, pause_seconds = 0, next_try_at = now()
+         from platform.events e
+         where e.id = p.event_id and p.next_try_at is not null and ($1::text is null or p.group_name = $1)
+           and ($2::text is null or e.type = $2) and ($3::text is null or position($3 in p.last_error) > 0)",
+        filter.group,
+        filter.event_type,
+        filter.reason
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    wake(&mut tx).await?;
+    tx.commit().await?;
+    Ok(replayed)
+}
+
+/// Wakes the groups when this transaction commits.
+async fn wake(tx: &mut PgConnection) -> Result<()> {
+    sqlx::query("select pg_notify($1, '')")
+        .bind(CHANNEL)
+        .execute(tx)
+        .await?;
+    Ok(())
 }

@@ -127,6 +127,12 @@ pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
     .await?)
 }
 
+/// Whether a connection still answers, within whatever transaction it is in.
+pub(crate) async fn lives(connection: &mut sqlx::PgConnection) -> Result<()> {
+    connection.execute("select 1").await?;
+    Ok(())
+}
+
 /// Whether the database answers and, when this process has seen it refuse to write, whether it writes again.
 pub async fn is_ready(pool: &PgPool) -> Result<()> {
     let probe = match error::writes_are_in_doubt() {

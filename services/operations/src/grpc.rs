@@ -33,6 +33,9 @@ impl OperationsService for Api {
     async fn replay_event(&self, request: Request<ReplayEventRequest>) -> Reply<ReplayedEvent> {
         reply(ops::events::replay(&self.0, from_admin(request)?).await)
     }
+    async fn replay_events(&self, request: Request<ReplayEventsRequest>) -> Reply<ReplayedEvents> {
+        reply(ops::events::replay_all(&self.0, from_admin(request)?).await)
+    }
     async fn list_failed_tasks(&self, request: Request<FailedTasksRequest>) -> Reply<FailedTaskPage> {
         reply(ops::tasks::list(&self.0, from_admin(request)?).await)
     }

@@ -14,7 +14,10 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     common::Swept,
     ids::UserId,
-    operations::{FailedTasksRequest, ReplayTaskRequest},
+    operations::{
+        FailedEventCause, FailedEventsRequest, FailedTasksRequest, ReplayEventRequest, ReplayEventsRequest,
+        ReplayTaskRequest,
+    },
     stubs::OperationsStub,
     user::Role,
 };
@@ -85,6 +88,77 @@ async fn a_task_given_up_is_shown_to_administrators_and_put_back_once() {
     assert_eq!(replay().await.unwrap().id, id);
     assert_eq!(Error::from(replay().await.unwrap_err()).code(), "not_found");
     assert!(list().await.is_empty());
+}
+
+#[tokio::test]
+async fn failed_events_are_shown_with_their_cause_and_put_back_by_what_they_have_in_common() {
+    let (pool, operations) = service().await;
+    let parked = "with log as (
+             insert into platform.events (id, type, key, payload, position)
+             select gen_random_uuid(), case when n = 4 then 'course.published' else 'enrollment.created' end, 'k', '{}', n
+             from generate_series(1, 4) n returning id, position)
+         insert into platform.parked_events
+             (group_name, event_id, key, position, tries, last_error, passing, retrying, next_try_at)
+         select case when position = 3 then 'feed' else 'counter' end, id, 'k' || greatest(position, 2), position, 10,
+             case position when 2 then null when 3 then 'unavailable: away' else 'internal: 100% broken' end,
+             position = 3, position = 3, case when position <> 2 then now() + interval '1 hour' end
+         from log";
+    sqlx::query(parked).execute(&pool).await.unwrap();
+    let admin = user(Role::Admin);
+    let list = async || {
+        let request = admin.request(FailedEventsRequest::default());
+        operations.list_failed_events(request).await.unwrap().items
+    };
+    let shown = list().await;
+    let causes: Vec<FailedEventCause> = shown.iter().map(|event| event.cause()).collect();
+    let (refused, behind) = (FailedEventCause::Refused, FailedEventCause::Behind);
+    assert_eq!(causes, [refused, behind, FailedEventCause::Passing, refused]);
+    // Only what is tried by itself says when.
+    let planned: Vec<bool> = shown.iter().map(|event| event.next_try_at.is_some()).collect();
+    assert_eq!(planned, [false, false, true, false]);
+
+    let replay = async |group: &str, event_type: &str, reason: &str| {
+        let wanted = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let request = ReplayEventsRequest {
+            group: wanted(group),
+            r#type: wanted(event_type),
+            reason: wanted(reason),
+        };
+        let answer = operations.replay_events(admin.request(request)).await.unwrap();
+        answer.replayed
+    };
+    assert_eq!(replay("counter", "", "away").await, 0);
+    assert_eq!(replay("", "", "100%").await, 2);
+    assert_eq!(replay("feed", "enrollment.created", "away").await, 1);
+    assert_eq!(replay("", "course.published", "").await, 1);
+    assert_eq!(replay("", "", "").await, 3, "one waits behind another");
+    let put_back = list().await;
+    assert!(
+        put_back
+            .iter()
+            .all(|event| event.retrying || event.cause() == behind)
+    );
+    assert!(
+        put_back
+            .iter()
+            .all(|event| event.tries == 0 || event.cause() == behind)
+    );
+
+    // Whoever asks for a follower gets the event it waits for.
+    sqlx::query("update platform.parked_events set retrying = false, tries = 10")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let follower = &shown[1].id;
+    let request = admin.request(ReplayEventRequest { id: follower.clone() });
+    assert_eq!(
+        operations.replay_event(request).await.unwrap().groups,
+        ["counter"]
+    );
+    assert_eq!(list().await[0].tries, 0);
+    let request = user(Role::Instructor).request(ReplayEventsRequest::default());
+    let refused = operations.replay_events(request).await.unwrap_err();
+    assert_eq!(Error::from(refused).code(), "forbidden");
 }
 
 #[tokio::test]

@@ -6,12 +6,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use smartcourse_platform::{Result, error::Problems};
+use smartcourse_platform::{Error, Result, error::Problems};
 use smartcourse_proto::{
     analytics::{Report, ReportRef, RequestReportRequest},
     operations::{
         FailedEventPage, FailedEventsRequest, FailedTaskPage, FailedTasksRequest, ReplayEventRequest,
-        ReplayTaskRequest, ReplayedEvent, ReplayedTask, WorkflowRunPage, WorkflowRunsRequest, WorkflowState,
+        ReplayEventsRequest, ReplayTaskRequest, ReplayedEvent, ReplayedEvents, ReplayedTask, WorkflowRunPage,
+        WorkflowRunsRequest, WorkflowState,
     },
 };
 use utoipa::IntoParams;
@@ -20,7 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::page::PageQuery;
 use crate::{
     auth::SignedIn,
-    edge::{IdempotencyKey, Json, PathOf, Query, word},
+    codes,
+    edge::{Body, IdempotencyKey, Json, PathOf, Query, word},
     state::App,
 };
 
@@ -30,6 +32,7 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .routes(routes!(report))
         .routes(routes!(failed_events))
         .routes(routes!(replay_event))
+        .routes(routes!(replay_events))
         .routes(routes!(failed_tasks))
         .routes(routes!(replay_task))
         .routes(routes!(workflows))
@@ -124,6 +127,20 @@ async fn replay_event(
 ) -> Result<(StatusCode, Json<ReplayedEvent>)> {
     let request = actor.request(ReplayEventRequest { id });
     let answer = app.stubs.operations.replay_event(request).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Try all such events again, or those of a group, of a type, or whose reason has a text in it
+#[utoipa::path(post, path = "/admin/events/replay", tag = "admin", security(("bearer" = [])),
+    request_body = ReplayEventsRequest, responses((status = 202, body = ReplayedEvents)))]
+async fn replay_events(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    mut body: Body,
+) -> Result<(StatusCode, Json<ReplayedEvents>)> {
+    actor.require_admin(|| Error::new(&codes::FORBIDDEN, "only administrators put events back"))?;
+    let request: ReplayEventsRequest = body.json().await?;
+    let answer = app.stubs.operations.replay_events(actor.request(request)).await?;
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 

@@ -3,12 +3,15 @@
 use smartcourse_platform::{
     Error, Result,
     error::codes,
-    events::parked::{self, Parked},
+    events::parked::{self, Filter, Parked},
     page,
 };
 use smartcourse_proto::{
     json::timestamp::from_time,
-    operations::{FailedEvent, FailedEventPage, FailedEventsRequest, ReplayEventRequest, ReplayedEvent},
+    operations::{
+        FailedEvent, FailedEventCause, FailedEventPage, FailedEventsRequest, ReplayEventRequest,
+        ReplayEventsRequest, ReplayedEvent, ReplayedEvents,
+    },
 };
 use uuid::Uuid;
 
@@ -27,16 +30,23 @@ pub(crate) async fn list(state: &State, request: FailedEventsRequest) -> Result<
 }
 
 fn failed(parked: Parked) -> FailedEvent {
+    let cause = match &parked.reason {
+        None => FailedEventCause::Behind,
+        Some(_) if parked.passing => FailedEventCause::Passing,
+        Some(_) => FailedEventCause::Refused,
+    };
+    let behind = || "waits behind an earlier event of its key".to_owned();
     FailedEvent {
         id: parked.event_id.to_string(),
         group: parked.group_name,
         r#type: parked.event_type,
         key: parked.key,
         tries: parked.tries,
-        reason: parked.reason,
+        reason: parked.reason.unwrap_or_else(behind),
         retrying: parked.retrying,
-        next_try_at: parked.retrying.then(|| from_time(parked.next_try_at)),
+        next_try_at: parked.next_try_at.filter(|_| parked.retrying).map(from_time),
         created_at: Some(from_time(parked.created_at)),
+        cause: cause.into(),
     }
 }
 
@@ -52,4 +62,15 @@ pub(crate) async fn replay(state: &State, request: ReplayEventRequest) -> Result
         id: request.id,
         groups,
     })
+}
+
+/// Gives all parked events that match all their tries again.
+pub(crate) async fn replay_all(state: &State, request: ReplayEventsRequest) -> Result<ReplayedEvents> {
+    let filter = Filter {
+        group: request.group,
+        event_type: request.r#type,
+        reason: request.reason,
+    };
+    let replayed = parked::replay_all(&state.pool, &filter).await?;
+    Ok(ReplayedEvents { replayed })
 }
