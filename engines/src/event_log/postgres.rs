@@ -155,11 +155,12 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     // Parked events never take all the room: the others go on.
     let left = events::retry_parked(&mut tx, consumer, consumer.batch()).await?;
     let room = left.max(1);
+    // Not a join: that would look through the whole log up to the position.
     let events = sqlx::query_as!(
         Event,
         "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
-         from platform.events e, platform.event_groups g
-         where g.name = $1 and e.position > g.position order by e.position limit $2",
+         from platform.events e
+         where e.position > (select position from platform.event_groups where name = $1) order by e.position limit $2",
         group,
         READ_BATCH as i64
     )
