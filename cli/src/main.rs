@@ -182,9 +182,10 @@ async fn rebuild(config: &Config) -> Result<ExitCode> {
         .context("the numbers could not be counted again; nothing was changed")?;
     let seconds = begun.elapsed().as_secs_f64();
     print(&format!(
-        "counted {} events again in {seconds:.1} s ({:.0} events/s)\n",
+        "counted {} events again in {seconds:.1} s ({:.0} events/s); the counter waited {:.2} s\n",
         rebuilt.events,
-        rebuilt.events as f64 / seconds.max(0.001)
+        rebuilt.events as f64 / seconds.max(0.001),
+        rebuilt.held.as_secs_f64()
     ))?;
     if rebuilt.differing.is_empty() {
         return print("the numbers were right, to the digit\n");

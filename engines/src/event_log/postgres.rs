@@ -11,16 +11,14 @@ use smartcourse_platform::{
     events::{self, CHANNEL, Consumer, Event, READ_BATCH},
     fault,
     lifecycle::Lifecycle,
-    ports::event_log::{EventLog, Moved},
+    ports::event_log::{EventLog, Moved, Replay},
     postgres,
     waker::SharedWaker,
 };
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
 /// Events that get their position in one transaction.
 pub const PLACE_BATCH: i64 = 500;
-/// Events of a replay that are read at once.
-const REPLAY_BATCH: i64 = 1000;
 /// Advisory lock of the sequencer; groups lock their own name's hash.
 const SEQUENCER_LOCK: i64 = 0x5343_5345_5155;
 
@@ -62,32 +60,12 @@ impl EventLog for Postgres {
         Ok(())
     }
 
-    async fn replay(&self, tx: &mut PgConnection, consumer: &dyn Consumer) -> Result<u64> {
-        let group = consumer.group();
-        let (mut count, mut from) = (0, 0);
-        loop {
-            let batch = sqlx::query_as!(
-                Event,
-                r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
-                   from platform.events e, platform.event_groups g
-                   where g.name = $2 and e.position > $1 and e.position <= g.position and not exists (
-                       select from platform.parked_events p where p.group_name = $2 and p.event_id = e.id)
-                   order by e.position limit $3"#,
-                from,
-                group,
-                REPLAY_BATCH
-            )
-            .fetch_all(&mut *tx)
-            .await?;
-            let Some(last) = batch.last() else {
-                return Ok(count);
-            };
-            from = last.position;
-            for event in batch.iter().filter(|event| consumer.wants(&event.event_type)) {
-                consumer.handle(&mut *tx, event).await?;
-                count += 1;
-            }
-        }
+    fn replay(&self, group: &'static str) -> Box<dyn Replay> {
+        Box::new(FromStart {
+            pool: self.pool.clone(),
+            group,
+            position: 0,
+        })
     }
 
     async fn lag(&self, group: &str) -> Result<i64> {
@@ -98,6 +76,35 @@ impl EventLog for Postgres {
         )
         .fetch_one(&self.pool)
         .await?)
+    }
+}
+
+/// A group's part of the table, read up to this position.
+struct FromStart {
+    pool: PgPool,
+    group: &'static str,
+    position: i64,
+}
+
+#[async_trait]
+impl Replay for FromStart {
+    async fn next(&mut self, limit: usize) -> Result<Vec<Event>> {
+        let events = sqlx::query_as!(
+            Event,
+            r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
+               from platform.events e
+               where e.position > $1 and e.position <= (select position from platform.event_groups where name = $2)
+               order by e.position limit $3"#,
+            self.position,
+            self.group,
+            limit as i64
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        if let Some(last) = events.last() {
+            self.position = last.position;
+        }
+        Ok(events)
     }
 }
 

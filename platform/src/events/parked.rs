@@ -1,9 +1,11 @@
-//! The events consumer groups could not take: what administrators see of them, and the way back.
+//! The events consumer groups could not take: which they are, what administrators see of them, and the way back.
+
+use std::collections::HashSet;
 
 use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use super::CHANNEL;
+use super::{CHANNEL, Event};
 use crate::{error::Result, postgres};
 
 /// An event that is parked for a group.
@@ -46,6 +48,33 @@ pub async fn list(pool: &PgPool, after: &(i64, String), limit: i64) -> Result<Ve
         limit
     )
     .fetch_all(pool)
+    .await?)
+}
+
+/// Those of these events that a group has parked.
+pub async fn among(tx: &mut PgConnection, group: &str, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let parked = sqlx::query_scalar!(
+        "select event_id from platform.parked_events where group_name = $1 and event_id = any($2)",
+        group,
+        ids
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(parked.into_iter().collect())
+}
+
+/// The others of these events, in the order of the log.
+pub async fn others(tx: &mut PgConnection, group: &str, ids: &[Uuid]) -> Result<Vec<Event>> {
+    Ok(sqlx::query_as!(
+        Event,
+        r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
+           from platform.events e where e.id = any($2) and not exists (
+               select from platform.parked_events p where p.group_name = $1 and p.event_id = e.id)
+           order by e.position"#,
+        group,
+        ids
+    )
+    .fetch_all(tx)
     .await?)
 }
 

@@ -6,9 +6,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 
-use crate::{error::Result, events::Consumer, lifecycle::Lifecycle};
+use crate::{
+    error::Result,
+    events::{Consumer, Event},
+    lifecycle::Lifecycle,
+};
 
 /// What one round moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,9 +32,16 @@ pub trait EventLog: Send + Sync {
     /// Gives a group its events until the process stops, waiting for a server that is away. The group takes them in
     /// transactions of this pool, in one process at a time.
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
-    /// Gives a group every event it has taken once more, without those it has parked, in this transaction; answers how many.
-    /// The group has to be [held](crate::events::hold_group) by it.
-    async fn replay(&self, tx: &mut PgConnection, consumer: &dyn Consumer) -> Result<u64>;
+    /// What a group was given, once more from the beginning.
+    fn replay(&self, group: &'static str) -> Box<dyn Replay>;
     /// Events of the log a group has not been given yet.
     async fn lag(&self, group: &str) -> Result<i64>;
+}
+
+/// The log as one group was given it. The group goes on meanwhile.
+#[async_trait]
+pub trait Replay: Send {
+    /// The next events in the order of the log, at most so many, wanted or not and parked ones as well; fewer when the group
+    /// has not been given more so far.
+    async fn next(&mut self, limit: usize) -> Result<Vec<Event>>;
 }

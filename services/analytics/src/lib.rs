@@ -5,6 +5,7 @@
 
 pub mod codes;
 mod consumers;
+mod facts;
 mod grpc;
 mod ops;
 mod rebuild;

@@ -1,69 +1,193 @@
-//! Everything from the log again, in one transaction, compared with what was there.
+//! Everything from the log again, beside what readers see, then compared with it.
+//!
+//! Most of the log is counted while the consumer group goes on. The group is held only while the last few events are
+//! counted, the tables compared, and rows that differ replaced.
 
-use smartcourse_platform::{Result, events, ports::event_log::EventLog, postgres};
-use sqlx::{PgConnection, PgPool};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
-use crate::consumers::{Counter, GROUP};
+use smartcourse_platform::{
+    Error, Result,
+    events::{self, Event, parked},
+    ports::event_log::{EventLog, Replay},
+    postgres,
+};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::{codes, consumers::GROUP, facts};
+
+/// Events that are counted in one transaction.
+const BATCH: usize = 2_000;
+/// Advisory lock of the one rebuild.
+const LOCK: i64 = 0x5343_5245_4255;
+/// The tables that are counted. Each has its double, `rebuilt_…`.
+const TABLES: [&str; 10] = [
+    "activity",
+    "certificates",
+    "counted",
+    "courses",
+    "enrollments",
+    "failed_publishes",
+    "lessons",
+    "popularity",
+    "questions",
+    "users",
+];
 
 /// What a rebuild found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebuilt {
     /// Events that were counted again.
     pub events: u64,
-    /// Tables that differ from what the consumer had counted; empty when both agree to the digit.
+    /// Tables that differed from what the consumer had counted; empty when both agreed to the digit.
     pub differing: Vec<String>,
+    /// How long the consumer was held up.
+    pub held: Duration,
 }
 
 /// Counts the log again up to where the consumer group has read, without the events it has parked.
 ///
-/// Readers see the old numbers until the new ones are complete.
+/// Readers see the old numbers until the new ones are complete. What a rebuild that was cut off has left is cleared by the
+/// next.
 ///
 /// # Errors
-/// When an event cannot be counted; nothing is changed then.
+/// `rebuild_running` while another is under way; when an event cannot be counted. Nothing is changed then.
 pub async fn rebuild(pool: &PgPool, log: &dyn EventLog) -> Result<Rebuilt> {
+    // Held by a transaction that does nothing else, so that it ends with this process.
+    let mut alone = postgres::begin(pool).await?;
+    postgres::be_patient(&mut alone).await?;
+    let first = sqlx::query_scalar!("select pg_try_advisory_xact_lock($1) as \"first!\"", LOCK)
+        .fetch_one(&mut *alone)
+        .await?;
+    if !first {
+        let detail = "another rebuild is under way";
+        return Err(Error::new(&codes::REBUILD_RUNNING, detail));
+    }
+    clear(pool).await?;
+    let mut again = Again {
+        replay: log.replay(GROUP),
+        counted: 0,
+        keys: HashSet::new(),
+        aside: Vec::new(),
+    };
+    loop {
+        // Fails when the lock is lost, and with it the tables.
+        postgres::is_ready(&mut *alone).await?;
+        let mut tx = postgres::begin(pool).await?;
+        let more = again.count(&mut tx).await?;
+        tx.commit().await?;
+        if !more {
+            break;
+        }
+    }
     let mut tx = postgres::begin(pool).await?;
+    postgres::be_patient(&mut tx).await?;
     events::hold_group(&mut tx, GROUP).await?;
-    let before = digests(&mut tx).await?;
-    // Not truncated: readers would wait for the whole rebuild.
-    sqlx::query!(
-        "with u as (delete from analytics.users), a as (delete from analytics.activity),
-             c as (delete from analytics.courses), e as (delete from analytics.enrollments),
-             l as (delete from analytics.lessons), q as (delete from analytics.questions),
-             z as (delete from analytics.certificates), p as (delete from analytics.popularity), f as (delete from analytics.failed_publishes)
-         delete from analytics.counted"
-    )
-    .execute(&mut *tx)
-    .await?;
-    let counted = log.replay(&mut tx, &Counter).await?;
-    let after = digests(&mut tx).await?;
+    let since = Instant::now();
+    while again.count(&mut tx).await? {}
+    again.count_aside(&mut tx).await?;
+    let mut differing = Vec::new();
+    for table in TABLES {
+        let double = format!("rebuilt_{table}");
+        if digest(&mut tx, table).await? != digest(&mut tx, &double).await? {
+            replace(&mut tx, table).await?;
+            differing.push(table.to_owned());
+        }
+    }
+    postgres::is_ready(&mut *alone).await?;
     tx.commit().await?;
-    let differing = before
-        .into_iter()
-        .zip(after)
-        .filter(|(before, after)| before != after)
-        .map(|((table, _), _)| table);
+    let held = since.elapsed();
+    clear(pool).await?;
+    alone.rollback().await?;
     Ok(Rebuilt {
-        events: counted,
-        differing: differing.collect(),
+        events: again.counted,
+        differing,
+        held,
     })
 }
 
-/// One digest per table, over all its rows.
-async fn digests(tx: &mut PgConnection) -> Result<Vec<(String, String)>> {
-    let rows = sqlx::query!(
-        r#"select 'users' as "name!", coalesce(md5(string_agg(t::text, '|' order by t::text)), '') as "digest!" from analytics.users t
-           union all select 'activity', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.activity t
-           union all select 'courses', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.courses t
-           union all select 'enrollments', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.enrollments t
-           union all select 'lessons', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.lessons t
-           union all select 'questions', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.questions t
-           union all select 'certificates', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.certificates t
-           union all select 'popularity', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.popularity t
-           union all select 'failed_publishes', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.failed_publishes t
-           union all select 'counted', coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from analytics.counted t
-           order by 1"#
-    )
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.name, row.digest)).collect())
+/// A rebuild on its way through the log.
+struct Again {
+    replay: Box<dyn Replay>,
+    counted: u64,
+    /// Keys of events that were parked when their turn came.
+    keys: HashSet<String>,
+    /// Those events, and whatever came later under their keys, in order: the group may take them before the rebuild ends.
+    aside: Vec<Uuid>,
+}
+
+impl Again {
+    /// Counts a batch; answers whether there may be more.
+    async fn count(&mut self, tx: &mut PgConnection) -> Result<bool> {
+        let mut events = self.replay.next(BATCH).await?;
+        let more = events.len() == BATCH;
+        events.retain(|event| facts::count(&event.event_type));
+        // Looked up after the events were read: one that was parked meanwhile was not among them.
+        let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+        let parked = parked::among(tx, GROUP, &ids).await?;
+        events.retain(|event| {
+            let aside = parked.contains(&event.id) || self.keys.contains(&event.key);
+            if aside {
+                self.keys.insert(event.key.clone());
+                self.aside.push(event.id);
+            }
+            !aside
+        });
+        self.count_all(tx, &events).await?;
+        Ok(more)
+    }
+
+    /// Counts what was set aside and is not parked any more.
+    async fn count_aside(&mut self, tx: &mut PgConnection) -> Result<()> {
+        for ids in std::mem::take(&mut self.aside).chunks(BATCH) {
+            let events = parked::others(tx, GROUP, ids).await?;
+            self.count_all(tx, &events).await?;
+        }
+        Ok(())
+    }
+
+    async fn count_all(&mut self, tx: &mut PgConnection, events: &[Event]) -> Result<()> {
+        facts::rebuilt(tx, &events.iter().collect::<Vec<_>>()).await?;
+        self.counted += events.len() as u64;
+        Ok(())
+    }
+}
+
+/// Removes what a rebuild has counted.
+async fn clear(pool: &PgPool) -> Result<()> {
+    let tables = TABLES
+        .map(|table| format!("analytics.rebuilt_{table}"))
+        .join(", ");
+    sqlx::query(AssertSqlSafe(format!("truncate {tables}")))
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// How many rows a table has, and the sum of a hash of each.
+async fn digest(tx: &mut PgConnection, table: &str) -> Result<(i64, String)> {
+    let digest = format!(
+        "select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text from analytics.{table} t"
+    );
+    Ok(sqlx::query_as(AssertSqlSafe(digest)).fetch_one(tx).await?)
+}
+
+/// Replaces the rows of a table that differ from those of its double.
+async fn replace(tx: &mut PgConnection, table: &str) -> Result<()> {
+    // As texts, which can be hashed whatever their columns are.
+    let wrong = format!(
+        "delete from analytics.{table} old where not exists (
+             select from analytics.rebuilt_{table} new where new::text = old::text)"
+    );
+    let missing = format!(
+        "insert into analytics.{table} select * from analytics.rebuilt_{table} new where not exists (
+             select from analytics.{table} old where old::text = new::text)"
+    );
+    for statement in [wrong, missing] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut *tx).await?;
+    }
+    Ok(())
 }

@@ -235,7 +235,7 @@ async fn tables(pool: &PgPool) -> BTreeMap<String, Value> {
 
 async fn names(pool: &PgPool) -> Vec<String> {
     let query = "select tablename::text from pg_tables where schemaname = 'analytics'
-         and tablename not in ('_migrations', 'reports') order by 1";
+         and tablename not in ('_migrations', 'reports') and tablename not like 'rebuilt%' order by 1";
     sqlx::query_scalar(query).fetch_all(pool).await.unwrap()
 }
 
