@@ -128,7 +128,7 @@ pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
 }
 
 /// Whether a connection still answers, within whatever transaction it is in.
-pub(crate) async fn lives(connection: &mut sqlx::PgConnection) -> Result<()> {
+pub async fn lives(connection: &mut sqlx::PgConnection) -> Result<()> {
     connection.execute("select 1").await?;
     Ok(())
 }
