@@ -44,6 +44,7 @@ mod schedules;
 #[path = "../../cli/src/schemas.rs"]
 mod schemas;
 mod security;
+mod silence;
 mod trials;
 mod ways_in;
 

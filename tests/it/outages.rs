@@ -1,14 +1,11 @@
 //! One part is away, frozen or full: what the others say of it, and that nothing is left half done.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use smartcourse_launcher::{Claim, Signal, free_port};
+use smartcourse_launcher::{Claim, Signal};
 use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
 
 use crate::{LESSONS, executable};
@@ -167,96 +164,5 @@ async fn a_role_of_an_earlier_run_that_is_frozen_is_ended() -> Result<()> {
     world.signal("relay", Signal::STOP)?;
     Claim::end_holder(&lock, "relay", Duration::from_millis(100)).await?;
     ensure!(!world.is_running("relay"), "it still runs");
-    Ok(())
-}
-
-/// A second process of each role that may have one; the service among them is found at both addresses.
-async fn in_pairs() -> Result<World> {
-    let mut world = World::start(executable(), Layout::Apart).await?;
-    let settings: BTreeMap<String, String> = world.settings().into_iter().collect();
-    let variables = ["SMARTCOURSE_GRPC__COURSE", "SMARTCOURSE_GRPC__CONTENT"];
-    let own = [
-        format!("127.0.0.1:{}", free_port()?),
-        format!("127.0.0.1:{}", free_port()?),
-    ];
-    let both = [0, 1].map(|n| format!("{},{}", settings[variables[n]], own[n]));
-    let found = [0, 1].map(|n| (variables[n], both[n].as_str()));
-    // A service listens at its own address, and finds the other one at both.
-    world.restart("course", &found[1..]).await?;
-    world.restart("content", &found[..1]).await?;
-    world.spawn(
-        "course-2",
-        &["serve", "--only", "course"],
-        &[(variables[0], &own[0]), found[1]],
-    )?;
-    world.spawn(
-        "content-2",
-        &["serve", "--only", "content"],
-        &[found[0], (variables[1], &own[1])],
-    )?;
-    for role in ["serve", "worker", "relay", "tasks"] {
-        world.restart(role, &found).await?;
-    }
-    world.spawn("relay-2", &["relay"], &found)?;
-    world.spawn("worker-2", &["worker"], &found)?;
-    world.spawn("tasks-2", &["tasks"], &found)?;
-    world.ready().await?;
-    Ok(world)
-}
-
-/// The work of a frozen process goes on elsewhere: the deadline of the waits is generous, and far below the half hour that a
-/// long activity may take.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_work_of_a_frozen_process_goes_on_elsewhere() -> Result<()> {
-    let world = in_pairs().await?;
-    let instructor = world.sign_up("instructor").await?;
-    for role in ["course", "content", "relay", "worker", "tasks"] {
-        let course = instructor.course(&LESSONS).await?;
-        world.signal(role, Signal::STOP)?;
-        let path = format!("/courses/{course}/publish");
-        let began = Instant::now();
-        wait_for("the publish to be accepted", async || {
-            let reply = instructor.post(&path, &Value::Null).await?;
-            Ok(if reply.status == 202 {
-                Ok(())
-            } else {
-                Err(reply.body.to_string())
-            })
-        })
-        .await?;
-        let end = instructor.publish_end(course).await?;
-        ensure!(end["state"] == "completed", "{role} frozen: {end}");
-        let student = world.sign_up("student").await?;
-        let enroll = format!("/courses/{course}/enroll");
-        // Whoever asks before the silence is noticed is told so, and asks again.
-        wait_for("a seat", async || {
-            let reply = student.post(&enroll, &Value::Null).await?;
-            Ok(match reply.status {
-                201 | 409 => Ok(()),
-                _ => Err(reply.body.to_string()),
-            })
-        })
-        .await?;
-        wait_for("the welcome mail", async || {
-            let sent: i64 = sqlx::query_scalar(
-                "select count(*) from notification.deliveries where state = 'sent' and user_id = $1",
-            )
-            .bind(student.id)
-            .fetch_one(&world.pool)
-            .await?;
-            Ok(if sent > 0 {
-                Ok(())
-            } else {
-                Err("not sent".to_owned())
-            })
-        })
-        .await?;
-        println!(
-            "{role} frozen: all done after {:.1} s",
-            began.elapsed().as_secs_f64()
-        );
-        world.signal(role, Signal::CONT)?;
-        world.ready().await?;
-    }
     Ok(())
 }

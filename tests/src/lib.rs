@@ -14,6 +14,7 @@ mod neighbours;
 mod provider;
 mod seed;
 mod stores;
+mod swallower;
 mod world;
 
 pub use by_hand::ByHand;
@@ -28,6 +29,7 @@ pub use provider::{Call, Provider};
 /// The adapters, for the rules of services whose tests work on them.
 pub use smartcourse_engines as engines;
 pub use stores::Traces;
+pub use swallower::Swallower;
 pub use world::{Layout, World};
 
 /// How long a condition may take to come true on a busy machine with two cores.

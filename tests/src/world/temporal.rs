@@ -1,7 +1,7 @@
 //! The Temporal server of a world.
 
 use anyhow::{Context as _, Result};
-use smartcourse_launcher::{TemporalOptions, TemporalServer};
+use smartcourse_launcher::{Signal, TemporalOptions, TemporalServer};
 
 use crate::world::World;
 
@@ -27,6 +27,13 @@ impl World {
         match self.temporal.take() {
             Some(temporal) => temporal.process.stop().await,
             None => Ok(()),
+        }
+    }
+
+    /// Sends the Temporal server a signal, such as one that freezes it.
+    pub fn signal_temporal(&self, signal: Signal) {
+        if let Some(temporal) = &self.temporal {
+            temporal.process.signal(signal);
         }
     }
 
