@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use reqwest::{Method, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 use smartcourse_tests::{ByHand, Layout, Reply, Session, World};
 
 use crate::{LESSONS, executable};
@@ -151,13 +151,23 @@ async fn bodies_within_the_limits_are_taken() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&[]).await?;
-    // As many lessons as a course may have, and nearly as many bytes as a body may.
-    let text = "Words of a lesson. ".repeat(105);
-    let lessons: Vec<Value> = (0..2000)
-        .map(|n| serde_json::json!({"title": format!("Lesson {n}"), "type": "text", "content": {"markdown": text}}))
+    // As many lessons as a course may have, and nearly as many bytes.
+    let text = "Words of a lesson. ".repeat(14);
+    let lessons: Vec<Value> = (0..10_000)
+        .map(|n| json!({"title": format!("Lesson {n}"), "type": "text", "content": {"markdown": text}}))
         .collect();
     let content = instructor.put_lessons(course, &lessons).await?.expect(200)?;
     let taken = content["modules"][0]["lessons"].as_array().map(Vec::len);
-    ensure!(taken == Some(2000), "{taken:?} lessons");
+    ensure!(taken == Some(10_000), "{taken:?} lessons");
+    // What was taken can be put back, and a lesson more is one too many.
+    let path = format!("/courses/{course}/content");
+    let whole = instructor.get(&path).await?.expect(200)?;
+    instructor.put(&path, &whole).await?.expect(200)?;
+    let module = whole["modules"][0]["id"].as_str().context("a module has an id")?;
+    let more = json!({"title": "One more", "type": "text", "content": {"markdown": text}});
+    let refused = instructor
+        .post(&format!("/courses/{course}/modules/{module}/lessons"), &more)
+        .await?;
+    ensure!(refused.status == 422, "{}", refused.body);
     Ok(())
 }

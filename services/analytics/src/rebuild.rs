@@ -75,7 +75,7 @@ pub async fn rebuild(pool: &PgPool, log: &dyn EventLog) -> Result<Rebuilt> {
     };
     loop {
         // Fails when the lock is lost, and with it the tables.
-        postgres::lives(&mut *alone).await?;
+        postgres::lives(&mut alone).await?;
         let mut tx = postgres::begin(pool).await?;
         let more = again.count(&mut tx).await?;
         tx.commit().await?;
@@ -97,7 +97,7 @@ pub async fn rebuild(pool: &PgPool, log: &dyn EventLog) -> Result<Rebuilt> {
             differing.push(table.to_owned());
         }
     }
-    postgres::lives(&mut *alone).await?;
+    postgres::lives(&mut alone).await?;
     tx.commit().await?;
     let held = since.elapsed();
     clear(pool).await?;

@@ -10,6 +10,7 @@ smartcourse_platform::codes! {
     COURSE_ARCHIVED "course_archived" Conflict "The course is archived." "Set its status to draft first.";
     NEVER_PUBLISHED "never_published" NotFound "No publish of this course was ever started." "Publish it.";
     ALREADY_PUBLISHED "already_published" Conflict "The flip to the new version came first." "Nothing to cancel; publish again for a change.";
+    CONTENT_TOO_LARGE "content_too_large" TooLarge "The content of the course is larger than a request could put back." "Shorten it, or make two courses of it.";
     NO_LESSONS "no_lessons" Invalid "The course has no lesson." "Add a lesson, then publish again.";
     LESSON_INCOMPLETE "lesson_incomplete" Invalid "A lesson lacks the content its type needs." "Complete the lessons named in the message.";
     PUBLISH_RUNNING "publish_running" Conflict "Another publish of this course is under way." "Wait for it or cancel it.";

@@ -1,12 +1,15 @@
-//! The settings of the publishing workflow.
+//! The settings of courses and of the publishing workflow.
 
 use serde::Deserialize;
-use smartcourse_platform::config::{Declared, Problems, Reader, Section};
+use smartcourse_platform::{
+    config::{Declared, Problems, Reader, Section},
+    ports::documents,
+};
 
 /// What is declared here.
 pub const CONFIG: Declared = Declared {
     defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Publish>()],
+    sections: &[Reader::of::<Publish>(), Reader::of::<Course>()],
 };
 
 /// `[publish]`
@@ -32,6 +35,26 @@ impl Section for Publish {
         problems.require(
             self.deadline_seconds >= 10,
             "publish.deadline_seconds: must be at least 10",
+        );
+    }
+}
+
+/// `[course]`
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Course {
+    /// Bytes of a course's content, as JSON.
+    pub max_content_bytes: usize,
+    /// Members of its objects and items of its lists, all together.
+    pub max_content_values: usize,
+}
+
+impl Section for Course {
+    const NAME: &'static str = "course";
+
+    fn check(&self, problems: &mut Problems) {
+        problems.require(
+            (1..=documents::MAX_BYTES).contains(&self.max_content_bytes),
+            "course.max_content_bytes: must be at most what a document may have",
         );
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct State {
     pub(crate) temporal: Temporal,
     pub(crate) enrollment: EnrollmentStub<Transport>,
     pub(crate) settings: smartcourse_workflows::policy::Settings,
+    pub(crate) limits: config::Course,
     pub(crate) runs: ops::status::RunCache,
 }
 
@@ -80,6 +81,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cour
             retry_max_seconds: publish.retry_max_seconds,
             retry_attempts: publish.retry_attempts,
         },
+        limits: config.section()?,
         runs: ops::status::run_cache(),
     };
     Ok(CourseServiceServer::limited(Api(Arc::new(state))))

@@ -4,21 +4,22 @@ use std::collections::BTreeSet;
 
 use icu_locale_core::LanguageIdentifier;
 use rust_decimal::Decimal;
+use serde_json::Value;
 use smartcourse_platform::{
     Error, Result,
-    error::{Problems, first_few},
+    error::{Problems, first_few, to_json},
 };
 use smartcourse_proto::{
     common::Money,
     course::{Content, Lesson, LessonType, Module, QuestionKind, Quiz},
 };
 
-use crate::codes;
+use crate::{codes, config};
 
 pub(crate) const MAX_TITLE: usize = 200;
 pub(crate) const MAX_DESCRIPTION: usize = 20_000;
-const MAX_MODULES: usize = 200;
-const MAX_LESSONS: usize = 2_000;
+const MAX_MODULES: usize = 1_000;
+const MAX_LESSONS: usize = 10_000;
 const MAX_ID: usize = 64;
 
 /// The price, with at most two decimals. Records what is wrong with it, and a limit of enrollments below 1.
@@ -97,6 +98,29 @@ pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     modules.sort_by_key(|module| module.order);
     renumber(modules.iter_mut().map(|module| &mut module.order));
     problems.finish()
+}
+
+/// Refuses content that nobody could put back: a request has limits of its own.
+pub(crate) fn require_size(content: &Content, limits: config::Course) -> Result<()> {
+    let json = to_json(content)?;
+    let (bytes, values) = (json.to_string().len(), count_values(&json));
+    if bytes <= limits.max_content_bytes && values <= limits.max_content_values {
+        return Ok(());
+    }
+    let detail = format!(
+        "the content would have {bytes} bytes and {values} values, at most {} and {} are kept",
+        limits.max_content_bytes, limits.max_content_values
+    );
+    Err(Error::new(&codes::CONTENT_TOO_LARGE, detail))
+}
+
+/// Members of objects and items of lists, all together.
+fn count_values(json: &Value) -> usize {
+    match json {
+        Value::Array(items) => items.iter().map(|item| 1 + count_values(item)).sum(),
+        Value::Object(members) => members.values().map(|member| 1 + count_values(member)).sum(),
+        _ => 0,
+    }
 }
 
 /// Numbers orders from 1.

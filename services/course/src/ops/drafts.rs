@@ -35,6 +35,7 @@ async fn edit<T>(
         let mut content = state.content(&row.draft_key).await?;
         let result = apply(&mut content)?;
         model::normalise(&mut content.modules)?;
+        model::require_size(&content, state.limits)?;
         (content.course_id, content.version) = (course_id.0, 0);
         content.etag.clear();
         let key = store::draft_key(course_id);
