@@ -18,7 +18,7 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     analytics::{AwaitAnalyticsRequest, RequestReportRequest},
     common::{EpochRef, Problem, VersionRef},
-    content::LessonRef,
+    content::{LessonRef, PlanRequest},
     course::{BeginAttemptRequest, FinishAttemptRequest, MarkPublishedRequest, ReportStepRequest, StepState},
     enrollment::{EnsureRequest, PrepareRequest, ReportOnboardingRequest},
     stubs::{CourseStub, EnrollmentStub},
@@ -92,6 +92,7 @@ macro_rules! concerns {
 
 concerns! {
     VersionRef: |it| Subject::attempt(&it.attempt_id, 0, 0);
+    PlanRequest: |it| Subject::attempt(&it.attempt_id, 0, 0);
     LessonRef: |it| Subject::attempt(&it.attempt_id, it.done, it.total);
     PrepareRequest: |it| Subject::attempt(&it.attempt_id, 0, 0);
     MarkPublishedRequest: |it| Subject::attempt(&it.attempt_id, 0, 0);

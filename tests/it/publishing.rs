@@ -3,9 +3,11 @@
 mod cancelling;
 mod warnings;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, Traces, World, wait_for};
+use smartcourse_tests::{Layout, Traces, World, wait_for, wait_longer};
 
 use crate::{LESSONS, executable};
 
@@ -228,4 +230,46 @@ async fn a_deleted_draft_takes_its_files_along() -> Result<()> {
         })
     })
     .await
+}
+
+/// So many that a run of the content workflow works through a part of them, and the next one goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_course_of_many_lessons_is_published_by_several_runs() -> Result<()> {
+    const LESSONS: usize = 450;
+    let world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&[]).await?;
+    let lessons: Vec<Value> = (0..LESSONS)
+        .map(|n| {
+            let text = format!("Lesson {n} says that {n} is a number.");
+            json!({"title": format!("Lesson {n}"), "type": "text", "content": {"markdown": text}})
+        })
+        .collect();
+    instructor.put_lessons(course, &lessons).await?.expect(200)?;
+    let path = format!("/courses/{course}/publish");
+    instructor.post(&path, &Value::Null).await?.expect(202)?;
+    let status = wait_longer(Duration::from_secs(600), "the end of the publish", async || {
+        let status = instructor.get(&path).await?.expect(200)?;
+        Ok(match status["finished_at"].is_null() {
+            true => Err(status.to_string()),
+            false => Ok(status),
+        })
+    })
+    .await?;
+    ensure!(
+        status["state"] == "completed" && status["percent"] == 100,
+        "{status}"
+    );
+    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    ensure!(
+        traces.chunks == LESSONS as i64 && traces.vectors == LESSONS as i64,
+        "{traces:?}"
+    );
+    let id = format!("content-{course}-v1");
+    let runs = world.temporal_cli(&["workflow", "list", "--query", &format!("WorkflowId = '{id}'")])?;
+    ensure!(
+        runs.matches(&id).count() == 3,
+        "each phase is two runs, the first ends in the second: {runs}"
+    );
+    Ok(())
 }

@@ -11,7 +11,9 @@
 use smartcourse_proto::{
     analytics::{AwaitAnalyticsRequest, AwaitedAnalytics, Report, RequestReportRequest},
     common::{EpochRef, Swept, VersionRef},
-    content::{CopiedAssets, EmbedProgress, ExtractReply, IndexReply, LessonPlan, LessonRef, Readiness},
+    content::{
+        CopiedAssets, EmbedProgress, ExtractReply, IndexReply, LessonPlan, LessonRef, PlanRequest, Readiness,
+    },
     course::{AbortReply, Attempt, BeginAttemptRequest, FinishAttemptRequest, MarkPublishedRequest},
     enrollment::{EnsureRequest, Ensured, FinishedOnboarding, PrepareRequest},
 };
@@ -64,13 +66,13 @@ macro_rules! for_each_activity {
                 }
                 4 extract_text "Extracting text" {
                     /// Takes over the chunks of unchanged lessons and lists the others.
-                    PlanExtraction { rpc content.plan_extraction(VersionRef) -> LessonPlan, NaturalKey, undone by DiscardChunks }
+                    PlanExtraction { rpc content.plan_extraction(PlanRequest) -> LessonPlan, NaturalKey, undone by DiscardChunks }
                     /// Extracts and chunks one lesson.
                     ExtractLesson { rpc content.extract_lesson(LessonRef) -> ExtractReply, NaturalKey, undone by DiscardChunks }
                 }
                 5 generate_embeddings "Generating embeddings" {
                     /// Writes the vectors whose embeddings are known and lists the lessons that need the model.
-                    PlanEmbedding { rpc content.plan_embedding(VersionRef) -> LessonPlan, NaturalKey, undone by DiscardVectors }
+                    PlanEmbedding { rpc content.plan_embedding(PlanRequest) -> LessonPlan, NaturalKey, undone by DiscardVectors }
                     /// Embeds the chunks of one lesson; each finished batch is kept, so a retry goes on where the last try stopped.
                     EmbedLesson { stream content.embed_lesson(LessonRef) -> EmbedProgress, NaturalKey, undone by DiscardVectors }
                     /// Counts chunks against vectors and says whether all is there.

@@ -2,6 +2,8 @@
 //!
 //! Trigger: step 4 of a publish, or a client, to process a version again. Id: `content-{course_id}-v{version}`.
 //!
+//! A course of many lessons is worked through page by page, and every so many lessons a run continues as a new one.
+//!
 //! Phase 1, step 4 of the publish, extracts each lesson that changed; phase 2, step 5, embeds each that the model has not
 //! seen. `lanes` bounds how many at once. It never compensates: what it wrote belongs to the version, and whoever owns the
 //! version drops it.
@@ -15,12 +17,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use smartcourse_proto::{
     common::VersionRef,
-    content::{LessonPlan, LessonRef, LessonTask, Readiness},
+    content::{LessonPlan, LessonRef, LessonTask, PlanRequest, Readiness},
     ids::VersionId,
 };
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SignalWorkflowOptions, WorkflowContext, WorkflowContextView, WorkflowResult, workflows,
+    ContinueAsNewOptions, SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, workflows,
 };
 
 use crate::{
@@ -40,6 +43,29 @@ pub fn workflow_id(version: VersionId) -> String {
     format!("content-{version}")
 }
 
+/// Lessons, and plans, after which a run continues as a new one: each activity is three events of its history, and three more for
+/// the workflow task behind it.
+const LESSONS_OF_A_RUN: usize = 400;
+
+/// What is done with the lessons.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Step 4 of the publish.
+    #[default]
+    Extract,
+    /// Step 5.
+    Embed,
+}
+
+impl Phase {
+    fn step(self) -> u8 {
+        match self {
+            Self::Extract => EXTRACTING,
+            Self::Embed => EMBEDDING,
+        }
+    }
+}
+
 /// Input of the workflow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ContentInput {
@@ -51,6 +77,12 @@ pub struct ContentInput {
     /// Lanes and retries.
     #[serde(default)]
     pub settings: Settings,
+    /// Where an earlier run has stopped.
+    #[serde(default)]
+    pub phase: Phase,
+    /// Lessons of the phase that earlier runs have worked through.
+    #[serde(default)]
+    pub from: i32,
 }
 
 /// The workflow; its state is what the `progress` query shows.
@@ -84,7 +116,10 @@ impl ContentProcessing {
     /// Extracts, then embeds.
     #[run(name = "ContentProcessing")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Readiness> {
-        process(ctx).await.map_err(Cause::into_termination)
+        match process(ctx).await.map_err(Cause::into_termination)? {
+            End::Ready(readiness) => Ok(readiness),
+            End::Next(input) => match ctx.continue_as_new(input, ContinueAsNewOptions::default())? {},
+        }
     }
 
     /// How far the version is.
@@ -96,70 +131,140 @@ impl ContentProcessing {
 
 type Ctx = WorkflowContext<ContentProcessing>;
 
-async fn process(ctx: &Ctx) -> Result<Readiness, Cause> {
+/// How a run ends.
+enum End {
+    /// The version is ready.
+    Ready(Readiness),
+    /// So much of it is done that the rest is for a run of its own.
+    Next(ContentInput),
+}
+
+async fn process(ctx: &Ctx) -> Result<End, Cause> {
     let input = ctx.state(|state| state.input.clone());
-    let token = ctx.cancellation_token();
     let (target, settings) = (&input.target, &input.settings);
+    if input.phase == Phase::Extract {
+        if let Some(next) = in_pages(ctx, &input, Phase::Extract, input.from).await? {
+            return Ok(End::Next(next));
+        }
+        tell_parent(ctx, &input, EMBEDDING).await;
+    }
+    let from = match input.phase {
+        Phase::Extract => 0,
+        Phase::Embed => input.from,
+    };
+    if let Some(next) = in_pages(ctx, &input, Phase::Embed, from).await? {
+        return Ok(End::Next(next));
+    }
+    let options = settings.quick(
+        "Count chunks against vectors".to_owned(),
+        &ctx.cancellation_token(),
+    );
+    let readiness = ctx.execute_activity(MarkAiReady, target.clone(), options).await?;
+    Ok(End::Ready(readiness))
+}
 
-    let options = settings.long("Find the lessons that changed".to_owned(), &token);
-    let plan = ctx
-        .execute_activity(PlanExtraction, target.clone(), options)
-        .await?;
-    in_lanes(ctx, &input, plan, Phase::Extract).await?;
-
+/// Only the parent's query and its deadline depend on it; a parent that is gone has no readers.
+async fn tell_parent(ctx: &Ctx, input: &ContentInput, step: u8) {
     if let Some(parent) = input.parent_workflow_id.clone() {
-        // Only the parent's query depends on it; a parent that is gone has no readers.
         let (parent, options) = (
             ctx.external_workflow(parent, None),
             SignalWorkflowOptions::default(),
         );
-        drop(parent.signal(CoursePublishing::reached, EMBEDDING, options).await);
+        drop(parent.signal(CoursePublishing::reached, step, options).await);
     }
-    let options = settings.long("Find the chunks the model has not seen".to_owned(), &token);
-    let plan = ctx
-        .execute_activity(PlanEmbedding, target.clone(), options)
-        .await?;
-    in_lanes(ctx, &input, plan, Phase::Embed).await?;
-
-    let options = settings.quick("Count chunks against vectors".to_owned(), &token);
-    Ok(ctx.execute_activity(MarkAiReady, target.clone(), options).await?)
 }
 
-#[derive(Clone, Copy)]
-enum Phase {
-    Extract,
-    Embed,
+/// Works through the lessons of a phase, page by page; answers the input of the next run when this one has done its share.
+async fn in_pages(
+    ctx: &Ctx,
+    input: &ContentInput,
+    phase: Phase,
+    mut from: i32,
+) -> Result<Option<ContentInput>, Cause> {
+    let token = ctx.cancellation_token();
+    let mut share = LESSONS_OF_A_RUN;
+    loop {
+        let request = PlanRequest {
+            course_id: input.target.course_id,
+            version: input.target.version,
+            attempt_id: input.target.attempt_id.clone(),
+            from,
+        };
+        let plan = match phase {
+            Phase::Extract => {
+                let options = input
+                    .settings
+                    .long("Find the lessons that changed".to_owned(), &token);
+                ctx.execute_activity(PlanExtraction, request, options).await?
+            }
+            Phase::Embed => {
+                let options = input
+                    .settings
+                    .long("Find the chunks the model has not seen".to_owned(), &token);
+                ctx.execute_activity(PlanEmbedding, request, options).await?
+            }
+        };
+        let (next, count) = (plan.next_from, plan.tasks.len());
+        in_lanes(ctx, input, plan, phase, from).await?;
+        let Some(next) = next else { return Ok(None) };
+        tell_parent(ctx, input, phase.step()).await;
+        from = next;
+        share = share.saturating_sub(count + 1);
+        if share == 0 {
+            let input = input.clone();
+            return Ok(Some(ContentInput { phase, from, ..input }));
+        }
+    }
 }
 
 /// Works through the lessons with a fixed number of lanes. The combinators of the futures crate wake in a way the
 /// workflow runtime takes for non-determinism; a queue shared by lanes does not.
-async fn in_lanes(ctx: &Ctx, input: &ContentInput, plan: LessonPlan, phase: Phase) -> Result<(), Cause> {
-    let total = u32::try_from(plan.tasks.len()).unwrap_or(u32::MAX);
-    let step = match phase {
-        Phase::Extract => EXTRACTING,
-        Phase::Embed => EMBEDDING,
-    };
-    ctx.state_mut(|state| state.progress = Progress { step, done: 0, total });
+async fn in_lanes(
+    ctx: &Ctx,
+    input: &ContentInput,
+    plan: LessonPlan,
+    phase: Phase,
+    from: i32,
+) -> Result<(), Cause> {
+    // Of the lessons before this page nobody knows how many there was something to do for, and of those behind it neither.
+    let behind = plan.next_from.map_or(0, |next| plan.total_lessons - next);
+    let before = u32::try_from(from).unwrap_or_default();
+    let tasks = u32::try_from(plan.tasks.len()).unwrap_or(u32::MAX);
+    let total = before + tasks + u32::try_from(behind).unwrap_or_default();
+    let step = phase.step();
+    ctx.state_mut(|state| {
+        state.progress = Progress {
+            step,
+            done: before,
+            total,
+        }
+    });
     let queue = Rc::new(RefCell::new(plan.tasks.into_iter().collect::<VecDeque<_>>()));
-    let done = Rc::new(Cell::new(0_u32));
+    let done = Rc::new(Cell::new(before));
+    // A lesson that fails for good fails the version: what the others wait for, such as their next try, is of no use then.
+    let token = ctx.cancellation_token().child_token();
+    let failed = Rc::new(RefCell::new(None));
     let lanes = (0..input.settings.lanes.max(1)).map(|_| {
         let (ctx, queue, done) = (ctx.clone(), Rc::clone(&queue), Rc::clone(&done));
+        let (token, failed) = (token.clone(), Rc::clone(&failed));
         async move {
             loop {
                 let next = queue.borrow_mut().pop_front();
-                let Some(lesson) = next else { return Ok(()) };
+                let Some(lesson) = next else { return };
                 let progress = (done.get(), total);
-                if let Err(cause) = one_lesson(&ctx, input, progress, lesson, phase).await {
-                    // The other lanes finish what they have begun and take nothing new.
+                if let Err(cause) = one_lesson(&ctx, input, progress, lesson, phase, &token).await {
                     queue.borrow_mut().clear();
-                    return Err(cause);
+                    failed.borrow_mut().get_or_insert(cause);
+                    token.cancel_with_reason("another lesson failed");
+                    return;
                 }
                 done.set(done.get() + 1);
                 ctx.state_mut(|state| state.progress.done = done.get());
             }
         }
     });
-    workflows::join_all(lanes).await.into_iter().collect()
+    workflows::join_all(lanes).await;
+    failed.take().map_or(Ok(()), Err)
 }
 
 async fn one_lesson(
@@ -168,8 +273,8 @@ async fn one_lesson(
     (done, total): (u32, u32),
     lesson: LessonTask,
     phase: Phase,
+    token: &WorkflowCancellationToken,
 ) -> Result<(), Cause> {
-    let token = ctx.cancellation_token();
     let input = LessonRef {
         course_id: target.course_id,
         version: target.version,
@@ -180,11 +285,11 @@ async fn one_lesson(
     };
     match phase {
         Phase::Extract => {
-            let options = settings.long(format!("Extract “{}”", lesson.title), &token);
+            let options = settings.long(format!("Extract “{}”", lesson.title), token);
             ctx.execute_activity(ExtractLesson, input, options).await?;
         }
         Phase::Embed => {
-            let options = settings.long(format!("Embed “{}”", lesson.title), &token);
+            let options = settings.long(format!("Embed “{}”", lesson.title), token);
             ctx.execute_activity(EmbedLesson, input, options).await?;
         }
     }

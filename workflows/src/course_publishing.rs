@@ -32,7 +32,7 @@ use crate::{
         PrepareProgress, SaveContent, UploadAssets, ValidateCourse,
     },
     both::both,
-    content_processing::{self, ContentInput, EMBEDDING, EXTRACTING},
+    content_processing::{self, ContentInput, EMBEDDING, EXTRACTING, Phase},
     contract::{Activity, Undo},
     policy::Settings,
     saga,
@@ -90,6 +90,8 @@ pub struct CoursePublishing {
     input: PublishInput,
     progress: Progress,
     undo: Vec<Undo>,
+    /// Whether a page was done since the deadline was set.
+    moved: bool,
 }
 
 #[workflow_methods]
@@ -104,6 +106,7 @@ impl CoursePublishing {
             input,
             progress: Progress::default(),
             undo,
+            moved: false,
         }
     }
 
@@ -120,9 +123,10 @@ impl CoursePublishing {
         outcome.map_err(Cause::into_termination)
     }
 
-    /// Content processing tells when it enters its second phase.
+    /// Content processing tells when it enters its second phase, and when it is through a page of either.
     #[signal(name = "reached")]
     pub fn reached(&mut self, ctx: &mut SyncWorkflowContext<Self>, step: u8) {
+        self.moved |= step == self.progress.step;
         if step > self.progress.step && !self.progress.compensating {
             self.progress.step = step;
             self.progress.label = PUBLISHING.headline(step);
@@ -221,13 +225,19 @@ async fn before_deadline(
     let mut steps = publish(ctx, settings, target, max_enrollments, &forward)
         .boxed_local()
         .fuse();
-    let mut deadline = ctx
-        .timer(Duration::from_secs(settings.deadline_seconds))
-        .boxed_local()
-        .fuse();
-    let timed_out = workflows::select! {
-        outcome = &mut steps => return outcome.map_err(|cause| cancelled_or(ctx, cause)),
-        _ = &mut deadline => !ctx.cancellation_token().is_cancelled(),
+    let timed_out = loop {
+        let mut deadline = ctx
+            .timer(Duration::from_secs(settings.deadline_seconds))
+            .boxed_local()
+            .fuse();
+        let fired = workflows::select! {
+            outcome = &mut steps => return outcome.map_err(|cause| cancelled_or(ctx, cause)),
+            _ = &mut deadline => !ctx.cancellation_token().is_cancelled(),
+        };
+        // A large course that goes on page by page has as long again.
+        if !fired || !ctx.state_mut(|state| std::mem::take(&mut state.moved)) {
+            break fired;
+        }
     };
     if timed_out {
         forward.cancel_with_reason("the deadline passed");
@@ -321,6 +331,8 @@ async fn process_content(
         target: target.clone(),
         parent_workflow_id: Some(ctx.workflow_id().to_owned()),
         settings: settings.clone(),
+        phase: Phase::default(),
+        from: 0,
     };
     let options = ChildWorkflowOptions::builder()
         .workflow_id(content_processing::workflow_id(target.into()))

@@ -23,8 +23,9 @@ const LOCAL_TRIES: u32 = 3;
 pub const UPKEEP_TRIES: u32 = 5;
 /// When the server ends a run that came by the clock: above what all tries of its activities may take.
 pub const UPKEEP_TIMEOUT: Duration = Duration::from_secs(9 * 3600);
-/// How long compensations may take after the deadline before the server ends the run and the reconciler takes over.
-pub const COMPENSATION_ALLOWANCE: Duration = Duration::from_secs(3600);
+/// How long a run may take beyond its deadline before the server ends it and the reconciler takes over: a large course puts its
+/// deadline off with each page, and compensations take their time.
+pub const ALLOWANCE: Duration = Duration::from_secs(24 * 3600);
 
 /// What an operator may tune, fixed in the input when the workflow starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,7 +69,7 @@ impl Settings {
 
     /// When the server ends the run whatever it does.
     pub fn execution_timeout(&self) -> Duration {
-        Duration::from_secs(self.deadline_seconds) + COMPENSATION_ALLOWANCE
+        Duration::from_secs(self.deadline_seconds) + ALLOWANCE
     }
 
     fn retry(&self, attempts: u32) -> RetryPolicy {

@@ -55,14 +55,14 @@ impl ContentService for Api {
     async fn upload_assets(&self, request: Request<VersionRef>) -> Reply<CopiedAssets> {
         reply(ops::copy_assets::copy_all(&self.0, from_service(request)?.into()).await)
     }
-    async fn plan_extraction(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
-        reply(ops::plan_extraction::plan(&self.0, from_service(request)?.into()).await)
+    async fn plan_extraction(&self, request: Request<PlanRequest>) -> Reply<LessonPlan> {
+        reply(ops::plan_extraction::plan(&self.0, from_service(request)?).await)
     }
     async fn extract_lesson(&self, request: Request<LessonRef>) -> Reply<ExtractReply> {
         reply(ops::extract::extract(&self.0, from_service(request)?).await)
     }
-    async fn plan_embedding(&self, request: Request<VersionRef>) -> Reply<LessonPlan> {
-        reply(ops::embed::plan(&self.0, from_service(request)?.into()).await)
+    async fn plan_embedding(&self, request: Request<PlanRequest>) -> Reply<LessonPlan> {
+        reply(ops::embed::plan(&self.0, from_service(request)?).await)
     }
     async fn embed_lesson(&self, request: Request<LessonRef>) -> Reply<Self::EmbedLessonStream> {
         let lesson = from_service(request)?;

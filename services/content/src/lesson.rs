@@ -24,6 +24,21 @@ pub(crate) fn lessons(content: &Content) -> Vec<Placed<'_>> {
     placed.collect()
 }
 
+/// Lessons of one plan: their titles are in the history of the workflow, and so are the activities of each.
+const PAGE: usize = 200;
+
+/// The page of a plan that begins with this lesson, and where the next one does.
+pub(crate) fn page<T>(lessons: &[T], from: i32) -> (&[T], Option<i32>) {
+    let from = usize::try_from(from).unwrap_or_default().min(lessons.len());
+    let to = (from + PAGE).min(lessons.len());
+    (&lessons[from..to], (to < lessons.len()).then(|| count(to)))
+}
+
+/// A title as the history of a workflow has it: a payload holds a page of them, and a summary 400 bytes.
+pub(crate) fn shorten(title: &str) -> String {
+    title.chars().take(40).collect()
+}
+
 pub(crate) fn asset_ids(lesson: &Lesson) -> impl Iterator<Item = &str> {
     let content = lesson.content.iter();
     let ids = content.flat_map(|content| [&content.asset_id, &content.transcript_asset_id]);

@@ -72,3 +72,27 @@ async fn a_lesson_without_text_is_a_warning_and_a_course_without_any_fails() -> 
     ensure!(answer["citations"][0]["start_seconds"].is_number(), "{answer}");
     Ok(())
 }
+
+/// The one lesson will never be taken, the other is tried again and again, which is of no use then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lesson_that_fails_for_good_ends_the_waiting_of_the_others() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    sqlx::raw_sql(
+        "create function unequal() returns trigger language plpgsql as $$ begin
+             if new.lesson_id = 'l1' then
+                 raise exception 'invalid byte sequence' using errcode = 'character_not_in_repertoire';
+             end if;
+             raise exception 'could not extend file' using errcode = 'disk_full'; end $$;
+         create trigger unequal before update on content.lessons for each row execute function unequal();",
+    )
+    .execute(&world.pool)
+    .await?;
+    let status = instructor.publish(course).await?;
+    ensure!(
+        status["state"] == "failed" && status["error"]["code"] == "validation_failed",
+        "{status}"
+    );
+    Ok(())
+}

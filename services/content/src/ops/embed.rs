@@ -18,7 +18,7 @@ use smartcourse_platform::{
     upkeep,
 };
 use smartcourse_proto::{
-    content::{EmbedProgress, LessonPlan, LessonRef, LessonTask},
+    content::{EmbedProgress, LessonPlan, LessonRef, LessonTask, PlanRequest},
     ids::VersionId,
 };
 use tonic::Status;
@@ -27,7 +27,7 @@ use crate::{
     State,
     chunk::{Chunk, anchor, embedded_text, text_hash},
     documents::{self, READ_BATCH},
-    lesson::count,
+    lesson::{count, page, shorten},
     store::{self, LessonRow},
     version_lock::{self, Write},
 };
@@ -126,12 +126,17 @@ fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vect
 }
 
 /// Writes the vectors of lessons the model knows all of; lists the others.
-pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
+pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPlan> {
+    let version = VersionId::new(request.course_id, request.version);
     version_lock::require_open(&state.pool, version).await?;
     let (model, store) = (state.deps.embedder.model(), &state.deps.vectors);
     let all = store::lessons(&state.pool, version).await?;
-    let total_lessons = count(all.len());
-    let with_text: Vec<LessonRow> = all.into_iter().filter(|row| row.chunk_count > 0).collect();
+    let (planned, next_from) = page(&all, request.from);
+    let with_text: Vec<LessonRow> = planned
+        .iter()
+        .filter(|row| row.chunk_count > 0)
+        .cloned()
+        .collect();
     let mut tasks = Vec::new();
     for batch in with_text.chunks(READ_BATCH) {
         let mut write = Write::begin(state, version).await?;
@@ -149,7 +154,7 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
                 Some(vectors) => store.put_lesson(model, version, &row.lesson_id, &vectors).await?,
                 None => tasks.push(LessonTask {
                     lesson_id: row.lesson_id.clone(),
-                    title: row.title.clone(),
+                    title: shorten(&row.title),
                 }),
             }
         }
@@ -157,7 +162,11 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
         write.commit().await?;
         fault::point("content.plan_embedding", "after_commit");
     }
-    Ok(LessonPlan { tasks, total_lessons })
+    Ok(LessonPlan {
+        tasks,
+        total_lessons: count(all.len()),
+        next_from,
+    })
 }
 
 /// Embeds one lesson and tells how far it is. When the caller goes away the stream is dropped between two batches.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use smartcourse_platform::{Result, fault, postgres::Tx};
 use smartcourse_proto::{
-    content::{LessonPlan, LessonTask},
+    content::{LessonPlan, LessonTask, PlanRequest},
     course::LessonType,
     ids::VersionId,
 };
@@ -13,15 +13,17 @@ use smartcourse_text::EXTRACTOR_VERSION;
 use crate::{
     State,
     documents::{self, READ_BATCH, chunks_key},
-    lesson::{Placed, count, lessons},
+    lesson::{Placed, count, lessons, page, shorten},
     lesson_source::lesson_hash,
     store::{self, LessonRow, LessonState},
     version_lock,
 };
 
-pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan> {
+pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPlan> {
+    let version = VersionId::new(request.course_id, request.version);
     let content = state.content(version).await?;
-    let placed = lessons(&content);
+    let all = lessons(&content);
+    let (placed, next_from) = page(&all, request.from);
     // A lesson that lost its text is written to the vectors before any is embedded.
     let embedder = &state.deps.embedder;
     state
@@ -36,7 +38,8 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
         .map(|placed| lesson_hash(placed.lesson, &assets, state.chunk_words))
         .collect();
     let mut tasks = Vec::new();
-    let current: HashMap<String, LessonRow> = store::lessons(&mut *tx, version)
+    let ids: Vec<String> = placed.iter().map(|placed| placed.lesson.id.clone()).collect();
+    let current: HashMap<String, LessonRow> = store::lessons_of(&mut *tx, version, &ids)
         .await?
         .into_iter()
         .map(|row| (row.lesson_id.clone(), row))
@@ -63,13 +66,13 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
         } else {
             tasks.push(LessonTask {
                 lesson_id: id.clone(),
-                title: placed.lesson.title.clone(),
+                title: shorten(&placed.lesson.title),
             });
             LessonRow::default()
         };
         put(&mut tx, version, *placed, hash, Some(start)).await?;
     }
-    let ids: Vec<String> = placed.iter().map(|placed| placed.lesson.id.clone()).collect();
+    let ids: Vec<String> = all.iter().map(|placed| placed.lesson.id.clone()).collect();
     sqlx::query!(
         "delete from content.lessons where course_id = $1 and version = $2 and not lesson_id = any($3)",
         version.course_id.0,
@@ -81,7 +84,8 @@ pub(crate) async fn plan(state: &State, version: VersionId) -> Result<LessonPlan
     fault::commit(tx, "content.plan_extraction").await?;
     Ok(LessonPlan {
         tasks,
-        total_lessons: count(placed.len()),
+        total_lessons: count(all.len()),
+        next_from,
     })
 }
 

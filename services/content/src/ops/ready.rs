@@ -24,6 +24,9 @@ use crate::{
     version_lock::{self, Write},
 };
 
+/// Warnings that a publish shows; they pass through its history.
+const MOST_WARNINGS: usize = 200;
+
 /// Counts chunks against vectors, and says whether every lesson can be asked about.
 pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness> {
     let model = state.deps.embedder.model();
@@ -60,6 +63,8 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
     .execute(&mut *tx)
     .await?;
     fault::commit(tx, "content.mark_ai_ready").await?;
+    let mut warnings = warnings;
+    warnings.truncate(MOST_WARNINGS);
     let number = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
     Ok(Readiness {
         ai_ready,

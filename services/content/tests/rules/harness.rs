@@ -128,9 +128,13 @@ impl Harness {
 
     /// The lessons that still have to be read.
     pub(crate) async fn plan(&self, version: i32) -> Result<Vec<String>, Status> {
-        let request = Actor::Service.request(of(version));
-        let plan = self.content.plan_extraction(request).await?;
+        let plan = self.plan_page(version, 0).await?;
         Ok(plan.tasks.into_iter().map(|task| task.lesson_id).collect())
+    }
+
+    pub(crate) async fn plan_page(&self, version: i32, from: i32) -> Result<LessonPlan, Status> {
+        let request = Actor::Service.request(page(version, from));
+        self.content.plan_extraction(request).await
     }
 
     pub(crate) async fn extract(&self, version: i32, lesson: &str) -> Result<ExtractReply, Status> {
@@ -152,7 +156,7 @@ impl Harness {
 
     /// The lessons that still have to be embedded.
     pub(crate) async fn plan_embedding(&self, version: i32) -> Result<Vec<String>, Status> {
-        let request = Actor::Service.request(of(version));
+        let request = Actor::Service.request(page(version, 0));
         let plan = self.content.plan_embedding(request).await?;
         Ok(plan.tasks.into_iter().map(|task| task.lesson_id).collect())
     }
@@ -231,6 +235,15 @@ pub(crate) fn of(version: i32) -> VersionRef {
         course_id: COURSE,
         version,
         ..VersionRef::default()
+    }
+}
+
+fn page(version: i32, from: i32) -> PlanRequest {
+    PlanRequest {
+        course_id: COURSE,
+        version,
+        from,
+        ..PlanRequest::default()
     }
 }
 

@@ -182,3 +182,23 @@ async fn every_file_a_version_names_is_there_and_copied_once() {
     let refused = refusal(harness.content.check_assets(TEACHER.request(of(1))).await);
     assert_eq!(refused.code(), "forbidden");
 }
+
+#[tokio::test]
+async fn many_lessons_are_planned_page_by_page() {
+    let harness = Harness::build().await;
+    let lessons: Vec<_> = (0..450).map(|n| text(&format!("l{n}"), "Words.")).collect();
+    harness.save(1, &lessons);
+    let (mut from, mut pages, mut planned) = (Some(0), Vec::new(), Vec::new());
+    while let Some(first) = from {
+        let plan = harness.plan_page(1, first).await.unwrap();
+        assert_eq!(plan.total_lessons, 450);
+        pages.push(plan.tasks.len());
+        planned.extend(plan.tasks.into_iter().map(|task| task.lesson_id));
+        from = plan.next_from;
+    }
+    assert_eq!(pages, [200, 200, 50]);
+    let ids: Vec<_> = lessons.into_iter().map(|lesson| lesson.id).collect();
+    assert_eq!(planned, ids);
+    let early = refusal(harness.ready(1).await);
+    assert_eq!(early.code(), "internal", "nothing is lost between two pages");
+}
