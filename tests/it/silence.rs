@@ -91,7 +91,7 @@ async fn the_work_of_a_frozen_process_goes_on_elsewhere() -> Result<()> {
             })
         })
         .await?;
-        println!(
+        eprintln!(
             "{role} frozen: all done after {:.1} s",
             began.elapsed().as_secs_f64()
         );
@@ -121,12 +121,12 @@ async fn outlasts(
         })
     })
     .await?;
-    println!("{what}: noticed after {:.1} s", began.elapsed().as_secs_f64());
+    eprintln!("{what}: noticed after {:.1} s", began.elapsed().as_secs_f64());
     mend();
     let mended = Instant::now();
     let end = instructor.publish_end(course).await?;
     ensure!(end["state"] == "completed", "{what}: {end}");
-    println!(
+    eprintln!(
         "{what}: published {:.1} s after it was back",
         mended.elapsed().as_secs_f64()
     );
@@ -179,7 +179,7 @@ async fn servers_that_are_silent_are_noticed_and_outlasted() -> Result<()> {
         })
     })
     .await?;
-    println!(
+    eprintln!(
         "database unreachable: noticed after {:.1} s",
         began.elapsed().as_secs_f64()
     );

@@ -77,7 +77,7 @@ async fn a_mail_server_that_is_down_holds_up_nothing_else() -> Result<()> {
     let failed = delivery(&admin, student.id, "email", "failed").await?;
     let error = failed["last_error"].as_str().unwrap_or_default();
     ensure!(
-        failed["tries"] == 3 && error.starts_with("unavailable"),
+        failed["tries"] == 3 && error.starts_with("delivery_failed"),
         "{failed}"
     );
     let dead = "select count(*) from platform.tasks where state = 'dead' and kind = 'notification.email' and tries = 3";
@@ -168,7 +168,7 @@ async fn a_browser_that_is_gone_is_forgotten_and_wrong_credentials_are_mended() 
     let failed = delivery(&admin, student.id, "sms", "failed").await?;
     let error = failed["last_error"].as_str().unwrap_or_default();
     ensure!(
-        failed["tries"] == 3 && error.starts_with("unavailable"),
+        failed["tries"] == 3 && error.starts_with("delivery_failed"),
         "{failed}"
     );
     ensure!(
