@@ -138,7 +138,7 @@ async fn identity_headers_from_outside_mean_nothing() -> Result<()> {
 }
 
 /// What only the reconciler, the activities' wrapper and other services may call.
-const INTERNAL: [&str; 14] = [
+const INTERNAL: [&str; 16] = [
     "user.list_ended_sessions",
     "course.get_courses",
     "course.get_manifest",
@@ -147,11 +147,13 @@ const INTERNAL: [&str; 14] = [
     "course.report_step",
     "course.report_worker",
     "course.restart_attempt",
+    "assistant.sweep",
     "content.list_candidates",
     "enrollment.list_open_onboardings",
     "enrollment.report_onboarding",
     "enrollment.restart_onboarding",
     "enrollment.settle_access",
+    "notification.sweep",
     "progress.leave",
 ];
 
