@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
 
+use crate::process;
 use crate::wait::{Check, wait_until};
 
 /// How long a process may take to be gone after SIGKILL.
@@ -65,11 +65,9 @@ impl Claim {
             return Ok(());
         }
         // It holds the claim at this moment, so the id is no other's.
-        if let Err(Holder(Some(pid))) = Self::take(path)?
-            && let Some(process) = Pid::from_raw(pid.cast_signed())
-        {
+        if let Err(Holder(Some(pid))) = Self::take(path)? {
             eprintln!("smartcourse: {name} of an earlier run (process {pid}) does not end; killing it");
-            let _gone = kill_process(process, Signal::KILL);
+            process::stop_left_over(name, pid, name, &[]).await?;
         }
         wait_until(&what, KILLED, free).await
     }

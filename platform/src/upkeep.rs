@@ -70,11 +70,25 @@ pub async fn batched<'q>(
     pool: &PgPool,
     statement: impl Fn() -> Query<'q, Postgres, PgArguments>,
 ) -> Result<u64> {
+    let round = || {
+        let statement = statement();
+        async move { Ok(statement.execute(pool).await?.rows_affected()) }
+    };
+    in_rounds(BATCH, ROUNDS, round).await
+}
+
+/// Repeats what removes up to `batch` things until it finds fewer, so many times at most, so that each sweep ends; answers how
+/// many went.
+pub async fn in_rounds<F: Future<Output = Result<u64>>>(
+    batch: i64,
+    rounds: usize,
+    round: impl Fn() -> F,
+) -> Result<u64> {
     let mut removed = 0;
-    for _ in 0..ROUNDS {
-        let count = statement().execute(pool).await?.rows_affected();
+    for _ in 0..rounds {
+        let count = round().await?;
         removed += count;
-        if count < BATCH.unsigned_abs() {
+        if count < batch.unsigned_abs() {
             break;
         }
     }

@@ -100,12 +100,12 @@ pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     problems.finish()
 }
 
-/// Refuses content that nobody could put back: a request has limits of its own.
-pub(crate) fn require_size(content: &Content, limits: config::Course) -> Result<()> {
+/// The content as it is kept. Refused is what nobody could put back: a request has limits of its own.
+pub(crate) fn sized(content: &Content, limits: config::Course) -> Result<Value> {
     let json = to_json(content)?;
     let (bytes, values) = (json.to_string().len(), count_values(&json));
     if bytes <= limits.max_content_bytes && values <= limits.max_content_values {
-        return Ok(());
+        return Ok(json);
     }
     let detail = format!(
         "the content would have {bytes} bytes and {values} values, at most {} and {} are kept",

@@ -1,7 +1,7 @@
 //! Rows of schema `course` and what they look like outside.
 
 use rust_decimal::Decimal;
-use smartcourse_platform::{Error, Result, error::to_json, grpc::Actor};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
     Wire,
     common::Money,
@@ -301,10 +301,5 @@ impl State {
         let body = found.ok_or_else(|| Error::internal(format!("the content document {key} is missing")))?;
         serde_json::from_value(body)
             .map_err(|error| Error::internal(format!("the content document {key} is broken")).because(error))
-    }
-
-    pub(crate) async fn put_content(&self, key: &str, content: &Content) -> Result<()> {
-        let body = to_json(&content)?;
-        self.documents.put(CONTENT, key, &body).await
     }
 }

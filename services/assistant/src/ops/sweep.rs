@@ -1,6 +1,6 @@
 //! Conversations that were deleted: what was written late, and then their rows.
 
-use smartcourse_platform::{Result, open_writes};
+use smartcourse_platform::{Result, open_writes, upkeep};
 use smartcourse_proto::common::Swept;
 
 use crate::{
@@ -14,8 +14,7 @@ const ROUNDS: usize = 100;
 
 /// Removes conversations once more that were deleted so long ago that nothing is written for them; answers how many.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
-    let mut removed = 0;
-    for _ in 0..ROUNDS {
+    let round = || async {
         let rows = sqlx::query!(
             "select id, user_id from assistant.conversations
              where deleted_at < now() - make_interval(secs => $1) order by deleted_at limit $2",
@@ -32,10 +31,8 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
         sqlx::query!("delete from assistant.conversations where id = any($1)", &ids)
             .execute(&state.pool)
             .await?;
-        removed += ids.len() as u64;
-        if (ids.len() as i64) < BATCH {
-            break;
-        }
-    }
+        Ok(ids.len() as u64)
+    };
+    let removed = upkeep::in_rounds(BATCH, ROUNDS, round).await?;
     Ok(Swept { removed })
 }

@@ -2,7 +2,13 @@
 //!
 //! Every operation locks the course, then the attempt; each may come twice and has one effect.
 
-use smartcourse_platform::{Error, Result, error::Problems, fault, open_writes::OpenWrite, outbox, postgres};
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, to_json},
+    fault,
+    open_writes::OpenWrite,
+    outbox, postgres,
+};
 use smartcourse_proto::{
     Wire,
     common::VersionRef,
@@ -154,7 +160,10 @@ pub(crate) async fn save_content(state: &State, request: VersionRef) -> Result<(
     content.course_id = course.id.0;
     content.version = attempt.version;
     let key = store::version_key(attempt.version());
-    state.put_content(&key, &content).await?;
+    state
+        .documents
+        .put(store::CONTENT, &key, &to_json(&content)?)
+        .await?;
     sqlx::query!(
         "insert into course.versions (course_id, version, attempt_id, document_key, state) values ($1, $2, $3, $4, 'saved')
          on conflict (course_id, version) do nothing",

@@ -35,9 +35,9 @@ async fn edit<T>(
         let mut content = state.content(&row.draft_key).await?;
         let result = apply(&mut content)?;
         model::normalise(&mut content.modules)?;
-        model::require_size(&content, state.limits)?;
         (content.course_id, content.version) = (course_id.0, 0);
         content.etag.clear();
+        let json = model::sized(&content, state.limits)?;
         let key = store::draft_key(course_id);
         // Known before it is written: whatever becomes of this edit, the draft is named or removed.
         sqlx::query!(
@@ -47,7 +47,7 @@ async fn edit<T>(
         )
         .execute(&state.pool)
         .await?;
-        state.put_content(&key, &content).await?;
+        state.documents.put(store::CONTENT, &key, &json).await?;
         let mut tx = postgres::begin(&state.pool).await?;
         let moved = sqlx::query_scalar!(
             "update course.courses set draft_key = $3, revision = revision + 1, updated_at = now()

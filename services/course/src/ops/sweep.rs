@@ -4,7 +4,7 @@
 //! No write begins for a version that was decided against or for a course that was deleted, so once none is open before
 //! their documents are removed, nothing comes back.
 
-use smartcourse_platform::{Result, open_writes};
+use smartcourse_platform::{Result, open_writes, upkeep};
 use smartcourse_proto::{common::Swept, ids::CourseId};
 
 use crate::{State, store};
@@ -24,8 +24,7 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
 
 /// No attempt pins a draft that no course names, so one that none has pinned stays unused.
 async fn drafts(state: &State) -> Result<u64> {
-    let mut done = 0;
-    for _ in 0..ROUNDS {
+    let round = || async {
         let keys = sqlx::query_scalar!(
             "select draft_key from course.unused_drafts d
              where remove_after < now() and not exists (
@@ -45,12 +44,9 @@ async fn drafts(state: &State) -> Result<u64> {
         )
         .execute(&state.pool)
         .await?;
-        done += keys.len() as u64;
-        if (keys.len() as i64) < BATCH {
-            break;
-        }
-    }
-    Ok(done)
+        Ok(keys.len() as u64)
+    };
+    upkeep::in_rounds(BATCH, ROUNDS, round).await
 }
 
 async fn versions(state: &State) -> Result<u64> {

@@ -63,11 +63,6 @@ fn check(request: &RegisterRequest) -> Result<Role> {
         format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters"),
     );
     problems.name("full_name", &request.full_name, NAME_MAX);
-    problems.require(
-        !request.full_name.contains(char::is_control),
-        "full_name",
-        "must not have control characters",
-    );
     let role = request.role();
     problems.require(
         matches!(role, Role::Student | Role::Instructor),
