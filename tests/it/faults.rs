@@ -94,15 +94,10 @@ async fn a_status_says_that_no_worker_is_there() -> Result<()> {
     world.kill("worker");
     let path = format!("/courses/{course}/publish");
     instructor.post(&path, &Value::Null).await?.expect(202)?;
-    wait_for("the status to name the worker", async || {
-        let status = instructor.get(&path).await?.expect(200)?;
-        Ok(if status["waiting_for"] == "worker" {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        })
-    })
-    .await?;
+    let waits = |status: &Value| status["waiting_for"] == "worker";
+    instructor
+        .publish_shows(course, "the status to name the worker", waits)
+        .await?;
     world.restart("worker", &[]).await?;
     ensure!(instructor.publish_end(course).await?["state"] == "completed");
     Ok(())
@@ -151,12 +146,10 @@ async fn a_cancel_after_the_server_lost_a_run_undoes_what_that_run_did() -> Resu
     world.lose_temporal_data()?;
     world.start_temporal().await?;
     // The second run stands at its first step when the user cancels: it has done nothing itself.
-    wait_for("the second run", async || {
-        let status = instructor.get(&path).await?.expect(200)?;
-        let standing = status["step"] == 1 && status["steps"][0]["state"] == "retrying";
-        Ok(if standing { Ok(()) } else { Err(status.to_string()) })
-    })
-    .await?;
+    let standing = |status: &Value| status["step"] == 1 && status["steps"][0]["state"] == "retrying";
+    instructor
+        .publish_shows(course, "the second run", standing)
+        .await?;
     instructor.delete(&path).await?.expect(202)?;
     world.restart("content", &[]).await?;
     let status = instructor.publish_end(course).await?;

@@ -97,18 +97,10 @@ pub(crate) async fn standing(world: &mut World, instructor: &Session) -> Result<
         .post(&format!("/courses/{course}/publish"), &Value::Null)
         .await?
         .expect(202)?;
-    wait_for("the first step", async || {
-        let status = instructor
-            .get(&format!("/courses/{course}/publish"))
-            .await?
-            .expect(200)?;
-        Ok(if status["steps"][0]["state"] == "retrying" {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        })
-    })
-    .await?;
+    let retrying = |status: &Value| status["steps"][0]["state"] == "retrying";
+    instructor
+        .publish_shows(course, "the first step", retrying)
+        .await?;
     Ok(course)
 }
 

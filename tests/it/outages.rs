@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 use smartcourse_launcher::{Claim, Signal};
-use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
+use smartcourse_tests::{Layout, Traces, World, wait_for};
 
 use crate::{LESSONS, executable};
 
@@ -16,20 +16,6 @@ const WITHOUT_ENROLLMENT: [&str; 3] = [
     "--only",
     "user,course,content,assistant,progress,notification,analytics,operations,gateway",
 ];
-
-/// Waits until the status of a course's publish is as it should be.
-async fn status(owner: &Session, course: i64, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
-    let path = format!("/courses/{course}/publish");
-    wait_for(what, async || {
-        let status = owner.get(&path).await?.expect(200)?;
-        Ok(if is(&status) {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        })
-    })
-    .await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_the_commit_nothing_fails() -> Result<()> {
@@ -80,15 +66,13 @@ async fn the_status_tells_relay_temporal_and_disk_apart() -> Result<()> {
     world.kill("relay");
     let publish = format!("/courses/{course}/publish");
     instructor.post(&publish, &Value::Null).await?.expect(202)?;
-    status(&instructor, course, "the relay", |status| {
-        status["waiting_for"] == "relay"
-    })
-    .await?;
+    instructor
+        .publish_shows(course, "the relay", |status| status["waiting_for"] == "relay")
+        .await?;
     world.stop_temporal().await?;
-    status(&instructor, course, "Temporal", |status| {
-        status["waiting_for"] == "temporal"
-    })
-    .await?;
+    instructor
+        .publish_shows(course, "Temporal", |status| status["waiting_for"] == "temporal")
+        .await?;
     world.start_temporal().await?;
 
     // What a full disk answers to every write of the steps, and to the report that they failed.
@@ -102,11 +86,12 @@ async fn the_status_tells_relay_temporal_and_disk_apart() -> Result<()> {
     .await?;
     world.restart("relay", &[]).await?;
     let words = "the database has no space left on its disk";
-    status(&instructor, course, "the cause of the retries", |status| {
-        let mut steps = status["steps"].as_array().into_iter().flatten();
-        status["waiting_for"] == "retry" && steps.any(|step| step["error"]["message"] == words)
-    })
-    .await?;
+    instructor
+        .publish_shows(course, "the cause of the retries", |status| {
+            let mut steps = status["steps"].as_array().into_iter().flatten();
+            status["waiting_for"] == "retry" && steps.any(|step| step["error"]["message"] == words)
+        })
+        .await?;
     sqlx::raw_sql(
         "drop trigger full_disk on course.publish_steps; drop trigger full_disk on course.versions",
     )

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, Traces, World, wait_for, wait_longer};
+use smartcourse_tests::{Layout, Traces, World, wait_for};
 
 use crate::{LESSONS, executable};
 
@@ -249,14 +249,9 @@ async fn a_course_of_many_lessons_is_published_by_several_runs() -> Result<()> {
     instructor.put_lessons(course, &lessons).await?.expect(200)?;
     let path = format!("/courses/{course}/publish");
     instructor.post(&path, &Value::Null).await?.expect(202)?;
-    let status = wait_longer(Duration::from_secs(3600), "the end of the publish", async || {
-        let status = instructor.get(&path).await?.expect(200)?;
-        Ok(match status["finished_at"].is_null() {
-            true => Err(status.to_string()),
-            false => Ok(status),
-        })
-    })
-    .await?;
+    let status = instructor
+        .publish_end_within(course, Duration::from_secs(3600))
+        .await?;
     ensure!(
         status["state"] == "completed" && status["percent"] == 100,
         "{status}"

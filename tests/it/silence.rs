@@ -112,15 +112,7 @@ async fn outlasts(
     let path = format!("/courses/{course}/publish");
     instructor.post(&path, &Value::Null).await?.expect(202)?;
     let began = Instant::now();
-    wait_for(what, async || {
-        let status = instructor.get(&path).await?.expect(200)?;
-        Ok(if silent(&status) {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        })
-    })
-    .await?;
+    instructor.publish_shows(course, what, silent).await?;
     eprintln!("{what}: noticed after {:.1} s", began.elapsed().as_secs_f64());
     mend();
     let mended = Instant::now();

@@ -1,10 +1,12 @@
 //! A signed-in user who speaks HTTP.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
-use crate::{ByHand, wait_for};
+use crate::{ByHand, PATIENCE, wait_for, wait_longer};
 
 /// An answer: status, headers, body as JSON (or null).
 #[derive(Debug, Clone)]
@@ -248,7 +250,15 @@ impl Session {
     /// # Errors
     /// When it does not end.
     pub async fn publish_end(&self, course: i64) -> Result<Value> {
-        wait_for("the end of the publish", async || {
+        self.publish_end_within(course, PATIENCE).await
+    }
+
+    /// The same, for a publish that takes long.
+    ///
+    /// # Errors
+    /// When it does not end within this time.
+    pub async fn publish_end_within(&self, course: i64, patience: Duration) -> Result<Value> {
+        wait_longer(patience, "the end of the publish", async || {
             // A service that was just killed is on its way back.
             let Ok(reply) = self.get(&format!("/courses/{course}/publish")).await else {
                 return Ok(Err("no answer".to_owned()));
@@ -261,6 +271,23 @@ impl Session {
                 Ok(reply.body)
             } else {
                 Err(reply.body.to_string())
+            })
+        })
+        .await
+    }
+
+    /// Waits until the status of the latest publish is as it should be; answers it.
+    ///
+    /// # Errors
+    /// When it does not become so, or cannot be had.
+    pub async fn publish_shows(&self, course: i64, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+        let path = format!("/courses/{course}/publish");
+        wait_for(what, async || {
+            let status = self.get(&path).await?.expect(200)?;
+            Ok(if is(&status) {
+                Ok(status)
+            } else {
+                Err(status.to_string())
             })
         })
         .await

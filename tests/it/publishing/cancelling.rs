@@ -21,18 +21,10 @@ async fn a_publish_waits_for_temporal_and_can_be_cancelled_before_it_begins() ->
             .await?
             .expect(202)?;
     }
-    wait_for("the status to name Temporal", async || {
-        let status = instructor
-            .get(&format!("/courses/{waiting}/publish"))
-            .await?
-            .expect(200)?;
-        Ok(if status["waiting_for"] == "temporal" {
-            Ok(())
-        } else {
-            Err(status.to_string())
-        })
-    })
-    .await?;
+    let waits = |status: &Value| status["waiting_for"] == "temporal";
+    instructor
+        .publish_shows(waiting, "the status to name Temporal", waits)
+        .await?;
     let status = instructor
         .delete(&format!("/courses/{cancelled}/publish"))
         .await?
@@ -60,17 +52,10 @@ async fn a_cancel_on_the_way_undoes_everything() -> Result<()> {
     // Without the content service the publish stands at its first step, retrying.
     world.kill("content");
     instructor.post(&path, &Value::Null).await?.expect(202)?;
-    let status = wait_for("a retry", async || {
-        let status = instructor.get(&path).await?.expect(200)?;
-        let retrying =
-            status["steps"][0]["state"] == "retrying" && status["steps"][0]["error"]["code"] == "unavailable";
-        Ok(if retrying {
-            Ok(status)
-        } else {
-            Err(status.to_string())
-        })
-    })
-    .await?;
+    let retrying = |status: &Value| {
+        status["steps"][0]["state"] == "retrying" && status["steps"][0]["error"]["code"] == "unavailable"
+    };
+    let status = instructor.publish_shows(course, "a retry", retrying).await?;
     ensure!(status["state"] == "running", "{status}");
     let cancelling = instructor.delete(&path).await?.expect(202)?;
     ensure!(cancelling["state"] == "cancelling", "{cancelling}");
