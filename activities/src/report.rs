@@ -141,6 +141,8 @@ impl Reporter {
         let name = work.activity.name;
         let info = ctx.info();
         let (tries, trace) = (info.attempt, info.workflow_id.clone());
+        // A regular activity of a few rows stands behind a local one that failed (`at_hand`).
+        let again = tries > 1 || !info.is_local;
         let trace = trace.unwrap_or_default();
         with_trace_id(trace.clone(), async {
             let point = format!("worker.{name}");
@@ -156,7 +158,9 @@ impl Reporter {
             match outcome {
                 None => Err(ActivityError::cancelled()),
                 Some(Ok(value)) => {
-                    self.recovered(work, tries).await;
+                    if again {
+                        self.recovered(work, tries).await;
+                    }
                     Ok(value)
                 }
                 Some(Err(status)) => {
@@ -205,9 +209,7 @@ impl Reporter {
 
     /// A step of an onboarding that had failed is told to work; a step of a publish shows it by the next one.
     async fn recovered(&self, work: &Work, tries: u32) {
-        if let (Subject::Epoch { .. }, Some(step)) = (&work.subject, work.activity.step)
-            && tries > 1
-        {
+        if let (Subject::Epoch { .. }, Some(step)) = (&work.subject, work.activity.step) {
             self.report(work, step, StepState::Completed, tries, None).await;
         }
     }

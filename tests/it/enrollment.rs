@@ -283,6 +283,15 @@ async fn a_step_that_recovered_is_not_shown_as_retrying() -> Result<()> {
         .await
     };
     shows("retrying", "retrying").await?;
+    // The server keeps the tries by now: the worker has given up its own.
+    wait_for("a fourth try", async || {
+        let shown = student.get(&path).await?.expect(200)?["onboarding"]["steps"][1].clone();
+        Ok(match shown["attempts"].as_i64() {
+            Some(4..) => Ok(()),
+            _ => Err(shown.to_string()),
+        })
+    })
+    .await?;
     // The step works now, and the next one stands still.
     let held = world.files().with_extension("held");
     let file = held.to_string_lossy().into_owned();

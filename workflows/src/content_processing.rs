@@ -29,6 +29,7 @@ use temporalio_workflow::{
 use crate::{
     Cause, CoursePublishing,
     activities::{EmbedLesson, ExtractLesson, MarkAiReady, PlanEmbedding, PlanExtraction},
+    at_hand::at_hand,
     contract::Activity,
     policy::Settings,
 };
@@ -155,11 +156,11 @@ async fn process(ctx: &Ctx) -> Result<End, Cause> {
     if let Some(next) = in_pages(ctx, &input, Phase::Embed, from).await? {
         return Ok(End::Next(next));
     }
-    let options = settings.quick(
+    let (summary, token) = (
         "Count chunks against vectors".to_owned(),
-        &ctx.cancellation_token(),
+        ctx.cancellation_token(),
     );
-    let readiness = ctx.execute_activity(MarkAiReady, target.clone(), options).await?;
+    let readiness = at_hand(ctx, settings, MarkAiReady, target.clone(), summary, &token).await?;
     Ok(End::Ready(readiness))
 }
 

@@ -31,6 +31,7 @@ use crate::{
         BeginAttempt, CheckAssets, IndexCourse, MarkPublished, PUBLISHING, PrepareEnrollment,
         PrepareProgress, SaveContent, UploadAssets, ValidateCourse,
     },
+    at_hand::at_hand,
     both::both,
     content_processing::{self, ContentInput, EMBEDDING, EXTRACTING, Phase},
     contract::{Activity, Undo},
@@ -208,10 +209,9 @@ async fn begin(ctx: &Ctx, input: &PublishInput) -> Result<Attempt, Cause> {
         workflow_id: ctx.workflow_id().to_owned(),
         run_id: ctx.run_id().to_owned(),
     };
-    let options = input
-        .settings
-        .quick("Take up the attempt".to_owned(), &ctx.cancellation_token());
-    Ok(ctx.execute_activity(BeginAttempt, begin, options).await?)
+    let summary = "Take up the attempt".to_owned();
+    let token = ctx.cancellation_token();
+    Ok(at_hand(ctx, &input.settings, BeginAttempt, begin, summary, &token).await?)
 }
 
 /// Runs the steps against the deadline; when it passes, the step under way is cancelled and waited for.
@@ -270,11 +270,10 @@ async fn publish(
 ) -> Result<Readiness, Cause> {
     let step = enter(ctx, at(ValidateCourse));
     let half = token.child_token();
-    let options = || settings.quick(step.clone(), &half);
     both(
         &half,
-        ctx.execute_activity(ValidateCourse, target.clone(), options()),
-        ctx.execute_activity(CheckAssets, target.clone(), options()),
+        at_hand(ctx, settings, ValidateCourse, target.clone(), step.clone(), &half),
+        at_hand(ctx, settings, CheckAssets, target.clone(), step, &half),
     )
     .await?;
 
@@ -301,11 +300,17 @@ async fn publish(
         attempt_id: target.attempt_id.clone(),
     };
     let half = token.child_token();
-    let options = || settings.quick(step.clone(), &half);
     both(
         &half,
-        ctx.execute_activity(PrepareEnrollment, prepare, options()),
-        ctx.execute_activity(PrepareProgress, target.clone(), options()),
+        at_hand(ctx, settings, PrepareEnrollment, prepare, step.clone(), &half),
+        at_hand(
+            ctx,
+            settings,
+            PrepareProgress,
+            target.clone(),
+            step.clone(),
+            &half,
+        ),
     )
     .await?;
     // The flip is not cancelled half way: the attempt's row decides between it and a cancellation.
@@ -315,8 +320,7 @@ async fn publish(
         ai_ready: readiness.ai_ready,
         warnings: readiness.warnings.clone(),
     };
-    ctx.execute_activity(MarkPublished, facts, settings.quick(step, &own))
-        .await?;
+    at_hand(ctx, settings, MarkPublished, facts, step, &own).await?;
     Ok(readiness)
 }
 

@@ -4,8 +4,8 @@
 //! any Temporal client starts it with a course and a student, and its first step takes the seat under the same rules.
 //! Id: `enroll-{course_id}-{user_id}`.
 //!
-//! Its steps are [`ONBOARDING`]. What takes up a seat that is taken, and `finish_onboarding`, are local activities at first;
-//! step 4 is bounded and never fails the run.
+//! Its steps are [`ONBOARDING`], local activities at first (`at_hand`), so that an enrollment nearly always is one task for the
+//! server; step 4 is bounded and never fails the run.
 //!
 //! After the seat nothing is undone: a step is tried until it works, and the enrollment shows why it does not. Every
 //! effect is keyed by (enrollment, epoch, step). Query `progress`.
@@ -21,7 +21,7 @@ use smartcourse_proto::{
 };
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowContextView, WorkflowResult,
+    ActivityExecutionError, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     activities::{
         AwaitAnalytics, EnsureEnrollment, FinishOnboarding, InitialiseProgress, ONBOARDING, QueueWelcomeMail,
     },
-    contract::Activity,
+    at_hand::at_hand,
     policy::Settings,
 };
 
@@ -38,6 +38,9 @@ pub const EXECUTION_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 /// Tries of the last step: it is a courtesy to whoever reads the numbers next.
 const AWAIT_TRIES: u32 = 2;
+
+/// How long the workflow's own task waits for analytics, in milliseconds: the task's place is taken meanwhile.
+const SHORT_WAIT_MS: i32 = 250;
 
 /// The id that names the onboarding of one student in one course.
 pub fn workflow_id(course_id: CourseId, user_id: UserId) -> String {
@@ -120,10 +123,10 @@ type Ctx = WorkflowContext<Enrollment>;
 
 async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
     let input = ctx.state(|state| state.input.clone());
-    let options = |number: u8| quick(ctx, &input.settings, number);
+    let (settings, token) = (&input.settings, &ctx.cancellation_token());
     let mut accepted = input.epoch;
     loop {
-        enter(ctx, 1);
+        let step = enter(ctx, 1);
         let ensure = EnsureRequest {
             course_id: input.course_id.0,
             user_id: input.user_id.0,
@@ -131,14 +134,7 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
             workflow_id: ctx.workflow_id().to_owned(),
             run_id: ctx.run_id().to_owned(),
         };
-        let facts = match accepted {
-            // The seat is taken: this run only takes it up.
-            Some(_) => {
-                let summary = ONBOARDING.headline(1);
-                at_hand(ctx, &input.settings, EnsureEnrollment, ensure, summary).await?
-            }
-            None => ctx.execute_activity(EnsureEnrollment, ensure, options(1)).await?,
-        };
+        let facts = at_hand(ctx, settings, EnsureEnrollment, ensure, step, token).await?;
         let epoch = EpochRef {
             enrollment_id: facts.enrollment_id,
             epoch: facts.epoch,
@@ -149,18 +145,16 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
             return Ok(result(&epoch, true));
         }
 
-        enter(ctx, 2);
-        ctx.execute_activity(InitialiseProgress, epoch, options(2))
-            .await?;
+        let step = enter(ctx, 2);
+        at_hand(ctx, settings, InitialiseProgress, epoch, step, token).await?;
 
-        enter(ctx, 3);
-        ctx.execute_activity(QueueWelcomeMail, epoch, options(3)).await?;
+        let step = enter(ctx, 3);
+        at_hand(ctx, settings, QueueWelcomeMail, epoch, step, token).await?;
 
-        enter(ctx, 4);
-        let counted = counted(ctx, &input, &epoch, facts.event_id).await?;
+        let counted = counted(ctx, &input, &epoch, facts.event_id, token).await?;
 
         let all_set = "Record that all is set".to_owned();
-        let end = at_hand(ctx, &input.settings, FinishOnboarding, epoch, all_set).await?;
+        let end = at_hand(ctx, settings, FinishOnboarding, epoch, all_set, token).await?;
         match end.next_epoch {
             Some(next) => accepted = Some(next),
             None => return Ok(result(&epoch, counted)),
@@ -168,44 +162,38 @@ async fn onboard(ctx: &Ctx) -> Result<EnrollResult, Cause> {
     }
 }
 
-/// An activity of a few rows, within the workflow's own task if that works at once, which it nearly always does: it spares
-/// the server a task. What lasts longer is for a regular activity, whose retries the server keeps.
-async fn at_hand<A>(
+/// Step 4: analytics is asked within the workflow's own task, where it nearly always has counted by then, and waited for in
+/// a regular activity. Whatever goes wrong, but for a cancellation, the student is enrolled all the same.
+async fn counted(
     ctx: &Ctx,
-    settings: &Settings,
-    activity: A,
-    input: A::Input,
-    summary: String,
-) -> Result<A::Output, ActivityExecutionError>
-where
-    A: Activity + Copy,
-    A::Input: Clone,
-{
-    let token = ctx.cancellation_token();
-    let local = settings.local(summary.clone(), &token);
-    match ctx.execute_local_activity(activity, input.clone(), local).await {
-        Err(ActivityExecutionError::Failed(_)) => {
-            let regular = settings.quick(summary, &token);
-            ctx.execute_activity(activity, input, regular).await
-        }
-        outcome => outcome,
-    }
-}
-
-/// Step 4; whatever goes wrong there, but for a cancellation, the student is enrolled all the same.
-async fn counted(ctx: &Ctx, input: &EnrollInput, epoch: &EpochRef, event_id: String) -> Result<bool, Cause> {
-    let wait = AwaitAnalyticsRequest {
-        event_id,
-        wait_ms: input.analytics_wait_ms,
-        enrollment_id: epoch.enrollment_id,
-        epoch: epoch.epoch,
-    };
+    input: &EnrollInput,
+    epoch: &EpochRef,
+    event_id: String,
+    token: &WorkflowCancellationToken,
+) -> Result<bool, Cause> {
+    let step = enter(ctx, 4);
     let settings = Settings {
         retry_attempts: AWAIT_TRIES,
         ..input.settings.clone()
     };
-    let options = quick(ctx, &settings, 4);
-    match ctx.execute_activity(AwaitAnalytics, wait, options).await {
+    let wait = |wait_ms| AwaitAnalyticsRequest {
+        event_id: event_id.clone(),
+        wait_ms,
+        enrollment_id: epoch.enrollment_id,
+        epoch: epoch.epoch,
+    };
+    let short = input.analytics_wait_ms.min(SHORT_WAIT_MS);
+    let local = settings.local(step.clone(), token);
+    let mut awaited = ctx
+        .execute_local_activity(AwaitAnalytics, wait(short), local)
+        .await;
+    if short < input.analytics_wait_ms && awaited.as_ref().is_ok_and(|awaited| !awaited.counted) {
+        let regular = settings.quick(step, token);
+        awaited = ctx
+            .execute_activity(AwaitAnalytics, wait(input.analytics_wait_ms - short), regular)
+            .await;
+    }
+    match awaited {
         Ok(awaited) => Ok(awaited.counted),
         Err(error @ ActivityExecutionError::Cancelled(_)) => Err(error.into()),
         Err(_) => Ok(false),
@@ -220,12 +208,15 @@ fn result(epoch: &EpochRef, counted: bool) -> EnrollResult {
     }
 }
 
-fn quick(ctx: &Ctx, settings: &Settings, number: u8) -> ActivityOptions {
-    settings.quick(ONBOARDING.headline(number), &ctx.cancellation_token())
-}
-
-fn enter(ctx: &Ctx, number: u8) {
+/// Enters a step; answers what people read.
+fn enter(ctx: &Ctx, number: u8) -> String {
     let label = ONBOARDING.headline(number);
     ctx.set_current_details(format!("**{label}**"));
-    ctx.state_mut(|state| state.progress = OnboardingProgress { step: number, label });
+    ctx.state_mut(|state| {
+        state.progress = OnboardingProgress {
+            step: number,
+            label: label.clone(),
+        }
+    });
+    label
 }

@@ -4,6 +4,7 @@
 //! Every activity is declared once, in [`activities`]. To add one, see docs/add-a-workflow-step.md.
 
 pub mod activities;
+mod at_hand;
 mod both;
 pub mod cause;
 pub mod content_processing;

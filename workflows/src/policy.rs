@@ -85,16 +85,35 @@ impl Settings {
         self.options(QUICK, summary, token, self.retry_attempts)
     }
 
-    /// A quick activity within the workflow's own task, which spares the server a task and six events of history. It is
-    /// given up after [`LOCAL_TRIES`]: what lasts longer is for a regular activity.
+    /// A quick activity within the workflow's own task. It is given up after [`LOCAL_TRIES`]: what lasts longer is for a
+    /// regular activity.
     pub fn local(&self, summary: String, token: &WorkflowCancellationToken) -> LocalActivityOptions {
         LocalActivityOptions::builder()
             .start_to_close_timeout(QUICK)
             .cancel_type(ActivityCancellationType::WaitCancellationCompleted)
             .cancellation_token(token.clone())
-            .retry_policy(self.retry(LOCAL_TRIES))
+            .retry_policy(self.retry(self.local_tries()))
             .summary(summary)
             .build()
+    }
+
+    /// For the regular activity behind a local one that failed; `None` when no tries are left for it.
+    pub fn after_local(&self) -> Option<Self> {
+        if self.retry_attempts == 0 {
+            return Some(self.clone());
+        }
+        let retry_attempts = self.retry_attempts - self.local_tries();
+        (retry_attempts > 0).then(|| Self {
+            retry_attempts,
+            ..self.clone()
+        })
+    }
+
+    fn local_tries(&self) -> u32 {
+        match self.retry_attempts {
+            0 => LOCAL_TRIES,
+            tries => tries.min(LOCAL_TRIES),
+        }
     }
 
     /// A step's long activity.

@@ -46,12 +46,15 @@ pub(crate) async fn ensure(state: &State, request: EnsureRequest) -> Result<Ensu
     Ok(ensured(&row, false))
 }
 
-/// The epoch belongs to this run from here on. There is one at a time, by its id, and a lost one is replaced.
+/// The epoch belongs to this run from here on. There is one at a time, by its id, and a lost one is replaced. The steps are
+/// tried from the first one again, so what failed before is told no more.
 async fn take_up(tx: &mut sqlx::PgConnection, row: &EnrollmentRow, run_id: &str) -> Result<()> {
     sqlx::query!(
-        "update enrollment.enrollments set onboarding = 'running', run_id = $2 where id = $1",
+        "with anew as (delete from enrollment.onboarding_steps where enrollment_id = $1 and epoch = $3)
+         update enrollment.enrollments set onboarding = 'running', run_id = $2 where id = $1",
         row.id.0,
-        run_id
+        run_id,
+        row.epoch
     )
     .execute(tx)
     .await?;
@@ -109,7 +112,8 @@ pub(crate) async fn report(state: &State, request: ReportOnboardingRequest) -> R
     sqlx::query!(
         "insert into enrollment.onboarding_steps (enrollment_id, epoch, step, tries, error_code, error_message)
          values ($1, $2, $3, $4, $5, $6)
-         on conflict (enrollment_id, epoch, step) do update set tries = excluded.tries, error_code = excluded.error_code,
+         on conflict (enrollment_id, epoch, step) do update set
+             tries = greatest(onboarding_steps.tries, excluded.tries), error_code = excluded.error_code,
              error_message = excluded.error_message, done = false, reported_at = now()
          where not onboarding_steps.done or onboarding_steps.tries < excluded.tries",
         request.enrollment_id,
