@@ -45,6 +45,7 @@ mod schedules;
 mod schemas;
 mod security;
 mod silence;
+mod soak;
 mod trials;
 mod ways_in;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result};
-use smartcourse_launcher::{Claim, DataDir, Postgres, Progress, ensure_postgres, free_port};
+use smartcourse_launcher::{Claim, DataDir, Postgres, Progress, ensure_postgres, ensure_temporal, free_port};
 use sqlx::{Connection as _, PgConnection, PgPool, migrate::Migrator};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
@@ -24,6 +24,17 @@ static SHARED: OnceCell<Shared> = OnceCell::const_new();
 /// Tools are installed once per machine, where `smartcourse up` installs them.
 pub(crate) async fn tools() -> Result<DataDir> {
     Ok(DataDir::open(smartcourse_launcher::default_data_dir())?)
+}
+
+/// Installs the servers, for a process that will have no network to fetch them over.
+///
+/// # Errors
+/// When one cannot be had.
+pub async fn install() -> Result<()> {
+    let (tools, progress) = (tools().await?, Progress::plain());
+    ensure_postgres(&tools, &progress).await?;
+    ensure_temporal(&tools, &progress).await?;
+    Ok(())
 }
 
 async fn shared() -> Result<&'static Shared> {

@@ -20,7 +20,7 @@ mod world;
 pub use by_hand::ByHand;
 pub use client::{Reply, Session};
 pub use cutter::Cutter;
-pub use database::{database, migrated, remove_left_behind};
+pub use database::{database, install, migrated, remove_left_behind};
 pub use learning::{Learning, welcome_mails};
 pub use log::{events, tell};
 pub use mail_server::MailServer;

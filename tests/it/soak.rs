@@ -1,0 +1,135 @@
+//! A soak: people teach and learn, some of them hanging up early, while roles and servers are killed, frozen and cut off at
+//! random. Then the ledger of what was acknowledged has to agree with every store.
+//!
+//! `SMARTCOURSE_SOAK_MINUTES=30 SMARTCOURSE_SOAK_TABLE=docs/SOAK.md cargo test -p smartcourse-cli --test it soak -- --nocapture`
+//! is the long form. Where the rights are there, it runs in a network namespace of its own, whose packets get lost in spells.
+
+mod harm;
+mod people;
+mod stores;
+
+use std::{
+    cell::Cell,
+    fmt::Write as _,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use futures::future::try_join_all;
+use smartcourse_tests::{Cutter, Layout, World, install};
+
+use crate::executable;
+use harm::Harm;
+use people::{Ledger, Person};
+
+/// Set in the process that has a network of its own.
+const APART: &str = "SMARTCOURSE_SOAK_APART";
+/// Makes the loopback of a new network namespace one whose packets are as large as those of a wire.
+const LOOPBACK: &str = "ip link set lo up mtu 1500";
+
+/// People at work at once.
+const TEACHERS: usize = 3;
+const STUDENTS: usize = 6;
+/// Students there are, one for each time somebody begins to learn.
+const ENROLLING_PER_MINUTE: u64 = 120;
+
+/// How long the people work.
+fn duration() -> Duration {
+    let minutes = std::env::var("SMARTCOURSE_SOAK_MINUTES");
+    let minutes = minutes.ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    Duration::from_secs(60 * minutes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_agrees_with_every_store_whatever_befell_the_roles() -> Result<()> {
+    install().await?;
+    let apart = std::env::var_os(APART).is_some();
+    if !apart && can_be_apart() {
+        return run_apart();
+    }
+    let world = World::start_with(executable(), Layout::Apart, &[crate::LONG_TOKENS]).await?;
+    let cutter = Cutter::start(&world.base).await?;
+    let mut teachers = Vec::new();
+    for _ in 0..TEACHERS {
+        teachers.push(Person::by_way_of(
+            world.sign_up("instructor").await?,
+            &cutter.base,
+        )?);
+    }
+    let minutes = duration().as_secs() / 60;
+    let students = world
+        .students(i32::try_from(ENROLLING_PER_MINUTE * minutes)?)
+        .await?;
+    let ledger = Ledger::of(students);
+
+    let (began, enough) = (Instant::now(), Cell::new(false));
+    let (enough, ledger) = (&enough, &ledger);
+    let teaching = teachers.iter().map(async |teacher| {
+        while !enough.get() {
+            teacher.teach(ledger).await?;
+        }
+        anyhow::Ok(())
+    });
+    let learning = (0..STUDENTS).map(async |_| {
+        while let Some(student) = ledger.next_student().filter(|_| !enough.get()) {
+            Person::by_way_of(student, &cutter.base)?.learn(ledger).await?;
+        }
+        anyhow::Ok(())
+    });
+    let harming = async {
+        let mut harm = Harm::new(world, apart).await?;
+        while began.elapsed() < duration() {
+            harm.one().await?;
+        }
+        enough.set(true);
+        harm.mend().await
+    };
+    let (_, _, (world, done)) = tokio::try_join!(try_join_all(teaching), try_join_all(learning), harming)?;
+    let agreed = stores::agree(&world, ledger).await?;
+
+    let place = match apart {
+        true => "in a network namespace of its own",
+        false => "without the rights to a network namespace",
+    };
+    let mut table = format!(
+        "# Soak\n\n{TEACHERS} teachers and {STUDENTS} students were at work for {minutes} minutes, {place}. Then every store agreed \
+         with what they had been told. Written by\n\n```\nSMARTCOURSE_SOAK_MINUTES={minutes} SMARTCOURSE_SOAK_TABLE=docs/SOAK.md \\\n    \
+         cargo test -p smartcourse-cli --test it soak -- --nocapture\n```\n\n| what | how often |\n|---|---:|\n"
+    );
+    for (what, times) in done.into_iter().chain(agreed) {
+        writeln!(table, "| {what} | {times} |")?;
+    }
+    eprintln!("{table}");
+    if let Ok(path) = std::env::var("SMARTCOURSE_SOAK_TABLE") {
+        std::fs::write(crate::root().join(path), table)?;
+    }
+    Ok(())
+}
+
+/// Whether this user may have a network of its own and lose packets in it.
+fn can_be_apart() -> bool {
+    let tried = format!("{LOOPBACK} && {} && {}", harm::LOSSY, harm::SOUND);
+    let tried = Command::new("unshare")
+        .args(["--net", "sh", "-c", &tried])
+        .output();
+    tried.is_ok_and(|output| output.status.success())
+}
+
+/// Runs this very test in a network namespace.
+fn run_apart() -> Result<()> {
+    let test = std::thread::current();
+    let name = test.name().context("a test has a name")?;
+    let itself = std::env::current_exe()?;
+    let itself = itself.to_str().map(Path::new).context("a path")?;
+    let status = Command::new("unshare")
+        .args(["--net", "sh", "-c"])
+        .arg(format!("{LOOPBACK} && exec \"$0\" \"$@\""))
+        .arg(itself)
+        .args([name, "--exact", "--nocapture"])
+        .env(APART, "1")
+        .status()?;
+    ensure!(status.success(), "the soak failed: see above");
+    Ok(())
+}
