@@ -1,7 +1,7 @@
 //! Mails as files: each is there once, whole, under its id.
 
 use std::{
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -48,22 +48,30 @@ impl Mailer for Folder {
     }
 }
 
-/// Writes a file under a draft's name and gives it its own; one that is there already stays as it is.
+/// Writes a file under a draft's name and gives it its own; one that is there already stays as it is. Of two who write one at once
+/// the second waits and finds it there; what a killed one left behind is written over.
 fn write(folder: &Path, id: &str, bytes: &[u8]) -> std::io::Result<()> {
     let path = folder.join(format!("{id}.eml"));
     if path.try_exists()? {
         return Ok(());
     }
-    let draft = folder.join(format!(".{id}.{}", uuid::Uuid::new_v4().simple()));
-    let mut file = std::fs::File::create_new(&draft)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&draft, &path));
-    if written.is_err() {
-        // The first failure is the one to tell of.
-        drop(std::fs::remove_file(&draft));
+    let draft = folder.join(format!(".{id}"));
+    let mut file = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&draft)?;
+    file.lock()?;
+    if path.try_exists()? {
+        // The draft is the mail by now, or one that was just made for nothing.
+        return std::fs::remove_file(&draft).or_else(|error| match error.kind() {
+            ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        });
     }
-    written?;
+    file.set_len(0)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, &path)?;
     std::fs::File::open(folder)?.sync_all()
 }

@@ -67,6 +67,8 @@ async fn mails_in_a_folder() {
             .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
             .collect()
     };
+    // Of a process that was killed: longer than the mail that comes in its place.
+    std::fs::write(path.join(".id-1"), vec![b'x'; 100_000]).unwrap();
     mail_contract(&folder, read).await;
     // Sent again: the same file, byte for byte.
     let file = path.join("id-1.eml");
