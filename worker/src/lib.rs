@@ -33,6 +33,8 @@ pub use reconciler::reconcile;
 const GRACE: Duration = Duration::from_secs(6);
 /// Slots of each kind other than activities: the SDK's own default.
 const SLOTS: usize = 100;
+/// Pause before a worker that stopped polling begins anew.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often a worker gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
@@ -63,14 +65,13 @@ pub fn options(config: &Config, channels: &Channels) -> Result<WorkerOptions> {
         .build())
 }
 
-/// Works until the process stops, over a connection to Temporal. Fails when the worker itself breaks.
+/// Works until the process stops, over a connection to Temporal. Fails when the worker itself refuses its options.
 pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> {
     let channels = Channels::open(|service| Transport::to(&config.grpc, service))?;
     life.spawn(
         "sign of life",
         report(channels.to(ServiceName::Course), life.clone()),
     );
-    let options = options(&config, &channels)?;
     // A worker's future cannot move between threads, so it gets one of its own.
     let handle = tokio::runtime::Handle::current();
     let (done, finished) = tokio::sync::oneshot::channel();
@@ -78,7 +79,7 @@ pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> 
         .name("temporal-worker".to_owned())
         .spawn(move || {
             // The receiver is gone only when the process is ending anyway.
-            drop(done.send(handle.block_on(poll(client, options, life))));
+            drop(done.send(handle.block_on(poll(client, &config, &channels, &life))));
         })?;
     finished.await.context("the worker thread ended without a word")?
 }
@@ -100,19 +101,32 @@ async fn report(course: Transport, life: Lifecycle) -> Result<()> {
     }
 }
 
-async fn poll(client: Client, options: WorkerOptions, life: Lifecycle) -> Result<()> {
+/// Polls, and begins anew when the server went away in a moment in which a worker does not wait for it, such as its first.
+async fn poll(client: Client, config: &Config, channels: &Channels, life: &Lifecycle) -> Result<()> {
     let runtime = Runtime::from_current_tokio(Default::default())?;
-    let mut worker = Worker::new(&runtime, client, options)
-        .map_err(|error| anyhow::anyhow!("the worker refused its options: {error}"))?;
-    let stop = worker.shutdown_handle();
-    tracing::info!(queue = TASK_QUEUE, "worker polls");
-    let run = worker.run();
-    tokio::pin!(run);
-    tokio::select! {
-        ended = &mut run => ended.context("the worker stopped polling"),
-        () = life.stopping() => {
-            stop();
-            run.await.context("the worker did not stop cleanly")
+    loop {
+        let mut worker = Worker::new(&runtime, client.clone(), options(config, channels)?)
+            .map_err(|error| anyhow::anyhow!("the worker refused its options: {error}"))?;
+        let stop = worker.shutdown_handle();
+        tracing::info!(queue = TASK_QUEUE, "worker polls");
+        let run = worker.run();
+        tokio::pin!(run);
+        let ended = tokio::select! {
+            ended = &mut run => ended,
+            () = life.stopping() => {
+                stop();
+                return run.await.context("the worker did not stop cleanly");
+            }
+        };
+        match ended {
+            Ok(()) => return Ok(()),
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "the worker stopped polling, and begins anew"
+            ),
+        }
+        if !life.sleep(PAUSE).await {
+            return Ok(());
         }
     }
 }
