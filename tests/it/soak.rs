@@ -21,7 +21,7 @@ use futures::future::try_join_all;
 use smartcourse_tests::{Cutter, Layout, World, install};
 
 use crate::executable;
-use harm::Harm;
+use harm::{Harm, ROLES};
 use people::{Ledger, Person};
 
 /// Set in the process that has a network of its own.
@@ -49,7 +49,7 @@ async fn what_was_acknowledged_agrees_with_every_store_whatever_befell_the_roles
     if !apart && can_be_apart() {
         return run_apart();
     }
-    let world = World::start_with(executable(), Layout::Apart, &[crate::LONG_TOKENS]).await?;
+    let mut world = World::start_with(executable(), Layout::Apart, &[crate::LONG_TOKENS]).await?;
     let cutter = Cutter::start(&world.base).await?;
     let mut teachers = Vec::new();
     for _ in 0..TEACHERS {
@@ -79,15 +79,25 @@ async fn what_was_acknowledged_agrees_with_every_store_whatever_befell_the_roles
         anyhow::Ok(())
     });
     let harming = async {
-        let mut harm = Harm::new(world, apart).await?;
+        let mut harm = Harm::new(&mut world, apart).await?;
         while began.elapsed() < duration() {
             harm.one().await?;
         }
         enough.set(true);
         harm.mend().await
     };
-    let (_, _, (world, done)) = tokio::try_join!(try_join_all(teaching), try_join_all(learning), harming)?;
-    let agreed = stores::agree(&world, ledger).await?;
+    let worked = tokio::try_join!(try_join_all(teaching), try_join_all(learning), harming);
+    let agreed = match worked {
+        Ok((_, _, done)) => stores::agree(&world, ledger)
+            .await
+            .map(|agreed| done.into_iter().chain(agreed)),
+        Err(error) => Err(error),
+    };
+    let agreed = agreed.inspect_err(|_| {
+        for role in ROLES {
+            eprintln!("--- {role}\n{}", world.log(role));
+        }
+    })?;
 
     let place = match apart {
         true => "in a network namespace of its own",
@@ -98,7 +108,7 @@ async fn what_was_acknowledged_agrees_with_every_store_whatever_befell_the_roles
          with what they had been told. Written by\n\n```\nSMARTCOURSE_SOAK_MINUTES={minutes} SMARTCOURSE_SOAK_TABLE=docs/SOAK.md \\\n    \
          cargo test -p smartcourse-cli --test it soak -- --nocapture\n```\n\n| what | how often |\n|---|---:|\n"
     );
-    for (what, times) in done.into_iter().chain(agreed) {
+    for (what, times) in agreed {
         writeln!(table, "| {what} | {times} |")?;
     }
     eprintln!("{table}");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::Command, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rand::{Rng as _, seq::IndexedRandom as _};
 use reqwest::Url;
 use smartcourse_launcher::Signal;
@@ -13,11 +13,11 @@ pub(super) const LOSSY: &str = "tc qdisc replace dev lo root tbf rate 2mbit burs
 /// Everything comes through.
 pub(super) const SOUND: &str = "tc qdisc del dev lo root";
 
-const ROLES: [&str; 6] = ["serve", "course", "content", "relay", "worker", "tasks"];
+pub(super) const ROLES: [&str; 6] = ["serve", "course", "content", "relay", "worker", "tasks"];
 
 /// One harm after the other, each mended before the next.
-pub(super) struct Harm {
-    world: World,
+pub(super) struct Harm<'a> {
+    world: &'a mut World,
     /// In the way of every role to a server or a service: variable, and what stands in the way.
     links: Vec<(&'static str, String, Swallower)>,
     /// Whether packets can be lost.
@@ -25,9 +25,9 @@ pub(super) struct Harm {
     done: BTreeMap<String, u32>,
 }
 
-impl Harm {
+impl<'a> Harm<'a> {
     /// Puts something between the roles, and starts them anew with it.
-    pub(super) async fn new(world: World, apart: bool) -> Result<Self> {
+    pub(super) async fn new(world: &'a mut World, apart: bool) -> Result<Self> {
         let settings: BTreeMap<String, String> = world.settings().into_iter().collect();
         let mut links = Vec::new();
         for variable in [
@@ -70,8 +70,11 @@ impl Harm {
         self.world.restart(role, &found).await
     }
 
-    /// Does one harm, and mends it after a while.
+    /// Does one harm, and mends it after a while. No role may end that was not killed.
     pub(super) async fn one(&mut self) -> Result<()> {
+        if let Some(ended) = ROLES.iter().find(|role| !self.world.is_running(role)) {
+            bail!("{ended} has ended by itself");
+        }
         let role = *ROLES.choose(&mut rand::rng()).context("there are roles")?;
         let kind = rand::rng().random_range(if self.apart { 0..7 } else { 0..6 });
         let what = match kind {
@@ -124,12 +127,12 @@ impl Harm {
     }
 
     /// Ends all harm: the roles start without anything between them. Answers what was done, and how often.
-    pub(super) async fn mend(mut self) -> Result<(World, BTreeMap<String, u32>)> {
+    pub(super) async fn mend(self) -> Result<BTreeMap<String, u32>> {
         for role in ROLES {
             self.world.restart(role, &[]).await?;
         }
         self.world.ready().await?;
-        Ok((self.world, self.done))
+        Ok(self.done)
     }
 }
 

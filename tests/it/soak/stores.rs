@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use smartcourse_tests::{Learning, Traces, World, wait_longer};
 
-use super::people::{Learner, Ledger, Version};
+use super::{
+    harm::ROLES,
+    people::{Learner, Ledger, Version},
+};
 
 /// How long what is left over may take.
 const REST: Duration = Duration::from_secs(300);
@@ -57,7 +60,7 @@ pub(super) async fn agree(world: &World, ledger: &Ledger) -> Result<BTreeMap<Str
     holds_no_more(world, &versions, &learners).await?;
     let (right, told) = crate::analytics::rebuild(world).await?;
     ensure!(right && told.contains("to the digit"), "{told}");
-    for role in ["serve", "course", "content", "relay", "worker", "tasks"] {
+    for role in ROLES {
         let log = std::fs::read_to_string(world.data_dir()?.log(role))?;
         let panicked = log.lines().find(|line| line.contains("panicked at"));
         ensure!(panicked.is_none(), "{role}: {panicked:?}");
