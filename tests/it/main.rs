@@ -1,5 +1,7 @@
 //! The end-to-end suite: real PostgreSQL, real Temporal, real processes, real sockets.
 
+use std::{path::PathBuf, sync::LazyLock};
+
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 use smartcourse_tests::{Session, World, wait_for};
@@ -49,9 +51,14 @@ mod soak;
 mod trials;
 mod ways_in;
 
-/// The executable under test.
+/// The executable under test: this package's, or the one that `SMARTCOURSE_TEST_EXECUTABLE` names (`tests/line-ups.sh`).
 pub(crate) fn executable() -> &'static std::path::Path {
-    std::path::Path::new(env!("CARGO_BIN_EXE_smartcourse"))
+    static EXECUTABLE: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("SMARTCOURSE_TEST_EXECUTABLE")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_smartcourse").into())
+            .into()
+    });
+    &EXECUTABLE
 }
 
 /// The root of the workspace.

@@ -232,6 +232,15 @@ async fn a_deleted_draft_takes_its_files_along() -> Result<()> {
     .await
 }
 
+/// So many lessons of a sentence each.
+pub(crate) fn many_lessons(count: usize) -> Vec<Value> {
+    let lessons = (0..count).map(|n| {
+        let text = format!("Lesson {n} says that {n} is a number.");
+        json!({"title": format!("Lesson {n}"), "type": "text", "content": {"markdown": text}})
+    });
+    lessons.collect()
+}
+
 /// So many that a run of the content workflow works through a part of them, and the next one goes on; `SMARTCOURSE_LESSONS`
 /// makes them as many as a course may have.
 #[tokio::test(flavor = "multi_thread")]
@@ -240,13 +249,10 @@ async fn a_course_of_many_lessons_is_published_by_several_runs() -> Result<()> {
     let world = World::start(executable(), Layout::Together).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&[]).await?;
-    let lessons: Vec<Value> = (0..count)
-        .map(|n| {
-            let text = format!("Lesson {n} says that {n} is a number.");
-            json!({"title": format!("Lesson {n}"), "type": "text", "content": {"markdown": text}})
-        })
-        .collect();
-    instructor.put_lessons(course, &lessons).await?.expect(200)?;
+    instructor
+        .put_lessons(course, &many_lessons(count))
+        .await?
+        .expect(200)?;
     let path = format!("/courses/{course}/publish");
     instructor.post(&path, &Value::Null).await?.expect(202)?;
     let status = instructor

@@ -71,10 +71,7 @@ impl World {
     pub fn temporal_cli(&self, args: &[&str]) -> Result<String> {
         let output = std::process::Command::new(&self.temporal_bin)
             .args(args)
-            .args([
-                "--address",
-                &format!("127.0.0.1:{}", self.temporal_ports.frontend),
-            ])
+            .args(["--address", &self.temporal_address()])
             .output()?;
         anyhow::ensure!(
             output.status.success(),
@@ -86,6 +83,6 @@ impl World {
 
     /// `host:port` of the Temporal frontend.
     pub fn temporal_address(&self) -> String {
-        format!("127.0.0.1:{}", self.temporal_ports.frontend)
+        self.variables["TEMPORAL_ADDRESS"].clone()
     }
 }

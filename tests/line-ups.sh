@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Line-ups of an earlier version and this one: the end-to-end suite, with some of the roles run by the earlier executable.
+#
+#   tests/line-ups.sh [COMMIT [FILTER…]]
+#
+# COMMIT is the earlier version; without it, the last release. What is listed in `ours` is about this version alone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+released=95de373
+commit=${1:-$released}
+shift || true
+ours=()
+
+previous=target/previous
+if [ ! -d "$previous" ]; then
+    git worktree add --detach "$previous" "$commit"
+fi
+git -C "$previous" checkout --quiet --detach "$commit"
+cargo build -p smartcourse-cli --manifest-path "$previous/Cargo.toml"
+cargo build -p smartcourse-cli
+cargo test -p smartcourse-cli --test it --no-run
+
+# Runs the suite with an executable that is the earlier one for the roles of a pattern of `case`.
+line_up() {
+    local name=$1 pattern=$2
+    shift 2
+    local executable=target/line-up-${name// /-}
+    cat >"$executable" <<WRAPPER
+#!/bin/sh
+case "\$*" in
+    $pattern) exec "$PWD/$previous/target/debug/smartcourse" "\$@" ;;
+    *) exec "$PWD/target/debug/smartcourse" "\$@" ;;
+esac
+WRAPPER
+    chmod +x "$executable"
+    printf '\n=== earlier: %s\n' "$name"
+    SMARTCOURSE_TEST_EXECUTABLE=$PWD/$executable \
+        cargo test -p smartcourse-cli --test it -- "$@" "${ours[@]/#/--skip=}"
+}
+
+line_up "worker" "worker*" "$@"
+line_up "services" "serve*" "$@"
+line_up "relay and tasks" "relay*|tasks*" "$@"
