@@ -210,6 +210,9 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
     handlers.push(Arc::new(smartcourse_analytics::Reports::new(pool(
         "analytics-tasks",
     )?)));
+    handlers.push(Arc::new(smartcourse_progress::Settling::new(pool(
+        "progress-tasks",
+    )?)));
     let (pool, dispatch) = (pool("tasks")?, engines.task_dispatch());
     life.spawn(
         "tasks",

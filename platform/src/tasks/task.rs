@@ -33,6 +33,11 @@ impl Task {
         })
     }
 
+    /// The task that goes on where this one ends; a run that asks for it again asks for the same.
+    pub fn next(&self, payload: &impl Serialize) -> Result<Self> {
+        Self::new(Uuid::new_v5(&self.id, b"next"), &self.kind, payload)
+    }
+
     /// The payload as what it was made from; `task_unreadable`, which no retry mends, when it is something else.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T> {
         T::deserialize(&self.payload).map_err(|error| {

@@ -13,8 +13,8 @@ use crate::{certificate_code, enrollments::Enrollment, learner::Learner, standin
 
 /// The version to count against: the one the caller was told, or a newer one heard of meanwhile.
 ///
-/// Read under the enrollment's lock. A republish stores its version before it takes that lock, so either it sees the
-/// fact that is being written, or this sees its version: the last lesson is never missed between the two.
+/// Read under the enrollment's lock. A republish has committed its version before its task takes that lock, so either the
+/// task sees the fact that is being written, or this sees the version: the last lesson is never missed between the two.
 pub(crate) async fn newest(tx: &mut PgConnection, course_id: CourseId, told: i32) -> Result<i32> {
     if told == 0 {
         return Ok(0);
@@ -77,8 +77,8 @@ pub(crate) async fn finish_lesson(
     Ok(standing.into_progress(enrollment))
 }
 
-/// Completes the course if every lesson is done and it was not completed before: the date, `course.completed`, the
-/// certificate and `certificate.issued`. Whoever has dropped the course completes nothing.
+/// Completes the course if every lesson is done and it was not completed before. Whoever has dropped the course completes
+/// nothing.
 pub(crate) async fn settle(
     tx: &mut PgConnection,
     enrollment: &mut Enrollment,
@@ -88,7 +88,17 @@ pub(crate) async fn settle(
     if enrollment.completed_at.is_some() || enrollment.dropped || !standing.is_complete() {
         return Ok(());
     }
-    let version = standing.version;
+    complete(tx, enrollment, standing.version, course_title).await
+}
+
+/// Completes the course: the date, `course.completed`, the certificate and `certificate.issued`. The enrollment is locked,
+/// open, not dropped, and every lesson of the version is done.
+pub(crate) async fn complete(
+    tx: &mut PgConnection,
+    enrollment: &mut Enrollment,
+    version: i32,
+    course_title: &str,
+) -> Result<()> {
     let code = certificate_code::random()?;
     // First the row that can be there once only: no event speaks of a certificate that is not.
     sqlx::query!(

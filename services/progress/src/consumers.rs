@@ -1,5 +1,5 @@
-//! What other people's changes mean for learners: a republish that removes the last open lesson completes the course
-//! for whoever had done the rest; a drop ends that for who has left.
+//! What other people's changes mean for learners: a republish may complete the course for whoever had done the rest, which
+//! is seen to [in the background](crate::settling); a drop ends that for who has left.
 //!
 //! One group hears of both, so they take effect in the order in which they happened.
 
@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use smartcourse_platform::{
     Result,
     events::{Consumer, Event},
+    tasks,
 };
 use smartcourse_proto::events::{CoursePublished, EnrollmentDropped};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Uuid};
 
-use crate::{completion, enrollments, standing::Standing};
+use crate::{enrollments, settling};
 
 const PUBLISHED: &str = "course.published";
 const DROPPED: &str = "enrollment.dropped";
@@ -30,21 +31,21 @@ impl Consumer for Republished {
         matches!(event_type, PUBLISHED | DROPPED)
     }
 
-    /// A republish locks all open learners of its course.
+    /// A drop holds the lock of one learner: two at once, in the order of the log, and the tasks of a republish, which hold
+    /// many in the order of their ids, could wait for each other.
     fn batch(&self) -> usize {
-        5
+        1
     }
 
     async fn handle(&self, tx: &mut PgConnection, event: &Event) -> Result<()> {
         match event.event_type.as_str() {
-            PUBLISHED => published(tx, event.read()?).await,
+            PUBLISHED => published(tx, event.id, event.read()?).await,
             _ => dropped(tx, event.read()?).await,
         }
     }
 }
 
-async fn published(tx: &mut PgConnection, event: CoursePublished) -> Result<()> {
-    // Stored before the locks: see `completion::newest`.
+async fn published(tx: &mut PgConnection, id: Uuid, event: CoursePublished) -> Result<()> {
     let newest = sqlx::query!(
         "insert into progress.published as p (course_id, version) values ($1, $2)
          on conflict (course_id) do update set version = excluded.version where p.version < excluded.version",
@@ -57,33 +58,7 @@ async fn published(tx: &mut PgConnection, event: CoursePublished) -> Result<()> 
     if newest == 0 {
         return Ok(());
     }
-    // All open learners of the course, in one order, so that who is writing a fact right now has committed it.
-    sqlx::query!(
-        "select enrollment_id from progress.enrollments
-         where course_id = $1 and completed_at is null order by enrollment_id for update",
-        event.course_id
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    let finished = sqlx::query_scalar!(
-        "select e.enrollment_id from progress.enrollments e
-         where e.course_id = $1 and e.completed_at is null and not exists (
-             select from progress.course_lessons l where l.course_id = $1 and l.version = $2 and not exists (
-                 select from progress.progress p
-                 where p.enrollment_id = e.enrollment_id and p.lesson_id = l.lesson_id))
-         order by e.enrollment_id",
-        event.course_id,
-        event.version
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    for enrollment_id in finished {
-        let Some(mut enrollment) = enrollments::lock(tx, enrollment_id.into()).await? else {
-            continue;
-        };
-        let standing = Standing::read(tx, &enrollment, event.version).await?;
-        completion::settle(tx, &mut enrollment, &standing, &event.title).await?;
-    }
+    tasks::put(tx, &settling::task(id, &event)?).await?;
     // Facts are kept by lesson, so older versions tell nothing; the one before is what a request under way was told.
     sqlx::query!(
         "delete from progress.course_lessons where course_id = $1 and version < (

@@ -11,8 +11,8 @@
 //! - a lesson that was added counts as not done;
 //! - a completion stays, with its date, its certificate and the version it was earned with, while the percentage shows
 //!   the published version and may be below 100 again;
-//! - a version that leaves nothing open completes the course, as if the last lesson had just been done; until the event
-//!   has arrived, the percentage is 100 already and `completed_at` not there yet.
+//! - a version that leaves nothing open completes the course, as if the last lesson had just been done; until a background
+//!   task has [got to the learner](settling), the percentage is 100 already and `completed_at` not there yet.
 
 mod certificate_code;
 pub mod codes;
@@ -26,12 +26,14 @@ mod learner;
 mod ops;
 mod pdf;
 mod percentage;
+mod settling;
 mod standing;
 
 use std::sync::{Arc, LazyLock};
 
 pub use consumers::Republished;
 pub use grpc::Api;
+pub use settling::Settling;
 use smartcourse_platform::{Result, config::Config, grpc::Transport, postgres};
 use smartcourse_proto::{
     course::Quiz,

@@ -8,8 +8,9 @@ use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
     outbox, postgres,
+    tasks::{Handler as _, Task},
 };
-use smartcourse_progress::{Dependencies, Republished, config::CONFIG};
+use smartcourse_progress::{Dependencies, Republished, Settling, config::CONFIG};
 use smartcourse_proto::{
     common::{EpochRef, VersionRef},
     course::{Content, Lesson, LessonContent, LessonType, Module, Quiz},
@@ -133,17 +134,50 @@ impl Harness {
         tx.commit().await.expect("commits");
     }
 
-    /// Lets the service hear of everything so far.
+    /// Lets the service hear of everything so far, and work off what follows.
     pub(crate) async fn deliver(&self) {
+        self.hear().await;
+        self.work_off().await;
+    }
+
+    /// Lets the service hear of everything so far.
+    pub(crate) async fn hear(&self) {
         place(&self.pool).await.expect("are placed");
-        deliver_batch(&self.pool, &Republished)
+        while deliver_batch(&self.pool, &Republished)
             .await
-            .expect("are consumed");
+            .expect("are consumed")
+            .more
+        {}
         let parked: i64 = sqlx::query_scalar("select count(*) from platform.parked_events")
             .fetch_one(&self.pool)
             .await
             .expect("counts");
         assert_eq!(parked, 0, "an event was parked");
+    }
+
+    /// Does background tasks until there are none.
+    pub(crate) async fn work_off(&self) {
+        let open =
+            "select id, kind, payload from platform.tasks where state = 'queued' order by created_at limit 1";
+        let settling = Settling::new(self.pool.clone());
+        while let Some((id, kind, payload)) = sqlx::query_as(open)
+            .fetch_optional(&self.pool)
+            .await
+            .expect("is read")
+        {
+            let task = Task {
+                id,
+                kind,
+                payload,
+                tries: 1,
+            };
+            settling.handle(&task).await.expect("is done");
+            sqlx::query("update platform.tasks set state = 'done' where id = $1")
+                .bind(id)
+                .execute(&self.pool)
+                .await
+                .expect("is settled");
+        }
     }
 
     /// Takes a seat; the enrollment has the number of the user and 1,000.

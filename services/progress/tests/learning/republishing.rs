@@ -1,6 +1,6 @@
 //! What a new version means for learners.
 
-use crate::harness::{Harness, texts};
+use crate::harness::{COURSE, Harness, texts};
 
 #[tokio::test]
 async fn a_lesson_more_lowers_the_percentage_and_keeps_the_certificate() {
@@ -145,6 +145,79 @@ async fn who_was_told_an_older_version_counts_against_the_newer_one() {
     assert!(progress.completed_at.is_some());
 }
 
+/// Learners whose set-up is done and who have done these lessons.
+async fn crowd(harness: &Harness, size: i64, lessons: &[&str]) {
+    let learners = "insert into progress.enrollments (enrollment_id, epoch, course_id, user_id, full_name)
+                    select n + 1000, 1, $1, n, 'Learner ' || n from generate_series(10, 9 + $2) n";
+    sqlx::query(learners)
+        .bind(COURSE)
+        .bind(size)
+        .execute(&harness.pool)
+        .await
+        .expect("the database answers");
+    let done = "insert into progress.progress (enrollment_id, lesson_id, epoch)
+                select enrollment_id, unnest($1::text[]), 1 from progress.enrollments";
+    sqlx::query(done)
+        .bind(lessons)
+        .execute(&harness.pool)
+        .await
+        .expect("the database answers");
+}
+
+/// Completions, certificates and their events.
+async fn completions(harness: &Harness) -> [i64; 4] {
+    let counts = "select array[
+                      (select count(*) from progress.enrollments where completed_at is not null),
+                      (select count(*) from progress.certificates),
+                      (select count(*) from platform.events where type = 'course.completed'),
+                      (select count(*) from platform.events where type = 'certificate.issued')]";
+    let counts: Vec<i64> = sqlx::query_scalar(counts)
+        .fetch_one(&harness.pool)
+        .await
+        .expect("the database answers");
+    counts.try_into().expect("four of them")
+}
+
+#[tokio::test]
+async fn a_republish_completes_a_crowd_page_by_page_and_each_learner_once() {
+    let harness = Harness::build().await;
+    harness.publish(&texts(&["a", "b"])).await;
+    harness.deliver().await;
+    crowd(&harness, 450, &["a"]).await;
+    harness.publish(&texts(&["a"])).await;
+    harness.hear().await;
+    assert_eq!(
+        completions(&harness).await,
+        [0; 4],
+        "hearing of it looks at nobody"
+    );
+    harness.work_off().await;
+    assert_eq!(completions(&harness).await, [450; 4]);
+
+    // Every page once more, as after a crash between its commit and the end of its task.
+    let again = sqlx::query("update platform.tasks set state = 'queued'");
+    again.execute(&harness.pool).await.unwrap();
+    harness.work_off().await;
+    assert_eq!(completions(&harness).await, [450; 4]);
+}
+
+#[tokio::test]
+async fn a_newer_version_makes_the_pages_of_an_older_one_pointless() {
+    let harness = Harness::build().await;
+    harness.publish(&texts(&["a", "b"])).await;
+    harness.deliver().await;
+    crowd(&harness, 450, &["a"]).await;
+    // Nobody works the tasks off before there is a version in which nobody is done.
+    harness.publish(&texts(&["a"])).await;
+    harness.hear().await;
+    harness.publish(&texts(&["a", "c"])).await;
+    harness.deliver().await;
+    assert_eq!(completions(&harness).await, [0; 4]);
+    harness.publish(&texts(&["a"])).await;
+    harness.deliver().await;
+    assert_eq!(completions(&harness).await, [450; 4]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_republish_and_a_last_lesson_at_the_same_moment_never_miss_each_other() {
     let harness = Harness::build().await;
@@ -158,6 +231,10 @@ async fn a_republish_and_a_last_lesson_at_the_same_moment_never_miss_each_other(
         harness.enroll(user, 1).await;
         let version = harness.prepare(&texts(&["a"])).await;
         harness.announce(version).await;
+        // In every other round the consumer has been there, and the task alone meets the lesson.
+        if round % 2 == 0 {
+            harness.hear().await;
+        }
         let (writer, hearer) = (harness.clone(), harness.clone());
         let (written, ()) = tokio::join!(
             async move {
