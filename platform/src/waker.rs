@@ -3,15 +3,21 @@
 //! PostgreSQL interrupts every connection that listens at each notification of the database, whatever the channel. However
 //! many wait in a process, it therefore listens over one connection.
 
-use std::{convert::Infallible, sync::OnceLock, time::Duration};
+use std::{convert::Infallible, future::Future, sync::OnceLock, time::Duration};
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::watch;
 
-use crate::{error::Result, lifecycle::Lifecycle};
+use crate::{
+    error::{Error, Result, codes},
+    lifecycle::Lifecycle,
+    ports::event_log::Moved,
+};
 
 /// Pause before the next try to listen.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// A round that takes longer waits for a database that has vanished without a word.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// Waits for notifications on a channel; clones wait on their own. A lost connection costs notifications, never work: the
 /// poll goes on.
@@ -38,6 +44,21 @@ impl Waker {
     /// Call it before reading what there is to do: what is heard from now on ends the next wait.
     pub fn reset(&mut self) {
         self.heard.mark_unchanged();
+    }
+
+    /// Does rounds of work until the process stops; a full round is followed by the next at once. What fails is tried again
+    /// after the pause, and the log names who does.
+    pub async fn work<F: Future<Output = Result<Moved>>>(mut self, who: &str, round: impl Fn() -> F) {
+        while !self.is_over() {
+            self.reset();
+            let round = tokio::time::timeout(ROUND, round()).await;
+            match round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished"))) {
+                Ok(moved) if moved.more => continue,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(who, error = %error.chain(), "trying again soon"),
+            }
+            self.wait().await;
+        }
     }
 
     /// Returns when there may be something new, or the process stops.

@@ -45,18 +45,8 @@ impl EventLog for Postgres {
     }
 
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()> {
-        let mut waker = self.waker.get(&life);
-        while !waker.is_over() {
-            waker.reset();
-            match deliver_batch(&pool, consumer.as_ref()).await {
-                Ok(moved) if moved.more => continue,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(group = consumer.group(), error = %error.chain(), "reading the log again soon");
-                }
-            }
-            waker.wait().await;
-        }
+        let round = || deliver_batch(&pool, consumer.as_ref());
+        self.waker.get(&life).work(consumer.group(), round).await;
         Ok(())
     }
 

@@ -4,14 +4,14 @@
 //! same row at once, and a relay that dies gives its rows back. A start is idempotent (same id, conflict policy
 //! *use existing*), so the crash between answer and commit costs nothing.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use sqlx::PgPool;
 
 use super::CHANNEL;
 use crate::{
-    error::{Error, Result, codes},
+    error::Result,
     fault,
     lifecycle::Lifecycle,
     ports::{
@@ -28,9 +28,6 @@ const BATCH: i64 = 16;
 /// Longest pause before a failed command is tried again, in seconds.
 const MAX_PAUSE_SECONDS: f64 = 30.0;
 
-/// A round that takes longer waits for a database that has vanished without a word.
-const ROUND: Duration = Duration::from_secs(60);
-
 /// What the relay hands committed rows to.
 pub struct Carriers {
     /// Commands to workflows.
@@ -45,31 +42,17 @@ pub struct Carriers {
 /// never holds back an event. What does not answer is waited for.
 pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
-    let commands = work(waker.clone(), || async {
+    let commands = waker.clone().work("commands", || async {
         let count = hand_over(&pool, carriers.workflows.as_ref()).await?;
         Ok(Moved {
             count,
             more: count >= BATCH,
         })
     });
-    let events = work(waker.clone(), || carriers.log.publish());
-    let tasks = work(waker, || carriers.tasks.offer());
+    let events = waker.clone().work("events", || carriers.log.publish());
+    let tasks = waker.work("tasks", || carriers.tasks.offer());
     tokio::join!(commands, events, tasks);
     Ok(())
-}
-
-/// Does rounds of work until the process stops; a full round is followed by the next at once.
-async fn work<F: Future<Output = Result<Moved>>>(mut waker: Waker, round: impl Fn() -> F) {
-    while !waker.is_over() {
-        waker.reset();
-        let round = tokio::time::timeout(ROUND, round()).await;
-        match round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished"))) {
-            Ok(moved) if moved.more => continue,
-            Ok(_) => {}
-            Err(error) => tracing::warn!(error = %error.chain(), "the relay will try again"),
-        }
-        waker.wait().await;
-    }
 }
 
 struct Command {
