@@ -7,7 +7,9 @@
 pub mod relay;
 
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     error::{Result, to_json},
@@ -95,6 +97,27 @@ pub async fn start_waits(pool: &sqlx::PgPool, workflow_id: &str) -> Result<bool>
     Ok(start.is_some_and(|start| !start.done))
 }
 
+/// An event to put into the log.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    id: Uuid,
+    event_type: &'static str,
+    key: String,
+    payload: Value,
+}
+
+impl NewEvent {
+    /// Of this type, about the aggregate `key` names. Fails when the payload has no JSON form.
+    pub fn new(event_type: &'static str, key: String, payload: &impl Serialize) -> Result<Self> {
+        Ok(Self {
+            id: Uuid::now_v7(),
+            event_type,
+            key,
+            payload: to_json(payload)?,
+        })
+    }
+}
+
 /// Appends an event to the log once this transaction commits. Call it under the lock of the aggregate `key` names, so
 /// that events of one key are in commit order.
 pub async fn put_event(
@@ -102,8 +125,8 @@ pub async fn put_event(
     event_type: &str,
     key: &str,
     payload: &impl Serialize,
-) -> Result<uuid::Uuid> {
-    let id = uuid::Uuid::now_v7();
+) -> Result<Uuid> {
+    let id = Uuid::now_v7();
     let payload = to_json(payload)?;
     sqlx::query!(
         r#"select platform.put_event($1, $2, $3, $4, $5)::text as "put?""#,
@@ -118,7 +141,27 @@ pub async fn put_event(
     Ok(id)
 }
 
+/// Appends events in this order, as [`put_event`] does one.
+pub async fn put_events(tx: &mut PgConnection, events: &[NewEvent]) -> Result<()> {
+    let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
+    let types: Vec<&str> = events.iter().map(|event| event.event_type).collect();
+    let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    let payloads: Vec<Value> = events.iter().map(|event| event.payload.clone()).collect();
+    sqlx::query!(
+        r#"select platform.put_event(id, type, key, payload, $5)::text as "put?"
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[]) as event (id, type, key, payload)"#,
+        &ids,
+        &types as &[&str],
+        &keys as &[&str],
+        &payloads,
+        headers()
+    )
+    .fetch_all(tx)
+    .await?;
+    Ok(())
+}
+
 /// What events and tasks say of the request they come from.
-pub fn headers() -> serde_json::Value {
+pub fn headers() -> Value {
     serde_json::json!({ "request_id": crate::http::trace_id() })
 }

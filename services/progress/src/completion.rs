@@ -1,7 +1,10 @@
 //! From a finished lesson to a completed course, under the lock of the enrollment: whoever finishes the last lesson
 //! completes the course, and nobody else does.
 
-use smartcourse_platform::{Result, outbox};
+use smartcourse_platform::{
+    Result,
+    outbox::{self, NewEvent},
+};
 use smartcourse_proto::{
     events::{CertificateIssued, CourseCompleted, ProgressUpdated},
     ids::CourseId,
@@ -88,55 +91,68 @@ pub(crate) async fn settle(
     if enrollment.completed_at.is_some() || enrollment.dropped || !standing.is_complete() {
         return Ok(());
     }
-    complete(tx, enrollment, standing.version, course_title).await
+    complete(
+        tx,
+        std::slice::from_mut(enrollment),
+        standing.version,
+        course_title,
+    )
+    .await
 }
 
-/// Completes the course: the date, `course.completed`, the certificate and `certificate.issued`. The enrollment is locked,
-/// open, not dropped, and every lesson of the version is done.
+/// Completes the course for learners: the date, `course.completed`, the certificate and `certificate.issued` of each. Their
+/// rows are locked and open, none has dropped the course, and each has done every lesson of the version.
 pub(crate) async fn complete(
     tx: &mut PgConnection,
-    enrollment: &mut Enrollment,
+    enrollments: &mut [Enrollment],
     version: i32,
     course_title: &str,
 ) -> Result<()> {
-    let code = certificate_code::random()?;
-    // First the row that can be there once only: no event speaks of a certificate that is not.
+    let ids: Vec<i64> = enrollments.iter().map(|each| each.enrollment_id.0).collect();
+    let codes: Vec<String> = ids
+        .iter()
+        .map(|_| certificate_code::random())
+        .collect::<Result<_>>()?;
+    // First the rows that can be there once only: no event speaks of a certificate that is not.
     sqlx::query!(
         "insert into progress.certificates (code, enrollment_id, course_id, user_id, version, course_title, full_name)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        code,
-        enrollment.enrollment_id.0,
-        enrollment.course_id.0,
-        enrollment.user_id.0,
+         select new.code, e.enrollment_id, e.course_id, e.user_id, $3, $4, e.full_name
+         from unnest($1::text[], $2::bigint[]) new (code, enrollment_id) join progress.enrollments e using (enrollment_id)",
+        &codes,
+        &ids,
         version,
-        course_title,
-        enrollment.full_name
+        course_title
     )
     .execute(&mut *tx)
     .await?;
-    enrollment.completed_at = sqlx::query_scalar!(
-        "update progress.enrollments set completed_at = now(), completed_version = $2 where enrollment_id = $1
+    let completed_at = sqlx::query_scalar!(
+        "update progress.enrollments set completed_at = now(), completed_version = $2 where enrollment_id = any($1)
          returning completed_at",
-        enrollment.enrollment_id.0,
+        &ids,
         version
     )
-    .fetch_one(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    announce(tx, enrollment, version).await?;
-    let issued = CertificateIssued {
-        code,
-        enrollment_id: enrollment.enrollment_id.0,
-        course_id: enrollment.course_id.0,
-        user_id: enrollment.user_id.0,
-        version,
-        course_title: course_title.to_owned(),
-    };
-    outbox::put_event(tx, "certificate.issued", &enrollment.key(), &issued).await?;
-    Ok(())
+    let completed_at = completed_at.first().copied().flatten();
+    let mut events = Vec::new();
+    for (enrollment, code) in enrollments.iter_mut().zip(codes) {
+        enrollment.completed_at = completed_at;
+        events.push(completed(enrollment, version)?);
+        let issued = CertificateIssued {
+            code,
+            enrollment_id: enrollment.enrollment_id.0,
+            course_id: enrollment.course_id.0,
+            user_id: enrollment.user_id.0,
+            version,
+            course_title: course_title.to_owned(),
+        };
+        events.push(NewEvent::new("certificate.issued", enrollment.key(), &issued)?);
+    }
+    outbox::put_events(tx, &events).await
 }
 
 /// `course.completed` for the enrollment's epoch.
-pub(crate) async fn announce(tx: &mut PgConnection, enrollment: &Enrollment, version: i32) -> Result<()> {
+pub(crate) fn completed(enrollment: &Enrollment, version: i32) -> Result<NewEvent> {
     let completed = CourseCompleted {
         enrollment_id: enrollment.enrollment_id.0,
         epoch: enrollment.epoch,
@@ -144,6 +160,5 @@ pub(crate) async fn announce(tx: &mut PgConnection, enrollment: &Enrollment, ver
         user_id: enrollment.user_id.0,
         version,
     };
-    outbox::put_event(tx, "course.completed", &enrollment.key(), &completed).await?;
-    Ok(())
+    NewEvent::new("course.completed", enrollment.key(), &completed)
 }

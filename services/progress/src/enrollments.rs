@@ -15,7 +15,6 @@ pub(crate) struct Enrollment {
     pub(crate) epoch: i32,
     pub(crate) course_id: CourseId,
     pub(crate) user_id: UserId,
-    pub(crate) full_name: String,
     pub(crate) completed_at: Option<OffsetDateTime>,
     /// This epoch is known to be dropped.
     pub(crate) dropped: bool,
@@ -31,7 +30,7 @@ impl Enrollment {
 pub(crate) async fn lock(tx: &mut PgConnection, enrollment_id: EnrollmentId) -> Result<Option<Enrollment>> {
     let locked = sqlx::query_as!(
         Enrollment,
-        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at, false as "dropped!"
+        r#"select enrollment_id, epoch, course_id, user_id, completed_at, false as "dropped!"
            from progress.enrollments where enrollment_id = $1 for update"#,
         enrollment_id.0
     )
@@ -64,7 +63,7 @@ pub(crate) async fn find(
 ) -> Result<Option<Enrollment>> {
     Ok(sqlx::query_as!(
         Enrollment,
-        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at,
+        r#"select enrollment_id, epoch, course_id, user_id, completed_at,
                exists (select from progress.drops d
                        where d.enrollment_id = e.enrollment_id and d.epoch >= e.epoch) as "dropped!"
            from progress.enrollments e where course_id = $1 and user_id = $2"#,

@@ -62,9 +62,8 @@ impl Handler for Settling {
         let page: Page = task.read()?;
         let mut tx = postgres::begin(&self.0).await?;
         let locked = lock(&mut tx, &page).await?;
-        for mut enrollment in finished(&mut tx, &page, &locked).await? {
-            completion::complete(&mut tx, &mut enrollment, page.version, &page.title).await?;
-        }
+        let mut finished = finished(&mut tx, &page, &locked).await?;
+        completion::complete(&mut tx, &mut finished, page.version, &page.title).await?;
         if let Some(last) = locked.last().filter(|_| locked.len() as i64 == PAGE) {
             let next = Page { after: *last, ..page };
             tasks::put(&mut tx, &task.next(&next)?).await?;
@@ -98,7 +97,7 @@ async fn lock(tx: &mut PgConnection, page: &Page) -> Result<Vec<i64>> {
 async fn finished(tx: &mut PgConnection, page: &Page, locked: &[i64]) -> Result<Vec<Enrollment>> {
     Ok(sqlx::query_as!(
         Enrollment,
-        r#"select enrollment_id, epoch, course_id, user_id, full_name, completed_at, false as "dropped!"
+        r#"select enrollment_id, epoch, course_id, user_id, completed_at, false as "dropped!"
            from progress.enrollments e
            where enrollment_id = any($3)
              and not exists (select from progress.drops d where d.enrollment_id = e.enrollment_id and d.epoch >= e.epoch)

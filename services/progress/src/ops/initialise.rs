@@ -4,7 +4,7 @@
 //! new epoch. A course that was completed stays completed, with its certificate, and is announced as completed for the
 //! new epoch too. An epoch that is not newer than the row's, or was left meanwhile, changes nothing.
 
-use smartcourse_platform::{Error, Result, fault, grpc::Actor, postgres};
+use smartcourse_platform::{Error, Result, fault, grpc::Actor, outbox, postgres};
 use smartcourse_proto::{common::EpochRef, enrollment::AccessRequest, user::GetUserRequest};
 
 use crate::{State, completion, enrollments, learner, standing::Standing};
@@ -54,7 +54,9 @@ pub(crate) async fn initialise(state: &State, request: EpochRef) -> Result<()> {
         .await?
         .ok_or_else(|| Error::internal("an enrollment that was just written is not there"))?;
     match completed_version {
-        Some(version) if !enrollment.dropped => completion::announce(&mut tx, &enrollment, version).await?,
+        Some(version) if !enrollment.dropped => {
+            outbox::put_events(&mut tx, &[completion::completed(&enrollment, version)?]).await?;
+        }
         Some(_) => {}
         None => {
             // A republish may have removed the last open lesson while the learner was away.
