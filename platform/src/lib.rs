@@ -21,6 +21,7 @@ pub mod ports;
 pub mod postgres;
 pub mod reader;
 pub mod server;
+mod sleep;
 pub mod tasks;
 pub mod unbroken;
 pub mod upkeep;

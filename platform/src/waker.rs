@@ -12,10 +12,14 @@ use crate::{
     error::{Error, Result, codes},
     lifecycle::Lifecycle,
     ports::event_log::Moved,
+    sleep::Sleep,
 };
 
 /// Pause before the next try to listen.
 const RECONNECT: Duration = Duration::from_secs(1);
+/// Pauses while somebody writes who will not notify: the first, and the longest when nothing comes.
+const SOON: Duration = Duration::from_millis(5);
+const LATER: Duration = Duration::from_millis(80);
 /// A round that takes longer waits for a database that has vanished without a word.
 const ROUND: Duration = Duration::from_secs(60);
 
@@ -51,13 +55,45 @@ impl Waker {
     pub async fn work<F: Future<Output = Result<Moved>>>(mut self, who: &str, round: impl Fn() -> F) {
         while !self.is_over() {
             self.reset();
-            let round = tokio::time::timeout(ROUND, round()).await;
-            match round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished"))) {
-                Ok(moved) if moved.more => continue,
-                Ok(_) => {}
-                Err(error) => tracing::warn!(who, error = %error.chain(), "trying again soon"),
+            if !bounded(who, round()).await.more {
+                self.wait().await;
             }
-            self.wait().await;
+        }
+    }
+
+    /// The same, for work that is left by writers who notify only while this sleeps.
+    pub(crate) async fn work_or_sleep<F>(mut self, who: &str, mut sleep: Sleep, round: impl Fn() -> F)
+    where
+        F: Future<Output = Result<Moved>>,
+    {
+        let mut pause = SOON;
+        while !self.is_over() {
+            self.reset();
+            let moved = bounded(who, round()).await;
+            if moved.more {
+                continue;
+            }
+            let asleep = sleep.begin().await.unwrap_or_else(|error| {
+                tracing::warn!(who, error = %error.chain(), "sleeping until the next poll");
+                true
+            });
+            if asleep {
+                pause = SOON;
+                // What was committed until now is seen now, and whatever comes later is notified of.
+                self.reset();
+                if !bounded(who, round()).await.more {
+                    self.wait().await;
+                }
+                sleep.end().await;
+            } else {
+                // Somebody who will not notify has not committed yet.
+                pause = if moved.count > 0 {
+                    SOON
+                } else {
+                    LATER.min(pause * 2)
+                };
+                self.life.sleep(pause).await;
+            }
         }
     }
 
@@ -70,6 +106,16 @@ impl Waker {
             Ok(()) = self.heard.changed() => {}
         }
     }
+}
+
+/// What a round has moved: nothing when it failed, or took too long.
+async fn bounded(who: &str, round: impl Future<Output = Result<Moved>>) -> Moved {
+    let round = tokio::time::timeout(ROUND, round).await;
+    let moved = round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished")));
+    moved.unwrap_or_else(|error| {
+        tracing::warn!(who, error = %error.chain(), "trying again soon");
+        Moved::default()
+    })
 }
 
 /// The waker of a process for a channel, made by whoever waits first: not every process does.

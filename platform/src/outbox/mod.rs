@@ -38,9 +38,8 @@ pub async fn put_start(tx: &mut PgConnection, start: &Start) -> Result<()> {
 pub async fn put_cancel(tx: &mut PgConnection, workflow_id: &str) -> Result<()> {
     sqlx::query!(
         "with row as (insert into platform.outbox_commands (kind, workflow_id) values ('cancel', $1) returning 1)
-         select pg_notify($2, '')::text as woken from row",
-        workflow_id,
-        CHANNEL
+         select platform.wake(2)::text as woken from row",
+        workflow_id
     )
     .fetch_one(tx)
     .await?;

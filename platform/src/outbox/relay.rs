@@ -20,6 +20,7 @@ use crate::{
         workflows::{Start, StartOptions, Workflows},
     },
     postgres,
+    sleep::{Sleep, Work},
     waker::Waker,
 };
 
@@ -42,14 +43,19 @@ pub struct Carriers {
 /// never holds back an event. What does not answer is waited for.
 pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
     let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
-    let commands = waker.clone().work("commands", || async {
-        let count = hand_over(&pool, carriers.workflows.as_ref()).await?;
-        Ok(Moved {
-            count,
-            more: count >= BATCH,
-        })
-    });
-    let events = waker.clone().work("events", || carriers.log.publish());
+    let sleep = |work| Sleep::new(pool.clone(), work);
+    let commands = waker
+        .clone()
+        .work_or_sleep("commands", sleep(Work::Commands), || async {
+            let count = hand_over(&pool, carriers.workflows.as_ref()).await?;
+            Ok(Moved {
+                count,
+                more: count >= BATCH,
+            })
+        });
+    let events = waker
+        .clone()
+        .work_or_sleep("events", sleep(Work::Events), || carriers.log.publish());
     let tasks = waker.work("tasks", || carriers.tasks.offer());
     tokio::join!(commands, events, tasks);
     Ok(())
