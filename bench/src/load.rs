@@ -33,6 +33,14 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// Of requests that were made elsewhere.
+    pub(crate) fn of(address: &str, requests: Vec<Vec<u8>>) -> Self {
+        Self {
+            address: address.to_owned(),
+            requests: Arc::new(requests),
+        }
+    }
+
     /// GET of a path, with or without a token.
     pub(crate) fn get(address: &str, path: &str, token: Option<&str>) -> Self {
         Self::get_each(address, &[path.to_owned()], token)
@@ -41,10 +49,7 @@ impl Target {
     /// GET of these paths in turns.
     pub(crate) fn get_each(address: &str, paths: &[String], token: Option<&str>) -> Self {
         let requests = paths.iter().map(|path| request(address, "GET", path, token));
-        Self {
-            address: address.to_owned(),
-            requests: Arc::new(requests.collect()),
-        }
+        Self::of(address, requests.collect())
     }
 
     /// POST of a path without a body, by each of these users in turns.
@@ -52,20 +57,30 @@ impl Target {
         let requests = tokens
             .iter()
             .map(|token| request(address, "POST", path, Some(token)));
-        Self {
-            address: address.to_owned(),
-            requests: Arc::new(requests.collect()),
-        }
+        Self::of(address, requests.collect())
     }
 }
 
 /// A request without a body, as it is sent.
 pub(crate) fn request(address: &str, method: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+    request_with(address, method, path, token, "")
+}
+
+/// A request with this JSON as its body, as it is sent.
+pub(crate) fn request_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &str,
+) -> Vec<u8> {
     let authorization = token
         .map(|token| format!("authorization: Bearer {token}\r\n"))
         .unwrap_or_default();
     format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\ncontent-length: 0\r\n{authorization}\r\n"
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n{authorization}\r\n{body}",
+        body.len()
     )
     .into_bytes()
 }
@@ -83,6 +98,11 @@ impl Outcome {
     pub(crate) fn of(mut times: Vec<Duration>, wall: Duration) -> Self {
         times.sort_unstable();
         Self { sorted: times, wall }
+    }
+
+    /// The times, sorted.
+    pub(crate) fn times(self) -> Vec<Duration> {
+        self.sorted
     }
 
     /// Answers per second.

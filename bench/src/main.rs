@@ -12,12 +12,14 @@ mod overhead;
 mod proc;
 mod publish;
 mod published;
+mod republish;
 mod retrieval;
 mod rules;
 mod streams;
 mod table;
 mod text;
 mod workflow;
+mod writers;
 
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,10 @@ enum Measure {
     Enroll,
     /// How far analytics is behind the log, and how fast it counts the log again.
     Events,
+    /// Thirty-two writers of events, with and without notifications.
+    Writers,
+    /// Lessons of one course while a new version of another completes ten thousand learners.
+    Republish,
     /// Memory, start times and the size of the executable.
     Footprint,
     /// The tests of the services' rules; built from the sources this command was built from.
@@ -97,6 +103,12 @@ async fn main() -> Result<()> {
     }
     if cli.measure.includes(Measure::Events) {
         print(&events::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Writers) {
+        print(&writers::measure(&executable).await?);
+    }
+    if cli.measure.includes(Measure::Republish) {
+        print(&republish::measure(&executable).await?);
     }
     if cli.measure.includes(Measure::Streams) {
         print(&streams::measure(&executable).await?);
