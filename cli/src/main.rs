@@ -177,7 +177,7 @@ async fn rebuild(config: &Config) -> Result<ExitCode> {
     let pool = postgres::pool(&config.postgres.unhurried(), "analytics-rebuild")?;
     let engines = Engines::open(config)?;
     let begun = std::time::Instant::now();
-    let rebuilt = smartcourse_analytics::rebuild(&pool, engines.event_log().as_ref())
+    let rebuilt = smartcourse_analytics::rebuild(&pool, engines.event_history()?.as_ref())
         .await
         .context("the numbers could not be counted again; nothing was changed")?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -160,6 +160,7 @@ impl<'a> ServiceHost<'a> {
             ServiceName::Operations => {
                 let deps = smartcourse_operations::Dependencies {
                     workflows: self.engines.workflows(),
+                    history: self.engines.event_history()?,
                     clock: clock(),
                     assistant: self.channel(ServiceName::Assistant)?,
                     notification: self.channel(ServiceName::Notification)?,

@@ -13,6 +13,7 @@
 //! | text messages | [`sms::twilio`], when configured |
 //! | push messages | [`push::web_push`], when configured |
 //! | event log | [`event_log::postgres`]: the outbox table itself, read per consumer group |
+//! | event history | [`event_log::history`]: the table, and the months that went to the files |
 //! | rate limits | [`rate_limits::in_process`] |
 //! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due |
 //! | workflows | [`workflows::temporal`]: any Temporal server reachable without TLS, by `TEMPORAL_ADDRESS` |
@@ -33,6 +34,9 @@ pub mod embeddings {
 }
 /// Adapters of the event log port.
 pub mod event_log {
+    mod archive;
+    pub mod history;
+    mod months;
     pub mod postgres;
 }
 /// Adapters of the file port.
@@ -77,11 +81,22 @@ use std::sync::Arc;
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{
     Result,
+    clock::{self, Clock as _},
     config::{Config, Declared},
     ports::{
-        answers::Answerer, documents::Documents, embeddings::Embedder, event_log::EventLog, files::Files,
-        mail::Mailer, push::Pusher, rate_limits::RateLimits, search::Search, sms::Texter,
-        task_dispatch::TaskDispatch, vectors::Vectors, workflows::Workflows,
+        answers::Answerer,
+        documents::Documents,
+        embeddings::Embedder,
+        event_log::{EventHistory, EventLog},
+        files::Files,
+        mail::Mailer,
+        push::Pusher,
+        rate_limits::RateLimits,
+        search::Search,
+        sms::Texter,
+        task_dispatch::TaskDispatch,
+        vectors::Vectors,
+        workflows::Workflows,
     },
     postgres,
 };
@@ -134,6 +149,12 @@ impl Engines {
     /// The event log.
     pub fn event_log(&self) -> Arc<dyn EventLog> {
         self.log.clone()
+    }
+
+    /// The event log from its first event. Fails when a setting cannot be used.
+    pub fn event_history(&self) -> Result<Arc<dyn EventHistory>> {
+        let history = event_log::history::History::new(self.pool.clone(), self.files()?);
+        Ok(Arc::new(history))
     }
 
     /// Which background tasks are due.
@@ -204,9 +225,13 @@ impl Engines {
         settings.is_on().then(open).transpose()
     }
 
-    /// Makes what keeps data ready for it: collections, buckets, indexes. Again is nothing.
+    /// Makes what keeps data ready for it: collections, buckets, indexes, months. Again is nothing.
     pub async fn prepare(&self) -> Result<()> {
         self.documents().prepare().await?;
-        self.files()?.prepare().await
+        self.files()?.prepare().await?;
+        self.event_history()?
+            .sweep(clock::System.now(), None)
+            .await
+            .map(drop)
     }
 }

@@ -22,7 +22,7 @@ pub use client::{Reply, Session};
 pub use cutter::Cutter;
 pub use database::{database, install, migrated, remove_left_behind};
 pub use learning::{Learning, welcome_mails};
-pub use log::{events, tell};
+pub use log::{events, history, tell};
 pub use mail_server::MailServer;
 pub use neighbours::{Neighbours, StoppedClock, local, refusal};
 pub use provider::{Call, Provider};

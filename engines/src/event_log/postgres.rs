@@ -11,11 +11,11 @@ use smartcourse_platform::{
     events::{self, CHANNEL, Consumer, Event, READ_BATCH},
     fault,
     lifecycle::Lifecycle,
-    ports::event_log::{EventLog, Moved, Replay},
+    ports::event_log::{EventLog, Moved},
     postgres,
     waker::SharedWaker,
 };
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 /// Events that get their position in one transaction.
 pub const PLACE_BATCH: i64 = 500;
@@ -50,51 +50,15 @@ impl EventLog for Postgres {
         Ok(())
     }
 
-    fn replay(&self, group: &'static str) -> Box<dyn Replay> {
-        Box::new(FromStart {
-            pool: self.pool.clone(),
-            group,
-            position: 0,
-        })
-    }
-
     async fn lag(&self, group: &str) -> Result<i64> {
         Ok(sqlx::query_scalar!(
-            r#"select coalesce((select max(position) from platform.events), 0)
+            r#"select greatest(0, (select max(position) from platform.events),
+                          (select max(last_position) from platform.event_archives))
                       - coalesce((select position from platform.event_groups where name = $1), 0) as "lag!""#,
             group
         )
         .fetch_one(&self.pool)
         .await?)
-    }
-}
-
-/// A group's part of the table, read up to this position.
-struct FromStart {
-    pool: PgPool,
-    group: &'static str,
-    position: i64,
-}
-
-#[async_trait]
-impl Replay for FromStart {
-    async fn next(&mut self, limit: usize) -> Result<Vec<Event>> {
-        let events = sqlx::query_as!(
-            Event,
-            r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
-               from platform.events e
-               where e.position > $1 and e.position <= (select position from platform.event_groups where name = $2)
-               order by e.position limit $3"#,
-            self.position,
-            self.group,
-            limit as i64
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        if let Some(last) = events.last() {
-            self.position = last.position;
-        }
-        Ok(events)
     }
 }
 
@@ -115,7 +79,8 @@ pub async fn place(pool: &PgPool) -> Result<Moved> {
              select id, row_number() over (order by seq) as n from platform.events where position is null
              order by seq limit $1
          )
-         update platform.events e set position = (select coalesce(max(position), 0) from platform.events) + u.n
+         update platform.events e set position = u.n + greatest(0, (select max(position) from platform.events),
+             (select max(last_position) from platform.event_archives))
          from unplaced u where e.id = u.id",
         PLACE_BATCH
     )
@@ -143,12 +108,16 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     if !events::own_group(&mut tx, group).await? {
         return Ok(Moved::default());
     }
-    sqlx::query!(
+    let begins = sqlx::query!(
         "insert into platform.event_groups (name) values ($1) on conflict do nothing",
         group
     )
     .execute(&mut *tx)
-    .await?;
+    .await?
+    .rows_affected();
+    if begins > 0 {
+        tell_what_is_gone(&mut tx, group).await?;
+    }
     // Parked events never take all the room: the others go on.
     let left = events::retry_parked(&mut tx, consumer, consumer.batch()).await?;
     let room = left.max(1);
@@ -203,4 +172,22 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
         count: moved,
         more: left == 0 || wanted.len() == room || events.len() == READ_BATCH,
     })
+}
+
+/// Says in the log what a group that begins does not see.
+async fn tell_what_is_gone(tx: &mut PgConnection, group: &str) -> Result<()> {
+    let gone = sqlx::query!(
+        r#"select max(month) as "month!", sum(events)::bigint as "events!" from platform.event_archives having count(*) > 0"#
+    )
+    .fetch_optional(tx)
+    .await?;
+    if let Some(gone) = gone {
+        tracing::warn!(
+            group,
+            events = gone.events,
+            until = gone.month,
+            "the group begins with what is left of the log: the months until then went to the files"
+        );
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod months;
 mod parking;
 mod waking;
 
@@ -26,10 +27,10 @@ use smartcourse_platform::{
     events::{Consumer, Event},
     lifecycle::Lifecycle,
     outbox,
-    ports::event_log::EventLog as _,
+    ports::event_log::{EventHistory as _, EventLog as _},
     postgres,
 };
-use smartcourse_tests::wait_for;
+use smartcourse_tests::{history, wait_for};
 use sqlx::{PgConnection, PgPool};
 
 /// A group that writes each event into `effects`, cannot take poison while it is broken, and says that this passes.
@@ -341,7 +342,8 @@ async fn a_group_is_given_again_what_it_took_and_knows_what_it_has_not() {
     publish(&pool, "thing", "5", 5).await;
     assert_eq!(log.lag("again").await.unwrap(), 1);
 
-    let mut replay = log.replay("again");
+    let (history, _files) = history(&pool).unwrap();
+    let mut replay = history.replay("again");
     let mut next = async |limit| -> Vec<i64> {
         let events = replay.next(limit).await.unwrap();
         events.iter().map(|event| event.position).collect()

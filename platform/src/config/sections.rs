@@ -239,6 +239,8 @@ pub struct Upkeep {
     pub keep_reports_days: Days,
     /// Notifications, and deliveries that are over.
     pub keep_notifications_days: Days,
+    /// Events in the database; 0 is for ever.
+    pub keep_events_days: Days,
 }
 
 impl Section for Upkeep {
@@ -248,6 +250,9 @@ impl Section for Upkeep {
         problems.days("upkeep.keep_days", self.keep_days);
         problems.days("upkeep.keep_reports_days", self.keep_reports_days);
         problems.days("upkeep.keep_notifications_days", self.keep_notifications_days);
+        if !Duration::from(self.keep_events_days).is_zero() {
+            problems.days("upkeep.keep_events_days", self.keep_events_days);
+        }
     }
 }
 

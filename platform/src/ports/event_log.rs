@@ -1,4 +1,4 @@
-//! The event log port: what transactions left in the outbox, carried to consumer groups.
+//! The event log ports: what transactions left in the outbox, carried to consumer groups; and the log as a whole.
 //!
 //! Order is kept per key. A group may be given an event more than once; the inbox beside its effect
 //! ([`crate::events`]) sees to it that it has that effect once.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::PgPool;
+use sqlx::{PgPool, types::time::OffsetDateTime};
 
 use crate::{
     error::Result,
@@ -32,16 +32,24 @@ pub trait EventLog: Send + Sync {
     /// Gives a group its events until the process stops, waiting for a server that is away. The group takes them in
     /// transactions of this pool, in one process at a time.
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
-    /// What a group was given, once more from the beginning.
-    fn replay(&self, group: &'static str) -> Box<dyn Replay>;
     /// Events of the log a group has not been given yet.
     async fn lag(&self, group: &str) -> Result<i64>;
+}
+
+/// The log from its first event, wherever its parts are.
+#[async_trait]
+pub trait EventHistory: Send + Sync {
+    /// What a group was given, once more from the beginning.
+    fn replay(&self, group: &'static str) -> Box<dyn Replay>;
+    /// Makes room for the events to come, and takes the oldest part of the log that ended before this time, if there is one
+    /// and nobody needs it any more, to where it is only kept. Answers how many events left the table.
+    async fn sweep(&self, now: OffsetDateTime, before: Option<OffsetDateTime>) -> Result<u64>;
 }
 
 /// The log as one group was given it. The group goes on meanwhile.
 #[async_trait]
 pub trait Replay: Send {
     /// The next events in the order of the log, at most so many, wanted or not and parked ones as well; fewer when the group
-    /// has not been given more so far.
+    /// has not been given more so far. Fails with `unavailable` when a part of the log moved meanwhile: begin again.
     async fn next(&mut self, limit: usize) -> Result<Vec<Event>>;
 }

@@ -11,7 +11,7 @@ use std::{
 use smartcourse_platform::{
     Error, Result,
     events::{self, Event, parked},
-    ports::event_log::{EventLog, Replay},
+    ports::event_log::{EventHistory, Replay},
     postgres,
 };
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
@@ -48,14 +48,15 @@ pub struct Rebuilt {
     pub held: Duration,
 }
 
-/// Counts the log again up to where the consumer group has read, without the events it has parked.
+/// Counts the log again, its archived months first, up to where the consumer group has read, without the events it has parked.
 ///
 /// Readers see the old numbers until the new ones are complete. What a rebuild that was cut off has left is cleared by the
 /// next.
 ///
 /// # Errors
-/// `rebuild_running` while another is under way; when an event cannot be counted. Nothing is changed then.
-pub async fn rebuild(pool: &PgPool, log: &dyn EventLog) -> Result<Rebuilt> {
+/// `rebuild_running` while another is under way; `unavailable` when a month of the log was archived meanwhile; when an archive
+/// is not there or not what it was; when an event cannot be counted. Nothing is changed then.
+pub async fn rebuild(pool: &PgPool, history: &dyn EventHistory) -> Result<Rebuilt> {
     // Held by a transaction that does nothing else, so that it ends with this process.
     let mut alone = postgres::begin(pool).await?;
     postgres::be_patient(&mut alone).await?;
@@ -68,7 +69,7 @@ pub async fn rebuild(pool: &PgPool, log: &dyn EventLog) -> Result<Rebuilt> {
     }
     clear(pool).await?;
     let mut again = Again {
-        replay: log.replay(GROUP),
+        replay: history.replay(GROUP),
         counted: 0,
         keys: HashSet::new(),
         aside: Vec::new(),

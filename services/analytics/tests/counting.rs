@@ -20,7 +20,10 @@ use smartcourse_proto::{
     },
     key::Key,
 };
-use smartcourse_tests::engines::event_log::postgres::{Postgres, deliver_batch, place};
+use smartcourse_tests::{
+    engines::event_log::postgres::{deliver_batch, place},
+    history,
+};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -310,8 +313,8 @@ async fn any_order_across_keys_and_every_event_twice_give_the_same_numbers() {
         sqlx::query(again).bind(GROUP).execute(&pool).await.unwrap();
         read(&pool).await;
         assert_eq!(tables(&pool).await, expected, "seed {seed}, read twice");
-        let log = Postgres::new(pool.clone(), std::time::Duration::from_secs(1));
-        let rebuilt = rebuild(&pool, &log).await.unwrap();
+        let (history, _files) = history(&pool).unwrap();
+        let rebuilt = rebuild(&pool, &history).await.unwrap();
         assert_eq!(rebuilt.differing, Vec::<String>::new(), "seed {seed}, rebuilt");
 
         // Past the inbox: the effects themselves bear a repetition.

@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 use smartcourse_analytics::{Counter, GROUP, Rebuilt, migrator, rebuild};
 use smartcourse_platform::{
     Result, events, outbox,
+    ports::event_log::EventHistory as _,
     postgres::{self, Tx},
 };
 use smartcourse_proto::{
@@ -16,10 +17,10 @@ use smartcourse_proto::{
     key::Key,
 };
 use smartcourse_tests::{
-    engines::event_log::postgres::{Postgres, deliver_batch, place},
-    wait_for,
+    engines::event_log::postgres::{deliver_batch, place},
+    history, wait_for,
 };
-use sqlx::PgPool;
+use sqlx::{PgPool, types::time::OffsetDateTime};
 use tokio::task::JoinHandle;
 
 const COURSE: i64 = 7;
@@ -59,8 +60,10 @@ async fn read(pool: &PgPool) {
 
 fn rebuilding(pool: &PgPool) -> JoinHandle<Result<Rebuilt>> {
     let pool = pool.clone();
-    let log = Arc::new(Postgres::new(pool.clone(), Duration::from_secs(1)));
-    tokio::spawn(async move { rebuild(&pool, log.as_ref()).await })
+    tokio::spawn(async move {
+        let (history, _files) = history(&pool).unwrap();
+        rebuild(&pool, &history).await
+    })
 }
 
 /// Takes the group, lets a rebuild begin, and waits until it has counted all it can without the group.
@@ -170,4 +173,27 @@ async fn what_was_parked_and_is_taken_before_the_end_is_counted_in_its_order() {
         .await
         .unwrap();
     assert_eq!(course, ("Version 3".to_owned(), true));
+}
+
+#[tokio::test]
+async fn months_that_went_to_the_files_are_counted_from_there() {
+    let pool = database().await;
+    let (history, files) = history(&pool).unwrap();
+    for user_id in 1..=5 {
+        enroll(&pool, user_id).await;
+    }
+    read(&pool).await;
+    // The month of now is over then.
+    let later = OffsetDateTime::now_utc().replace_day(1).unwrap() + Duration::from_secs(32 * 24 * 3600);
+    assert_eq!(history.sweep(later, Some(later)).await.unwrap(), 5);
+    enroll(&pool, 6).await;
+    read(&pool).await;
+    let rebuilt = rebuild(&pool, &history).await.unwrap();
+    assert_eq!((rebuilt.events, rebuilt.differing), (6, Vec::new()));
+    assert_eq!(enrollments(&pool).await, (6, 6));
+
+    std::fs::remove_dir_all(files.path().join("events")).unwrap();
+    let error = rebuild(&pool, &history).await.unwrap_err();
+    assert!(error.chain().contains("events/"), "{}", error.chain());
+    assert_eq!(enrollments(&pool).await, (6, 6), "nothing was changed");
 }

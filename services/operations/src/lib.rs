@@ -13,7 +13,7 @@ use smartcourse_platform::{
     clock::Clock,
     config::{Config, Temporal},
     grpc::Transport,
-    ports::workflows::Workflows,
+    ports::{event_log::EventHistory, workflows::Workflows},
 };
 use smartcourse_proto::{
     operations::operations_service_server::OperationsServiceServer,
@@ -30,6 +30,8 @@ const LONGEST_SWEEP: Duration = Duration::from_secs(800);
 pub struct Dependencies {
     /// Knows the runs of workflows.
     pub workflows: Arc<dyn Workflows>,
+    /// The log of events, and where its old months go.
+    pub history: Arc<dyn EventHistory>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Who keeps conversations.
@@ -42,12 +44,15 @@ pub struct Dependencies {
 pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) workflows: Arc<dyn Workflows>,
+    pub(crate) history: Arc<dyn EventHistory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) assistant: AssistantStub<Transport>,
     pub(crate) notification: NotificationStub<Transport>,
     pub(crate) temporal: Temporal,
     /// How old a settled row becomes.
     pub(crate) keep: Duration,
+    /// How old events become; `None` when they stay.
+    pub(crate) keep_events: Option<Duration>,
 }
 
 /// The gRPC server of this service.
@@ -58,11 +63,13 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Oper
     let state = State {
         pool,
         workflows: deps.workflows,
+        history: deps.history,
         clock: deps.clock,
         assistant: AssistantStub::new(deps.assistant.with_deadline(LONGEST_SWEEP)),
         notification: NotificationStub::new(deps.notification.with_deadline(LONGEST_SWEEP)),
         temporal: config.temporal.clone(),
         keep: config.upkeep.keep_days.into(),
+        keep_events: Some(config.upkeep.keep_events_days.into()).filter(|keep: &Duration| !keep.is_zero()),
     };
     Ok(OperationsServiceServer::limited(Api(Arc::new(state))))
 }

@@ -21,7 +21,7 @@ use smartcourse_proto::{
     stubs::OperationsStub,
     user::Role,
 };
-use smartcourse_tests::{Neighbours, engines::Engines};
+use smartcourse_tests::{Neighbours, engines::Engines, history};
 use sqlx::PgPool;
 use tonic::service::Routes;
 
@@ -39,6 +39,7 @@ async fn service() -> (PgPool, OperationsStub<Transport>) {
         pool.clone(),
         Dependencies {
             workflows,
+            history: Arc::new(history(&pool).unwrap().0),
             clock: Arc::new(clock::System),
             assistant: next_door.transport(&config),
             notification: next_door.transport(&config),
