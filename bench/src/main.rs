@@ -20,6 +20,7 @@ mod table;
 mod text;
 mod workflow;
 mod writers;
+mod year;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,9 @@ struct Cli {
     /// The executable under test; by default the one beside this command.
     #[arg(long)]
     executable: Option<PathBuf>,
+    /// Events of the year, about.
+    #[arg(long, default_value_t = 2_000_000)]
+    events: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,7 +65,9 @@ enum Measure {
     Footprint,
     /// The tests of the services' rules; built from the sources this command was built from.
     Rules,
-    /// Everything but the rules, one after the other.
+    /// A school after a year: sizes of its tables, times of its pages and of what runs by itself.
+    Year,
+    /// Everything but the rules and the year, one after the other.
     All,
     /// The bare route: started by `http` as a process of its own.
     #[value(hide = true)]
@@ -89,6 +95,10 @@ async fn main() -> Result<()> {
     note("removing what killed tests left");
     smartcourse_tests::remove_left_behind()?;
     print(&machine::describe());
+    if cli.measure == Measure::Year {
+        print(&year::measure(&executable, cli.events).await?);
+        return Ok(());
+    }
     if cli.measure.includes(Measure::Footprint) {
         print(&footprint::measure(&executable).await?);
     }
