@@ -146,12 +146,10 @@ fn study(log: &mut Log, enrollment_id: i64, course_id: i64, user_id: i64) {
     let key = format!("enrollment-{enrollment_id}");
     log.enrolled(enrollment_id, 1, course_id, user_id);
     let refused = user_id % 2 == 0;
-    let conversation_id = format!("c-{enrollment_id}");
     let asked = AssistantAnswered {
         course_id,
         user_id,
         version: 1,
-        conversation_id,
         refused,
     };
     log.put("assistant.answered", Key::Course.of(course_id), asked);
@@ -178,9 +176,6 @@ fn study(log: &mut Log, enrollment_id: i64, course_id: i64, user_id: i64) {
             course_id,
             user_id,
             lesson_id: format!("l{lesson}"),
-            version: 1,
-            completed_lessons: lesson,
-            total_lessons: 2,
         };
         log.put("progress.updated", &key, event);
     }

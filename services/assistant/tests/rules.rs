@@ -218,7 +218,7 @@ async fn an_answer_names_where_it_stands() {
     assert_eq!(kept.title, "What undoes a step?");
     assert_eq!(kept.turns[0].answer.as_ref(), Some(&answer));
     let told = json!({
-        "course_id": COURSE, "user_id": 10, "version": 2, "conversation_id": answer.conversation_id, "refused": false,
+        "course_id": COURSE, "user_id": 10, "version": 2, "refused": false,
     });
     assert_eq!(
         self::events(&harness.pool, "assistant.answered").await.unwrap(),

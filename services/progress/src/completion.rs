@@ -70,9 +70,6 @@ pub(crate) async fn finish_lesson(
             course_id: enrollment.course_id.0,
             user_id: enrollment.user_id.0,
             lesson_id: lesson_id.to_owned(),
-            version,
-            completed_lessons: standing.completed(),
-            total_lessons: standing.total(),
         };
         outbox::put_event(tx, "progress.updated", &enrollment.key(), &updated).await?;
     }

@@ -55,12 +55,12 @@ impl Standing {
     }
 
     /// Lessons of the version that are done.
-    pub(crate) fn completed(&self) -> i32 {
+    fn completed(&self) -> i32 {
         let done = self.lessons.iter().filter(|lesson| lesson.completed_at.is_some());
         done.count() as i32
     }
 
-    pub(crate) fn total(&self) -> i32 {
+    fn total(&self) -> i32 {
         self.lessons.len() as i32
     }
 

@@ -85,7 +85,6 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         course_id: conversation.course_id,
         user_id: user.0,
         version: answer.version,
-        conversation_id: conversation.id.clone(),
         refused: answer.refused,
     };
     unbroken(conversations::keep(
