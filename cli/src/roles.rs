@@ -42,6 +42,15 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     };
     let here: Vec<ServiceName> = names.iter().filter_map(|name| name.service()).collect();
     let engines = Engines::open(&config)?;
+    if here.contains(&ServiceName::Content) {
+        let pool = postgres::pool(&config.postgres, "content-model")?;
+        let Some(place) =
+            smartcourse_content::ModelPlace::wait(pool, engines.embedder()?.model(), &life).await
+        else {
+            return Ok(finish(life).await);
+        };
+        life.spawn("model", place.keep(life.clone()));
+    }
     let host = ServiceHost::new(&config, &engines, &here);
     let (router, health) = host.build().await?;
     watch_database(&config, health, &life)?;

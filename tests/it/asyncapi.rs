@@ -239,7 +239,8 @@ fn written() -> Result<BTreeMap<String, BTreeSet<String>>> {
         };
         let code = std::fs::read_to_string(&path)?;
         // In Rust the type is the first text of the call; in SQL as well, with the quotes of SQL.
-        for call in code.split("put_event(").skip(1) {
+        let calls = ["put_event(", "NewEvent::new("].map(|call| code.split(call).skip(1));
+        for call in calls.into_iter().flatten() {
             let quotes = ['"', '\''];
             let (_, text) = call.split_once(quotes).context("a call names its type")?;
             let (name, _) = text.split_once(quotes).context("a text ends")?;

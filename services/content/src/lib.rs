@@ -16,6 +16,7 @@ mod grpc;
 mod language;
 mod lesson;
 mod lesson_source;
+mod model_place;
 mod ops;
 mod store;
 mod tasks;
@@ -40,6 +41,7 @@ use sqlx::{PgPool, migrate::Migrator};
 
 pub use consumers::{Deletions, Retention};
 pub use grpc::Api;
+pub use model_place::ModelPlace;
 pub use tasks::FileRemoval;
 
 /// Contents of versions that are kept at hand: the lessons of one version are extracted one call each.

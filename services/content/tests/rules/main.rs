@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod harness;
+mod models;
 mod sweeping;
 mod uploads;
 mod versions;
