@@ -11,7 +11,8 @@ released=95de373
 commit=${1:-$released}
 shift || true
 both=(publishing:: saga:: enrollment:: progress:: leaving:: hanging_up:: ways_in:: readers:: background:: faults:: rushes::)
-filters=("${@:-${both[@]}}")
+filters=("$@")
+[ $# -gt 0 ] || filters=("${both[@]}")
 # About this version alone.
 ours=(a_lesson_that_fails_for_good_ends_the_waiting_of_the_others a_course_of_many_lessons)
 
