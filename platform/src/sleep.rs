@@ -8,7 +8,7 @@
 //!
 //! - A writer that did not notify shares the lock until after its commit. So when the lock is had alone, every such
 //!   writer's row can be seen, and whoever lies down looks once more before it waits. While it cannot be had, it looks
-//!   again after a few milliseconds instead of waiting.
+//!   again some 20 ms later instead of waiting.
 //! - A writer that comes once the lock is held notifies with its commit, which ends the wait.
 //!
 //! Of several who do the same work one has the lock, and the others may sleep beside it: the writers notify, which wakes

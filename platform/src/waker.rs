@@ -17,8 +17,9 @@ use crate::{
 
 /// Pause before the next try to listen.
 const RECONNECT: Duration = Duration::from_secs(1);
-/// Pauses while somebody writes who will not notify: the first, and the longest when nothing comes.
-const SOON: Duration = Duration::from_millis(5);
+/// Pauses while somebody writes who will not notify: the first, in which a burst brings enough for a round that is worth its commit, and
+/// the longest when nothing comes.
+const SOON: Duration = Duration::from_millis(20);
 const LATER: Duration = Duration::from_millis(80);
 /// A round that takes longer waits for a database that has vanished without a word.
 const ROUND: Duration = Duration::from_secs(60);

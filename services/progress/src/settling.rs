@@ -5,6 +5,8 @@
 //! the version by itself ([`completion::newest`]). A page that is run again finds those it completed completed, and the next page
 //! asked for. A newer version ends the chain: its own looks at everybody.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
@@ -19,7 +21,10 @@ use crate::{completion, enrollments::Enrollment};
 const KIND: &str = "progress.settle";
 
 /// Learners in one transaction: those who finish a lesson meanwhile wait for it.
-const PAGE: i64 = 200;
+const PAGE: i64 = 100;
+/// Pause before each page but the first, so that the learners of other courses, and what follows each completion, have most of
+/// the machine: ten thousand learners take half a minute.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Open learners of a course from this enrollment on, against this version.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +65,9 @@ impl Handler for Settling {
 
     async fn handle(&self, task: &Task) -> Result<()> {
         let page: Page = task.read()?;
+        if page.after > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
         let mut tx = postgres::begin(&self.0).await?;
         let locked = lock(&mut tx, &page).await?;
         let mut finished = finished(&mut tx, &page, &locked).await?;
