@@ -21,7 +21,7 @@ use crate::{
 /// Learners of the course that is published again: all have done the lesson that stays.
 const LEARNERS: i32 = 10_000;
 /// Learners of the other course, and its lessons: each lesson is completed once by each.
-const OTHERS: i32 = 100;
+const OTHERS: i32 = 300;
 const LESSONS: usize = 200;
 /// How many of them are at it at once.
 const CLIENTS: usize = 4;

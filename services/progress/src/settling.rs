@@ -23,8 +23,8 @@ const KIND: &str = "progress.settle";
 /// Learners in one transaction: those who finish a lesson meanwhile wait for it.
 const PAGE: i64 = 100;
 /// Pause before each page but the first, so that the learners of other courses, and what follows each completion, have most of
-/// the machine: ten thousand learners take half a minute.
-const PAUSE: Duration = Duration::from_millis(200);
+/// the machine: ten thousand learners take two minutes.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Open learners of a course from this enrollment on, against this version.
 #[derive(Debug, Serialize, Deserialize)]
