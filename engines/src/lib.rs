@@ -76,7 +76,7 @@ pub mod workflows {
     pub mod temporal;
 }
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{
@@ -120,6 +120,7 @@ pub struct Engines {
     pool: PgPool,
     temporal: Arc<Temporal>,
     log: Arc<event_log::postgres::Postgres>,
+    embedder: OnceLock<Arc<dyn Embedder>>,
 }
 
 impl Engines {
@@ -133,6 +134,7 @@ impl Engines {
             config: config.clone(),
             temporal: Arc::new(Temporal::new(config.temporal.clone())),
             pool,
+            embedder: OnceLock::new(),
         })
     }
 
@@ -189,10 +191,14 @@ impl Engines {
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
     }
 
-    /// The embedding model. Fails when its weights are there and cannot be loaded.
+    /// The embedding model, loaded once. Fails when its weights are there and cannot be loaded.
     pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
+        if let Some(embedder) = self.embedder.get() {
+            return Ok(Arc::clone(embedder));
+        }
         let settings: embeddings::embedded::Settings = self.config.section()?;
-        embeddings::embedded::open(&settings.model_dir)
+        let embedder = embeddings::embedded::open(&settings.model_dir)?;
+        Ok(Arc::clone(self.embedder.get_or_init(|| embedder)))
     }
 
     /// What answers questions.

@@ -1,7 +1,7 @@
 //! The clean-up of what is settled: rows that only said that something was done, once nobody can ask again.
 //!
-//! The log of events is not among them ([`EventHistory`](crate::ports::event_log::EventHistory)). A row of the inbox goes only when its group has read
-//! past the event, so that the event cannot have its effect a second time.
+//! The log of events is not among them ([`EventHistory`](crate::ports::event_log::EventHistory)). A row of the inbox goes only
+//! when its group has read past the event, so that the event cannot have its effect a second time.
 
 use sqlx::{PgPool, Postgres, postgres::PgArguments, query::Query, types::time::OffsetDateTime};
 
