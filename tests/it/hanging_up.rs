@@ -29,9 +29,7 @@ struct Hasty {
 impl Hasty {
     async fn sign_up(world: &World, cutter: &Cutter, role: &str) -> Result<Self> {
         let patient = world.sign_up(role).await?;
-        // A connection for each request: a cut one takes no other with it.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-        let hasty = patient.by_way_of(http, &cutter.base);
+        let hasty = cutter.by_way_of(&patient)?;
         Ok(Self { patient, hasty })
     }
 

@@ -4,8 +4,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use anyhow::{Context as _, Result, ensure};
-use reqwest::Url;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 use smartcourse_launcher::{Signal, free_port};
 use smartcourse_tests::{Layout, Session, Swallower, World, wait_for};
@@ -148,16 +147,8 @@ async fn servers_that_are_silent_are_noticed_and_outlasted() -> Result<()> {
     };
     outlasts(&instructor, "content unreachable", failed, || content.release()).await?;
 
-    let mut url: Url = settings["DATABASE_URL"].parse()?;
-    let host = url.host_str().context("a database has a host")?;
-    let database = Swallower::start(&format!("{host}:{}", url.port().context("and a port")?)).await?;
-    url.set_ip_host(database.address.ip())
-        .ok()
-        .context("a proxy has an address")?;
-    url.set_port(Some(database.address.port()))
-        .ok()
-        .context("and a port")?;
-    world.restart("serve", &[("DATABASE_URL", url.as_str())]).await?;
+    let (database, url) = Swallower::before_database(&settings["DATABASE_URL"]).await?;
+    world.restart("serve", &[("DATABASE_URL", &url)]).await?;
     world.ready().await?;
     database.swallow();
     let began = Instant::now();

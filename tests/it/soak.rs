@@ -11,7 +11,6 @@ mod stores;
 use std::{
     cell::Cell,
     fmt::Write as _,
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -53,10 +52,7 @@ async fn what_was_acknowledged_agrees_with_every_store_whatever_befell_the_roles
     let cutter = Cutter::start(&world.base).await?;
     let mut teachers = Vec::new();
     for _ in 0..TEACHERS {
-        teachers.push(Person::by_way_of(
-            world.sign_up("instructor").await?,
-            &cutter.base,
-        )?);
+        teachers.push(Person::new(world.sign_up("instructor").await?, &cutter)?);
     }
     let minutes = duration().as_secs() / 60;
     let students = world
@@ -74,7 +70,7 @@ async fn what_was_acknowledged_agrees_with_every_store_whatever_befell_the_roles
     });
     let learning = (0..STUDENTS).map(async |_| {
         while let Some(student) = ledger.next_student().filter(|_| !enough.get()) {
-            Person::by_way_of(student, &cutter.base)?.learn(ledger).await?;
+            Person::new(student, &cutter)?.learn(ledger).await?;
         }
         anyhow::Ok(())
     });
@@ -131,12 +127,10 @@ fn can_be_apart() -> bool {
 fn run_apart() -> Result<()> {
     let test = std::thread::current();
     let name = test.name().context("a test has a name")?;
-    let itself = std::env::current_exe()?;
-    let itself = itself.to_str().map(Path::new).context("a path")?;
     let status = Command::new("unshare")
         .args(["--net", "sh", "-c"])
         .arg(format!("{LOOPBACK} && exec \"$0\" \"$@\""))
-        .arg(itself)
+        .arg(std::env::current_exe()?)
         .args([name, "--exact", "--nocapture"])
         .env(APART, "1")
         .status()?;

@@ -9,6 +9,8 @@ use tokio::{
     task::AbortHandle,
 };
 
+use crate::Session;
+
 /// Latest moment of a cut after the first byte of a request.
 const LATEST: Duration = Duration::from_millis(12);
 /// One connection in so many is let through.
@@ -42,6 +44,15 @@ impl Cutter {
             base: format!("http://{address}"),
             serving: serving.abort_handle(),
         })
+    }
+
+    /// The same user by way of the proxy, with a connection for each request: a cut one takes no other with it.
+    ///
+    /// # Errors
+    /// When there can be no such client.
+    pub fn by_way_of(&self, session: &Session) -> Result<Session> {
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
+        Ok(session.by_way_of(http, &self.base))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use reqwest::Url;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{
@@ -41,6 +42,21 @@ impl Swallower {
             swallows,
             serving: serving.abort_handle(),
         })
+    }
+
+    /// In front of the database at this URL; answers the URL by way of it, too.
+    ///
+    /// # Errors
+    /// When the URL names no host and port, or the proxy cannot listen.
+    pub async fn before_database(url: &str) -> Result<(Self, String)> {
+        let mut url: Url = url.parse()?;
+        let host = url.host_str().context("a database has a host")?;
+        let proxy = Self::start(&format!("{host}:{}", url.port().context("and a port")?)).await?;
+        let taken = url
+            .set_ip_host(proxy.address.ip())
+            .and_then(|()| url.set_port(Some(proxy.address.port())));
+        taken.ok().context("a database has an address")?;
+        Ok((proxy, url.into()))
     }
 
     /// From now on nothing comes through.

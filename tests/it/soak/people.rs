@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use rand::{Rng as _, seq::IndexedRandom as _};
 use reqwest::Method;
 use serde_json::{Value, json};
-use smartcourse_tests::{Reply, Session, wait_longer};
+use smartcourse_tests::{Cutter, Reply, Session, wait_longer};
 use uuid::Uuid;
 
 use crate::LESSONS;
@@ -94,11 +94,9 @@ pub(super) struct Person {
 }
 
 impl Person {
-    /// Whose hasty requests go through the proxy at `base`.
-    pub(super) fn by_way_of(patient: Session, base: &str) -> Result<Self> {
-        // A connection for each request: a cut one takes no other with it.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
-        let hasty = patient.by_way_of(http, base);
+    /// Whose hasty requests go through the proxy.
+    pub(super) fn new(patient: Session, cutter: &Cutter) -> Result<Self> {
+        let hasty = cutter.by_way_of(&patient)?;
         Ok(Self { patient, hasty })
     }
 

@@ -174,11 +174,10 @@ async fn holds_no_more(world: &World, versions: &[Version], learners: &[Learner]
         "{enrolled} enrollments, {} told",
         learners.len()
     );
-    let files = std::fs::read_dir(world.mails()).context("mails")?.count();
-    let unfinished = std::fs::read_dir(world.mails())?
-        .filter_map(Result::ok)
-        .filter(|file| file.path().extension().is_none_or(|kind| kind != "eml"))
-        .count();
-    ensure!(unfinished == 0, "{unfinished} of {files} mails are half written");
+    for mail in std::fs::read_dir(world.mails()).context("mails")? {
+        let path = mail?.path();
+        let whole = path.extension().is_some_and(|kind| kind == "eml");
+        ensure!(whole, "{} is half written", path.display());
+    }
     Ok(())
 }
