@@ -1,7 +1,7 @@
 //! Everything from the log again, beside what readers see, then compared with it.
 //!
-//! Most of the log is counted while the consumer group goes on. The group is held only while the last few events are
-//! counted, the tables compared, and rows that differ replaced.
+//! The log is counted while the consumer group goes on. The group is held while the last few events are counted, and a view of
+//! that moment is opened, in which the tables are compared. It is held once more when some differ, until their rows are replaced.
 
 use std::{
     collections::HashSet,
@@ -12,7 +12,7 @@ use smartcourse_platform::{
     Error, Result,
     events::{self, Event, parked},
     ports::event_log::{EventHistory, Replay},
-    postgres,
+    postgres::{self, Tx},
 };
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use uuid::Uuid;
@@ -73,6 +73,7 @@ pub async fn rebuild(pool: &PgPool, history: &dyn EventHistory) -> Result<Rebuil
         counted: 0,
         keys: HashSet::new(),
         aside: Vec::new(),
+        held: Duration::ZERO,
     };
     loop {
         // Fails when the lock is lost, and with it the tables.
@@ -84,30 +85,36 @@ pub async fn rebuild(pool: &PgPool, history: &dyn EventHistory) -> Result<Rebuil
             break;
         }
     }
-    let mut tx = postgres::begin(pool).await?;
-    postgres::be_patient(&mut tx).await?;
-    events::hold_group(&mut tx, GROUP).await?;
-    let since = Instant::now();
-    while again.count(&mut tx).await? {}
-    again.count_aside(&mut tx).await?;
-    let mut differing = Vec::new();
-    for table in TABLES {
-        let double = format!("rebuilt_{table}");
-        if digest(&mut tx, table).await? != digest(&mut tx, &double).await? {
-            replace(&mut tx, table).await?;
-            differing.push(table.to_owned());
-        }
-    }
+    let mut view = again.catch_up(pool).await?;
+    let differing = differing(&mut view).await?;
+    view.rollback().await?;
+    // Without the lock the doubles may be somebody else's by now.
     postgres::lives(&mut alone).await?;
-    tx.commit().await?;
-    let held = since.elapsed();
+    if !differing.is_empty() {
+        let (mut tx, since) = hold(pool).await?;
+        again.count_last(&mut tx).await?;
+        for table in &differing {
+            replace(&mut tx, table).await?;
+        }
+        postgres::lives(&mut alone).await?;
+        tx.commit().await?;
+        again.held += since.elapsed();
+    }
     clear(pool).await?;
     alone.rollback().await?;
     Ok(Rebuilt {
         events: again.counted,
-        differing,
-        held,
+        differing: differing.into_iter().map(str::to_owned).collect(),
+        held: again.held,
     })
+}
+
+/// A transaction while which the group takes no event, and when it began to.
+async fn hold(pool: &PgPool) -> Result<(Tx, Instant)> {
+    let mut tx = postgres::begin(pool).await?;
+    postgres::be_patient(&mut tx).await?;
+    events::hold_group(&mut tx, GROUP).await?;
+    Ok((tx, Instant::now()))
 }
 
 /// A rebuild on its way through the log.
@@ -118,6 +125,8 @@ struct Again {
     keys: HashSet<String>,
     /// Those events, and whatever came later under their keys, in order: the group may take them before the rebuild ends.
     aside: Vec<Uuid>,
+    /// How long the group was held.
+    held: Duration,
 }
 
 impl Again {
@@ -141,10 +150,30 @@ impl Again {
         Ok(more)
     }
 
-    /// Counts what was set aside and is not parked any more.
-    async fn count_aside(&mut self, tx: &mut PgConnection) -> Result<()> {
+    /// Counts what the group has taken so far; answers a transaction that sees that moment, whatever the group takes from now on.
+    async fn catch_up(&mut self, pool: &PgPool) -> Result<Tx> {
+        let (held, since) = hold(pool).await?;
+        let mut tx = postgres::begin(pool).await?;
+        self.count_last(&mut tx).await?;
+        tx.commit().await?;
+        let mut view = postgres::begin(pool).await?;
+        sqlx::query("set transaction isolation level repeatable read")
+            .execute(&mut *view)
+            .await?;
+        // The first query opens the view.
+        postgres::be_patient(&mut view).await?;
+        held.rollback().await?;
+        self.held += since.elapsed();
+        Ok(view)
+    }
+
+    /// Counts the last events while the group is held, and what was set aside and is not parked any more.
+    async fn count_last(&mut self, tx: &mut PgConnection) -> Result<()> {
+        while self.count(tx).await? {}
         for ids in std::mem::take(&mut self.aside).chunks(BATCH) {
             let events = parked::others(tx, GROUP, ids).await?;
+            let taken: HashSet<Uuid> = events.iter().map(|event| event.id).collect();
+            self.aside.extend(ids.iter().filter(|id| !taken.contains(id)));
             self.count_all(tx, &events).await?;
         }
         Ok(())
@@ -166,6 +195,17 @@ async fn clear(pool: &PgPool) -> Result<()> {
         .execute(pool)
         .await?;
     Ok(())
+}
+
+/// The tables that are not as their doubles.
+async fn differing(view: &mut PgConnection) -> Result<Vec<&'static str>> {
+    let mut differing = Vec::new();
+    for table in TABLES {
+        if digest(view, table).await? != digest(view, &format!("rebuilt_{table}")).await? {
+            differing.push(table);
+        }
+    }
+    Ok(differing)
 }
 
 /// How many rows a table has, and the sum of a hash of each.
