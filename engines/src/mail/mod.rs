@@ -15,8 +15,8 @@ use smartcourse_platform::{
 };
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: r#"[mail]
+pub const CONFIG: Declared = Declared::of(
+    r#"[mail]
 # Without a mail server each mail becomes a file of this directory.
 folder = "./mail"
 # The mail server: smtps://user:password@host (TLS), smtp://user:password@host:587?tls=required (STARTTLS) or
@@ -25,8 +25,8 @@ smtp_url = ""
 # Who sends.
 from = "SmartCourse <no-reply@localhost>"
 "#,
-    sections: &[Reader::of::<Settings>()],
-};
+    &[Reader::of::<Settings>()],
+);
 
 /// `[mail]`
 #[derive(Debug, Clone, Deserialize)]

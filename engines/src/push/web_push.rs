@@ -22,8 +22,8 @@ use web_push_native::{Auth, WebPushBuilder};
 use crate::outgoing::Outgoing;
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: r#"[web_push]
+pub const CONFIG: Declared = Declared::of(
+    r#"[web_push]
 # The VAPID key (RFC 8292): 32 bytes in base64url, as `npx web-push generate-vapid-keys` prints; "" sends no push messages.
 private_key = ""
 # Whom a push service may write to about our messages.
@@ -34,8 +34,8 @@ services = [
   "https://*.notify.windows.com",
 ]
 "#,
-    sections: &[Reader::of::<Settings>()],
-};
+    &[Reader::of::<Settings>()],
+);
 
 /// `[web_push]`
 #[derive(Debug, Clone, Deserialize)]

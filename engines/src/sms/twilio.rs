@@ -15,8 +15,8 @@ use url::Url;
 use crate::outgoing::Outgoing;
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: r#"[sms]
+pub const CONFIG: Declared = Declared::of(
+    r#"[sms]
 # Base address of a provider that speaks Twilio's API, such as https://api.twilio.com; "" sends no text messages.
 url = ""
 account_sid = ""
@@ -24,8 +24,8 @@ auth_token = ""
 # The number or name that sends. In an environment variable a number needs quotes of its own: '"+4915112345678"'.
 from = ""
 "#,
-    sections: &[Reader::of::<Settings>()],
-};
+    &[Reader::of::<Settings>()],
+);
 
 /// `[sms]`
 #[derive(Debug, Clone, Deserialize)]

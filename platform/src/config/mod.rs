@@ -20,8 +20,8 @@ const PREAMBLE: &str = "\
 # SmartCourse: every setting with its default.
 #
 # Settings are read from here, then from the file named by --config (or SMARTCOURSE_CONFIG), then from the environment:
-# SMARTCOURSE_<SECTION>__<KEY>, such as SMARTCOURSE_GATEWAY__LISTEN=0.0.0.0:8080. DATABASE_URL, TEMPORAL_ADDRESS and
-# TEMPORAL_NAMESPACE are understood too. `smartcourse config print` shows the result, `smartcourse config check` says
+# SMARTCOURSE_<SECTION>__<KEY>, such as SMARTCOURSE_GATEWAY__LISTEN=0.0.0.0:8080. Names that stand below beside a setting,
+# such as DATABASE_URL, are understood too. `smartcourse config print` shows the result, `smartcourse config check` says
 # everything that is wrong with it at once.
 ";
 
@@ -73,6 +73,19 @@ pub struct Declared {
     pub defaults: &'static str,
     /// What reads them.
     pub sections: &'static [Reader],
+    /// Environment variables of other names that are understood too, and the setting each is.
+    pub variables: &'static [(&'static str, &'static str)],
+}
+
+impl Declared {
+    /// Defaults and what reads them.
+    pub const fn of(defaults: &'static str, sections: &'static [Reader]) -> Self {
+        Self {
+            defaults,
+            sections,
+            variables: &[],
+        }
+    }
 }
 
 /// A section as those who load the configuration know it.
@@ -117,6 +130,11 @@ const PLATFORM: Declared = Declared {
         Reader::of::<Tasks>(),
         Reader::of::<Upkeep>(),
     ],
+    variables: &[
+        ("DATABASE_URL", "postgres.url"),
+        ("TEMPORAL_ADDRESS", "temporal.address"),
+        ("TEMPORAL_NAMESPACE", "temporal.namespace"),
+    ],
 };
 
 /// The configuration: what the platform reads, and by [`section`](Self::section) what others do. It has no `Debug` form: that of
@@ -151,16 +169,13 @@ pub fn require_address(problems: &mut Problems, name: &str, address: &str) {
 }
 
 /// The setting an environment variable names, such as `gateway.listen` for `SMARTCOURSE_GATEWAY__LISTEN`.
-fn setting(variable: &str) -> Option<String> {
-    match variable {
-        "DATABASE_URL" => Some("postgres.url".to_owned()),
-        "TEMPORAL_ADDRESS" => Some("temporal.address".to_owned()),
-        "TEMPORAL_NAMESPACE" => Some("temporal.namespace".to_owned()),
-        _ => {
-            let (section, key) = variable.strip_prefix("SMARTCOURSE_")?.split_once("__")?;
-            Some(format!("{}.{}", section.to_lowercase(), key.to_lowercase()))
-        }
+fn setting(declared: &[Declared], variable: &str) -> Option<String> {
+    let mut others = all(declared).flat_map(|declared| declared.variables);
+    if let Some((_, key)) = others.find(|(name, _)| *name == variable) {
+        return Some((*key).to_owned());
     }
+    let (section, key) = variable.strip_prefix("SMARTCOURSE_")?.split_once("__")?;
+    Some(format!("{}.{}", section.to_lowercase(), key.to_lowercase()))
 }
 
 /// Everything that is wrong with a configuration.
@@ -192,7 +207,7 @@ impl Config {
             values = values.merge(Toml::file_exact(path));
         }
         for (name, value) in &environment {
-            if let Some(key) = setting(name) {
+            if let Some(key) = setting(declared, name) {
                 // Numbers and booleans are read as such, everything else as text.
                 let value: Value = value
                     .parse()

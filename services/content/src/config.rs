@@ -4,10 +4,7 @@ use serde::Deserialize;
 use smartcourse_platform::config::{Days, Declared, Problems, Reader, Section};
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Content>()],
-};
+pub const CONFIG: Declared = Declared::of(include_str!("config.toml"), &[Reader::of::<Content>()]);
 
 /// `[content]`
 #[derive(Debug, Clone, Deserialize)]

@@ -7,10 +7,10 @@ use smartcourse_platform::{
 };
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Publish>(), Reader::of::<Course>()],
-};
+pub const CONFIG: Declared = Declared::of(
+    include_str!("config.toml"),
+    &[Reader::of::<Publish>(), Reader::of::<Course>()],
+);
 
 /// `[publish]`
 #[derive(Debug, Clone, Deserialize)]

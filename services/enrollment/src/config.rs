@@ -4,10 +4,7 @@ use serde::Deserialize;
 use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Enrollment>()],
-};
+pub const CONFIG: Declared = Declared::of(include_str!("config.toml"), &[Reader::of::<Enrollment>()]);
 
 /// `[enrollment]`
 #[derive(Debug, Clone, Deserialize)]

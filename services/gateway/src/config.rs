@@ -9,10 +9,7 @@ use smartcourse_platform::{
 };
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Gateway>()],
-};
+pub const CONFIG: Declared = Declared::of(include_str!("config.toml"), &[Reader::of::<Gateway>()]);
 
 /// What a value of a JSON body is taken to cost beside its bytes: a field of a message, in the two or three copies that
 /// exist while a request is worked on.

@@ -7,10 +7,7 @@ use smartcourse_platform::{
 };
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Links>()],
-};
+pub const CONFIG: Declared = Declared::of(include_str!("config.toml"), &[Reader::of::<Links>()]);
 
 /// `[mail]`: where the links of messages lead.
 #[derive(Debug, Clone, Deserialize)]

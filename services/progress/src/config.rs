@@ -6,10 +6,7 @@ use serde::Deserialize;
 use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
 /// What is declared here.
-pub const CONFIG: Declared = Declared {
-    defaults: include_str!("config.toml"),
-    sections: &[Reader::of::<Progress>()],
-};
+pub const CONFIG: Declared = Declared::of(include_str!("config.toml"), &[Reader::of::<Progress>()]);
 
 /// `[progress]`
 #[derive(Debug, Clone, Deserialize)]
