@@ -18,6 +18,7 @@ mod install;
 mod ports;
 mod process;
 mod progress;
+mod servers;
 mod wait;
 
 pub use claim::{Claim, Holder};
@@ -30,4 +31,5 @@ pub use install::{
 pub use ports::{free_port, port_is_free};
 pub use process::{Escalation, Plan, Process, Signal, Tie};
 pub use progress::{Progress, Step};
+pub use servers::{Server, ServerKind};
 pub use wait::{Check, wait_until};

@@ -13,6 +13,7 @@ mod mail_server;
 mod neighbours;
 mod provider;
 mod seed;
+mod servers;
 mod stores;
 mod swallower;
 mod world;
@@ -26,8 +27,10 @@ pub use log::{events, history, tell};
 pub use mail_server::MailServer;
 pub use neighbours::{Neighbours, StoppedClock, local, refusal};
 pub use provider::{Call, Provider};
+pub use servers::TestServer;
 /// The adapters, for the rules of services whose tests work on them.
 pub use smartcourse_engines as engines;
+pub use smartcourse_launcher::ServerKind;
 pub use stores::Traces;
 pub use swallower::Swallower;
 pub use world::{Layout, World};

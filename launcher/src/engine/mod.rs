@@ -13,7 +13,7 @@ use crate::DataDir;
 use crate::process::{Escalation, Plan, Tie};
 
 /// How an engine is kept: whoever owns it hears of its end, and `marker` is a word of its command line.
-fn plan(name: &'static str, dir: &DataDir, marker: String, stop: Escalation) -> Plan {
+pub(crate) fn plan(name: &'static str, dir: &DataDir, marker: String, stop: Escalation) -> Plan {
     Plan {
         name,
         log: dir.log(name),

@@ -4,7 +4,9 @@
 //! again, fetch and unpack in a temporary directory next to the destination, and rename. Whatever interrupts it leaves
 //! rubbish that the next installation removes, never half a tool. Nothing is unpacked whose hash is not known here.
 
+pub(crate) mod apt;
 mod fonts;
+pub(crate) mod go;
 mod model;
 mod postgres;
 mod steps;

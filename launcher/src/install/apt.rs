@@ -1,0 +1,86 @@
+//! Programs of Debian packages. apt verifies what it fetches by the distribution's signature, and starts nothing here that we
+//! have not started.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::InstallError;
+use super::steps::{self, which};
+use crate::account::is_root;
+use crate::{DataDir, Progress};
+
+/// Where daemons are that are on nobody's PATH.
+const SBIN: &[&str] = &["/usr/sbin", "/sbin"];
+
+/// A package, and the program it is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Package {
+    /// What a person calls it.
+    pub(crate) what: &'static str,
+    /// The name of the package.
+    pub(crate) name: &'static str,
+    /// The program.
+    pub(crate) program: &'static str,
+    /// Where it is, besides the PATH.
+    pub(crate) beside: &'static [&'static str],
+    /// How to do without; ends sentences like "Install it, or …".
+    pub(crate) otherwise: &'static str,
+}
+
+impl Package {
+    fn find(&self) -> Option<PathBuf> {
+        let beside: Vec<&str> = self.beside.iter().chain(SBIN).copied().collect();
+        which(self.program, &beside)
+    }
+
+    /// The program this machine has, or has from now on.
+    pub(crate) async fn ensure(&self, dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
+        if let Some(found) = self.find() {
+            return Ok(found);
+        }
+        let Self {
+            what,
+            name,
+            otherwise,
+            ..
+        } = *self;
+        if !is_root() || which("apt-get", &[]).is_none() {
+            return Err(InstallError::Other(format!(
+                "{what} is missing: install it with the system's package manager (Debian's package is {name}), or {otherwise}"
+            )));
+        }
+        // One at a time, whatever is installed: apt has one lock.
+        let _lock = steps::exclusive(&dir.root().join("tools"), "apt", progress).await?;
+        if let Some(found) = self.find() {
+            return Ok(found);
+        }
+        let step = progress.step(format!("installing {what} with apt"));
+        if let Err(first) = self.install().await {
+            tracing::debug!(%first, "the list of packages may be old");
+            let mut update = Command::new("apt-get");
+            update.arg("update");
+            steps::run(update, "reading the list of packages".to_owned(), otherwise).await?;
+            self.install().await?;
+        }
+        let found = self.find().ok_or_else(|| {
+            let program = self.program;
+            InstallError::Other(format!(
+                "the package {name} was installed and has no {program}; {otherwise}"
+            ))
+        })?;
+        step.done();
+        Ok(found)
+    }
+
+    async fn install(&self) -> Result<(), InstallError> {
+        let mut install = Command::new("apt-get");
+        install.args(["install", "--yes", "--no-install-recommends", self.name]);
+        install.env("DEBIAN_FRONTEND", "noninteractive");
+        steps::run(
+            install,
+            format!("installing {} with apt", self.what),
+            self.otherwise,
+        )
+        .await
+    }
+}

@@ -1,0 +1,67 @@
+//! MinIO, which speaks the protocol of Amazon S3 over a directory.
+
+use std::path::Path;
+use std::process::Command;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::install::go::GoProgram;
+use crate::wait::Check;
+
+pub(super) const NAME: &str = "MinIO";
+pub(super) const PROGRAM: GoProgram = GoProgram {
+    what: NAME,
+    name: "minio-20260212",
+    files: &[
+        ("go.mod", include_str!("minio/go.mod")),
+        ("go.sum", include_str!("minio/go.sum")),
+    ],
+    package: "github.com/minio/minio",
+    otherwise: "name a bucket in S3_BUCKET and its server in S3_ENDPOINT",
+};
+/// The account of a server nobody else reaches.
+const ACCOUNT: &str = "smartcourse";
+const SECRET: &str = "smartcourse-on-loopback";
+
+/// The command, and a word of its command line.
+pub(super) fn command(program: &Path, home: &Path, port: u16) -> (Command, String) {
+    let mut command = Command::new(program);
+    let address = format!("127.0.0.1:{port}");
+    command
+        .args(["server", "--quiet", "--address", &address])
+        .arg(home.join("data"));
+    let settings = [
+        ("MINIO_ROOT_USER", ACCOUNT),
+        ("MINIO_ROOT_PASSWORD", SECRET),
+        ("MINIO_BROWSER", "off"),
+        ("MINIO_UPDATE", "off"),
+    ];
+    command.envs(settings).current_dir(home);
+    (command, address)
+}
+
+pub(super) fn variables(port: u16) -> Vec<(&'static str, String)> {
+    vec![
+        ("S3_ENDPOINT", format!("http://127.0.0.1:{port}")),
+        ("S3_BUCKET", "smartcourse".to_owned()),
+        ("S3_ACCESS_KEY_ID", ACCOUNT.to_owned()),
+        ("S3_SECRET_ACCESS_KEY", SECRET.to_owned()),
+    ]
+}
+
+/// Its own word for being ready.
+pub(super) async fn check(port: u16) -> anyhow::Result<Check<()>> {
+    let asked = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let request = "GET /minio/health/ready HTTP/1.0\r\nHost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = [0_u8; 12];
+        stream.read_exact(&mut answer).await.map(|_| answer)
+    };
+    Ok(match asked.await {
+        Ok(answer) if answer.ends_with(b" 200") => Check::Ready(()),
+        Ok(answer) => Check::NotYet(String::from_utf8_lossy(&answer).into_owned()),
+        Err(error) => Check::NotYet(error.to_string()),
+    })
+}

@@ -1,0 +1,95 @@
+//! The servers of a stack: real engines that run as our children on 127.0.0.1, each on a directory of its own below the
+//! [`DataDir`]. None of them is needed to run SmartCourse; each takes over from something built in.
+
+mod ferretdb;
+mod minio;
+mod redis;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::account::private_dir;
+use crate::engine::plan;
+use crate::ports::choose;
+use crate::process::{Escalation, Process, Signal};
+use crate::{DataDir, InstallError, Progress};
+
+/// What a server may take to be ready: after a crash it reads what it wrote first.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+const ESCALATION: Escalation = &[(Signal::TERM, Duration::from_secs(20))];
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    /// FerretDB, which speaks MongoDB's protocol over SQLite.
+    FerretDb,
+    /// MinIO, which speaks the protocol of Amazon S3 over a directory.
+    MinIo,
+    /// Redis, which keeps what it is told in an append-only file.
+    Redis,
+}
+
+/// A server that runs as our child; dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    /// What names it to SmartCourse: environment variables and their values.
+    pub variables: Vec<(&'static str, String)>,
+    /// The server's process: watch it and stop it by this.
+    pub process: Process,
+}
+
+impl ServerKind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::FerretDb, Self::MinIo, Self::Redis];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FerretDb => ferretdb::NAME,
+            Self::MinIo => minio::NAME,
+            Self::Redis => redis::NAME,
+        }
+    }
+
+    /// The program, or what else it is run from, installed when it is missing.
+    pub async fn ensure(self, dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
+        match self {
+            Self::FerretDb => ferretdb::PROGRAM.ensure(dir, progress).await,
+            Self::MinIo => minio::PROGRAM.ensure(dir, progress).await,
+            Self::Redis => redis::PACKAGE.ensure(dir, progress).await,
+        }
+    }
+
+    /// Starts it on its data below `dir` and waits until it is ready. Without a `port` it is the one of the last start if
+    /// free, else a free one.
+    pub async fn start(self, program: &Path, dir: &DataDir, port: Option<u16>) -> anyhow::Result<Server> {
+        let name = self.name();
+        let home = dir.root().join(name.to_lowercase());
+        private_dir(&home).with_context(|| format!("creating {}", home.display()))?;
+        let port = choose(name, port, &home.join("port"))?;
+        let (command, marker) = match self {
+            Self::FerretDb => ferretdb::command(program, &home, port),
+            Self::MinIo => minio::command(program, &home, port),
+            Self::Redis => redis::command(program, &home, port),
+        };
+        let process = Process::start(command, plan(name, dir, marker, ESCALATION))?;
+        let check = || async {
+            match self {
+                Self::FerretDb => ferretdb::check(port).await,
+                Self::MinIo => minio::check(port).await,
+                Self::Redis => redis::check(port).await,
+            }
+        };
+        process
+            .ready(&format!("{name} to be ready"), START_DEADLINE, check)
+            .await?;
+        let variables = match self {
+            Self::FerretDb => vec![("MONGODB_URL", format!("mongodb://127.0.0.1:{port}/"))],
+            Self::MinIo => minio::variables(port),
+            Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
+        };
+        Ok(Server { variables, process })
+    }
+}

@@ -1,0 +1,61 @@
+//! The real servers a test names, each on a directory and a port of its own.
+
+use anyhow::{Context as _, Result};
+use smartcourse_launcher::{DataDir, Progress, Server, ServerKind};
+use tempfile::TempDir;
+
+use crate::database::tools;
+
+/// A server of one test.
+pub struct TestServer {
+    kind: ServerKind,
+    server: Option<Server>,
+    variables: Vec<(&'static str, String)>,
+    home: TempDir,
+}
+
+impl TestServer {
+    /// Installs it when it is missing, and starts it.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn start(kind: ServerKind) -> Result<Self> {
+        let home = TempDir::with_prefix("smartcourse-test-server-")?;
+        let server = launch(kind, &home).await?;
+        Ok(Self {
+            kind,
+            variables: server.variables.clone(),
+            server: Some(server),
+            home,
+        })
+    }
+
+    /// What names it, the same after each start; empty for a variable it has not.
+    pub fn variable(&self, name: &str) -> &str {
+        let found = self.variables.iter().find(|(variable, _)| *variable == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// Stops it.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn stop(&mut self) -> Result<()> {
+        let server = self.server.take().context("it runs")?;
+        server.process.stop().await
+    }
+
+    /// Starts it on its data and port of before.
+    ///
+    /// # Errors
+    /// When it cannot be started there.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.server = Some(launch(self.kind, &self.home).await?);
+        Ok(())
+    }
+}
+
+async fn launch(kind: ServerKind, home: &TempDir) -> Result<Server> {
+    let program = kind.ensure(&tools().await?, &Progress::plain()).await?;
+    kind.start(&program, &DataDir::open(home.path())?, None).await
+}
