@@ -81,6 +81,16 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let fonts = find_fonts(&data_dir).map(|path| path.display().to_string());
     let without = || format!("no fonts but Latin, Greek, Cyrillic and Hebrew ones: {fix}");
     report.line("fonts of certificates", fonts.ok_or_else(without))?;
+    for found in Engines::open(&config)?.look().await {
+        let check = |error: smartcourse_platform::Error| {
+            format!(
+                "{}: check {} and that the server runs",
+                error.chain(),
+                found.variable
+            )
+        };
+        report.line(found.server, found.outcome.map_err(check))?;
+    }
     let confinement = crate::services::sandbox()?.confinement().await;
     let confinement = confinement
         .map(|found| found.to_string())

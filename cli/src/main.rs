@@ -7,6 +7,7 @@ mod errors;
 mod migrate;
 mod roles;
 mod schemas;
+mod servers;
 mod services;
 mod stack;
 mod telemetry;
@@ -51,6 +52,9 @@ enum Command {
     Migrate,
     /// Check every dependency and say how to mend what is wrong.
     Doctor(doctor::Args),
+    /// Real servers on this machine, in place of what is built in.
+    #[command(subcommand)]
+    Stack(servers::Command),
     /// Administration.
     #[command(subcommand)]
     Admin(Admin),
@@ -136,6 +140,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Tasks => roles::tasks(load()?).await,
         Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args, config::load(file.as_deref(), &[])?).await,
+        Command::Stack(command) => servers::run(&command).await,
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
         Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,
         Command::Config(ConfigCommand::Print { defaults: true }) => {

@@ -3,8 +3,8 @@
 //!
 //! | port | adapters |
 //! |---|---|
-//! | documents | [`documents::postgres`]: JSONB rows |
-//! | files | [`files::directory`] |
+//! | documents | [`documents::postgres`]: JSONB rows; `documents::mongodb` when `mongodb.url` names a server |
+//! | files | [`files::directory`]; `files::s3` when `s3.bucket` names a bucket |
 //! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes |
 //! | search | [`search::postgres`]: full text in the language of each version, and trigrams |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
@@ -14,7 +14,7 @@
 //! | push messages | [`push::web_push`], when configured |
 //! | event log | [`event_log::postgres`]: the outbox table itself, read per consumer group |
 //! | event history | [`event_log::history`]: the table, and the months that went to the files |
-//! | rate limits | [`rate_limits::in_process`] |
+//! | rate limits | [`rate_limits::in_process`]; `rate_limits::redis` when `redis.url` names a server |
 //! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due |
 //! | workflows | [`workflows::temporal`]: any Temporal server reachable without TLS, by `TEMPORAL_ADDRESS` |
 //!
@@ -26,6 +26,8 @@ pub mod answers {
 }
 /// Adapters of the document port.
 pub mod documents {
+    #[cfg(feature = "real")]
+    pub mod mongodb;
     pub mod postgres;
 }
 /// Adapters of the embedding port.
@@ -43,6 +45,8 @@ pub mod event_log {
 pub mod files {
     pub mod directory;
     mod objects;
+    #[cfg(feature = "real")]
+    pub mod s3;
 }
 pub mod mail;
 mod outgoing;
@@ -53,12 +57,15 @@ pub mod push {
 /// Adapters of the rate limit port.
 pub mod rate_limits {
     pub mod in_process;
+    #[cfg(feature = "real")]
+    pub mod redis;
 }
 /// Adapters of the search port.
 pub mod search {
     mod languages;
     pub mod postgres;
 }
+pub mod servers;
 /// Adapters of the text message port.
 pub mod sms {
     pub mod twilio;
@@ -106,6 +113,9 @@ use workflows::temporal::Temporal;
 
 /// What the adapters declare, each its own.
 pub const CONFIG: &[Declared] = &[
+    servers::mongodb::CONFIG,
+    servers::redis::CONFIG,
+    servers::s3::CONFIG,
     files::directory::CONFIG,
     embeddings::embedded::CONFIG,
     mail::CONFIG,
@@ -122,11 +132,18 @@ pub struct Engines {
     temporal: Arc<Temporal>,
     log: Arc<event_log::postgres::Postgres>,
     embedder: OnceLock<Arc<dyn Embedder>>,
+    #[cfg(feature = "real")]
+    mongo: Option<Arc<servers::mongodb::Mongo>>,
+    #[cfg(feature = "real")]
+    redis: Option<servers::redis::Redis>,
+    #[cfg(feature = "real")]
+    bucket: Option<servers::s3::Bucket>,
 }
 
 impl Engines {
     /// Reads the settings; connects nothing yet. Fails when one cannot be used, or [`CONFIG`] was not declared.
     pub fn open(config: &Config) -> Result<Self> {
+        servers::known(config)?;
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
         let log = event_log::postgres::Postgres::new(pool.clone(), config.relay.poll());
@@ -136,6 +153,12 @@ impl Engines {
             temporal: Arc::new(Temporal::new(config.temporal.clone())),
             pool,
             embedder: OnceLock::new(),
+            #[cfg(feature = "real")]
+            mongo: servers::mongodb::Mongo::named(config)?.map(Arc::new),
+            #[cfg(feature = "real")]
+            redis: servers::redis::Redis::named(config)?,
+            #[cfg(feature = "real")]
+            bucket: servers::s3::Bucket::named(config)?,
         })
     }
 
@@ -168,16 +191,28 @@ impl Engines {
 
     /// Rate limits.
     pub fn rate_limits(&self) -> Arc<dyn RateLimits> {
+        #[cfg(feature = "real")]
+        if let Some(redis) = &self.redis {
+            return Arc::new(rate_limits::redis::Redis::new(redis.clone()));
+        }
         Arc::new(rate_limits::in_process::InProcess::default())
     }
 
     /// Documents.
     pub fn documents(&self) -> Arc<dyn Documents> {
+        #[cfg(feature = "real")]
+        if let Some(mongo) = &self.mongo {
+            return Arc::new(documents::mongodb::MongoDb::new(Arc::clone(mongo)));
+        }
         Arc::new(documents::postgres::Postgres::new(self.pool.clone()))
     }
 
     /// Files. Fails when a setting cannot be used.
     pub fn files(&self) -> Result<Arc<dyn Files>> {
+        #[cfg(feature = "real")]
+        if let Some(bucket) = &self.bucket {
+            return Ok(Arc::new(files::s3::S3::new(bucket.clone())));
+        }
         let settings: files::directory::Settings = self.config.section()?;
         Ok(Arc::new(files::directory::Directory::open(&settings.files_dir)?))
     }
@@ -240,5 +275,37 @@ impl Engines {
             .sweep(clock::System.now(), None)
             .await
             .map(drop)
+    }
+
+    /// Looks at the servers that were named.
+    pub async fn look(&self) -> Vec<servers::Found> {
+        #[cfg(not(feature = "real"))]
+        return Vec::new();
+        #[cfg(feature = "real")]
+        {
+            let mut found = Vec::new();
+            if let Some(mongo) = &self.mongo {
+                found.push(servers::Found {
+                    server: "MongoDB",
+                    variable: "MONGODB_URL",
+                    outcome: mongo.version().await,
+                });
+            }
+            if let Some(redis) = &self.redis {
+                found.push(servers::Found {
+                    server: "Redis",
+                    variable: "REDIS_URL",
+                    outcome: redis.version().await,
+                });
+            }
+            if let Some(bucket) = &self.bucket {
+                found.push(servers::Found {
+                    server: "S3",
+                    variable: "S3_ENDPOINT",
+                    outcome: bucket.found().await,
+                });
+            }
+            found
+        }
     }
 }

@@ -14,6 +14,8 @@ use smartcourse_platform::{Error, Result, error::codes};
 
 /// How long a call may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long one connection may take to be made.
+const CONNECTING: Duration = Duration::from_secs(5);
 /// Bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 * 1024;
 
@@ -35,16 +37,8 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// A client that trusts the certificates this machine trusts.
     pub(crate) fn new(provider: &'static str) -> Result<Self> {
-        let https = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|error| {
-                Error::internal("the certificates of this machine cannot be read").because(error)
-            })?
-            .https_or_http()
-            .enable_http1()
-            .build();
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(https),
+            client: Client::builder(TokioExecutor::new()).build(https()?),
             provider,
         })
     }
@@ -96,4 +90,19 @@ impl Outgoing {
 fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// Connections that trust the certificates this machine trusts.
+pub(crate) fn https() -> Result<HttpsConnector<HttpConnector>> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(CONNECTING));
+    let unreadable =
+        |error| Error::internal("the certificates of this machine cannot be read").because(error);
+    Ok(HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+        .map_err(unreadable)?
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp))
 }

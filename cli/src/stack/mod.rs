@@ -19,6 +19,7 @@ pub(crate) use endpoints::Endpoints;
 pub(crate) use roles::{SUPERVISED, stop_with_parent};
 
 use settings::Settings;
+pub(crate) use settings::write_private;
 
 /// How long the services may take to be ready once the engines run.
 const READY: Duration = Duration::from_secs(60);
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Port of the public face; by default 8080, or a free one when that is taken.
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Use the servers of `smartcourse stack up` in place of what is built in.
+    #[arg(long)]
+    pub(crate) stack: bool,
 }
 
 /// A running system; dropping it kills what it started, [`Stack::stop`] lets it finish.
@@ -88,7 +92,7 @@ impl Stack {
         )?;
         let (temporal_binary, temporal) = temporal.unzip();
 
-        let settings = Settings::choose(
+        let mut settings = Settings::choose(
             args.port,
             &data_dir,
             config_file,
@@ -97,6 +101,9 @@ impl Stack {
             temporal_binary,
             [("CONTENT__MODEL_DIR", model), ("PROGRESS__FONTS_DIR", fonts)],
         )?;
+        if args.stack {
+            settings.variables.extend(crate::servers::variables(&data_dir)?);
+        }
         let config = settings.config()?;
         let step = progress.step("bringing the database up to date");
         match &temporal {

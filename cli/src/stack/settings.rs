@@ -102,7 +102,7 @@ fn service_token(root: &Path) -> Result<String> {
 }
 
 /// Writes a file its owner alone may read, whole or not at all.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let draft = path.with_extension("new");
     let write = || -> std::io::Result<()> {
         let mut file = std::fs::OpenOptions::new()

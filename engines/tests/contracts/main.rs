@@ -1,5 +1,7 @@
 //! The contracts of the engine ports, each a function over the trait: an adapter is right when it passes its suite.
-//! Here they run on all adapters there are. An adapter for another engine adds one `#[tokio::test]` per port.
+//! Here they run on what is built in, in `servers` on real servers, which are installed and started by the test:
+//! `cargo test -p smartcourse-engines --test contracts -- --ignored`. An adapter for another engine adds one `#[tokio::test]` per
+//! port.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
@@ -9,6 +11,8 @@ mod mail;
 mod messages;
 mod rate_limits;
 mod search;
+#[cfg(feature = "real")]
+mod servers;
 mod vectors;
 
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use smartcourse_platform::ports::rate_limits::{Quota, RateLimits};
 use smartcourse_tests::wait_for;
 
-fn quota(per_second: u32, burst: u32) -> Quota {
+pub(crate) fn quota(per_second: u32, burst: u32) -> Quota {
     Quota {
         per_second: NonZeroU32::new(per_second).unwrap(),
         burst: NonZeroU32::new(burst).unwrap(),

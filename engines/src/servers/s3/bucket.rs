@@ -1,0 +1,203 @@
+//! What is done in a bucket beyond what the store of the library does.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use object_store::{
+    BackoffConfig, ClientOptions, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential, S3ConditionalPut},
+    client::{HttpClient, HttpConnector as _, HttpRequest, HttpRequestBody},
+};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use smartcourse_platform::{Error, Result, config::Config, error::codes};
+use url::Url;
+
+use super::{Settings, http::Connector};
+
+/// How long a request is tried again.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RETRIES: usize = 3;
+
+/// A bucket.
+#[derive(Clone)]
+pub struct Bucket {
+    pub(crate) store: AmazonS3,
+    client: HttpClient,
+    credential: std::sync::Arc<AwsCredential>,
+    region: String,
+    url: Url,
+}
+
+/// A file that somebody began to write in parts.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Upload {
+    key: String,
+    upload_id: String,
+    #[serde(with = "time::serde::rfc3339")]
+    initiated: time::OffsetDateTime,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Uploads {
+    #[serde(default)]
+    upload: Vec<Upload>,
+    #[serde(default)]
+    is_truncated: bool,
+    #[serde(default)]
+    next_key_marker: String,
+    #[serde(default)]
+    next_upload_id_marker: String,
+}
+
+impl Bucket {
+    /// The bucket the configuration names, if it names one. Fails when a setting cannot be used.
+    pub(crate) fn named(config: &Config) -> Result<Option<Self>> {
+        let settings: Settings = config.section()?;
+        (!settings.bucket.is_empty())
+            .then(|| Self::open(&settings))
+            .transpose()
+    }
+
+    /// Connects when it is first used. Fails when a setting cannot be used.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        let wrong = |error| Error::internal("the settings of s3 cannot be used").because(error);
+        let connector = Connector::new()?;
+        let client = connector.connect(&ClientOptions::default()).map_err(wrong)?;
+        let secret = settings.secret_access_key.expose_secret();
+        let endpoint = match settings.endpoint.as_str() {
+            "" => format!("https://s3.{}.amazonaws.com", settings.region),
+            endpoint => endpoint.trim_end_matches('/').to_owned(),
+        };
+        let url = format!("{endpoint}/{}", settings.bucket);
+        let url =
+            Url::parse(&url).map_err(|error| Error::internal("s3.endpoint is no address").because(error))?;
+        let store = AmazonS3Builder::new()
+            .with_bucket_name(&settings.bucket)
+            .with_endpoint(endpoint)
+            .with_region(&settings.region)
+            .with_access_key_id(&settings.access_key_id)
+            .with_secret_access_key(secret)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(RetryConfig {
+                backoff: BackoffConfig::default(),
+                max_retries: RETRIES,
+                retry_timeout: PATIENCE,
+            })
+            .with_allow_http(true)
+            .with_http_connector(connector)
+            .build()
+            .map_err(wrong)?;
+        Ok(Self {
+            store,
+            client,
+            credential: std::sync::Arc::new(AwsCredential {
+                key_id: settings.access_key_id.clone(),
+                secret_key: secret.to_owned(),
+                token: None,
+            }),
+            region: settings.region.clone(),
+            url,
+        })
+    }
+
+    /// Asks for what the store of the library does not do; an empty key is the bucket itself.
+    async fn ask(&self, method: Method, key: &str, query: &[(&str, &str)]) -> Result<(StatusCode, Bytes)> {
+        let mut url = self.url.clone();
+        if !key.is_empty() {
+            let path = url.path_segments_mut().map(|mut path| {
+                path.extend(key.split('/'));
+            });
+            path.map_err(|()| Error::internal("s3.endpoint is no address"))?;
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let failed = || Error::new(&codes::UNAVAILABLE, "the file store does not answer");
+        let mut request: HttpRequest = http::Request::builder()
+            .method(method)
+            .uri(url.as_str())
+            .body(HttpRequestBody::empty())
+            .map_err(|error| failed().because(error))?;
+        AwsAuthorizer::new(&self.credential, "s3", &self.region)
+            .try_authorize(&mut request, None)
+            .map_err(|error| Error::internal("a request cannot be signed").because(error))?;
+        let answer = self.client.execute(request).await;
+        let (head, body) = answer.map_err(|error| failed().because(error))?.into_parts();
+        let body = body.bytes().await.map_err(|error| failed().because(error))?;
+        match head.status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::new(
+                &codes::STORAGE_REFUSED,
+                "the file store does not let us in",
+            )),
+            status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => Err(failed()),
+            status => Ok((status, body)),
+        }
+    }
+
+    /// What the server says of the bucket.
+    pub(crate) async fn found(&self) -> Result<String> {
+        match self.ask(Method::HEAD, "", &[]).await? {
+            (status, _) if status.is_success() => Ok("the bucket is there".to_owned()),
+            (status, _) => {
+                let detail = format!("the bucket is not there ({status}): run `smartcourse migrate`");
+                Err(Error::new(&codes::UNAVAILABLE, detail))
+            }
+        }
+    }
+
+    /// Makes the bucket unless it is there.
+    pub(crate) async fn make(&self) -> Result<()> {
+        let (status, _) = self.ask(Method::HEAD, "", &[]).await?;
+        if status.is_success() {
+            return Ok(());
+        }
+        // Somebody else may be faster.
+        match self.ask(Method::PUT, "", &[]).await? {
+            (status, _) if status.is_success() || status == StatusCode::CONFLICT => Ok(()),
+            (status, _) => {
+                let detail = format!("the bucket is not there and cannot be made: {status}");
+                Err(Error::new(&codes::STORAGE_REFUSED, detail))
+            }
+        }
+    }
+
+    /// Gives up every file that somebody began to write in parts longer ago than this.
+    pub(crate) async fn give_up(&self, age: Duration) -> Result<()> {
+        let before = SystemTime::now() - age;
+        let (mut key, mut id) = (String::new(), String::new());
+        loop {
+            let mut query = vec![("uploads", "")];
+            if !key.is_empty() {
+                query.extend([("key-marker", key.as_str()), ("upload-id-marker", id.as_str())]);
+            }
+            let (status, body) = self.ask(Method::GET, "", &query).await?;
+            if status == StatusCode::NOT_IMPLEMENTED {
+                tracing::warn!(
+                    "the file store does not tell which files were not finished: it has to give them up itself"
+                );
+                return Ok(());
+            }
+            if !status.is_success() {
+                let detail = format!("the file store does not list unfinished files: {status}");
+                return Err(Error::new(&codes::UNAVAILABLE, detail));
+            }
+            let uploads: Uploads = quick_xml::de::from_reader(&*body).map_err(|error| {
+                Error::internal("the file store's list of unfinished files cannot be read").because(error)
+            })?;
+            for upload in uploads.upload {
+                if upload.initiated < before {
+                    let query = [("uploadId", upload.upload_id.as_str())];
+                    self.ask(Method::DELETE, &upload.key, &query).await?;
+                }
+            }
+            if !uploads.is_truncated {
+                return Ok(());
+            }
+            (key, id) = (uploads.next_key_marker, uploads.next_upload_id_marker);
+        }
+    }
+}

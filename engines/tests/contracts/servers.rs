@@ -1,0 +1,164 @@
+//! The contracts on real servers.
+
+use std::{sync::Arc, time::Instant};
+
+use futures::future::try_join_all;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use serde_json::json;
+use smartcourse_engines::{documents, files, rate_limits, servers};
+use smartcourse_platform::{
+    error::codes,
+    ports::{documents::Documents as _, files::Files as _, rate_limits::RateLimits as _},
+};
+use smartcourse_tests::{ServerKind, TestServer, wait_for};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::{documents::documents_contract, files::files_contract, rate_limits::*};
+
+#[tokio::test]
+#[ignore = "installs and starts a server"]
+async fn documents_in_ferretdb() {
+    let mut server = TestServer::start(ServerKind::FerretDb).await.unwrap();
+    let settings = servers::mongodb::Settings {
+        url: server.variable("MONGODB_URL").into(),
+        database: "smartcourse".to_owned(),
+    };
+    let mongo = Arc::new(servers::mongodb::Mongo::open(settings));
+    let store = documents::mongodb::MongoDb::new(mongo);
+    documents_contract(&store).await;
+
+    store.put("content.chunks", "7/v1/l1", &json!([1])).await.unwrap();
+    server.stop().await.unwrap();
+    let error = store.get("content.chunks", "7/v1/l1").await.unwrap_err();
+    assert!(error.is(&codes::UNAVAILABLE), "{}", error.chain());
+    server.start_again().await.unwrap();
+    wait_for("the server", async || -> anyhow::Result<_> {
+        let found = store.get("content.chunks", "7/v1/l1").await;
+        Ok(found
+            .map_err(|error| error.chain())
+            .and_then(|found| match found {
+                Some(found) if found == json!([1]) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }))
+    })
+    .await
+    .unwrap();
+}
+
+/// However many processes take, and all at once, they are given what is there. While the server is away each has buckets of its
+/// own; it is asked again when it is back.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs and starts a server"]
+async fn rate_limits_in_redis() {
+    let mut server = TestServer::start(ServerKind::Redis).await.unwrap();
+    let limits = || {
+        let settings = servers::redis::Settings {
+            url: server.variable("REDIS_URL").into(),
+            patience_ms: 5_000,
+        };
+        rate_limits::redis::Redis::new(servers::redis::Redis::open(&settings).unwrap())
+    };
+    rate_limits_contract(&limits()).await;
+
+    let gateways = [limits(), limits(), limits(), limits()];
+    let (began, small) = (Instant::now(), quota(1, 100));
+    let takes = (0..1_000).map(|number| gateways[number % gateways.len()].take("shared", small));
+    let taken = try_join_all(takes).await.unwrap();
+    let given = taken.iter().filter(|taken| taken.retry_after.is_none()).count() as u64;
+    let at_most = 101 + began.elapsed().as_secs();
+    assert!(
+        (100..=at_most).contains(&given),
+        "{given} of 100, at most {at_most}"
+    );
+
+    let left = async |gateway: usize, bucket: &str| {
+        let taken = gateways[gateway].take(bucket, quota(1, 9)).await.unwrap();
+        taken.remaining
+    };
+    server.stop().await.unwrap();
+    for (gateway, expected) in [(0, 8), (0, 7), (1, 8)] {
+        assert_eq!(left(gateway, "away").await, expected, "buckets of their own");
+    }
+    server.start_again().await.unwrap();
+    let mut round = 0;
+    wait_for("the shared buckets", async || -> anyhow::Result<_> {
+        round += 1;
+        let bucket = format!("back {round}");
+        let both = (left(0, &bucket).await, left(1, &bucket).await);
+        Ok(if both == (8, 7) {
+            Ok(())
+        } else {
+            Err(format!("{both:?}"))
+        })
+    })
+    .await
+    .unwrap();
+}
+
+/// A server of the crate `s3s-fs` over a directory, in this process.
+async fn s3_server() -> (servers::s3::Settings, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(dir.path()).unwrap());
+    service.set_auth(SimpleAuth::from_single("key", "secret"));
+    let service = service.build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let server = Builder::new(TokioExecutor::new());
+                // A client that hangs up is no affair of the test.
+                drop(server.serve_connection(TokioIo::new(stream), service).await);
+            });
+        }
+    });
+    let settings = servers::s3::Settings {
+        bucket: "smartcourse".to_owned(),
+        endpoint,
+        region: "us-east-1".to_owned(),
+        access_key_id: "key".to_owned(),
+        secret_access_key: "secret".into(),
+    };
+    (settings, dir)
+}
+
+#[tokio::test]
+#[ignore = "needs a server, which is of this process"]
+async fn files_in_s3() {
+    let (settings, _dir) = s3_server().await;
+    let store = files::s3::S3::new(servers::s3::Bucket::open(&settings).unwrap());
+    store.prepare().await.unwrap();
+    files_contract(&store).await;
+}
+
+#[tokio::test]
+#[ignore = "builds and starts a server, which takes minutes"]
+async fn files_in_minio() {
+    let mut server = TestServer::start(ServerKind::MinIo).await.unwrap();
+    let settings = servers::s3::Settings {
+        bucket: server.variable("S3_BUCKET").to_owned(),
+        endpoint: server.variable("S3_ENDPOINT").to_owned(),
+        region: "us-east-1".to_owned(),
+        access_key_id: server.variable("S3_ACCESS_KEY_ID").to_owned(),
+        secret_access_key: server.variable("S3_SECRET_ACCESS_KEY").into(),
+    };
+    let store = files::s3::S3::new(servers::s3::Bucket::open(&settings).unwrap());
+    store.prepare().await.unwrap();
+    files_contract(&store).await;
+
+    server.stop().await.unwrap();
+    let error = store.size("c/v10/a").await.unwrap_err();
+    assert!(error.is(&codes::UNAVAILABLE), "{}", error.chain());
+    server.start_again().await.unwrap();
+    assert_eq!(
+        store.size("c/v10/a").await.unwrap(),
+        Some(3),
+        "what was there is there"
+    );
+}
