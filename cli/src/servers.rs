@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use futures::future::{select_all, try_join_all};
+use futures::future::{join_all, select_all, try_join_all};
 use smartcourse_launcher::{
     Check, Claim, DataDir, Holder, Progress, Server, ServerKind, default_data_dir, wait_until,
 };
@@ -20,8 +20,9 @@ use crate::stack::write_private;
 
 /// Where the addresses are: environment variables, one a line.
 const FILE: &str = "stack.env";
-/// What the process that keeps the servers claims.
+/// What the process that keeps the servers claims, and what whoever starts it does meanwhile.
 const LOCK: &str = "stack.lock";
+const STARTER: &str = "stack-up.lock";
 /// How long the servers may take to be ready, and to end.
 const STARTING: Duration = Duration::from_secs(180);
 const ENDING: Duration = Duration::from_secs(60);
@@ -80,6 +81,9 @@ pub(crate) fn variables(data_dir: &DataDir) -> Result<Vec<(String, String)>> {
 }
 
 async fn up(data_dir: &DataDir) -> Result<ExitCode> {
+    let starter = Claim::take(&data_dir.root().join(STARTER))?;
+    let _starter = starter
+        .map_err(|Holder(pid)| anyhow::anyhow!("process {} is starting them", pid.unwrap_or_default()))?;
     if let Err(Holder(pid)) = Claim::take(&data_dir.root().join(LOCK))? {
         crate::print(&format!(
             "they run already, kept by process {}\n",
@@ -123,10 +127,16 @@ async fn up(data_dir: &DataDir) -> Result<ExitCode> {
         }
     });
     if let Err(error) = ready.await {
-        let mut told = String::new();
-        log.seek(SeekFrom::Start(begin))?;
-        log.read_to_string(&mut told)?;
-        return Err(error.context(format!("{}see {}", told, log_path.display())));
+        if keeper.try_wait()?.is_none() {
+            down(data_dir).await?;
+        }
+        let mut told = Vec::new();
+        std::fs::File::open(&log_path).and_then(|mut log| {
+            log.seek(SeekFrom::Start(begin))?;
+            log.read_to_end(&mut told)
+        })?;
+        let told = String::from_utf8_lossy(&told);
+        return Err(error.context(format!("{told}see {}", log_path.display())));
     }
     step.done();
     status(data_dir)
@@ -142,7 +152,10 @@ async fn keep(data_dir: &DataDir) -> Result<()> {
         let program = kind.ensure(data_dir, &Progress::plain()).await?;
         kind.start(&program, data_dir, None).await
     };
-    let servers: Vec<Server> = try_join_all(ServerKind::ALL.map(start)).await?;
+    let servers: Vec<Server> = tokio::select! {
+        started = try_join_all(ServerKind::ALL.map(start)) => started?,
+        () = life.stopping() => return Ok(()),
+    };
     let lines = servers.iter().flat_map(|server| &server.variables);
     let text: String = lines.map(|(name, value)| format!("{name}={value}\n")).collect();
     let file = data_dir.root().join(FILE);
@@ -156,15 +169,16 @@ async fn keep(data_dir: &DataDir) -> Result<()> {
         }
     };
     remove(&file)?;
-    try_join_all(servers.iter().map(|server| server.process.stop())).await?;
-    ended
+    let stopped = join_all(servers.iter().map(|server| server.process.stop())).await;
+    ended.and(stopped.into_iter().collect())
 }
 
 async fn down(data_dir: &DataDir) -> Result<ExitCode> {
     let lock = data_dir.root().join(LOCK);
-    let Err(Holder(Some(pid))) = Claim::take(&lock)? else {
+    let Err(Holder(pid)) = Claim::take(&lock)? else {
         return crate::print("they do not run\n");
     };
+    let pid = pid.context("their keeper has not said its process id yet")?;
     // It holds the claim at this moment, so the id is no other's.
     if let Some(pid) = rustix::process::Pid::from_raw(pid.cast_signed()) {
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("stopping their keeper")?;
@@ -176,7 +190,8 @@ async fn down(data_dir: &DataDir) -> Result<ExitCode> {
 fn status(data_dir: &DataDir) -> Result<ExitCode> {
     let mut lines = format!("# {}\n", data_dir.root().join(FILE).display());
     for (name, value) in variables(data_dir)? {
-        lines += &format!("{name}={value}\n");
+        let shown = if name.contains("SECRET") { "…" } else { &value };
+        lines += &format!("{name}={shown}\n");
     }
     crate::print(&lines)
 }

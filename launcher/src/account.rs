@@ -1,11 +1,14 @@
 //! The user PostgreSQL runs as, since it refuses to run as root.
 
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use data_encoding::HEXLOWER;
 use nix::unistd::User;
 
 /// Whether this process runs as root.
@@ -89,4 +92,13 @@ pub(crate) fn open_for_passage(dir: &Path) -> std::io::Result<()> {
         std::fs::set_permissions(dir, PermissionsExt::from_mode(meta.mode() | 0o011))?;
     }
     Ok(())
+}
+
+/// A password nobody can guess: 48 hexadecimal digits.
+pub(crate) fn secret() -> anyhow::Result<String> {
+    let mut random = [0_u8; 24];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut random))
+        .context("reading /dev/urandom for a password")?;
+    Ok(HEXLOWER.encode(&random))
 }

@@ -1,11 +1,10 @@
 //! PostgreSQL's data on disk: where it lies, who owns it, how it comes to be.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
-use data_encoding::HEXLOWER;
 
 use crate::account::{self, Account};
 use crate::{DataDir, PostgresBinaries, process};
@@ -113,13 +112,9 @@ impl Cluster {
     }
 
     fn write_password(&self) -> anyhow::Result<()> {
-        let mut random = [0_u8; 24];
-        std::fs::File::open("/dev/urandom")
-            .and_then(|mut source| source.read_exact(&mut random))
-            .context("reading /dev/urandom for a database password")?;
         let doing = "writing the database password";
         let mut file = tempfile::NamedTempFile::new_in(&self.home).context(doing)?;
-        writeln!(file, "{}", HEXLOWER.encode(&random))?;
+        writeln!(file, "{}", account::secret()?)?;
         if let Some(account) = &self.account {
             account.own(file.path())?;
         }

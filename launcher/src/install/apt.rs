@@ -1,5 +1,4 @@
-//! Programs of Debian packages. apt verifies what it fetches by the distribution's signature, and starts nothing here that we
-//! have not started.
+//! Programs of Debian packages, such as start nothing by themselves. apt verifies what it fetches by the distribution's signature.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -74,6 +73,8 @@ impl Package {
 
     async fn install(&self) -> Result<(), InstallError> {
         let mut install = Command::new("apt-get");
+        // Whoever else installs something on this machine is waited for.
+        install.args(["-o", "DPkg::Lock::Timeout=120"]);
         install.args(["install", "--yes", "--no-install-recommends", self.name]);
         install.env("DEBIAN_FRONTEND", "noninteractive");
         steps::run(

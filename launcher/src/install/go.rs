@@ -65,10 +65,13 @@ impl GoProgram {
             std::fs::write(module.join(file), text).map_err(io(format!("writing {file}")))?;
         }
         let mut build = Command::new(go);
-        build.args(["build", "-trimpath", "-ldflags=-s -w", "-mod=readonly", "-o"]);
+        build.args(["build", "-trimpath", "-ldflags=-s -w", "-o"]);
         build.arg(built.join(name)).arg(self.package);
-        // The hashes of a workspace around us, or none at all, are not ours.
-        build.env("GOWORK", "off").env("GOFLAGS", "").current_dir(&module);
+        // Our hashes count, whatever workspace is around us and whatever this user has set.
+        build
+            .env("GOWORK", "off")
+            .env("GOFLAGS", "-mod=readonly")
+            .current_dir(&module);
         steps::run(build, format!("building {what}"), otherwise).await?;
         steps::put_in_place(&built, &tools.join(name), &work)?;
         step.done();

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::account;
 use crate::install::go::GoProgram;
 use crate::wait::Check;
 
@@ -20,12 +22,10 @@ pub(super) const PROGRAM: GoProgram = GoProgram {
     package: "github.com/minio/minio",
     otherwise: "name a bucket in S3_BUCKET and its server in S3_ENDPOINT",
 };
-/// The account of a server nobody else reaches.
 const ACCOUNT: &str = "smartcourse";
-const SECRET: &str = "smartcourse-on-loopback";
 
 /// The command, and a word of its command line.
-pub(super) fn command(program: &Path, home: &Path, port: u16) -> (Command, String) {
+pub(super) fn command(program: &Path, home: &Path, port: u16) -> anyhow::Result<(Command, String)> {
     let mut command = Command::new(program);
     let address = format!("127.0.0.1:{port}");
     command
@@ -33,21 +33,32 @@ pub(super) fn command(program: &Path, home: &Path, port: u16) -> (Command, Strin
         .arg(home.join("data"));
     let settings = [
         ("MINIO_ROOT_USER", ACCOUNT),
-        ("MINIO_ROOT_PASSWORD", SECRET),
+        ("MINIO_ROOT_PASSWORD", &secret(home)?),
         ("MINIO_BROWSER", "off"),
         ("MINIO_UPDATE", "off"),
     ];
     command.envs(settings).current_dir(home);
-    (command, address)
+    Ok((command, address))
 }
 
-pub(super) fn variables(port: u16) -> Vec<(&'static str, String)> {
-    vec![
+/// Its secret, made once.
+fn secret(home: &Path) -> anyhow::Result<String> {
+    let path = home.join("secret");
+    if let Ok(secret) = std::fs::read_to_string(&path) {
+        return Ok(secret);
+    }
+    let secret = account::secret()?;
+    std::fs::write(&path, &secret).with_context(|| format!("writing {}", path.display()))?;
+    Ok(secret)
+}
+
+pub(super) fn variables(home: &Path, port: u16) -> anyhow::Result<Vec<(&'static str, String)>> {
+    Ok(vec![
         ("S3_ENDPOINT", format!("http://127.0.0.1:{port}")),
         ("S3_BUCKET", "smartcourse".to_owned()),
         ("S3_ACCESS_KEY_ID", ACCOUNT.to_owned()),
-        ("S3_SECRET_ACCESS_KEY", SECRET.to_owned()),
-    ]
+        ("S3_SECRET_ACCESS_KEY", secret(home)?),
+    ])
 }
 
 /// Its own word for being ready.

@@ -13,11 +13,14 @@ use anyhow::Context;
 use crate::account::private_dir;
 use crate::engine::plan;
 use crate::ports::choose;
-use crate::process::{Escalation, Process, Signal};
+use crate::process::{self, Escalation, Process, Signal};
+use crate::wait::Check;
 use crate::{DataDir, InstallError, Progress};
 
 /// What a server may take to be ready: after a crash it reads what it wrote first.
 const START_DEADLINE: Duration = Duration::from_secs(120);
+/// What one look at it may take.
+const LOOK: Duration = Duration::from_secs(2);
 const ESCALATION: Escalation = &[(Signal::TERM, Duration::from_secs(20))];
 
 /// Which server.
@@ -53,7 +56,7 @@ impl ServerKind {
         }
     }
 
-    /// The program, or what else it is run from, installed when it is missing.
+    /// The program, installed when it is missing.
     pub async fn ensure(self, dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
         match self {
             Self::FerretDb => ferretdb::PROGRAM.ensure(dir, progress).await,
@@ -63,33 +66,50 @@ impl ServerKind {
     }
 
     /// Starts it on its data below `dir` and waits until it is ready. Without a `port` it is the one of the last start if
-    /// free, else a free one.
+    /// free, else a free one. One that runs on the same data is taken for a left-over of a killed run and stopped first.
     pub async fn start(self, program: &Path, dir: &DataDir, port: Option<u16>) -> anyhow::Result<Server> {
         let name = self.name();
         let home = dir.root().join(name.to_lowercase());
         private_dir(&home).with_context(|| format!("creating {}", home.display()))?;
+        let pid_file = home.join("pid");
+        stop_left_over(name, &pid_file).await?;
         let port = choose(name, port, &home.join("port"))?;
         let (command, marker) = match self {
             Self::FerretDb => ferretdb::command(program, &home, port),
-            Self::MinIo => minio::command(program, &home, port),
+            Self::MinIo => minio::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
         };
-        let process = Process::start(command, plan(name, dir, marker, ESCALATION))?;
-        let check = || async {
-            match self {
-                Self::FerretDb => ferretdb::check(port).await,
-                Self::MinIo => minio::check(port).await,
-                Self::Redis => redis::check(port).await,
-            }
+        let process = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
+        std::fs::write(&pid_file, format!("{} {marker}", process.pid()))
+            .with_context(|| format!("writing {}", pid_file.display()))?;
+        let look = async || {
+            let look = async {
+                match self {
+                    Self::FerretDb => ferretdb::check(port).await,
+                    Self::MinIo => minio::check(port).await,
+                    Self::Redis => redis::check(port).await,
+                }
+            };
+            let silent = Ok(Check::NotYet("it does not answer".to_owned()));
+            tokio::time::timeout(LOOK, look).await.unwrap_or(silent)
         };
         process
-            .ready(&format!("{name} to be ready"), START_DEADLINE, check)
+            .ready(&format!("{name} to be ready"), START_DEADLINE, look)
             .await?;
         let variables = match self {
             Self::FerretDb => vec![("MONGODB_URL", format!("mongodb://127.0.0.1:{port}/"))],
-            Self::MinIo => minio::variables(port),
+            Self::MinIo => minio::variables(&home, port)?,
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
         };
         Ok(Server { variables, process })
+    }
+}
+
+/// Stops the server of an earlier run that outlived it, if it is still the one that was noted: two on the same data would ruin it.
+async fn stop_left_over(name: &str, pid_file: &Path) -> anyhow::Result<()> {
+    let noted = std::fs::read_to_string(pid_file).unwrap_or_default();
+    match noted.split_once(' ').map(|(pid, marker)| (pid.parse(), marker)) {
+        Some((Ok(pid), marker)) => process::stop_left_over(name, pid, marker, ESCALATION).await,
+        _ => Ok(()),
     }
 }

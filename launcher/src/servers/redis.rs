@@ -1,5 +1,7 @@
-//! Redis by Debian's package.
+//! Redis by Debian's package of its tools: they are the server's program under another name, and bring no server that the system
+//! starts by itself.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,8 +14,8 @@ use crate::wait::Check;
 pub(super) const NAME: &str = "Redis";
 pub(super) const PACKAGE: Package = Package {
     what: NAME,
-    name: "redis-server",
-    program: "redis-server",
+    name: "redis-tools",
+    program: "redis-check-rdb",
     beside: &[],
     otherwise: "name a server in REDIS_URL",
 };
@@ -21,6 +23,8 @@ pub(super) const PACKAGE: Package = Package {
 /// The command, and a word of its command line: it shows its address there.
 pub(super) fn command(program: &Path, home: &Path, port: u16) -> (Command, String) {
     let mut command = Command::new(program);
+    // It is what it is called.
+    command.arg0("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command
         .args(["--save", "", "--appendonly", "yes", "--dir"])

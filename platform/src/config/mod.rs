@@ -206,6 +206,8 @@ impl Config {
             }
             values = values.merge(Toml::file_exact(path));
         }
+        // Names of their own win over those of settings, in whatever order the environment has them.
+        environment.sort_by_key(|(name, _)| !name.starts_with("SMARTCOURSE_"));
         for (name, value) in &environment {
             if let Some(key) = setting(declared, name) {
                 // Numbers and booleans are read as such, everything else as text.
