@@ -7,7 +7,7 @@ use smartcourse_engines::Engines;
 use smartcourse_launcher::{
     DataDir, Progress, default_data_dir, ensure_all, find_fonts, find_model, find_postgres, find_temporal,
 };
-use smartcourse_platform::{config::Config, postgres};
+use smartcourse_platform::{Error, config::Config, postgres};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Clone, clap::Args)]
@@ -81,15 +81,14 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let fonts = find_fonts(&data_dir).map(|path| path.display().to_string());
     let without = || format!("no fonts but Latin, Greek, Cyrillic and Hebrew ones: {fix}");
     report.line("fonts of certificates", fonts.ok_or_else(without))?;
-    for found in Engines::open(&config)?.look().await {
-        let check = |error: smartcourse_platform::Error| {
-            format!(
-                "{}: check {} and that the server runs",
-                error.chain(),
-                found.variable
-            )
-        };
-        report.line(found.server, found.outcome.map_err(check))?;
+    match Engines::open(&config) {
+        Ok(engines) => {
+            for found in engines.look().await {
+                let check = |error: Error| format!("{}: check {}", error.chain(), found.variable);
+                report.line(found.server, found.outcome.map_err(check))?;
+            }
+        }
+        Err(error) => report.line("servers", Err(error.chain()))?,
     }
     let confinement = crate::services::sandbox()?.confinement().await;
     let confinement = confinement

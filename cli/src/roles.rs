@@ -66,6 +66,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         let deps = smartcourse_gateway::Dependencies {
             stubs: smartcourse_gateway::Stubs::new(&Channels::open(|service| host.channel(service))?),
             rate_limits: engines.rate_limits(),
+            announcements: engines.announcements(),
             errors: errors::all(),
             max_upload_bytes: u64::try_from(content.max_upload_bytes)?,
         };

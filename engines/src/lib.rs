@@ -14,12 +14,19 @@
 //! | push messages | [`push::web_push`], when configured |
 //! | event log | [`event_log::postgres`]: the outbox table itself, read per consumer group |
 //! | event history | [`event_log::history`]: the table, and the months that went to the files |
+//! | announcements | [`announcements::in_process`]; `announcements::redis` when `redis.url` names a server |
 //! | rate limits | [`rate_limits::in_process`]; `rate_limits::redis` when `redis.url` names a server |
 //! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due |
 //! | workflows | [`workflows::temporal`]: any Temporal server reachable without TLS, by `TEMPORAL_ADDRESS` |
 //!
 //! A new adapter is a file with its [settings](CONFIG), its lines here and a test that runs the contract suite of its port.
 
+/// Adapters of the announcement port.
+pub mod announcements {
+    pub mod in_process;
+    #[cfg(feature = "real")]
+    pub mod redis;
+}
 /// Adapters of the answer port.
 pub mod answers {
     pub mod extractive;
@@ -92,6 +99,7 @@ use smartcourse_platform::{
     clock::{self, Clock as _},
     config::{Config, Declared},
     ports::{
+        announcements::Announcements,
         answers::Answerer,
         documents::Documents,
         embeddings::Embedder,
@@ -143,7 +151,6 @@ pub struct Engines {
 impl Engines {
     /// Reads the settings; connects nothing yet. Fails when one cannot be used, or [`CONFIG`] was not declared.
     pub fn open(config: &Config) -> Result<Self> {
-        servers::known(config)?;
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
         let log = event_log::postgres::Postgres::new(pool.clone(), config.relay.poll());
@@ -187,6 +194,15 @@ impl Engines {
     pub fn task_dispatch(&self) -> Arc<dyn TaskDispatch> {
         let poll = self.config.relay.poll();
         Arc::new(task_dispatch::postgres::Postgres::new(self.pool.clone(), poll))
+    }
+
+    /// Announcements.
+    pub fn announcements(&self) -> Arc<dyn Announcements> {
+        #[cfg(feature = "real")]
+        if let Some(redis) = &self.redis {
+            return Arc::new(announcements::redis::Redis::new(redis.clone()));
+        }
+        Arc::new(announcements::in_process::InProcess::default())
     }
 
     /// Rate limits.
@@ -302,7 +318,10 @@ impl Engines {
                 found.push(servers::Found {
                     server: "S3",
                     variable: "S3_ENDPOINT",
-                    outcome: bucket.found().await,
+                    outcome: bucket.is_there().await.map(|there| match there {
+                        true => "the bucket is there".to_owned(),
+                        false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
+                    }),
                 });
             }
             found

@@ -17,7 +17,7 @@ use smartcourse_platform::{
     ports::documents::{Documents, to_json},
 };
 
-use crate::servers::mongodb::{Mongo, failure};
+use crate::servers::mongodb::{Mongo, run};
 
 /// Collections of the port, what they are called here, and what the parts of their keys are.
 const COLLECTIONS: [(&str, &str, &[&str]); 3] = [
@@ -33,7 +33,7 @@ const COLLECTIONS: [(&str, &str, &[&str]); 3] = [
         &["user_id", "conversation_id"],
     ),
 ];
-/// Bytes of a BSON document at most; the rest of the 16 MiB is for its key and parts.
+/// Bytes of a BSON document at most; the rest of the 16 MiB is for the command around it.
 const MAX_BSON: usize = 16 * 1024 * 1024 - 16 * 1024;
 /// The code of a second document of one key: two that put it at once may both find none.
 const DUPLICATE: i32 = 11_000;
@@ -64,7 +64,7 @@ impl Documents for MongoDb {
                 .collect();
             let collection = self.collection(collection).await?;
             let index = IndexModel::builder().keys(keys).build();
-            collection.create_index(index).await.map_err(failure)?;
+            run(async move { collection.create_index(index).await }).await?;
         }
         Ok(())
     }
@@ -74,21 +74,22 @@ impl Documents for MongoDb {
         to_json(key, body)?;
         let document = document(collection, key, body)?;
         let collection = self.collection(collection).await?;
-        let put = || {
-            collection
-                .replace_one(doc! { "_id": key }, &document)
-                .upsert(true)
-        };
-        let put = match put().await {
-            Err(error) if is_duplicate(&error) => put().await,
-            other => other,
-        };
-        put.map(drop).map_err(failure)
+        let key = doc! { "_id": key };
+        run(async move {
+            let put = || collection.replace_one(key.clone(), &document).upsert(true);
+            match put().await {
+                Err(error) if is_duplicate(&error) => put().await,
+                other => other,
+            }
+        })
+        .await
+        .map(drop)
     }
 
     async fn get(&self, collection: &str, key: &str) -> Result<Option<Value>> {
         let collection = self.collection(collection).await?;
-        let found = collection.find_one(doc! { "_id": key }).await.map_err(failure)?;
+        let wanted = doc! { "_id": key };
+        let found = run(async move { collection.find_one(wanted).await }).await?;
         found
             .map(|document| body(document).map(|(_, body)| body))
             .transpose()
@@ -97,15 +98,22 @@ impl Documents for MongoDb {
     async fn get_many(&self, collection: &str, keys: &[String]) -> Result<Vec<(String, Value)>> {
         let collection = self.collection(collection).await?;
         let wanted = doc! { "_id": { "$in": keys } };
-        let found = collection.find(wanted).await.map_err(failure)?;
-        let found: Vec<Document> = found.try_collect().await.map_err(failure)?;
-        found.into_iter().map(body).collect()
+        let found = run(async move {
+            collection
+                .find(wanted)
+                .await?
+                .try_collect::<Vec<Document>>()
+                .await
+        });
+        found.await?.into_iter().map(body).collect()
     }
 
     async fn delete(&self, collection: &str, key: &str) -> Result<()> {
         let collection = self.collection(collection).await?;
-        let gone = collection.delete_one(doc! { "_id": key }).await;
-        gone.map(drop).map_err(failure)
+        let unwanted = doc! { "_id": key };
+        run(async move { collection.delete_one(unwanted).await })
+            .await
+            .map(drop)
     }
 
     async fn delete_prefix(&self, collection: &str, prefix: &str) -> Result<u64> {
@@ -114,10 +122,7 @@ impl Documents for MongoDb {
             pattern: format!("^{}", literal(prefix)),
             options: String::new(),
         };
-        let gone = collection
-            .delete_many(doc! { "_id": pattern })
-            .await
-            .map_err(failure)?;
+        let gone = run(async move { collection.delete_many(doc! { "_id": pattern }).await }).await?;
         Ok(gone.deleted_count)
     }
 }
@@ -167,7 +172,8 @@ fn body(mut document: Document) -> Result<(String, Value)> {
     Ok((key, to_value(body)?))
 }
 
-/// JSON as BSON, member by member: a name that begins with `$` means nothing here.
+/// JSON as BSON, member by member, so that no member is taken for one of extended JSON. Bodies have no names that begin with `$`
+/// or hold a dot: not every server takes them.
 fn to_bson(value: &Value) -> Result<Bson> {
     Ok(match value {
         Value::Null => Bson::Null,

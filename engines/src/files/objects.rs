@@ -12,7 +12,7 @@ use smartcourse_platform::{Error, Result, error::codes, ports::files::FileWriter
 const IN_FLIGHT: usize = 4;
 
 pub(super) async fn write(store: &impl ObjectStore, key: &str) -> Result<Box<dyn FileWriter>> {
-    let upload = store.put_multipart(&Key::from(key)).await.map_err(failure)?;
+    let upload = store.put_multipart(&Key::from(key)).await.map_err(unfinished)?;
     Ok(Box::new(Writer(WriteMultipart::new(upload))))
 }
 
@@ -67,6 +67,16 @@ fn failure(error: StoreError) -> Error {
     Error::new(code, detail).because(error)
 }
 
+/// Nothing that is written is looked for: the store lost the upload, or has answered a request before that it is asked again.
+fn unfinished(error: StoreError) -> Error {
+    match error {
+        StoreError::NotFound { .. } => {
+            Error::new(&codes::UNAVAILABLE, "the file store does not know of this upload").because(error)
+        }
+        error => failure(error),
+    }
+}
+
 /// A failure to find is none to whoever removes.
 fn unless_gone(outcome: object_store::Result<()>) -> Result<()> {
     match outcome {
@@ -81,17 +91,17 @@ struct Writer(WriteMultipart);
 #[async_trait]
 impl FileWriter for Writer {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.0.wait_for_capacity(IN_FLIGHT).await.map_err(failure)?;
+        self.0.wait_for_capacity(IN_FLIGHT).await.map_err(unfinished)?;
         self.0.put(bytes);
         Ok(())
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {
-        self.0.finish().await.map(drop).map_err(failure)
+        self.0.finish().await.map(drop).map_err(unfinished)
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
-        self.0.abort().await.map_err(failure)
+        unless_gone(self.0.abort().await)
     }
 }
 

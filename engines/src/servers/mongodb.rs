@@ -4,12 +4,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The setting that names the server.
-pub(crate) const NAME: &str = "mongodb.url";
-
 /// What is declared here.
 pub(crate) const CONFIG: Declared = Declared {
-    variables: &[("MONGODB_URL", NAME)],
+    variables: &[("MONGODB_URL", "mongodb.url")],
     ..Declared::of(
         r#"[mongodb]
 # The server of documents, mongodb://user:password@host:27017/ or mongodb+srv://…; MONGODB_URL wins. "": PostgreSQL has them.
@@ -39,6 +36,7 @@ impl Section for Settings {
             url.is_empty() || url.starts_with("mongodb://") || url.starts_with("mongodb+srv://"),
             "mongodb.url: must start with mongodb:// or mongodb+srv://",
         );
+        super::require_adapters(problems, "mongodb.url", !url.is_empty());
         problems.require(!self.database.is_empty(), "mongodb.database: must not be empty");
     }
 }
@@ -46,7 +44,7 @@ impl Section for Settings {
 #[cfg(feature = "real")]
 pub use connection::Mongo;
 #[cfg(feature = "real")]
-pub(crate) use connection::failure;
+pub(crate) use connection::run;
 
 #[cfg(feature = "real")]
 mod connection {
@@ -55,7 +53,8 @@ mod connection {
     use mongodb::{
         Client, Database,
         bson::doc,
-        options::{ClientOptions, ReadConcern, WriteConcern},
+        error::ErrorKind,
+        options::{Acknowledgment, ClientOptions, ConnectionString, ReadConcern, WriteConcern},
     };
     use secrecy::ExposeSecret as _;
     use smartcourse_platform::{Error, Result, config::Config, error::codes};
@@ -63,8 +62,14 @@ mod connection {
 
     use super::Settings;
 
-    /// How long a server is looked for, and how long one operation may take.
+    /// How long one operation may take; the library has no limit for all of one.
     const PATIENCE: Duration = Duration::from_secs(10);
+    /// How long a server is looked for.
+    const LOOKING: Duration = Duration::from_secs(3);
+    /// Connections at once.
+    const POOL: u32 = 32;
+    /// Codes of commands that are refused to whoever we are: `Unauthorized`, `AuthenticationFailed`.
+    const REFUSED: [i32; 2] = [13, 18];
 
     /// A database, connected to when it is first used.
     pub struct Mongo {
@@ -73,19 +78,22 @@ mod connection {
     }
 
     impl Mongo {
-        /// The server the configuration names, if it names one.
+        /// The server the configuration names, if it names one. Fails when its URL cannot be used.
         pub(crate) fn named(config: &Config) -> Result<Option<Self>> {
             let settings: Settings = config.section()?;
             let named = !settings.url.expose_secret().is_empty();
-            Ok(named.then(|| Self::open(settings)))
+            named.then(|| Self::open(settings)).transpose()
         }
 
-        /// Connects when it is first used.
-        pub fn open(settings: Settings) -> Self {
-            Self {
+        /// Connects when it is first used. Fails when the URL cannot be used.
+        pub fn open(settings: Settings) -> Result<Self> {
+            // The reason may hold a part of the password.
+            ConnectionString::parse(settings.url.expose_secret())
+                .map_err(|_| Error::internal("mongodb.url is no address of a MongoDB server"))?;
+            Ok(Self {
                 settings,
                 database: OnceCell::new(),
-            }
+            })
         }
 
         /// The database: writes are answered, and reads see, what a majority has.
@@ -95,10 +103,14 @@ mod connection {
                     .await
                     .map_err(failure)?;
                 options.app_name = Some("smartcourse".to_owned());
-                options.connect_timeout = Some(PATIENCE);
-                options.server_selection_timeout = Some(PATIENCE);
-                options.write_concern = Some(WriteConcern::majority());
+                options.connect_timeout = Some(LOOKING);
+                options.server_selection_timeout = Some(LOOKING);
+                options.max_pool_size = Some(POOL);
+                // What was answered is seen: no reads from who may be behind.
+                options.selection_criteria = None;
                 options.read_concern = Some(ReadConcern::majority());
+                let majority = WriteConcern::builder().w(Acknowledgment::Majority);
+                options.write_concern = Some(majority.w_timeout(PATIENCE).build());
                 let client = Client::with_options(options).map_err(failure)?;
                 Ok(client.database(&self.settings.database))
             };
@@ -107,8 +119,8 @@ mod connection {
 
         /// What the server says it is.
         pub(crate) async fn version(&self) -> Result<String> {
-            let info = self.database().await?.run_command(doc! { "buildInfo": 1 }).await;
-            let info = info.map_err(failure)?;
+            let database = self.database().await?.clone();
+            let info = run(async move { database.run_command(doc! { "buildInfo": 1 }).await }).await?;
             Ok(info
                 .get_str("version")
                 .unwrap_or("of an unknown version")
@@ -116,8 +128,34 @@ mod connection {
         }
     }
 
+    /// Runs an operation to its end, in time. Its caller may give it up, which the library's futures do not like.
+    pub(crate) async fn run<T: Send + 'static>(
+        operation: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match tokio::time::timeout(PATIENCE, tokio::spawn(operation)).await {
+            Ok(Ok(done)) => done.map_err(failure),
+            Ok(Err(broken)) => Err(Error::internal("an operation broke off").because(broken)),
+            Err(late) => {
+                Err(Error::new(&codes::UNAVAILABLE, "the document store does not answer").because(late))
+            }
+        }
+    }
+
     /// What a failure of the server means.
     pub(crate) fn failure(error: mongodb::error::Error) -> Error {
-        Error::new(&codes::UNAVAILABLE, "the document store could not do this").because(error)
+        let (code, detail) = match &*error.kind {
+            ErrorKind::Authentication { .. } => {
+                (&codes::STORAGE_REFUSED, "the document store does not let us in")
+            }
+            ErrorKind::Command(refusal) if REFUSED.contains(&refusal.code) => {
+                (&codes::STORAGE_REFUSED, "the document store does not let us in")
+            }
+            ErrorKind::InvalidArgument { .. }
+            | ErrorKind::InvalidTlsConfig { .. }
+            | ErrorKind::BsonSerialization(_)
+            | ErrorKind::Write(_) => (&codes::INTERNAL, "the document store cannot do this"),
+            _ => (&codes::UNAVAILABLE, "the document store could not do this"),
+        };
+        Error::new(code, detail).because(error)
     }
 }

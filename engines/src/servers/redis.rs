@@ -5,16 +5,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use smartcourse_platform::config::{Declared, Problems, Reader, Section};
 
-/// The setting that names the server.
-pub(crate) const NAME: &str = "redis.url";
-
 /// What is declared here.
 pub(crate) const CONFIG: Declared = Declared {
-    variables: &[("REDIS_URL", NAME)],
+    variables: &[("REDIS_URL", "redis.url")],
     ..Declared::of(
         r#"[redis]
-# The server all gateways share their rate limits by, redis://host:6379 or rediss://user:password@host:6380 (TLS); REDIS_URL
-# wins. "": each gateway has its own.
+# The server all gateways share their rate limits by and hear of ended sessions, redis://host:6379 or
+# rediss://user:password@host:6380 (TLS); REDIS_URL wins. "": each gateway has its own limits, and asks once a second.
 url = ""
 # Milliseconds after which whoever asks goes on without an answer.
 patience_ms = 50
@@ -41,6 +38,7 @@ impl Section for Settings {
             url.is_empty() || url.starts_with("redis://") || url.starts_with("rediss://"),
             "redis.url: must start with redis:// or rediss://",
         );
+        super::require_adapters(problems, "redis.url", !url.is_empty());
         problems.require(
             (1..=10_000).contains(&self.patience_ms),
             "redis.patience_ms: must be 1 to 10000",
@@ -55,15 +53,15 @@ pub use connection::Redis;
 mod connection {
     use std::{
         sync::{
-            Arc,
+            Arc, PoisonError, RwLock,
             atomic::{AtomicU64, Ordering},
         },
         time::{Duration, Instant},
     };
 
     use redis::{
-        Client, FromRedisValue, RedisError,
-        aio::{ConnectionManager, ConnectionManagerConfig},
+        Client, FromRedisValue, RedisError, RedisResult,
+        aio::{ConnectionManager, ConnectionManagerConfig, PubSub},
     };
     use secrecy::ExposeSecret as _;
     use smartcourse_platform::{Error, Result, config::Config, error::codes};
@@ -72,20 +70,30 @@ mod connection {
 
     /// How long nobody asks after a question that was not answered, so that requests do not each wait in vain.
     const REST: Duration = Duration::from_millis(500);
+    /// How long a connection may take to be made.
+    const CONNECTING: Duration = Duration::from_secs(2);
 
-    /// A connection that comes back by itself, shared by all who have a clone.
+    /// A connection, shared by all who have a clone. One that did not answer is given up for a new one: the library renews only
+    /// those it sees fail, and takes a server that vanished without a word for a slow one.
     #[derive(Clone)]
-    pub struct Redis {
-        manager: ConnectionManager,
+    pub struct Redis(Arc<Inner>);
+
+    struct Inner {
+        client: Client,
+        manager: RwLock<ConnectionManager>,
         patience: Duration,
-        silent: Arc<Silence>,
+        began: Instant,
+        /// Until when nobody asks, in milliseconds since it began.
+        silent_until: AtomicU64,
     }
 
-    /// Until when nobody asks.
-    struct Silence {
-        began: Instant,
-        /// Milliseconds since it began.
-        until: AtomicU64,
+    /// A connection that is made when it is first asked.
+    fn manager(client: &Client) -> RedisResult<ConnectionManager> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECTING))
+            .set_response_timeout(Some(CONNECTING))
+            .set_number_of_retries(0);
+        ConnectionManager::new_lazy_with_config(client.clone(), config)
     }
 
     impl Redis {
@@ -99,56 +107,99 @@ mod connection {
         /// Connects when it is first asked. Fails when the URL cannot be used.
         pub fn open(settings: &Settings) -> Result<Self> {
             let wrong = |error| Error::internal("redis.url cannot be used").because(error);
-            let patience = Duration::from_millis(settings.patience_ms);
             let client = Client::open(settings.url.expose_secret()).map_err(wrong)?;
-            let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(Duration::from_secs(2)))
-                .set_response_timeout(Some(patience))
-                .set_max_delay(Duration::from_secs(1));
-            Ok(Self {
-                manager: ConnectionManager::new_lazy_with_config(client, config).map_err(wrong)?,
-                patience,
-                silent: Arc::new(Silence {
-                    began: Instant::now(),
-                    until: AtomicU64::new(0),
-                }),
-            })
+            Ok(Self(Arc::new(Inner {
+                manager: RwLock::new(manager(&client).map_err(wrong)?),
+                client,
+                patience: Duration::from_millis(settings.patience_ms),
+                began: Instant::now(),
+                silent_until: AtomicU64::new(0),
+            })))
         }
 
         /// Asks; `unavailable` when there is no answer in time, or was none a moment ago.
         pub(crate) async fn ask<T, F>(&self, question: impl FnOnce(ConnectionManager) -> F) -> Result<T>
         where
-            T: FromRedisValue,
-            F: Future<Output = Result<T, RedisError>>,
+            T: FromRedisValue + Send + 'static,
+            F: Future<Output = Result<T, RedisError>> + Send + 'static,
         {
-            let now = || u64::try_from(self.silent.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let unavailable = |detail| Error::new(&codes::UNAVAILABLE, detail);
-            if now() < self.silent.until.load(Ordering::Relaxed) {
-                return Err(unavailable("Redis did not answer a moment ago"));
+            if self.0.now() < self.0.silent_until.load(Ordering::Relaxed) {
+                let detail = "Redis did not answer a moment ago";
+                return Err(Error::new(&codes::UNAVAILABLE, detail));
             }
-            let answer = tokio::time::timeout(self.patience, question(self.manager.clone())).await;
+            self.ask_for(self.0.patience, question).await
+        }
+
+        async fn ask_for<T, F>(
+            &self,
+            patience: Duration,
+            question: impl FnOnce(ConnectionManager) -> F,
+        ) -> Result<T>
+        where
+            T: FromRedisValue + Send + 'static,
+            F: Future<Output = Result<T, RedisError>> + Send + 'static,
+        {
+            let manager = self
+                .0
+                .manager
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone();
+            // On its own, so that a connection is made to its end though nobody waits for it.
+            let answer = tokio::time::timeout(patience, tokio::spawn(question(manager))).await;
+            let unavailable = |detail| Error::new(&codes::UNAVAILABLE, detail);
             let error = match answer {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => unavailable("Redis refused").because(error),
+                Ok(Ok(Ok(answer))) => return Ok(answer),
+                Ok(Ok(Err(error))) => unavailable("Redis refused").because(error),
+                Ok(Err(broken)) => unavailable("a question to Redis broke off").because(broken),
                 Err(late) => unavailable("Redis does not answer").because(late),
             };
-            let until = now().saturating_add(REST.as_millis() as u64);
-            self.silent.until.store(until, Ordering::Relaxed);
+            self.0.rest(&error);
             Err(error)
+        }
+
+        /// A connection of its own, for what is announced.
+        pub(crate) async fn subscription(&self) -> RedisResult<PubSub> {
+            self.0.client.get_async_pubsub().await
         }
 
         /// What the server says it is.
         pub(crate) async fn version(&self) -> Result<String> {
-            let info: String = self
-                .ask(async |mut connection| {
-                    redis::cmd("INFO")
-                        .arg("server")
-                        .query_async(&mut connection)
-                        .await
-                })
-                .await?;
+            let info = async |mut connection| {
+                let mut info = redis::cmd("INFO");
+                info.arg("server").query_async::<String>(&mut connection).await
+            };
+            let info = self.ask_for(2 * CONNECTING, info).await?;
             let version = info.lines().find_map(|line| line.strip_prefix("redis_version:"));
             Ok(version.unwrap_or("of an unknown version").to_owned())
+        }
+    }
+
+    impl Inner {
+        fn now(&self) -> u64 {
+            u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+        }
+
+        /// Lets nobody ask for a while; the first to do so makes a new connection.
+        fn rest(&self, error: &Error) {
+            let (now, rest) = (self.now(), REST.as_millis() as u64);
+            let was = self
+                .silent_until
+                .fetch_max(now.saturating_add(rest), Ordering::Relaxed);
+            if now < was {
+                return;
+            }
+            if now > was.saturating_add(2 * rest) {
+                tracing::warn!(error = %error.chain(), "going on without Redis: each process for itself");
+            }
+            if let Ok(fresh) = manager(&self.client) {
+                let mut connection = fresh.clone();
+                *self.manager.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+                tokio::spawn(async move {
+                    // Whether it can be made shows when somebody asks.
+                    drop(redis::cmd("PING").query_async::<String>(&mut connection).await);
+                });
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+mod announcements;
 mod documents;
 mod files;
 mod mail;
@@ -76,4 +77,10 @@ async fn files_in_a_directory() {
 #[tokio::test]
 async fn rate_limits_in_the_process() {
     rate_limits::rate_limits_contract(&engines::rate_limits::in_process::InProcess::default()).await;
+}
+
+#[tokio::test]
+async fn announcements_in_the_process() {
+    let announcements = engines::announcements::in_process::InProcess::default();
+    announcements::announcements_contract(&announcements, &announcements).await;
 }

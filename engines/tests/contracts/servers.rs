@@ -9,7 +9,7 @@ use hyper_util::{
 };
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use serde_json::json;
-use smartcourse_engines::{documents, files, rate_limits, servers};
+use smartcourse_engines::{announcements, documents, files, rate_limits, servers};
 use smartcourse_platform::{
     error::codes,
     ports::{documents::Documents as _, files::Files as _, rate_limits::RateLimits as _},
@@ -18,7 +18,10 @@ use smartcourse_tests::{ServerKind, TestServer, wait_for};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::{documents::documents_contract, files::files_contract, rate_limits::*};
+use super::{
+    announcements::announcements_contract, documents::documents_contract, files::files_contract,
+    rate_limits::*,
+};
 
 #[tokio::test]
 #[ignore = "installs and starts a server"]
@@ -28,7 +31,7 @@ async fn documents_in_ferretdb() {
         url: server.variable("MONGODB_URL").into(),
         database: "smartcourse".to_owned(),
     };
-    let mongo = Arc::new(servers::mongodb::Mongo::open(settings));
+    let mongo = Arc::new(servers::mongodb::Mongo::open(settings).unwrap());
     let store = documents::mongodb::MongoDb::new(mongo);
     documents_contract(&store).await;
 
@@ -56,13 +59,7 @@ async fn documents_in_ferretdb() {
 #[ignore = "installs and starts a server"]
 async fn rate_limits_in_redis() {
     let mut server = TestServer::start(ServerKind::Redis).await.unwrap();
-    let limits = || {
-        let settings = servers::redis::Settings {
-            url: server.variable("REDIS_URL").into(),
-            patience_ms: 5_000,
-        };
-        rate_limits::redis::Redis::new(servers::redis::Redis::open(&settings).unwrap())
-    };
+    let limits = || rate_limits::redis::Redis::new(redis(&server));
     rate_limits_contract(&limits()).await;
 
     let gateways = [limits(), limits(), limits(), limits()];
@@ -98,6 +95,22 @@ async fn rate_limits_in_redis() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+#[ignore = "installs and starts a server"]
+async fn announcements_over_redis() {
+    let server = TestServer::start(ServerKind::Redis).await.unwrap();
+    let announcements = || announcements::redis::Redis::new(redis(&server));
+    announcements_contract(&announcements(), &announcements()).await;
+}
+
+fn redis(server: &TestServer) -> servers::redis::Redis {
+    let settings = servers::redis::Settings {
+        url: server.variable("REDIS_URL").into(),
+        patience_ms: 5_000,
+    };
+    servers::redis::Redis::open(&settings).unwrap()
 }
 
 /// A server of the crate `s3s-fs` over a directory, in this process.

@@ -4,6 +4,7 @@
 //! A port says what it promises and what it does not. An adapter is right when it passes the contract suite of its port
 //! (`engines/tests/contracts`).
 
+pub mod announcements;
 pub mod answers;
 pub mod documents;
 pub mod embeddings;

@@ -18,7 +18,11 @@ use axum::{Extension, Router, middleware};
 use edge::{MaxBytes, SMALL};
 pub use openapi::Errors;
 use smartcourse_platform::{
-    Result, config::Config, http::request_id, lifecycle::Lifecycle, ports::rate_limits::RateLimits,
+    Result,
+    config::Config,
+    http::request_id,
+    lifecycle::Lifecycle,
+    ports::{announcements::Announcements, rate_limits::RateLimits},
 };
 use state::App;
 pub use stubs::Stubs;
@@ -36,6 +40,8 @@ pub struct Dependencies {
     pub stubs: Stubs,
     /// How often callers may come.
     pub rate_limits: Arc<dyn RateLimits>,
+    /// What gateways tell each other.
+    pub announcements: Arc<dyn Announcements>,
     /// Every error code there is.
     pub errors: Errors,
     /// Largest file the content service takes, in bytes: larger ones are refused before they are read.
@@ -54,6 +60,7 @@ pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Ro
         &gateway,
         deps.stubs,
         deps.rate_limits,
+        deps.announcements,
         deps.max_upload_bytes,
         life,
     );

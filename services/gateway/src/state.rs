@@ -4,8 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use smartcourse_platform::{
-    batch::Batch, coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle,
-    ports::rate_limits::RateLimits,
+    batch::Batch,
+    coalesce::Coalesce,
+    config::Config,
+    grpc::Actor,
+    lifecycle::Lifecycle,
+    ports::{announcements::Announcements, rate_limits::RateLimits},
 };
 use smartcourse_proto::course::Course;
 
@@ -44,10 +48,11 @@ impl App {
         gateway: &Gateway,
         stubs: Stubs,
         rate_limits: Arc<dyn RateLimits>,
+        announcements: Arc<dyn Announcements>,
         max_upload_bytes: u64,
         life: Lifecycle,
     ) -> Self {
-        let verifier = Arc::new(Verifier::new(stubs.user.clone()));
+        let verifier = Arc::new(Verifier::new(stubs.user.clone(), announcements));
         let feeds = Arc::new(Feeds::new(gateway.user_streams));
         tokio::spawn(Arc::clone(&feeds).run(stubs.clone(), life.clone()));
         Self(Arc::new(Inner {

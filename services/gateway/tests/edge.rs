@@ -19,7 +19,7 @@ use smartcourse_platform::{
     grpc::{Channels, LocalRouter, Transport},
     lifecycle::Lifecycle,
 };
-use smartcourse_tests::engines::rate_limits::in_process::InProcess;
+use smartcourse_tests::engines::{announcements, rate_limits::in_process::InProcess};
 use tower::ServiceExt as _;
 
 type Seen = Arc<Mutex<Vec<HeaderMap>>>;
@@ -44,6 +44,7 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
     let deps = Dependencies {
         stubs,
         rate_limits: Arc::new(InProcess::default()),
+        announcements: Arc::new(announcements::in_process::InProcess::default()),
         errors: Errors {
             codes: codes::ALL.to_vec(),
             warnings: &[],

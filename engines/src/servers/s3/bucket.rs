@@ -6,8 +6,10 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use object_store::{
     BackoffConfig, ClientOptions, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential, S3ConditionalPut},
+    aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential},
     client::{HttpClient, HttpConnector as _, HttpRequest, HttpRequestBody},
+    multipart::MultipartStore as _,
+    path::Path as Key,
 };
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -16,8 +18,10 @@ use url::Url;
 
 use super::{Settings, http::Connector};
 
-/// How long a request is tried again.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Characters of a refusal that are told.
+const EXCERPT: usize = 200;
+/// How long a request is tried again: longer than the store may be silent.
+const PATIENCE: Duration = Duration::from_secs(60);
 const RETRIES: usize = 3;
 
 /// A bucket.
@@ -27,6 +31,8 @@ pub struct Bucket {
     client: HttpClient,
     credential: std::sync::Arc<AwsCredential>,
     region: String,
+    /// Whether the server is Amazon's own.
+    is_amazon: bool,
     url: Url,
 }
 
@@ -81,13 +87,11 @@ impl Bucket {
             .with_region(&settings.region)
             .with_access_key_id(&settings.access_key_id)
             .with_secret_access_key(secret)
-            .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_retry(RetryConfig {
                 backoff: BackoffConfig::default(),
                 max_retries: RETRIES,
                 retry_timeout: PATIENCE,
             })
-            .with_allow_http(true)
             .with_http_connector(connector)
             .build()
             .map_err(wrong)?;
@@ -100,19 +104,14 @@ impl Bucket {
                 token: None,
             }),
             region: settings.region.clone(),
+            is_amazon: settings.endpoint.is_empty(),
             url,
         })
     }
 
-    /// Asks for what the store of the library does not do; an empty key is the bucket itself.
-    async fn ask(&self, method: Method, key: &str, query: &[(&str, &str)]) -> Result<(StatusCode, Bytes)> {
+    /// Asks of the bucket what the store of the library does not do.
+    async fn ask(&self, method: Method, query: &[(&str, &str)], body: String) -> Result<(StatusCode, Bytes)> {
         let mut url = self.url.clone();
-        if !key.is_empty() {
-            let path = url.path_segments_mut().map(|mut path| {
-                path.extend(key.split('/'));
-            });
-            path.map_err(|()| Error::internal("s3.endpoint is no address"))?;
-        }
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -120,7 +119,7 @@ impl Bucket {
         let mut request: HttpRequest = http::Request::builder()
             .method(method)
             .uri(url.as_str())
-            .body(HttpRequestBody::empty())
+            .body(HttpRequestBody::from(body))
             .map_err(|error| failed().because(error))?;
         AwsAuthorizer::new(&self.credential, "s3", &self.region)
             .try_authorize(&mut request, None)
@@ -129,43 +128,52 @@ impl Bucket {
         let (head, body) = answer.map_err(|error| failed().because(error))?.into_parts();
         let body = body.bytes().await.map_err(|error| failed().because(error))?;
         match head.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::new(
-                &codes::STORAGE_REFUSED,
-                "the file store does not let us in",
-            )),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(refused("the file store does not let us in"))
+            }
+            status if status.is_redirection() => {
+                Err(refused("the bucket is in another region: correct s3.region"))
+            }
             status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => Err(failed()),
             status => Ok((status, body)),
         }
     }
 
-    /// What the server says of the bucket.
-    pub(crate) async fn found(&self) -> Result<String> {
-        match self.ask(Method::HEAD, "", &[]).await? {
-            (status, _) if status.is_success() => Ok("the bucket is there".to_owned()),
-            (status, _) => {
-                let detail = format!("the bucket is not there ({status}): run `smartcourse migrate`");
-                Err(Error::new(&codes::UNAVAILABLE, detail))
-            }
-        }
+    /// Whether the bucket is there and ours to use.
+    pub(crate) async fn is_there(&self) -> Result<bool> {
+        let (status, _) = self.ask(Method::HEAD, &[], String::new()).await?;
+        Ok(status.is_success())
     }
 
     /// Makes the bucket unless it is there.
     pub(crate) async fn make(&self) -> Result<()> {
-        let (status, _) = self.ask(Method::HEAD, "", &[]).await?;
-        if status.is_success() {
+        if self.is_there().await? {
             return Ok(());
         }
-        // Somebody else may be faster.
-        match self.ask(Method::PUT, "", &[]).await? {
-            (status, _) if status.is_success() || status == StatusCode::CONFLICT => Ok(()),
-            (status, _) => {
-                let detail = format!("the bucket is not there and cannot be made: {status}");
-                Err(Error::new(&codes::STORAGE_REFUSED, detail))
-            }
+        let (status, told) = self.ask(Method::PUT, &[], self.place()).await?;
+        // Somebody else may have been faster: one of ours, or a stranger.
+        if status.is_success() || (status == StatusCode::CONFLICT && self.is_there().await?) {
+            return Ok(());
+        }
+        let told = String::from_utf8_lossy(&told);
+        let told: String = told.chars().take(EXCERPT).collect();
+        Err(refused(format!("the bucket cannot be made: {status} {told}")))
+    }
+
+    /// Where the bucket is to be: Amazon wants to be told everywhere but in its first region.
+    fn place(&self) -> String {
+        match self.is_amazon && self.region != "us-east-1" {
+            false => String::new(),
+            true => format!(
+                "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                 <LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+                self.region
+            ),
         }
     }
 
-    /// Gives up every file that somebody began to write in parts longer ago than this.
+    /// Gives up every file that somebody began to write in parts longer ago than this. One that cannot be given up keeps
+    /// nobody from giving up the others.
     pub(crate) async fn give_up(&self, age: Duration) -> Result<()> {
         let before = SystemTime::now() - age;
         let (mut key, mut id) = (String::new(), String::new());
@@ -174,7 +182,7 @@ impl Bucket {
             if !key.is_empty() {
                 query.extend([("key-marker", key.as_str()), ("upload-id-marker", id.as_str())]);
             }
-            let (status, body) = self.ask(Method::GET, "", &query).await?;
+            let (status, body) = self.ask(Method::GET, &query, String::new()).await?;
             if status == StatusCode::NOT_IMPLEMENTED {
                 tracing::warn!(
                     "the file store does not tell which files were not finished: it has to give them up itself"
@@ -188,16 +196,22 @@ impl Bucket {
             let uploads: Uploads = quick_xml::de::from_reader(&*body).map_err(|error| {
                 Error::internal("the file store's list of unfinished files cannot be read").because(error)
             })?;
-            for upload in uploads.upload {
-                if upload.initiated < before {
-                    let query = [("uploadId", upload.upload_id.as_str())];
-                    self.ask(Method::DELETE, &upload.key, &query).await?;
+            for upload in uploads.upload.iter().filter(|upload| upload.initiated < before) {
+                let Ok(path) = Key::parse(&upload.key) else {
+                    continue;
+                };
+                if let Err(error) = self.store.abort_multipart(&path, &upload.upload_id).await {
+                    tracing::warn!(key = upload.key, %error, "an unfinished file stays");
                 }
             }
-            if !uploads.is_truncated {
+            if !uploads.is_truncated || uploads.next_key_marker.is_empty() {
                 return Ok(());
             }
             (key, id) = (uploads.next_key_marker, uploads.next_upload_id_marker);
         }
     }
+}
+
+fn refused(detail: impl Into<String>) -> Error {
+    Error::new(&codes::STORAGE_REFUSED, detail)
 }

@@ -7,17 +7,14 @@ mod http;
 
 #[cfg(feature = "real")]
 pub use bucket::Bucket;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use smartcourse_platform::config::{Declared, Problems, Reader, Section};
-
-/// The setting that names the server.
-pub(crate) const NAME: &str = "s3.bucket";
 
 /// What is declared here.
 pub(crate) const CONFIG: Declared = Declared {
     variables: &[
-        ("S3_BUCKET", NAME),
+        ("S3_BUCKET", "s3.bucket"),
         ("S3_ENDPOINT", "s3.endpoint"),
         ("S3_REGION", "s3.region"),
         ("S3_ACCESS_KEY_ID", "s3.access_key_id"),
@@ -25,7 +22,7 @@ pub(crate) const CONFIG: Declared = Declared {
     ],
     ..Declared::of(
         r#"[s3]
-# The bucket of files; S3_BUCKET wins. "": files are kept in content.files_dir.
+# The bucket of files, with nothing else in it; S3_BUCKET wins. "": files are kept in content.files_dir.
 bucket = ""
 # Address of the server, such as https://minio.example.org:9000; "" is Amazon's. S3_ENDPOINT wins.
 endpoint = ""
@@ -63,7 +60,11 @@ impl Section for Settings {
             endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
             "s3.endpoint: must start with http:// or https://",
         );
-        let told = !self.access_key_id.is_empty() && !self.region.is_empty();
+        let secret = self.secret_access_key.expose_secret();
+        let told = ![secret, &self.access_key_id, &self.region]
+            .iter()
+            .any(|each| each.is_empty());
+        super::require_adapters(problems, "s3.bucket", !self.bucket.is_empty());
         problems.require(
             self.bucket.is_empty() || told,
             "s3.bucket: needs s3.access_key_id, s3.secret_access_key and s3.region",

@@ -8,9 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::StreamExt as _;
 use smartcourse_platform::{
     Error, Result,
     grpc::{Actor, Transport},
+    ports::announcements::Announcements,
 };
 use smartcourse_proto::{ids::UserId, stubs::UserStub, user::EndedSessions};
 use tokio::sync::{
@@ -20,7 +22,9 @@ use tokio::sync::{
 
 use crate::codes;
 
-/// How long a session's end may go unnoticed by a gateway that had no part in it.
+/// What gateways tell each other when sessions have ended.
+const ENDED: &str = "sessions ended";
+/// How long a session's end may go unnoticed by a gateway that was not told.
 const TTL: Duration = Duration::from_secs(1);
 
 /// What the user service says.
@@ -29,6 +33,7 @@ pub(crate) struct Sessions {
     /// Holds one wish at most: one answer is for all.
     wishes: mpsc::Sender<()>,
     valid: Arc<Validity>,
+    announcements: Arc<dyn Announcements>,
 }
 
 /// An answer of the user service, or that there was none.
@@ -51,6 +56,11 @@ impl Validity {
             && self.after().is_none_or(|after| answer.asked > after)
     }
 
+    /// From here on only answers count that are asked for later.
+    fn outdate(&self) {
+        *self.after() = Some(Instant::now());
+    }
+
     fn after(&self) -> MutexGuard<'_, Option<Instant>> {
         self.after.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,15 +68,17 @@ impl Validity {
 
 impl Sessions {
     /// Asks from now on, until it is dropped.
-    pub(crate) fn new(users: UserStub<Transport>) -> Self {
+    pub(crate) fn new(users: UserStub<Transport>, announcements: Arc<dyn Announcements>) -> Self {
         let (wishes, wished) = mpsc::channel(1);
         let (answers, latest) = watch::channel(None);
         let valid = Arc::<Validity>::default();
         tokio::spawn(ask(users, wished, answers, Arc::clone(&valid)));
+        listen(announcements.as_ref(), &valid);
         Self {
             latest,
             wishes,
             valid,
+            announcements,
         }
     }
 
@@ -105,11 +117,24 @@ impl Sessions {
         }
     }
 
-    /// Some have ended right now: whoever comes next gets an answer that was asked for later.
-    pub(crate) fn have_ended(&self) {
-        let mut after = self.valid.after();
-        *after = Some(Instant::now());
+    /// Some have ended right now: whoever comes next, to this gateway or to another, gets an answer that was asked for later.
+    pub(crate) async fn have_ended(&self) {
+        self.valid.outdate();
+        self.announcements.announce(ENDED).await;
     }
+}
+
+/// Lets no answer count that was asked for before another gateway announced an end, until nobody needs the answers.
+fn listen(announcements: &dyn Announcements, valid: &Arc<Validity>) {
+    let (mut ended, valid) = (announcements.hear(ENDED), Arc::downgrade(valid));
+    tokio::spawn(async move {
+        while ended.next().await.is_some() {
+            match valid.upgrade() {
+                Some(valid) => valid.outdate(),
+                None => break,
+            }
+        }
+    });
 }
 
 fn alone() -> Error {
@@ -146,6 +171,7 @@ async fn ask(
 
 #[cfg(test)]
 mod tests {
+    use smartcourse_tests::engines::announcements::in_process::InProcess;
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -159,12 +185,20 @@ mod tests {
 
     impl Stub {
         fn new() -> Self {
+            Self::beside(Arc::new(InProcess::default()))
+        }
+
+        /// One of several gateways.
+        fn beside(announcements: Arc<dyn Announcements>) -> Self {
             let (wishes, wished) = mpsc::channel(1);
             let (answers, latest) = watch::channel(None);
+            let valid = Arc::default();
+            listen(announcements.as_ref(), &valid);
             let sessions = Arc::new(Sessions {
                 latest,
                 wishes,
-                valid: Arc::default(),
+                valid,
+                announcements,
             });
             Self {
                 sessions,
@@ -226,7 +260,7 @@ mod tests {
         let mut stub = Stub::new();
         let before = Instant::now();
         stub.answer(before, 0);
-        stub.sessions.have_ended();
+        stub.sessions.have_ended().await;
         let waits = stub.require(2);
         stub.wished.recv().await.expect("a wish");
         // It comes after the end, but was asked for before.
@@ -235,6 +269,26 @@ mod tests {
         assert!(!waits.is_finished());
         stub.answer(Instant::now(), 0);
         waits.await.expect("runs").expect("counts");
+    }
+
+    #[tokio::test]
+    async fn another_gateway_is_told_of_an_end() {
+        let announcements = Arc::new(InProcess::default());
+        let (one, mut other) = (Stub::beside(announcements.clone()), Stub::beside(announcements));
+        other.answer(Instant::now(), 0);
+        other.require(2).await.expect("runs").expect("counts");
+        one.sessions.have_ended().await;
+        // Told, it asks again; without that it would within a second.
+        let waits = loop {
+            let waits = other.require(2);
+            tokio::task::yield_now().await;
+            if !waits.is_finished() {
+                break waits;
+            }
+        };
+        other.wished.recv().await.expect("a wish");
+        other.answer(Instant::now(), 101);
+        assert!(is_ended(waits.await.expect("runs")));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Access tokens: signature, life, and whether the session they come from still counts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use moka::sync::Cache;
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
     grpc::{Actor, Transport},
+    ports::announcements::Announcements,
 };
 use smartcourse_proto::{Wire as _, ids::UserId, stubs::UserStub, user::Role};
 
@@ -41,10 +42,10 @@ pub(crate) struct Verifier {
 }
 
 impl Verifier {
-    pub(crate) fn new(users: UserStub<Transport>) -> Self {
+    pub(crate) fn new(users: UserStub<Transport>, announcements: Arc<dyn Announcements>) -> Self {
         Self {
             keys: Keys::new(users.clone()),
-            sessions: Sessions::new(users),
+            sessions: Sessions::new(users, announcements),
             checked: Cache::builder()
                 .max_capacity(SIGNATURES)
                 .time_to_live(SIGNATURE_TTL)
@@ -75,9 +76,9 @@ impl Verifier {
         Ok(claims)
     }
 
-    /// Sessions have ended just now, by a change this gateway made: the next request notices.
-    pub(crate) fn sessions_have_ended(&self) {
-        self.sessions.have_ended();
+    /// Sessions have ended just now, by a change this gateway made: the next request notices, and the other gateways are told.
+    pub(crate) async fn sessions_have_ended(&self) {
+        self.sessions.have_ended().await;
     }
 }
 

@@ -103,6 +103,6 @@ async fn set_role(
     request.id = id.0;
     let answer = app.stubs.user.set_role(actor.request(request)).await;
     // Without an answer, too: it may have been done.
-    app.verifier.sessions_have_ended();
+    app.verifier.sessions_have_ended().await;
     Ok(Json(answer?))
 }
