@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod errors;
 mod migrate;
+mod private;
 mod roles;
 mod schemas;
 mod servers;

@@ -16,7 +16,7 @@ use smartcourse_launcher::{
 };
 use smartcourse_platform::lifecycle::Lifecycle;
 
-use crate::stack::write_private;
+use crate::private;
 
 /// Where the addresses are: environment variables, one a line.
 const FILE: &str = "stack.env";
@@ -159,7 +159,7 @@ async fn keep(data_dir: &DataDir) -> Result<()> {
     let lines = servers.iter().flat_map(|server| &server.variables);
     let text: String = lines.map(|(name, value)| format!("{name}={value}\n")).collect();
     let file = data_dir.root().join(FILE);
-    write_private(&file, text.as_bytes())?;
+    private::write(&file, text.as_bytes())?;
     let ends = servers.iter().map(|server| Box::pin(server.process.exited()));
     let ended = tokio::select! {
         () = life.stopping() => Ok(()),

@@ -11,7 +11,8 @@ use serde::Serialize;
 use smartcourse_launcher::{Postgres, Process, TemporalServer};
 use smartcourse_platform::config::Config;
 
-use super::settings::{Settings, write_private};
+use super::settings::Settings;
+use crate::private;
 
 const FILE: &str = "endpoints.json";
 
@@ -63,7 +64,7 @@ impl Endpoints {
 
     /// Writes the file; it holds the database's password.
     pub(super) fn write(&self, root: &Path) -> Result<()> {
-        write_private(&root.join(FILE), &serde_json::to_vec_pretty(self)?)
+        private::write(&root.join(FILE), &serde_json::to_vec_pretty(self)?)
     }
 
     /// A system that is down has no addresses.

@@ -19,7 +19,6 @@ pub(crate) use endpoints::Endpoints;
 pub(crate) use roles::{SUPERVISED, stop_with_parent};
 
 use settings::Settings;
-pub(crate) use settings::write_private;
 
 /// How long the services may take to be ready once the engines run.
 const READY: Duration = Duration::from_secs(60);

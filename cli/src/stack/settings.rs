@@ -2,17 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use smartcourse_launcher::{DataDir, Postgres, TemporalServer, free_port, port_is_free};
 use smartcourse_platform::{
     config::{Config, Grpc},
     grpc::ServiceName,
 };
+
+use crate::private;
 
 /// Port of the public face when it is free and none was asked for.
 const PORT: u16 = 8080;
@@ -97,23 +97,6 @@ fn service_token(root: &Path) -> Result<String> {
     }
     let random = || uuid::Uuid::new_v4().simple();
     let token = format!("{}{}", random(), random());
-    write_private(&path, token.as_bytes())?;
+    private::write(&path, token.as_bytes())?;
     Ok(token)
-}
-
-/// Writes a file its owner alone may read, whole or not at all.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    let draft = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::TryStreamExt as _;
 use mongodb::{
     Collection, IndexModel,
-    bson::{Bson, Document, Regex, doc},
+    bson::{Bson, Document, doc},
     error::{ErrorKind, WriteFailure},
 };
 use serde_json::{Map, Number, Value};
@@ -118,11 +118,8 @@ impl Documents for MongoDb {
 
     async fn delete_prefix(&self, collection: &str, prefix: &str) -> Result<u64> {
         let collection = self.collection(collection).await?;
-        let pattern = Regex {
-            pattern: format!("^{}", literal(prefix)),
-            options: String::new(),
-        };
-        let gone = run(async move { collection.delete_many(doc! { "_id": pattern }).await }).await?;
+        let unwanted = doc! { "_id": { "$regex": format!("^{}", literal(prefix)) } };
+        let gone = run(async move { collection.delete_many(unwanted).await }).await?;
         Ok(gone.deleted_count)
     }
 }
@@ -152,7 +149,8 @@ fn document(collection: &str, key: &str, body: &Value) -> Result<Document> {
         );
     }
     document.insert("body", to_bson(body)?);
-    let bytes = mongodb::bson::to_vec(&document)
+    let bytes = document
+        .to_vec()
         .map_err(|error| Error::internal("a document is BSON").because(error))?
         .len();
     if bytes > MAX_BSON {
