@@ -1,6 +1,6 @@
 //! The Temporal development server on a SQLite file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ impl TemporalServer {
         let home = dir.root().join("temporal");
         private_dir(&home).with_context(|| format!("creating {}", home.display()))?;
         let pid_file = home.join("temporal.pid");
-        stop_orphan(&pid_file).await?;
+        process::stop_noted(NAME, &pid_file, ESCALATION).await?;
 
         let asked = options.ports;
         let frontend = choose("Temporal", asked.map(|ports| ports.frontend), &home.join("port"))?;
@@ -92,13 +92,12 @@ impl TemporalServer {
         };
         let ports = TemporalPorts { frontend, ui };
         let command = command(bin, &home, database, ports, &options.dynamic_config);
-        let process = Process::start(command, plan(NAME, dir, marker(frontend), ESCALATION))?;
-        std::fs::write(&pid_file, format!("{} {frontend}", process.pid()))
-            .with_context(|| format!("writing {}", pid_file.display()))?;
+        let server = Process::start(command, plan(NAME, dir, marker(frontend), ESCALATION))?;
+        process::note(&pid_file, server.pid(), &marker(frontend))?;
 
         let address = format!("127.0.0.1:{frontend}");
         let check = || check(bin, &address, frontend);
-        process
+        server
             .ready("the Temporal server to serve", START_DEADLINE, check)
             .await
             .with_context(|| format!("see {}", dir.log(NAME).display()))?;
@@ -106,7 +105,7 @@ impl TemporalServer {
             address,
             namespace: "default".to_owned(),
             ui_url: format!("http://127.0.0.1:{ui}"),
-            process,
+            process: server,
         })
     }
 }
@@ -190,18 +189,6 @@ async fn check(bin: &Path, address: &str, port: u16) -> anyhow::Result<Check<()>
         return Ok(Check::Ready(()));
     }
     Ok(Check::NotYet(format!("the health check says {:?}", text.trim())))
-}
-
-/// Stops the server the pid file names, if it is still the one that wrote it.
-async fn stop_orphan(pid_file: &PathBuf) -> anyhow::Result<()> {
-    let noted = std::fs::read_to_string(pid_file).unwrap_or_default();
-    let mut words = noted.split_whitespace();
-    let pid = words.next().and_then(|word| word.parse::<u32>().ok());
-    let port = words.next().and_then(|word| word.parse::<u16>().ok());
-    if let (Some(pid), Some(port)) = (pid, port) {
-        process::stop_left_over(NAME, pid, &marker(port), ESCALATION).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

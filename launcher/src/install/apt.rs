@@ -20,16 +20,13 @@ pub(crate) struct Package {
     pub(crate) name: &'static str,
     /// The program.
     pub(crate) program: &'static str,
-    /// Where it is, besides the PATH.
-    pub(crate) beside: &'static [&'static str],
     /// How to do without; ends sentences like "Install it, or …".
     pub(crate) otherwise: &'static str,
 }
 
 impl Package {
     fn find(&self) -> Option<PathBuf> {
-        let beside: Vec<&str> = self.beside.iter().chain(SBIN).copied().collect();
-        which(self.program, &beside)
+        which(self.program, SBIN)
     }
 
     /// The program this machine has, or has from now on.

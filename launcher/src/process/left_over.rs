@@ -50,3 +50,17 @@ pub(crate) async fn stop(name: &str, pid: u32, marker: &str, escalation: Escalat
     }
     outcome.with_context(|| format!("a {name} of an earlier run cannot be stopped; end it by hand"))
 }
+
+/// Notes a process and a word of its command line, for [`stop_noted`].
+pub(crate) fn note(file: &Path, pid: u32, marker: &str) -> anyhow::Result<()> {
+    std::fs::write(file, format!("{pid} {marker}")).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Stops the process that was noted, if it is still the one that is meant.
+pub(crate) async fn stop_noted(name: &str, file: &Path, escalation: Escalation) -> anyhow::Result<()> {
+    let noted = std::fs::read_to_string(file).unwrap_or_default();
+    match noted.split_once(' ').map(|(pid, marker)| (pid.parse(), marker)) {
+        Some((Ok(pid), marker)) => stop(name, pid, marker, escalation).await,
+        _ => Ok(()),
+    }
+}

@@ -19,7 +19,7 @@ use anyhow::Context;
 use rustix::process::{Pid, kill_process};
 use tokio::io::AsyncWriteExt;
 
-pub(crate) use left_over::stop as stop_left_over;
+pub(crate) use left_over::{note, stop as stop_left_over, stop_noted};
 pub use rustix::process::Signal;
 use watchdog::Watchdog;
 

@@ -72,16 +72,16 @@ impl ServerKind {
         let home = dir.root().join(name.to_lowercase());
         private_dir(&home).with_context(|| format!("creating {}", home.display()))?;
         let pid_file = home.join("pid");
-        stop_left_over(name, &pid_file).await?;
+        // Two on the same data would ruin it.
+        process::stop_noted(name, &pid_file, ESCALATION).await?;
         let port = choose(name, port, &home.join("port"))?;
         let (command, marker) = match self {
             Self::FerretDb => ferretdb::command(program, &home, port),
             Self::MinIo => minio::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
         };
-        let process = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
-        std::fs::write(&pid_file, format!("{} {marker}", process.pid()))
-            .with_context(|| format!("writing {}", pid_file.display()))?;
+        let server = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
+        process::note(&pid_file, server.pid(), &marker)?;
         let look = async || {
             let look = async {
                 match self {
@@ -93,7 +93,7 @@ impl ServerKind {
             let silent = Ok(Check::NotYet("it does not answer".to_owned()));
             tokio::time::timeout(LOOK, look).await.unwrap_or(silent)
         };
-        process
+        server
             .ready(&format!("{name} to be ready"), START_DEADLINE, look)
             .await?;
         let variables = match self {
@@ -101,15 +101,9 @@ impl ServerKind {
             Self::MinIo => minio::variables(&home, port)?,
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
         };
-        Ok(Server { variables, process })
-    }
-}
-
-/// Stops the server of an earlier run that outlived it, if it is still the one that was noted: two on the same data would ruin it.
-async fn stop_left_over(name: &str, pid_file: &Path) -> anyhow::Result<()> {
-    let noted = std::fs::read_to_string(pid_file).unwrap_or_default();
-    match noted.split_once(' ').map(|(pid, marker)| (pid.parse(), marker)) {
-        Some((Ok(pid), marker)) => process::stop_left_over(name, pid, marker, ESCALATION).await,
-        _ => Ok(()),
+        Ok(Server {
+            variables,
+            process: server,
+        })
     }
 }

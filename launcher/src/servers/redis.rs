@@ -16,7 +16,6 @@ pub(super) const PACKAGE: Package = Package {
     what: NAME,
     name: "redis-tools",
     program: "redis-check-rdb",
-    beside: &[],
     otherwise: "name a server in REDIS_URL",
 };
 
