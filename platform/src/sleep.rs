@@ -12,8 +12,8 @@
 //! - A writer that comes once the lock is held notifies with its commit, which ends the wait.
 //!
 //! Of several who do the same work one has the lock, and the others may sleep beside it: the writers notify, which wakes
-//! all. While the one works, the others sleep on, since it looks at everything until it sleeps again. If it dies meanwhile,
-//! they find the rest with their next poll; so does everybody whose session breaks or is not its own (a pooler in
+//! all. While the one works, the others sleep on, since it looks at everything until it sleeps again. When it goes, it wakes
+//! them, so that one of them has the lock. If it dies, they find the rest with their next poll; so does everybody whose session breaks or is not its own (a pooler in
 //! between), and a lock that is left behind only makes writers notify.
 
 use std::time::Duration;
@@ -65,11 +65,11 @@ impl Sleep {
     pub(crate) async fn begin(&mut self) -> Result<bool> {
         // Shared at the same time, the lock is held by writers; otherwise by another sleeper.
         let (alone, writers): (bool, bool) = self
-            .ask(sqlx::query_as(
+            .ask_of_lock(
                 "select alone, case when alone then false
                      when pg_try_advisory_lock_shared($1, $2) then pg_advisory_unlock_shared($1, $2) else false end
                  from pg_try_advisory_lock($1, $2) alone",
-            ))
+            )
             .await?;
         self.asleep = alone;
         Ok(!writers)
@@ -80,16 +80,33 @@ impl Sleep {
         if !std::mem::take(&mut self.asleep) {
             return;
         }
-        let unlocked: Result<(bool,)> = self
-            .ask(sqlx::query_as("select pg_advisory_unlock($1, $2)"))
-            .await;
+        let unlocked: Result<(bool,)> = self.ask_of_lock("select pg_advisory_unlock($1, $2)").await;
         if let Err(error) = unlocked {
             // The lock has gone with the session.
             tracing::debug!(error = %error.chain(), "the session of a sleeper broke");
         }
     }
 
-    /// The answer to a question about the lock. When there is none, the session is closed, and holds nothing.
+    /// Gives up the work: who sleeps beside takes over, woken on this channel.
+    pub(crate) async fn leave(mut self, channel: &str) {
+        self.end().await;
+        let woken: Result<(String,)> = self
+            .ask(sqlx::query_as("select pg_notify($1, '')::text").bind(channel))
+            .await;
+        if let Err(error) = woken {
+            tracing::debug!(error = %error.chain(), "who sleeps beside takes over with the next poll");
+        }
+    }
+
+    async fn ask_of_lock<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
+        &mut self,
+        question: &'static str,
+    ) -> Result<T> {
+        let work = self.work as i32;
+        self.ask(sqlx::query_as(question).bind(LOCK).bind(work)).await
+    }
+
+    /// The session's answer. When there is none, the session is closed, and holds nothing.
     async fn ask<T: for<'r> FromRow<'r, PgRow> + Send + Unpin>(
         &mut self,
         question: QueryAs<'_, Postgres, T, PgArguments>,
@@ -99,11 +116,7 @@ impl Sleep {
                 Some(session) => session,
                 None => PgConnection::connect_with(&self.pool.connect_options()).await?,
             };
-            let answer = question
-                .bind(LOCK)
-                .bind(self.work as i32)
-                .fetch_one(&mut session)
-                .await?;
+            let answer = question.fetch_one(&mut session).await?;
             Ok((session, answer))
         };
         let answer = tokio::time::timeout(PATIENCE, answer).await;

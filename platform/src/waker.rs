@@ -28,6 +28,7 @@ const ROUND: Duration = Duration::from_secs(60);
 /// poll goes on.
 #[derive(Debug, Clone)]
 pub struct Waker {
+    channel: &'static str,
     heard: watch::Receiver<()>,
     poll: Duration,
     life: Lifecycle,
@@ -38,7 +39,12 @@ impl Waker {
     pub(crate) fn new(pool: PgPool, channel: &'static str, poll: Duration, life: Lifecycle) -> Self {
         let (sender, heard) = watch::channel(());
         life.spawn("listener", listen(pool, channel, sender, life.clone()));
-        Self { heard, poll, life }
+        Self {
+            channel,
+            heard,
+            poll,
+            life,
+        }
     }
 
     /// The process should stop.
@@ -96,6 +102,7 @@ impl Waker {
                 self.life.sleep(pause).await;
             }
         }
+        sleep.leave(self.channel).await;
     }
 
     /// Returns when there may be something new, or the process stops.
