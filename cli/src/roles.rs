@@ -188,6 +188,8 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
         log: engines.event_log(),
         tasks: engines.task_dispatch(),
     };
+    let (log, ended) = (engines.event_log(), life.clone());
+    life.spawn("commands", async move { log.accept(ended).await });
     let relay = outbox_relay::run(pool, carriers, config.relay.poll(), life.clone());
     life.spawn("relay", relay);
     let course = Transport::to(&config.grpc, ServiceName::Course)?;

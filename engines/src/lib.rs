@@ -12,8 +12,8 @@
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
 //! | text messages | [`sms::twilio`], when configured |
 //! | push messages | [`push::web_push`], when configured |
-//! | event log | [`event_log::postgres`]: the outbox table itself, read per consumer group |
-//! | event history | [`event_log::history`]: the table, and the months that went to the files |
+//! | event log | [`event_log::postgres`]: the outbox table itself, read per consumer group; `event_log::kafka` when `kafka.brokers` names brokers |
+//! | event history | [`event_log::history`]: the table, and the months that went to the files; `event_log::kafka` |
 //! | announcements | [`announcements::in_process`]; `announcements::redis` when `redis.url` names a server |
 //! | rate limits | [`rate_limits::in_process`]; `rate_limits::redis` when `redis.url` names a server |
 //! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due |
@@ -45,6 +45,8 @@ pub mod embeddings {
 pub mod event_log {
     mod archive;
     pub mod history;
+    #[cfg(feature = "real")]
+    pub mod kafka;
     mod months;
     pub mod postgres;
 }
@@ -121,6 +123,7 @@ use workflows::temporal::Temporal;
 
 /// What the adapters declare, each its own.
 pub const CONFIG: &[Declared] = &[
+    servers::kafka::CONFIG,
     servers::mongodb::CONFIG,
     servers::redis::CONFIG,
     servers::s3::CONFIG,
@@ -138,8 +141,10 @@ pub struct Engines {
     /// Engines write while a transaction of their service is open, so they have connections of their own.
     pool: PgPool,
     temporal: Arc<Temporal>,
-    log: Arc<event_log::postgres::Postgres>,
+    log: Arc<dyn EventLog>,
     embedder: OnceLock<Arc<dyn Embedder>>,
+    #[cfg(feature = "real")]
+    kafka: Option<servers::kafka::Kafka>,
     #[cfg(feature = "real")]
     mongo: Option<Arc<servers::mongodb::Mongo>>,
     #[cfg(feature = "real")]
@@ -153,13 +158,24 @@ impl Engines {
     pub fn open(config: &Config) -> Result<Self> {
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
-        let log = event_log::postgres::Postgres::new(pool.clone(), config.relay.poll());
+        #[cfg(feature = "real")]
+        let kafka = servers::kafka::Kafka::named(config)?;
+        let poll = config.relay.poll();
+        let log = || -> Arc<dyn EventLog> {
+            #[cfg(feature = "real")]
+            if let Some(kafka) = &kafka {
+                return Arc::new(event_log::kafka::Kafka::new(kafka.clone(), pool.clone(), poll));
+            }
+            Arc::new(event_log::postgres::Postgres::new(pool.clone(), poll))
+        };
         Ok(Self {
-            log: Arc::new(log),
+            log: log(),
             config: config.clone(),
             temporal: Arc::new(Temporal::new(config.temporal.clone())),
             pool,
             embedder: OnceLock::new(),
+            #[cfg(feature = "real")]
+            kafka,
             #[cfg(feature = "real")]
             mongo: servers::mongodb::Mongo::named(config)?.map(Arc::new),
             #[cfg(feature = "real")]
@@ -181,13 +197,21 @@ impl Engines {
 
     /// The event log.
     pub fn event_log(&self) -> Arc<dyn EventLog> {
-        self.log.clone()
+        Arc::clone(&self.log)
     }
 
     /// The event log from its first event. Fails when a setting cannot be used.
     pub fn event_history(&self) -> Result<Arc<dyn EventHistory>> {
-        let history = event_log::history::History::new(self.pool.clone(), self.files()?);
-        Ok(Arc::new(history))
+        let (pool, files) = (self.pool.clone(), self.files()?);
+        #[cfg(feature = "real")]
+        if let Some(kafka) = &self.kafka {
+            return Ok(Arc::new(event_log::kafka::Kafka::history(
+                kafka.clone(),
+                pool,
+                files,
+            )));
+        }
+        Ok(Arc::new(event_log::history::History::new(pool, files)))
     }
 
     /// Which background tasks are due.
@@ -287,6 +311,7 @@ impl Engines {
     pub async fn prepare(&self) -> Result<()> {
         self.documents().prepare().await?;
         self.files()?.prepare().await?;
+        self.log.prepare().await?;
         self.event_history()?
             .sweep(clock::System.now(), None)
             .await
@@ -300,6 +325,13 @@ impl Engines {
         #[cfg(feature = "real")]
         {
             let mut found = Vec::new();
+            if let Some(kafka) = &self.kafka {
+                found.push(servers::Found {
+                    server: "Kafka",
+                    variable: "KAFKA_BROKERS",
+                    outcome: kafka.look().await,
+                });
+            }
             if let Some(mongo) = &self.mongo {
                 found.push(servers::Found {
                     server: "MongoDB",

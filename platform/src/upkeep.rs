@@ -15,14 +15,15 @@ const ROUNDS: usize = 200;
 /// Removes rows that were settled before this time: of the inbox, done commands, done tasks, idempotency keys. Answers
 /// how many; if it fails, what was removed until then stays removed.
 pub async fn sweep(pool: &PgPool, before: OffsetDateTime) -> Result<u64> {
-    // Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows.
+    // Rows of events a group has left behind, by its position; a group that was never heard of keeps its rows. What left the table
+    // was given to all groups before, or is known by its place in a partition.
     let mut removed = batched(pool, || {
         sqlx::query!(
             "delete from platform.inbox i using (
                  select i.group_name, i.event_id from platform.inbox i
-                 join platform.events e on e.id = i.event_id
-                 join platform.event_groups g on g.name = i.group_name and g.position >= e.position
-                 where i.done_at < $1 limit $2) old
+                 left join platform.events e on e.id = i.event_id
+                 where i.done_at < $1 and (e.id is null or e.position <= (
+                     select position from platform.event_groups g where g.name = i.group_name)) limit $2) old
              where i.group_name = old.group_name and i.event_id = old.event_id",
             before,
             BATCH

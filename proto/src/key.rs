@@ -12,6 +12,9 @@ pub enum Key {
 }
 
 impl Key {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Course, Self::User, Self::Enrollment];
+
     /// The key in words.
     pub fn describe(self) -> &'static str {
         match self {
@@ -21,14 +24,18 @@ impl Key {
         }
     }
 
-    /// The key of the aggregate with this id. It names the kind: a user and a course of the same number do not wait for
-    /// each other.
-    pub fn of(self, id: i64) -> String {
-        let kind = match self {
+    /// What the aggregate is.
+    pub fn kind(self) -> &'static str {
+        match self {
             Self::Course => "course",
             Self::User => "user",
             Self::Enrollment => "enrollment",
-        };
-        format!("{kind}-{id}")
+        }
+    }
+
+    /// The key of the aggregate with this id. It names the kind: a user and a course of the same number do not wait for
+    /// each other.
+    pub fn of(self, id: i64) -> String {
+        format!("{}-{id}", self.kind())
     }
 }

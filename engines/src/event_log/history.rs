@@ -35,14 +35,12 @@ impl History {
 #[async_trait]
 impl EventHistory for History {
     fn replay(&self, group: &'static str) -> Box<dyn Replay> {
-        Box::new(FromStart {
+        let table = Table {
             pool: self.pool.clone(),
-            files: Arc::clone(&self.files),
             group,
-            archived: None,
             position: 0,
-            live: VecDeque::new(),
-        })
+        };
+        from_start(self.pool.clone(), Arc::clone(&self.files), table)
     }
 
     async fn sweep(&self, now: OffsetDateTime, before: Option<OffsetDateTime>) -> Result<u64> {
@@ -54,16 +52,35 @@ impl EventHistory for History {
     }
 }
 
-/// A group's part of the log.
+/// A group's part of the log but for the months in the files.
+#[async_trait]
+pub(super) trait Live: Send {
+    /// As [`Replay::next`].
+    async fn read(&mut self, limit: usize) -> Result<Vec<Event>>;
+}
+
+/// A group's part of the log: the months in the files, then what is live.
+pub(super) fn from_start(pool: PgPool, files: Arc<dyn Files>, live: impl Live + 'static) -> Box<dyn Replay> {
+    Box::new(FromStart {
+        pool,
+        files,
+        archived: None,
+        live: Box::new(live),
+        next: VecDeque::new(),
+        last: 0,
+    })
+}
+
 struct FromStart {
     pool: PgPool,
     files: Arc<dyn Files>,
-    group: &'static str,
     /// The months that had gone to the files when it began.
     archived: Option<Vec<Month>>,
-    /// Up to where the table was read.
-    position: i64,
-    live: VecDeque<Event>,
+    live: Box<dyn Live>,
+    /// What is live and comes next.
+    next: VecDeque<Event>,
+    /// Position of the last event.
+    last: i64,
 }
 
 /// A month in a file, and those of its events that come next.
@@ -82,12 +99,12 @@ impl Replay for FromStart {
         let mut live_ended = false;
         let mut events = Vec::with_capacity(limit);
         while events.len() < limit {
-            if self.live.is_empty() && !live_ended {
-                self.read_table(limit).await?;
-                live_ended = self.live.is_empty();
+            if self.next.is_empty() && !live_ended {
+                self.read(limit).await?;
+                live_ended = self.next.is_empty();
             }
             // The first event of a month can have been placed before the last one of the month before.
-            let mut first = &mut self.live;
+            let mut first = &mut self.next;
             for month in self.archived.iter_mut().flatten() {
                 if month.next.is_empty()
                     && let Some(reader) = &mut month.reader
@@ -104,15 +121,44 @@ impl Replay for FromStart {
                 }
             }
             let Some(event) = first.pop_front() else { break };
-            events.push(event);
+            // One that is live may have gone to the files as well.
+            if event.position != self.last {
+                self.last = event.position;
+                events.push(event);
+            }
         }
         Ok(events)
     }
 }
 
 impl FromStart {
-    /// Reads on in the table.
-    async fn read_table(&mut self, limit: usize) -> Result<()> {
+    /// Reads on in what is live.
+    async fn read(&mut self, limit: usize) -> Result<()> {
+        let events = self.live.read(limit).await?;
+        // Looked up after the events were read: no month had gone to the files then that is not among those here.
+        let archived = sqlx::query_scalar!(r#"select count(*) as "count!" from platform.event_archives"#)
+            .fetch_one(&self.pool)
+            .await?;
+        if self.archived.as_ref().map(Vec::len) != usize::try_from(archived).ok() {
+            let moved = "a month of the log went to the files meanwhile: begin again";
+            return Err(Error::new(&codes::UNAVAILABLE, moved));
+        }
+        self.next = events.into();
+        Ok(())
+    }
+}
+
+/// What is in the table.
+struct Table {
+    pool: PgPool,
+    group: &'static str,
+    /// Up to where it was read.
+    position: i64,
+}
+
+#[async_trait]
+impl Live for Table {
+    async fn read(&mut self, limit: usize) -> Result<Vec<Event>> {
         let events = sqlx::query_as!(
             Event,
             r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
@@ -125,19 +171,10 @@ impl FromStart {
         )
         .fetch_all(&self.pool)
         .await?;
-        // Looked up after the events were read: no month had left the table then that is not among the files here.
-        let archived = sqlx::query_scalar!(r#"select count(*) as "count!" from platform.event_archives"#)
-            .fetch_one(&self.pool)
-            .await?;
-        if self.archived.as_ref().map(Vec::len) != usize::try_from(archived).ok() {
-            let moved = "a month of the log went to the files meanwhile: begin again";
-            return Err(Error::new(&codes::UNAVAILABLE, moved));
-        }
         if let Some(last) = events.last() {
             self.position = last.position;
         }
-        self.live = events.into();
-        Ok(())
+        Ok(events)
     }
 }
 

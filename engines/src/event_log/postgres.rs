@@ -40,6 +40,11 @@ impl Postgres {
 
 #[async_trait]
 impl EventLog for Postgres {
+    /// The table is there.
+    async fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn publish(&self) -> Result<Moved> {
         place(&self.pool).await
     }
@@ -50,20 +55,41 @@ impl EventLog for Postgres {
         Ok(())
     }
 
+    /// Others write to the database of the outbox.
+    async fn accept(&self, life: Lifecycle) -> Result<()> {
+        life.stopping().await;
+        Ok(())
+    }
+
     async fn lag(&self, group: &str) -> Result<i64> {
-        Ok(sqlx::query_scalar!(
-            r#"select greatest(0, (select max(position) from platform.events),
-                          (select max(last_position) from platform.event_archives))
-                      - coalesce((select position from platform.event_groups where name = $1), 0) as "lag!""#,
-            group
-        )
-        .fetch_one(&self.pool)
-        .await?)
+        lag(&self.pool, group).await
     }
 }
 
-/// Gives committed events their positions.
+/// The events after the one up to which a group was given all.
+pub(super) async fn lag(pool: &PgPool, group: &str) -> Result<i64> {
+    Ok(sqlx::query_scalar!(
+        r#"select greatest(0, (select max(position) from platform.events),
+                      (select max(last_position) from platform.event_archives),
+                      (select max(position) from platform.event_partitions))
+                  - coalesce((select position from platform.event_groups where name = $1), 0) as "lag!""#,
+        group
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
+/// Gives committed events their positions, and tells the groups.
 pub async fn place(pool: &PgPool) -> Result<Moved> {
+    place_and(pool, true).await
+}
+
+/// Gives committed events their positions for one who carries them to the groups.
+pub(super) async fn place_silently(pool: &PgPool) -> Result<Moved> {
+    place_and(pool, false).await
+}
+
+async fn place_and(pool: &PgPool, tell: bool) -> Result<Moved> {
     let mut tx = postgres::begin(pool).await?;
     let owner = sqlx::query_scalar!(
         "select pg_try_advisory_xact_lock($1) as \"owner!\"",
@@ -80,7 +106,7 @@ pub async fn place(pool: &PgPool) -> Result<Moved> {
              order by seq limit $1
          )
          update platform.events e set position = u.n + greatest(0, (select max(position) from platform.events),
-             (select max(last_position) from platform.event_archives))
+             (select max(last_position) from platform.event_archives), (select max(position) from platform.event_partitions))
          from unplaced u where e.id = u.id",
         PLACE_BATCH
     )
@@ -89,6 +115,8 @@ pub async fn place(pool: &PgPool) -> Result<Moved> {
     .rows_affected() as i64;
     if placed > 0 {
         fault::point("relay.place", "before_commit");
+    }
+    if placed > 0 && tell {
         sqlx::query("select pg_notify($1, '')")
             .bind(CHANNEL)
             .execute(&mut *tx)
@@ -175,7 +203,7 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
 }
 
 /// Says in the log what a group that begins does not see.
-async fn tell_what_is_gone(tx: &mut PgConnection, group: &str) -> Result<()> {
+pub(super) async fn tell_what_is_gone(tx: &mut PgConnection, group: &str) -> Result<()> {
     let gone = sqlx::query!(
         r#"select max(month) as "month!", sum(events)::bigint as "events!" from platform.event_archives having count(*) > 0"#
     )

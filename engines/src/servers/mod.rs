@@ -1,6 +1,7 @@
 //! The servers that take over from what is built in, each when it is named: how they are found and reached. What they do for
 //! us stands in the folders of the ports.
 
+pub mod kafka;
 pub mod mongodb;
 pub mod redis;
 pub mod s3;

@@ -7,7 +7,10 @@
 
 mod announcements;
 mod documents;
+mod event_log;
 mod files;
+#[cfg(feature = "real")]
+mod kafka;
 mod mail;
 mod messages;
 mod rate_limits;
@@ -16,11 +19,19 @@ mod search;
 mod servers;
 mod vectors;
 
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
 use smartcourse_engines::{self as engines, files::directory::Directory};
-use smartcourse_platform::{ports::files::Files as _, postgres};
+use smartcourse_platform::{
+    ports::{event_log::EventLog, files::Files as _},
+    postgres,
+};
 use smartcourse_proto::ids::{CourseId, VersionId};
 use sqlx::PgPool;
+
+/// The longest pause of whoever hears of nothing.
+const POLL: Duration = Duration::from_secs(1);
 
 async fn database() -> PgPool {
     let pool = smartcourse_tests::database().await.unwrap();
@@ -83,4 +94,13 @@ async fn rate_limits_in_the_process() {
 async fn announcements_in_the_process() {
     let announcements = engines::announcements::in_process::InProcess::default();
     announcements::announcements_contract(&announcements, &announcements).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_log_in_postgres() {
+    let pool = event_log::database().await;
+    let log =
+        || -> Arc<dyn EventLog> { Arc::new(engines::event_log::postgres::Postgres::new(pool.clone(), POLL)) };
+    let (history, _files) = smartcourse_tests::history(&pool).unwrap();
+    event_log::event_log_contract(&pool, log, &history).await;
 }

@@ -2,6 +2,7 @@
 //! [`DataDir`]. None of them is needed to run SmartCourse; each takes over from something built in.
 
 mod ferretdb;
+mod kafka;
 mod minio;
 mod redis;
 
@@ -28,6 +29,8 @@ const ESCALATION: Escalation = &[(Signal::TERM, Duration::from_secs(20))];
 pub enum ServerKind {
     /// FerretDB, which speaks MongoDB's protocol over SQLite.
     FerretDb,
+    /// Apache Kafka, of one node.
+    Kafka,
     /// MinIO, which speaks the protocol of Amazon S3 over a directory.
     MinIo,
     /// Redis, which keeps what it is told in an append-only file.
@@ -45,12 +48,13 @@ pub struct Server {
 
 impl ServerKind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::FerretDb, Self::MinIo, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::FerretDb, Self::Kafka, Self::MinIo, Self::Redis];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::FerretDb => ferretdb::NAME,
+            Self::Kafka => kafka::NAME,
             Self::MinIo => minio::NAME,
             Self::Redis => redis::NAME,
         }
@@ -60,6 +64,7 @@ impl ServerKind {
     pub async fn ensure(self, dir: &DataDir, progress: &Progress) -> Result<PathBuf, InstallError> {
         match self {
             Self::FerretDb => ferretdb::PROGRAM.ensure(dir, progress).await,
+            Self::Kafka => kafka::PROGRAM.ensure(dir, progress).await,
             Self::MinIo => minio::PROGRAM.ensure(dir, progress).await,
             Self::Redis => redis::PACKAGE.ensure(dir, progress).await,
         }
@@ -77,6 +82,7 @@ impl ServerKind {
         let port = choose(name, port, &home.join("port"))?;
         let (command, marker) = match self {
             Self::FerretDb => ferretdb::command(program, &home, port),
+            Self::Kafka => kafka::command(program, &home, port).await?,
             Self::MinIo => minio::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
         };
@@ -86,6 +92,7 @@ impl ServerKind {
             let look = async {
                 match self {
                     Self::FerretDb => ferretdb::check(port).await,
+                    Self::Kafka => kafka::check(port).await,
                     Self::MinIo => minio::check(port).await,
                     Self::Redis => redis::check(port).await,
                 }
@@ -98,6 +105,7 @@ impl ServerKind {
             .await?;
         let variables = match self {
             Self::FerretDb => vec![("MONGODB_URL", format!("mongodb://127.0.0.1:{port}/"))],
+            Self::Kafka => vec![("KAFKA_BROKERS", format!("127.0.0.1:{port}"))],
             Self::MinIo => minio::variables(&home, port)?,
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
         };

@@ -106,11 +106,16 @@ fn passes(error: &Error) -> bool {
     matches!(error.kind(), Kind::Unavailable | Kind::Timeout | Kind::TooMany)
 }
 
-/// The effects of events, in the order of the log, on a group that is owned; those that cannot be taken are parked.
+/// The effects of events, in the order of the log, on a group that is owned; those that cannot be taken are parked. Answers those
+/// of them that were refused, and why; what passes by itself is no refusal.
 ///
 /// # Errors
 /// When the transaction is lost, as with its connection: nothing is parked then, and the batch has to be read again.
-pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Event]) -> Result<()> {
+pub async fn take<'e>(
+    tx: &mut PgConnection,
+    consumer: &dyn Consumer,
+    events: &[&'e Event],
+) -> Result<Vec<(&'e Event, Error)>> {
     let group = consumer.group();
     let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
     let parked = sqlx::query!(
@@ -122,7 +127,7 @@ pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Eve
     .fetch_all(&mut *tx)
     .await?;
     let parked: HashMap<String, i64> = parked.into_iter().map(|row| (row.key, row.position)).collect();
-    let (behind, free): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| {
+    let (behind, free): (Vec<&'e Event>, Vec<&'e Event>) = events.iter().partition(|event| {
         parked
             .get(&event.key)
             .is_some_and(|first| *first <= event.position)
@@ -138,7 +143,11 @@ pub async fn take(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Eve
         }
     }
     left.extend(behind.into_iter().map(|event| (event, None)));
-    park(tx, group, &left).await
+    park(tx, group, &left).await?;
+    let refused = left
+        .into_iter()
+        .filter_map(|(event, error)| Some((event, error?)));
+    Ok(refused.filter(|(_, error)| !passes(error)).collect())
 }
 
 /// Takes events in their order, all at once if that goes; answers those that were not taken.
@@ -225,6 +234,7 @@ async fn park(tx: &mut PgConnection, group: &str, events: &[NotTaken<'_>]) -> Re
         .iter()
         .map(|(_, error)| error.as_ref().is_some_and(passes))
         .collect();
+    put_back(tx, events).await?;
     // One that only waited so far has had no pause: this is its first try.
     sqlx::query!(
         "insert into platform.parked_events as known
@@ -246,6 +256,36 @@ async fn park(tx: &mut PgConnection, group: &str, events: &[NotTaken<'_>]) -> Re
         &passing,
         MAX_PAUSE,
         MAX_TRIES
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Puts events into the table that are there no more: a parked one is tried from there, whatever carried it.
+async fn put_back(tx: &mut PgConnection, events: &[NotTaken<'_>]) -> Result<()> {
+    let (ids, types): (Vec<Uuid>, Vec<&str>) = events
+        .iter()
+        .map(|(event, _)| (event.id, event.event_type.as_str()))
+        .unzip();
+    let (keys, positions): (Vec<&str>, Vec<i64>) = events
+        .iter()
+        .map(|(event, _)| (event.key.as_str(), event.position))
+        .unzip();
+    let (payloads, times): (Vec<Value>, Vec<OffsetDateTime>) = events
+        .iter()
+        .map(|(event, _)| (event.payload.clone(), event.created_at))
+        .unzip();
+    sqlx::query!(
+        "insert into platform.events (id, type, key, position, payload, created_at)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[])
+         on conflict (id) do nothing",
+        &ids,
+        &types as &[&str],
+        &keys as &[&str],
+        &positions,
+        &payloads,
+        &times
     )
     .execute(tx)
     .await?;

@@ -26,13 +26,17 @@ pub struct Moved {
 /// An event log.
 #[async_trait]
 pub trait EventLog: Send + Sync {
+    /// Makes what it needs, such as topics; again is nothing.
+    async fn prepare(&self) -> Result<()>;
     /// Takes over what committed transactions have left in the outbox. Any number of processes may do this at once; one of
     /// them is at it.
     async fn publish(&self) -> Result<Moved>;
     /// Gives a group its events until the process stops, waiting for a server that is away. The group takes them in
     /// transactions of this pool, in one process at a time.
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
-    /// Events of the log a group has not been given yet.
+    /// Takes what other systems ask for, where the log has a way in for them, until the process stops.
+    async fn accept(&self, life: Lifecycle) -> Result<()>;
+    /// Events of the log after the one up to which a group was given all: it has not been given more than these.
     async fn lag(&self, group: &str) -> Result<i64>;
 }
 

@@ -1,0 +1,206 @@
+//! A member of a consumer group: effects and the place of the group in one transaction, then the offset.
+//!
+//! The place in PostgreSQL is what counts. Whatever comes again, by a rebalance, a lost offset or a second sending, is at or before it,
+//! and skipped; the offset only says where to begin.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+use rdkafka::{
+    Message as _, Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer as _, StreamConsumer},
+    error::RDKafkaErrorCode,
+    message::{BorrowedMessage, OwnedMessage},
+};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    events::{self, Consumer, Event, READ_BATCH},
+    fault,
+    lifecycle::Lifecycle,
+    postgres,
+    waker::Waker,
+};
+use sqlx::PgPool;
+
+use super::{
+    super::postgres::tell_what_is_gone,
+    dead_letters::DeadLetters,
+    place::{Partition, Place},
+    record,
+};
+use crate::servers::kafka::{Kafka, unavailable};
+
+/// Pause after something failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A round that takes longer waits for a database that has vanished without a word.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// A message that was read.
+struct Read {
+    partition: Partition,
+    offset: i64,
+    /// Or the message as it is, and why it is no event.
+    event: Result<Event, Box<(OwnedMessage, String)>>,
+}
+
+impl Read {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            partition: (message.topic().to_owned(), message.partition()),
+            offset: message.offset(),
+            event: record::event(message).map_err(|reason| Box::new((message.detach(), reason))),
+        }
+    }
+}
+
+/// What a round has done.
+struct Taken {
+    /// Messages that were seen to.
+    messages: usize,
+    /// There is more to do at once.
+    more: bool,
+}
+
+/// A member.
+pub(super) struct Member<'a> {
+    pub(super) stream: StreamConsumer,
+    pub(super) dead_letters: &'a DeadLetters,
+    pub(super) pool: &'a PgPool,
+    pub(super) consumer: &'a dyn Consumer,
+}
+
+impl Member<'_> {
+    /// Takes part in the group until the process stops. Fails when the brokers will not have this member any more.
+    pub(super) async fn run(&self, kafka: &Kafka, mut waker: Waker, life: &Lifecycle) -> Result<()> {
+        let group = self.consumer.group();
+        kafka.prepare_group(group).await?;
+        let topics = kafka.topics();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.stream.subscribe(&topics).map_err(unavailable)?;
+        let mut held = VecDeque::new();
+        let mut more = false;
+        while !life.token().is_cancelled() {
+            waker.reset();
+            if !more {
+                tokio::select! {
+                    () = life.stopping() => break,
+                    read = self.read() => held.extend(read?),
+                    // A parked event is due, or it is time to look.
+                    () = waker.wait() => {}
+                }
+            }
+            let round = tokio::time::timeout(ROUND, self.take(&held)).await;
+            let vanished = |_| Err(Error::new(&codes::TIMEOUT, "the database has vanished"));
+            match round.unwrap_or_else(vanished) {
+                Ok(taken) => {
+                    self.commit(held.drain(..taken.messages));
+                    more = taken.more || !held.is_empty();
+                }
+                Err(error) => {
+                    tracing::warn!(group, error = %error.chain(), "trying again soon");
+                    life.sleep(PAUSE).await;
+                    more = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for messages, and reads those that are there.
+    async fn read(&self) -> Result<Vec<Read>> {
+        let mut next = self.stream.recv().await;
+        let mut read = Vec::new();
+        loop {
+            match next {
+                Ok(message) => read.push(Read::of(&message)),
+                Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => {
+                    return Err(unavailable(error));
+                }
+                // The library connects again by itself.
+                Err(error) => {
+                    tracing::warn!(group = self.consumer.group(), %error, "Kafka does not answer as it should");
+                    return Ok(read);
+                }
+            }
+            if read.len() == READ_BATCH {
+                return Ok(read);
+            }
+            next = match self.stream.recv().now_or_never() {
+                Some(next) => next,
+                None => return Ok(read),
+            };
+        }
+    }
+
+    /// Parked events that are due, then as many of these messages as there is room for.
+    async fn take(&self, held: &VecDeque<Read>) -> Result<Taken> {
+        let (group, batch) = (self.consumer.group(), self.consumer.batch());
+        let mut tx = postgres::begin(self.pool).await?;
+        events::hold_group(&mut tx, group).await?;
+        let mut place = Place::of(&mut tx, group).await?;
+        if place.begins {
+            tell_what_is_gone(&mut tx, group).await?;
+        }
+        let left = events::retry_parked(&mut tx, self.consumer, batch).await?;
+        let room = left.max(1);
+        let mut wanted = Vec::new();
+        let mut messages = 0;
+        for read in held {
+            match &read.event {
+                Ok(event) if !place.is_past(&read.partition, event.position) => {
+                    if self.consumer.wants(&event.event_type) {
+                        if wanted.len() == room {
+                            break;
+                        }
+                        wanted.push(event);
+                    }
+                    place.reach(&read.partition, event.position);
+                }
+                Ok(_) => {}
+                Err(broken) => {
+                    let (message, reason) = broken.as_ref();
+                    tracing::error!(group, topic = %read.partition.0, offset = read.offset, reason, "no event of ours");
+                    self.dead_letters.put_message(group, message, reason).await?;
+                }
+            }
+            messages += 1;
+        }
+        for (event, reason) in events::take(&mut tx, self.consumer, &wanted).await? {
+            self.dead_letters.put(group, event, &reason.chain()).await?;
+        }
+        let taken = !wanted.is_empty() || left < batch;
+        let moved = place.write(&mut tx).await?;
+        if taken {
+            fault::point(&format!("consumer.{group}"), "before_commit");
+        } else if moved {
+            // Nothing but the place moved: losing that in a crash costs another look, so it need not wait for the disk.
+            sqlx::query("set local synchronous_commit = off")
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        if taken {
+            fault::point(&format!("consumer.{group}"), "after_commit");
+        }
+        Ok(Taken {
+            messages,
+            more: left == 0,
+        })
+    }
+
+    /// Tells the brokers where to go on after these messages; what they do not hear is skipped when it comes again.
+    fn commit(&self, done: impl Iterator<Item = Read>) {
+        let last: HashMap<Partition, i64> = done.map(|read| (read.partition, read.offset)).collect();
+        let mut next = TopicPartitionList::new();
+        for ((topic, partition), offset) in &last {
+            drop(next.add_partition_offset(topic, *partition, Offset::Offset(offset + 1)));
+        }
+        if let Err(error) = self.stream.commit(&next, CommitMode::Async) {
+            tracing::debug!(group = self.consumer.group(), %error, "an offset was not committed");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The event log in Kafka: what the outbox has placed is sent there in its order, and every group reads it there.
+//!
+//! The topic of an event is that of the kind of aggregate its key names, so that all events of a key are in one partition, in their order
+//! ([`record`] says what a message has in it). A group is a consumer group; how far it is stands in PostgreSQL, beside its effects
+//! ([`place`]).
+
+mod commands;
+mod dead_letters;
+mod history;
+mod member;
+mod place;
+mod record;
+mod sender;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use smartcourse_platform::{
+    Result,
+    events::{CHANNEL, Consumer},
+    lifecycle::Lifecycle,
+    ports::{
+        event_log::{EventLog, Moved},
+        files::Files,
+    },
+    waker::SharedWaker,
+};
+use sqlx::PgPool;
+
+pub use self::history::History;
+use self::{dead_letters::DeadLetters, member::Member, sender::Sender};
+use super::postgres;
+use crate::servers;
+
+/// Pause before a group is joined again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The topics.
+pub struct Kafka {
+    kafka: servers::kafka::Kafka,
+    pool: PgPool,
+    sender: Sender,
+    dead_letters: DeadLetters,
+    waker: SharedWaker,
+}
+
+impl Kafka {
+    /// Over the pool of the engines; `poll` is the longest pause between two looks at what is parked.
+    pub fn new(kafka: servers::kafka::Kafka, pool: PgPool, poll: Duration) -> Self {
+        Self {
+            sender: Sender::new(kafka.clone(), pool.clone()),
+            dead_letters: DeadLetters::new(kafka.clone()),
+            waker: SharedWaker::new(pool.clone(), CHANNEL, poll),
+            kafka,
+            pool,
+        }
+    }
+
+    /// The log from its first event; the files have what went there before Kafka was named.
+    pub fn history(kafka: servers::kafka::Kafka, pool: PgPool, files: Arc<dyn Files>) -> History {
+        History { kafka, pool, files }
+    }
+}
+
+#[async_trait]
+impl EventLog for Kafka {
+    async fn prepare(&self) -> Result<()> {
+        self.kafka.prepare().await
+    }
+
+    async fn publish(&self) -> Result<Moved> {
+        let placed = postgres::place_silently(&self.pool).await?;
+        let sent = self.sender.send().await?;
+        Ok(Moved {
+            count: placed.count + sent.count,
+            more: placed.more || sent.more,
+        })
+    }
+
+    async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()> {
+        let group = consumer.group();
+        while !life.token().is_cancelled() {
+            let member = Member {
+                stream: self.kafka.member(group)?,
+                dead_letters: &self.dead_letters,
+                pool: &pool,
+                consumer: consumer.as_ref(),
+            };
+            if let Err(error) = member.run(&self.kafka, self.waker.get(&life), &life).await {
+                tracing::warn!(group, error = %error.chain(), "joining the group again soon");
+                life.sleep(PAUSE).await;
+            }
+            // Leaving the group waits for the brokers.
+            tokio::task::spawn_blocking(move || drop(member.stream));
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, life: Lifecycle) -> Result<()> {
+        commands::accept(&self.kafka, &self.dead_letters, &self.pool, &life).await
+    }
+
+    async fn lag(&self, group: &str) -> Result<i64> {
+        postgres::lag(&self.pool, group).await
+    }
+}

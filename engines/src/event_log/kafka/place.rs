@@ -1,0 +1,116 @@
+//! How far a group has been given the log, by partition.
+
+use std::collections::HashMap;
+
+use smartcourse_platform::Result;
+use sqlx::PgConnection;
+
+/// A topic and the number of one of its partitions.
+pub(super) type Partition = (String, i32);
+
+/// The place of a group.
+#[derive(Debug)]
+pub(super) struct Place {
+    group: &'static str,
+    /// It was never heard of.
+    pub(super) begins: bool,
+    /// It was given every event up to here, by whatever carried them.
+    all: i64,
+    partitions: HashMap<Partition, i64>,
+    moved: HashMap<Partition, i64>,
+}
+
+impl Place {
+    /// The place of a group, which begins if it was never heard of.
+    pub(super) async fn of(connection: &mut PgConnection, group: &'static str) -> Result<Self> {
+        let known = sqlx::query!(
+            r#"with begun as (insert into platform.event_groups (name) values ($1) on conflict do nothing returning 1)
+               select coalesce((select position from platform.event_groups where name = $1), 0) as "position!",
+                   exists (select from begun) as "begins!""#,
+            group
+        )
+        .fetch_one(&mut *connection)
+        .await?;
+        let partitions = sqlx::query!(
+            "select topic, partition, position from platform.group_partitions where group_name = $1",
+            group
+        )
+        .fetch_all(connection)
+        .await?;
+        let partitions = partitions
+            .into_iter()
+            .map(|row| ((row.topic, row.partition), row.position));
+        Ok(Self {
+            group,
+            begins: known.begins,
+            all: known.position,
+            partitions: partitions.collect(),
+            moved: HashMap::new(),
+        })
+    }
+
+    /// Up to where it was given the events of a partition.
+    pub(super) fn reached(&self, partition: &Partition) -> i64 {
+        let known = self
+            .moved
+            .get(partition)
+            .or_else(|| self.partitions.get(partition));
+        known.map_or(self.all, |known| self.all.max(*known))
+    }
+
+    /// The position of the last event of a partition it was given, as far as Kafka carried it; 0 for none.
+    pub(super) fn in_partition(&self, partition: &Partition) -> i64 {
+        self.partitions.get(partition).copied().unwrap_or_default()
+    }
+
+    /// Whether it was given the event of this position: positions rise in a partition, so one that is lower was sent twice.
+    pub(super) fn is_past(&self, partition: &Partition, position: i64) -> bool {
+        position <= self.reached(partition)
+    }
+
+    /// It is given the event of this position.
+    pub(super) fn reach(&mut self, partition: &Partition, position: i64) {
+        self.moved.insert(partition.clone(), position);
+    }
+
+    /// Writes what has moved, and up to where the group has been given everything; answers whether that is more than before.
+    pub(super) async fn write(self, tx: &mut PgConnection) -> Result<bool> {
+        let mut changed = 0;
+        if !self.moved.is_empty() {
+            let topics: Vec<&str> = self.moved.keys().map(|(topic, _)| topic.as_str()).collect();
+            let partitions: Vec<i32> = self.moved.keys().map(|(_, partition)| *partition).collect();
+            let positions: Vec<i64> = self.moved.values().copied().collect();
+            changed += sqlx::query!(
+                "insert into platform.group_partitions (group_name, topic, partition, position)
+                 select $1, topic, partition, position from unnest($2::text[], $3::int[], $4::bigint[]) p (topic, partition, position)
+                 on conflict (group_name, topic, partition) do update set position = excluded.position",
+                self.group,
+                &topics as &[&str],
+                &partitions,
+                &positions
+            )
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        }
+        // Up to the least place in a partition it is not through with; if it is with all, up to the last event that is known to be
+        // in one. What comes after that is in none of them before it is recorded, and has a higher position.
+        changed += sqlx::query!(
+            "with partitions as (
+                 select p.position as last, greatest(g.position, given.position) as given
+                 from platform.event_partitions p cross join platform.event_groups g
+                 left join platform.group_partitions given
+                     on given.group_name = g.name and given.topic = p.topic and given.partition = p.partition
+                 where g.name = $1
+             )
+             update platform.event_groups set position = reached.position
+             from (select coalesce(min(given) filter (where given < last), max(last)) as position from partitions) reached
+             where name = $1 and event_groups.position < reached.position",
+            self.group
+        )
+        .execute(tx)
+        .await?
+        .rows_affected();
+        Ok(changed > 0)
+    }
+}

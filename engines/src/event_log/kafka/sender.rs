@@ -1,0 +1,178 @@
+//! The way of placed events to the brokers: in the order of their positions, recorded only once the brokers have them.
+//!
+//! One relay sends at a time. Should two do so all the same, since one was thought dead, or should one send again what it had not
+//! recorded, the positions tell: each sends without a gap, so that what comes again is never ahead of what came first.
+
+use futures::future::{BoxFuture, try_join_all};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
+use smartcourse_platform::{
+    Error, Result, error::codes, events::Event, fault, ports::event_log::Moved, postgres,
+};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Mutex;
+
+use super::record;
+use crate::servers::kafka::{Kafka, PATIENCE, unavailable};
+
+/// Events that are sent before the first of them is recorded.
+const BATCH: i64 = 500;
+/// Advisory lock of the relay that sends.
+const LOCK: i64 = 0x5343_4b41_464b;
+
+/// Sends, one batch at a time.
+pub(super) struct Sender {
+    kafka: Kafka,
+    pool: PgPool,
+    way: Mutex<Option<Way>>,
+}
+
+/// A producer, and the batch it was given and has not told of.
+struct Way {
+    producer: FutureProducer,
+    sent: Option<BoxFuture<'static, Result<Vec<Place>>>>,
+}
+
+/// Where an event is: its topic, partition and position.
+type Place = (String, i32, i64);
+
+impl Sender {
+    /// Over the pool of the engines.
+    pub(super) fn new(kafka: Kafka, pool: PgPool) -> Self {
+        Self {
+            kafka,
+            pool,
+            way: Mutex::default(),
+        }
+    }
+
+    /// Sends the next batch and records where it is. What the brokers have not confirmed in time is on its way still; the next
+    /// round waits on, and sends nothing else meanwhile.
+    pub(super) async fn send(&self) -> Result<Moved> {
+        let mut tx = postgres::begin(&self.pool).await?;
+        let first = sqlx::query_scalar!("select pg_try_advisory_xact_lock($1) as \"first!\"", LOCK)
+            .fetch_one(&mut *tx)
+            .await?;
+        if !first {
+            return Ok(Moved::default());
+        }
+        let mut way = self.way.lock().await;
+        let Way { producer, sent } = match &mut *way {
+            Some(way) => way,
+            None => way.insert(Way {
+                // A message that was given up would be overtaken by the next.
+                producer: self.kafka.producer(None)?,
+                sent: None,
+            }),
+        };
+        if sent.is_none() {
+            let events = next(&mut tx).await?;
+            if events.is_empty() {
+                return Ok(Moved::default());
+            }
+            *sent = Some(self.give(producer, &events)?);
+        }
+        let Some(under_way) = sent else {
+            return Ok(Moved::default());
+        };
+        let Ok(outcome) = tokio::time::timeout(PATIENCE, under_way).await else {
+            let detail = "Kafka has not confirmed the events it was sent";
+            return Err(Error::new(&codes::UNAVAILABLE, detail));
+        };
+        *sent = None;
+        if outcome.is_err() {
+            // What it has left must not follow what is sent once more; it goes on another thread, since that takes a while.
+            let broken = way.take();
+            tokio::task::spawn_blocking(move || drop(broken));
+        }
+        let places = outcome?;
+        fault::point("relay.send", "before_commit");
+        note(&mut tx, &places).await?;
+        tx.commit().await?;
+        let count = places.len() as i64;
+        Ok(Moved {
+            count,
+            more: count == BATCH,
+        })
+    }
+
+    /// Gives the producer events, in their order.
+    fn give(
+        &self,
+        producer: &FutureProducer,
+        events: &[Outgoing],
+    ) -> Result<BoxFuture<'static, Result<Vec<Place>>>> {
+        let mut deliveries = Vec::with_capacity(events.len());
+        for Outgoing { event, request_id } in events {
+            let topic = self.kafka.topic(&event.key);
+            let payload = event.payload.to_string();
+            let record = FutureRecord::to(&topic)
+                .key(&event.key)
+                .payload(&payload)
+                .headers(record::headers(event, request_id)?);
+            let delivery = producer
+                .send_result(record)
+                .map_err(|(error, _)| unavailable(error))?;
+            deliveries.push(delivered(delivery, topic, event.position));
+        }
+        Ok(Box::pin(try_join_all(deliveries)))
+    }
+}
+
+/// Where an event is, once the brokers have it.
+async fn delivered(delivery: DeliveryFuture, topic: String, position: i64) -> Result<Place> {
+    let outcome = delivery
+        .await
+        .map_err(|error| Error::internal("a producer of Kafka went before it was done").because(error))?;
+    let place = outcome.map_err(|(error, _)| unavailable(error))?;
+    Ok((topic, place.partition, position))
+}
+
+/// An event, and the request it comes from.
+struct Outgoing {
+    event: Event,
+    request_id: String,
+}
+
+/// The next events that are placed and not recorded as sent.
+async fn next(tx: &mut PgConnection) -> Result<Vec<Outgoing>> {
+    let rows = sqlx::query!(
+        r#"select id, type as event_type, key, position as "position!", payload, created_at,
+               coalesce(headers ->> 'request_id', '') as "request_id!"
+           from platform.events
+           where position > coalesce((select max(position) from platform.event_partitions), 0) order by position limit $1"#,
+        BATCH
+    )
+    .fetch_all(tx)
+    .await?;
+    let events = rows.into_iter().map(|row| Outgoing {
+        event: Event {
+            id: row.id,
+            event_type: row.event_type,
+            key: row.key,
+            position: row.position,
+            payload: row.payload,
+            created_at: row.created_at,
+        },
+        request_id: row.request_id,
+    });
+    Ok(events.collect())
+}
+
+/// Records the last event of each partition.
+async fn note(tx: &mut PgConnection, places: &[Place]) -> Result<()> {
+    let topics: Vec<&str> = places.iter().map(|(topic, ..)| topic.as_str()).collect();
+    let partitions: Vec<i32> = places.iter().map(|(_, partition, _)| *partition).collect();
+    let positions: Vec<i64> = places.iter().map(|(.., position)| *position).collect();
+    sqlx::query!(
+        "insert into platform.event_partitions as known (topic, partition, position)
+         select topic, partition, max(position) from unnest($1::text[], $2::int[], $3::bigint[]) p (topic, partition, position)
+         group by topic, partition
+         on conflict (topic, partition) do update set position = greatest(known.position, excluded.position)",
+        &topics as &[&str],
+        &partitions,
+        &positions
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

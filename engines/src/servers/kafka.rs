@@ -1,0 +1,280 @@
+//! Kafka, or a server that speaks its protocol: the log of events for all who follow it, here and elsewhere.
+
+use serde::Deserialize;
+use smartcourse_platform::config::{Declared, Problems, Reader, Section};
+
+/// What is declared here.
+pub(crate) const CONFIG: Declared = Declared {
+    variables: &[("KAFKA_BROKERS", "kafka.brokers")],
+    ..Declared::of(
+        r#"[kafka]
+# Some of the brokers that carry the log of events, host:9092 and more after commas, without TLS; KAFKA_BROKERS wins. "": the table of
+# the outbox is the log.
+brokers = ""
+# What the names of topics and groups begin with.
+prefix = "smartcourse"
+# Partitions of a topic when `smartcourse migrate` makes it. Order is kept for each key, so they stay as many as they are.
+partitions = 6
+# Copies of each partition; -1: as many as the brokers make of themselves.
+replication = -1
+# Milliseconds for which events are kept; -1: for ever.
+retention_ms = -1
+"#,
+        &[Reader::of::<Settings>()],
+    )
+};
+
+/// `[kafka]`
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// Brokers, or empty.
+    pub brokers: String,
+    /// What the names of topics and groups begin with.
+    pub prefix: String,
+    /// Partitions of a topic that is made.
+    pub partitions: i32,
+    /// Copies of each, or -1.
+    pub replication: i32,
+    /// Milliseconds for which events are kept, or -1.
+    pub retention_ms: i64,
+}
+
+impl Section for Settings {
+    const NAME: &'static str = "kafka";
+
+    fn check(&self, problems: &mut Problems) {
+        let named = |broker: &str| {
+            let port = broker
+                .trim()
+                .rsplit_once(':')
+                .map(|(_, port)| port.parse::<u16>());
+            matches!(port, Some(Ok(_)))
+        };
+        problems.require(
+            self.brokers.is_empty() || self.brokers.split(',').all(named),
+            "kafka.brokers: must be host:port, more of them after commas",
+        );
+        super::require_adapters(problems, "kafka.brokers", !self.brokers.is_empty());
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        problems.require(
+            (1..=100).contains(&self.prefix.len()) && self.prefix.chars().all(legal),
+            "kafka.prefix: must be 1 to 100 letters, digits, dots, hyphens or underscores",
+        );
+        problems.require(
+            (1..=1000).contains(&self.partitions),
+            "kafka.partitions: must be 1 to 1000",
+        );
+        problems.require(
+            self.replication == -1 || (1..=100).contains(&self.replication),
+            "kafka.replication: must be -1 or 1 to 100",
+        );
+        problems.require(
+            self.retention_ms == -1 || self.retention_ms > 0,
+            "kafka.retention_ms: must be -1 or more than 0",
+        );
+    }
+}
+
+#[cfg(feature = "real")]
+pub use cluster::Kafka;
+#[cfg(feature = "real")]
+pub(crate) use cluster::{PATIENCE, unavailable};
+
+/// The group that takes what others ask for.
+#[cfg(feature = "real")]
+pub(crate) const COMMANDS: &str = "commands";
+
+#[cfg(feature = "real")]
+mod cluster {
+    use std::{collections::HashSet, sync::Arc, time::Duration};
+
+    use rdkafka::{
+        ClientConfig,
+        admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+        client::DefaultClientContext,
+        config::FromClientConfig,
+        consumer::StreamConsumer,
+        error::{KafkaError, RDKafkaErrorCode},
+        producer::FutureProducer,
+    };
+    use smartcourse_platform::{Error, Result, config::Config, error::codes};
+    use smartcourse_proto::key::Key;
+
+    use super::{COMMANDS, Settings};
+
+    /// How long a question to the brokers may take.
+    pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+    /// The kind of keys that name none of ours.
+    const OTHER: &str = "other";
+
+    /// How the brokers are reached, and what things are called there.
+    #[derive(Debug, Clone)]
+    pub struct Kafka(Arc<Settings>);
+
+    impl Kafka {
+        /// The brokers the configuration names, if it names some.
+        pub(crate) fn named(config: &Config) -> Result<Option<Self>> {
+            let settings: Settings = config.section()?;
+            Ok((!settings.brokers.is_empty()).then(|| Self::new(settings)))
+        }
+
+        /// Connects when something is first asked.
+        pub fn new(settings: Settings) -> Self {
+            Self(Arc::new(settings))
+        }
+
+        fn client<T: FromClientConfig>(&self, more: &[(&str, &str)]) -> Result<T> {
+            let mut config = ClientConfig::new();
+            for (key, value) in [
+                ("bootstrap.servers", self.0.brokers.as_str()),
+                ("client.id", "smartcourse"),
+                ("socket.keepalive.enable", "true"),
+                ("socket.timeout.ms", "10000"),
+                ("reconnect.backoff.max.ms", "1000"),
+            ]
+            .iter()
+            .chain(more)
+            {
+                config.set(*key, *value);
+            }
+            config
+                .create()
+                .map_err(|error| Error::internal("kafka.brokers cannot be used").because(error))
+        }
+
+        /// A producer that doubles nothing and keeps the order. It gives a message up after this time; without one never, and loses
+        /// nothing as long as it lives.
+        pub(crate) fn producer(&self, patience: Option<Duration>) -> Result<FutureProducer> {
+            // The library takes 0 for never.
+            let patience = patience.unwrap_or_default().as_millis().to_string();
+            self.client(&[
+                ("enable.idempotence", "true"),
+                ("acks", "all"),
+                ("message.timeout.ms", &patience),
+                // As the clients of Java do, so that theirs and ours agree on the partition of a key.
+                ("partitioner", "murmur2_random"),
+                ("compression.type", "lz4"),
+                ("linger.ms", "1"),
+            ])
+        }
+
+        /// A member of a group, which begins with the first message and says itself how far it is.
+        pub(crate) fn member(&self, group: &str) -> Result<StreamConsumer> {
+            self.client(&[
+                ("group.id", &self.called(group)),
+                ("enable.auto.commit", "false"),
+                ("auto.offset.reset", "earliest"),
+                // As long as other peers may stand still.
+                ("session.timeout.ms", "10000"),
+                ("partition.assignment.strategy", "cooperative-sticky"),
+                ("queued.max.messages.kbytes", "4096"),
+            ])
+        }
+
+        /// A reader of partitions it is told. The library wants it to have a group; nothing is committed under it.
+        pub(crate) fn reader(&self) -> Result<StreamConsumer> {
+            self.client(&[
+                ("group.id", &self.called("reader")),
+                ("enable.auto.commit", "false"),
+                ("auto.offset.reset", "earliest"),
+                ("queued.max.messages.kbytes", "1024"),
+            ])
+        }
+
+        /// A name as the brokers know it.
+        fn called(&self, name: &str) -> String {
+            format!("{}.{name}", self.0.prefix)
+        }
+
+        /// The topics of events: one for each kind of aggregate, so that the events of a key are in one partition.
+        pub(crate) fn topics(&self) -> Vec<String> {
+            let kinds = Key::ALL.map(Key::kind).into_iter().chain([OTHER]);
+            kinds.map(|kind| self.called(kind)).collect()
+        }
+
+        /// The topic of a key's events.
+        pub(crate) fn topic(&self, key: &str) -> String {
+            let kind = key.split_once('-').map(|(kind, _)| kind);
+            let known = Key::ALL
+                .map(Key::kind)
+                .into_iter()
+                .find(|known| Some(*known) == kind);
+            self.called(known.unwrap_or(OTHER))
+        }
+
+        /// The topic others ask for something by.
+        pub(crate) fn commands(&self) -> String {
+            self.called("commands")
+        }
+
+        /// The topic of what a group could not take.
+        pub(crate) fn dead_letters(&self, group: &str) -> String {
+            self.called(&format!("dead.{group}"))
+        }
+
+        /// Makes the topics of events and of commands; those that are there stay as they are.
+        pub(crate) async fn prepare(&self) -> Result<()> {
+            let commands = [self.commands(), self.dead_letters(COMMANDS)];
+            let topics = self.topics().into_iter().map(|topic| (topic, self.0.partitions));
+            self.make(topics.chain(commands.map(|topic| (topic, 1)))).await
+        }
+
+        /// Makes the topic of what a group cannot take, unless it is there.
+        pub(crate) async fn prepare_group(&self, group: &str) -> Result<()> {
+            self.make([(self.dead_letters(group), 1)]).await
+        }
+
+        async fn make(&self, topics: impl IntoIterator<Item = (String, i32)>) -> Result<()> {
+            let topics: Vec<_> = topics.into_iter().collect();
+            let retention = self.0.retention_ms.to_string();
+            let new = topics.iter().map(|(name, partitions)| {
+                NewTopic::new(name, *partitions, TopicReplication::Fixed(self.0.replication))
+                    .set("retention.ms", &retention)
+            });
+            let options = AdminOptions::new()
+                .request_timeout(Some(PATIENCE))
+                .operation_timeout(Some(PATIENCE));
+            let admin: AdminClient<DefaultClientContext> = self.client(&[])?;
+            let made = admin.create_topics(&new.collect::<Vec<_>>(), &options).await;
+            for made in made.map_err(unavailable)? {
+                match made {
+                    Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                    Err((topic, code)) => {
+                        let detail = format!("Kafka did not make the topic {topic}");
+                        return Err(Error::new(&codes::UNAVAILABLE, detail).because(code));
+                    }
+                }
+            }
+            Ok(())
+        }
+
+        /// How many brokers there are, and which topics are missing.
+        pub(crate) async fn look(&self) -> Result<String> {
+            let admin: AdminClient<DefaultClientContext> = self.client(&[])?;
+            let asked =
+                tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, PATIENCE)).await;
+            let found = asked
+                .map_err(|error| Error::internal("the question to Kafka broke off").because(error))?
+                .map_err(unavailable)?;
+            let there: HashSet<&str> = found.topics().iter().map(|topic| topic.name()).collect();
+            let mut missing = self.topics();
+            missing.push(self.commands());
+            missing.retain(|topic| !there.contains(topic.as_str()));
+            let brokers = match found.brokers().len() {
+                1 => "1 broker".to_owned(),
+                many => format!("{many} brokers"),
+            };
+            Ok(if missing.is_empty() {
+                format!("{brokers}; the topics are there")
+            } else {
+                let missing = missing.join(", ");
+                format!("{brokers}; not there yet: {missing}: run `smartcourse migrate`")
+            })
+        }
+    }
+
+    /// What asking the brokers in vain means.
+    pub(crate) fn unavailable(error: KafkaError) -> Error {
+        Error::new(&codes::UNAVAILABLE, "Kafka does not answer as it should").because(error)
+    }
+}
