@@ -25,7 +25,7 @@ async fn a_terminated_workflow_is_found_and_undone() -> Result<()> {
         status["state"] == "failed" && status["error"]["code"] == "publish_lost",
         "{status}"
     );
-    ensure!(Traces::of(&world.pool, &world.files(), course, 1).await?.none());
+    ensure!(Traces::of(&world, course, 1).await?.none());
     world.ready().await?;
     ensure!(instructor.publish(course).await?["state"] == "completed");
     Ok(())
@@ -82,7 +82,7 @@ async fn a_run_the_server_timed_out_is_found_and_undone() -> Result<()> {
         status["state"] == "failed" && status["error"]["code"] == "publish_timed_out",
         "{status}"
     );
-    ensure!(Traces::of(&world.pool, &world.files(), course, 1).await?.none());
+    ensure!(Traces::of(&world, course, 1).await?.none());
     Ok(())
 }
 
@@ -114,7 +114,7 @@ async fn a_server_that_lost_its_data_starts_the_publish_again() -> Result<()> {
     world.restart("content", &[]).await?;
     let status = instructor.publish_end(course).await?;
     ensure!(status["state"] == "completed", "{status}");
-    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let traces = Traces::of(&world, course, 1).await?;
     ensure!(
         traces.published_events == 1 && traces.documents == 1,
         "{traces:?}"
@@ -141,7 +141,7 @@ async fn a_cancel_after_the_server_lost_a_run_undoes_what_that_run_did() -> Resu
         })
     })
     .await?;
-    ensure!(Traces::of(&world.pool, &world.files(), course, 1).await?.vectors > 0);
+    ensure!(Traces::of(&world, course, 1).await?.vectors > 0);
     world.stop_temporal().await?;
     world.lose_temporal_data()?;
     world.start_temporal().await?;
@@ -154,7 +154,7 @@ async fn a_cancel_after_the_server_lost_a_run_undoes_what_that_run_did() -> Resu
     world.restart("content", &[]).await?;
     let status = instructor.publish_end(course).await?;
     ensure!(status["state"] == "cancelled", "{status}");
-    let left = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let left = Traces::of(&world, course, 1).await?;
     ensure!(left.none(), "left over: {left:?}");
     Ok(())
 }
@@ -185,7 +185,7 @@ async fn a_publish_past_its_deadline_undoes_itself() -> Result<()> {
         status["state"] == "failed" && status["error"]["code"] == "publish_timed_out",
         "{status}"
     );
-    ensure!(Traces::of(&world.pool, &world.files(), course, 1).await?.none());
+    ensure!(Traces::of(&world, course, 1).await?.none());
     Ok(())
 }
 
@@ -210,12 +210,7 @@ async fn two_relays_hand_over_each_start_once() -> Result<()> {
             status["state"] == "completed" && status["version"] == 1,
             "{status}"
         );
-        ensure!(
-            Traces::of(&world.pool, &world.files(), course, 1)
-                .await?
-                .published_events
-                == 1
-        );
+        ensure!(Traces::of(&world, course, 1).await?.published_events == 1);
     }
     let twice: i64 = sqlx::query_scalar("select count(*) from platform.outbox_commands where tries > 1")
         .fetch_one(&world.pool)

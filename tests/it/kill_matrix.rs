@@ -244,7 +244,7 @@ async fn kill(world: &mut World, instructor: &Session, at: At<'_>, outcome: Outc
 async fn published(world: &World, course: i64, status: &Value) -> Result<String> {
     ensure!(status["state"] == "completed", "{status}");
     ensure!(status["version"] == 1, "version {}", status["version"]);
-    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let traces = Traces::of(world, course, 1).await?;
     let expected = Traces {
         documents: 1,
         assets: 1,
@@ -272,7 +272,7 @@ async fn undone(world: &World, course: i64, status: &Value) -> Result<String> {
         status["state"] == "failed" && status["error"]["code"] == "injected",
         "{status}"
     );
-    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let traces = Traces::of(world, course, 1).await?;
     ensure!(traces.none(), "left over: {traces:?}");
     Ok("failed with its reason, nothing left in any store, published on the next try".to_owned())
 }

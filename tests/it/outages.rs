@@ -133,12 +133,7 @@ async fn a_database_put_back_to_an_earlier_day_publishes_at_the_first_try() -> R
         status["state"] == "completed" && status["version"] == 1,
         "{status}"
     );
-    ensure!(
-        Traces::of(&world.pool, &world.files(), course, 1)
-            .await?
-            .published_events
-            == 1
-    );
+    ensure!(Traces::of(&world, course, 1).await?.published_events == 1);
     Ok(())
 }
 

@@ -92,7 +92,7 @@ async fn a_publish_is_ready_when_it_says_so() -> Result<()> {
 
     // A cancel after the flip comes too late; the announcement went out once.
     ensure!(instructor.delete(&path).await?.code() == "already_published");
-    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let traces = Traces::of(&world, course, 1).await?;
     ensure!(
         traces.published_events == 1 && traces.vectors == traces.chunks,
         "{traces:?}"
@@ -262,7 +262,7 @@ async fn a_course_of_many_lessons_is_published_by_several_runs() -> Result<()> {
         status["state"] == "completed" && status["percent"] == 100,
         "{status}"
     );
-    let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+    let traces = Traces::of(&world, course, 1).await?;
     ensure!(
         [traces.chunks, traces.vectors] == [i64::try_from(count)?; 2],
         "{traces:?}"

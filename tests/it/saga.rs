@@ -18,7 +18,7 @@ async fn a_step_that_fails_for_good_leaves_no_trace() -> Result<()> {
     for step in before_flip.map(|activity| activity.name) {
         let course = instructor.course(&LESSONS).await?;
         ensure!(instructor.publish(course).await?["state"] == "completed");
-        let before = Traces::of(&world.pool, &world.files(), course, 1).await?;
+        let before = Traces::of(&world, course, 1).await?;
         // Words no earlier course had, so that there is something to embed.
         let text = format!(
             "# Sagas\n\nThis text is new in the second version, where {step} fails, and has to be embedded."
@@ -43,9 +43,9 @@ async fn a_step_that_fails_for_good_leaves_no_trace() -> Result<()> {
                 .is_some_and(|text| text.contains(step)),
             "{step}: {status}"
         );
-        let left = Traces::of(&world.pool, &world.files(), course, 2).await?;
+        let left = Traces::of(&world, course, 2).await?;
         ensure!(left.none(), "{step} left {left:?}");
-        let after = Traces::of(&world.pool, &world.files(), course, 1).await?;
+        let after = Traces::of(&world, course, 1).await?;
         // The seats row names the version it was last prepared for; everything else of version 1 is as it was.
         ensure!(
             Traces {

@@ -124,7 +124,7 @@ async fn the_clean_up_removes_what_nobody_needs_and_nothing_else() -> Result<()>
     let instructor = world.sign_up("instructor").await?;
     let course = published_twice(&instructor).await?;
     let gone = world.sign_up("student").await?;
-    let traces = async |version| Traces::of(&world.pool, &world.files(), course, version).await;
+    let traces = async |version| Traces::of(&world, course, version).await;
     let live = traces(2).await?;
     let old = traces(1).await?;
     ensure!(old.files > 0 && old.vectors > 0 && old.entries > 0, "{old:?}");

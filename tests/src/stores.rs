@@ -1,7 +1,13 @@
 //! What each store holds of a course version.
 
 use anyhow::Result;
-use sqlx::{PgPool, Row as _};
+use mongodb::{
+    Client, Collection,
+    bson::{Document, doc},
+};
+use sqlx::Row as _;
+
+use crate::World;
 
 /// How many of everything a version has, in every store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,19 +37,15 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Counts everything of a version.
+    /// Counts everything of a version, wherever this world keeps it.
     ///
     /// # Errors
     /// When a store does not answer.
-    pub async fn of(pool: &PgPool, files: &std::path::Path, course: i64, version: i32) -> Result<Self> {
+    pub async fn of(world: &World, course: i64, version: i32) -> Result<Self> {
         let prefix = format!("{course}/v{version}");
         let row = sqlx::query(
             "select
-               (select count(*) from platform.documents where collection = 'course.content' and key = $3) as documents,
                (select count(*) from content.version_assets where course_id = $1 and version = $2) as assets,
-               (select count(*) from platform.documents where collection = 'content.chunks' and key like $3 || '/%') as chunk_documents,
-               (select coalesce(sum(jsonb_array_length(body->'chunks')), 0) from platform.documents
-                 where collection = 'content.chunks' and key like $3 || '/%')::bigint as chunks,
                (select count(*) from platform.vectors where course_id = $1 and version = $2) as vectors,
                (select count(*) from (select lesson_id, anchor from platform.vectors where course_id = $1 and version = $2
                  group by 1, 2 having count(*) > 1) d) as duplicate_vectors,
@@ -55,17 +57,21 @@ impl Traces {
         )
         .bind(course)
         .bind(version)
-        .bind(&prefix)
-        .fetch_one(pool)
+        .fetch_one(&world.pool)
         .await?;
-        let directory = files.join(format!("courses/{course}/v{version}"));
+        let directory = world.files().join(format!("courses/{course}/v{version}"));
+        // A file each, or the directory that stands for it.
         let on_disk = std::fs::read_dir(directory).map(Iterator::count).unwrap_or(0);
+        let (documents, chunk_documents, chunks) = match world.mongo() {
+            Some((url, database)) => in_mongo(url, database, &prefix).await?,
+            None => in_postgres(world, &prefix).await?,
+        };
         Ok(Self {
-            documents: row.get("documents"),
+            documents,
             assets: row.get("assets"),
             files: i64::try_from(on_disk)?,
-            chunk_documents: row.get("chunk_documents"),
-            chunks: row.get("chunks"),
+            chunk_documents,
+            chunks,
             vectors: row.get("vectors"),
             duplicate_vectors: row.get("duplicate_vectors"),
             entries: row.get("entries"),
@@ -79,4 +85,32 @@ impl Traces {
     pub fn none(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Contents, documents of chunks and chunks of a version.
+type Documents = (i64, i64, i64);
+
+async fn in_postgres(world: &World, prefix: &str) -> Result<Documents> {
+    let documents = sqlx::query_as(
+        "select (select count(*) from platform.documents where collection = 'course.content' and key = $1), count(*),
+             coalesce(sum(jsonb_array_length(body->'chunks')), 0)::bigint
+         from platform.documents where collection = 'content.chunks' and key like $1 || '/%'",
+    );
+    Ok(documents.bind(prefix).fetch_one(&world.pool).await?)
+}
+
+async fn in_mongo(url: &str, database: &str, prefix: &str) -> Result<Documents> {
+    let database = Client::with_uri_str(url).await?.database(database);
+    let contents: Collection<Document> = database.collection("course_contents");
+    let contents = contents.count_documents(doc! { "_id": prefix }).await?;
+    let chunks: Collection<Document> = database.collection("content_chunks");
+    let mut found = chunks
+        .find(doc! { "_id": { "$regex": format!("^{prefix}/") } })
+        .await?;
+    let (mut documents, mut chunks) = (0, 0);
+    while found.advance().await? {
+        documents += 1;
+        chunks += found.deserialize_current()?.get_array("chunks")?.len();
+    }
+    Ok((i64::try_from(contents)?, documents, i64::try_from(chunks)?))
 }

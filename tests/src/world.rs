@@ -1,6 +1,7 @@
 //! A world: database, Temporal server, roles.
 
 mod roles;
+mod stack;
 mod temporal;
 
 use std::{
@@ -14,6 +15,7 @@ use roles::Role;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
 use smartcourse_platform::{config::Grpc, grpc::ServiceName};
 use sqlx::PgPool;
+use stack::Stack;
 use tempfile::TempDir;
 
 use crate::{
@@ -42,6 +44,8 @@ pub struct World {
     pub(crate) temporal_ports: TemporalPorts,
     pub(crate) temporal: Option<TemporalServer>,
     pub(crate) variables: BTreeMap<String, String>,
+    /// Where a server keeps the files.
+    files: Option<PathBuf>,
     pub(crate) roles: BTreeMap<&'static str, Role>,
     /// A pool for looking into every store.
     pub pool: PgPool,
@@ -129,6 +133,11 @@ impl World {
         for (key, value) in settings {
             set(key, (*value).to_owned());
         }
+        let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+        let stack = Stack::named()?;
+        if let Some(stack) = &stack {
+            variables.extend(stack.variables(&name));
+        }
         variables.insert("DATABASE_URL".to_owned(), url.clone());
         // A server of somebody else's, such as one on PostgreSQL that is to be measured.
         let foreign = std::env::var("SMARTCOURSE_TEST_TEMPORAL").ok();
@@ -142,6 +151,7 @@ impl World {
             temporal_bin,
             temporal_ports,
             temporal: None,
+            files: stack.as_ref().and_then(|stack| stack.files(&variables)),
             variables,
             roles: BTreeMap::new(),
             pool: PgPool::connect_lazy(&url)?,
@@ -230,6 +240,14 @@ impl World {
 
     /// The directory of the files.
     pub fn files(&self) -> PathBuf {
-        self.dir.path().join("files")
+        self.files
+            .clone()
+            .unwrap_or_else(|| self.dir.path().join("files"))
+    }
+
+    /// The MongoDB server that has the documents, and the database there.
+    pub(crate) fn mongo(&self) -> Option<(&str, &str)> {
+        let variable = |name: &str| self.variables.get(name).map(String::as_str);
+        variable("MONGODB_URL").zip(variable(stack::MONGO_DATABASE))
     }
 }

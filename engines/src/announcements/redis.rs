@@ -24,16 +24,17 @@ impl Redis {
     }
 }
 
-fn channel(topic: &str) -> String {
-    format!("smartcourse:announced:{topic}")
+fn channel(connection: &Connection, topic: &str) -> String {
+    connection.called(&format!("announced:{topic}"))
 }
 
 #[async_trait]
 impl Announcements for Redis {
     async fn announce(&self, topic: &'static str) {
+        let channel = channel(&self.0, topic);
         let told = self.0.ask(async |mut connection| {
             let mut publish = redis::cmd("PUBLISH");
-            publish.arg(channel(topic)).arg("");
+            publish.arg(channel).arg("");
             publish.query_async::<i64>(&mut connection).await
         });
         if let Err(error) = told.await {
@@ -53,7 +54,7 @@ async fn subscribe(connection: Connection, topic: &'static str, heard: mpsc::Sen
     while !heard.is_closed() {
         let lost = async {
             let mut subscription = connection.subscription().await?;
-            subscription.subscribe(channel(topic)).await?;
+            subscription.subscribe(channel(&connection, topic)).await?;
             tell(&heard);
             let mut announced = subscription.on_message();
             loop {

@@ -52,7 +52,7 @@ impl Redis {
 impl RateLimits for Redis {
     async fn take(&self, bucket: &str, quota: Quota) -> Result<Taken> {
         let (rate, burst) = (quota.per_second.get(), quota.burst.get());
-        let key = format!("smartcourse:bucket:{rate}:{burst}:{bucket}");
+        let key = self.connection.called(&format!("bucket:{rate}:{burst}:{bucket}"));
         let taken = self.connection.ask(move |mut connection| async move {
             let mut take = TAKE.key(key);
             take.arg(rate).arg(burst);

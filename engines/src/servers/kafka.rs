@@ -248,6 +248,11 @@ mod cluster {
             Ok(())
         }
 
+        /// Where they are.
+        pub(crate) fn address(&self) -> String {
+            self.0.brokers.clone()
+        }
+
         /// How many brokers there are, and which topics are missing.
         pub(crate) async fn look(&self) -> Result<String> {
             let admin: AdminClient<DefaultClientContext> = self.client(&[])?;

@@ -15,8 +15,23 @@ pub struct Found {
     pub server: &'static str,
     /// The variable that names it.
     pub variable: &'static str,
+    /// Where it is, without what lets us in.
+    pub address: String,
     /// Its version, or what is wrong.
     pub outcome: Result<String>,
+}
+
+/// A URL as people may see it.
+#[cfg(feature = "real")]
+fn shown(url: &str) -> String {
+    let Ok(mut shown) = url::Url::parse(url) else {
+        return "an address that cannot be read".to_owned();
+    };
+    // Some cannot have a user; those have none.
+    drop(shown.set_username(""));
+    drop(shown.set_password(None));
+    shown.set_query(None);
+    shown.into()
 }
 
 /// Notes that a server is named for which this executable has no adapter.

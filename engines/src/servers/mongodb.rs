@@ -117,6 +117,11 @@ mod connection {
             self.database.get_or_try_init(open).await
         }
 
+        /// Where it is.
+        pub(crate) fn address(&self) -> String {
+            super::super::shown(self.settings.url.expose_secret())
+        }
+
         /// What the server says it is.
         pub(crate) async fn version(&self) -> Result<String> {
             let database = self.database().await?.clone();

@@ -13,6 +13,8 @@ pub(crate) const CONFIG: Declared = Declared {
 # The server all gateways share their rate limits by and hear of ended sessions, redis://host:6379 or
 # rediss://user:password@host:6380 (TLS); REDIS_URL wins. "": each gateway has its own limits, and asks once a second.
 url = ""
+# What the names of keys and channels begin with.
+prefix = "smartcourse"
 # Milliseconds after which whoever asks goes on without an answer.
 patience_ms = 50
 "#,
@@ -25,6 +27,8 @@ patience_ms = 50
 pub struct Settings {
     /// The server, or empty; it may hold a password.
     pub url: SecretString,
+    /// What the names of keys and channels begin with.
+    pub prefix: String,
     /// Milliseconds a question may take.
     pub patience_ms: u64,
 }
@@ -39,6 +43,10 @@ impl Section for Settings {
             "redis.url: must start with redis:// or rediss://",
         );
         super::require_adapters(problems, "redis.url", !url.is_empty());
+        problems.require(
+            (1..=100).contains(&self.prefix.len()),
+            "redis.prefix: must be 1 to 100 bytes",
+        );
         problems.require(
             (1..=10_000).contains(&self.patience_ms),
             "redis.patience_ms: must be 1 to 10000",
@@ -81,6 +89,8 @@ mod connection {
     struct Inner {
         client: Client,
         manager: RwLock<ConnectionManager>,
+        address: String,
+        prefix: String,
         patience: Duration,
         began: Instant,
         /// Until when nobody asks, in milliseconds since it began.
@@ -111,10 +121,17 @@ mod connection {
             Ok(Self(Arc::new(Inner {
                 manager: RwLock::new(manager(&client).map_err(wrong)?),
                 client,
+                address: super::super::shown(settings.url.expose_secret()),
+                prefix: settings.prefix.clone(),
                 patience: Duration::from_millis(settings.patience_ms),
                 began: Instant::now(),
                 silent_until: AtomicU64::new(0),
             })))
+        }
+
+        /// A name as the server knows it.
+        pub(crate) fn called(&self, name: &str) -> String {
+            format!("{}:{name}", self.0.prefix)
         }
 
         /// Asks; `unavailable` when there is no answer in time, or was none a moment ago.
@@ -161,6 +178,11 @@ mod connection {
         /// A connection of its own, for what is announced.
         pub(crate) async fn subscription(&self) -> RedisResult<PubSub> {
             self.0.client.get_async_pubsub().await
+        }
+
+        /// Where it is.
+        pub(crate) fn address(&self) -> String {
+            self.0.address.clone()
         }
 
         /// What the server says it is.

@@ -108,6 +108,7 @@ async fn announcements_over_redis() {
 fn redis(server: &TestServer) -> servers::redis::Redis {
     let settings = servers::redis::Settings {
         url: server.variable("REDIS_URL").into(),
+        prefix: "smartcourse".to_owned(),
         patience_ms: 5_000,
     };
     servers::redis::Redis::open(&settings).unwrap()

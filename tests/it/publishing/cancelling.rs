@@ -33,11 +33,7 @@ async fn a_publish_waits_for_temporal_and_can_be_cancelled_before_it_begins() ->
     world.start_temporal().await?;
     ensure!(instructor.publish_end(waiting).await?["state"] == "completed");
     // What was cancelled before its start never ran, and publishing again works.
-    ensure!(
-        Traces::of(&world.pool, &world.files(), cancelled, 1)
-            .await?
-            .none()
-    );
+    ensure!(Traces::of(&world, cancelled, 1).await?.none());
     let again = instructor.publish(cancelled).await?;
     ensure!(again["state"] == "completed" && again["version"] == 2, "{again}");
     Ok(())
@@ -66,7 +62,7 @@ async fn a_cancel_on_the_way_undoes_everything() -> Result<()> {
         status["state"] == "cancelled" && status["error"]["code"] == "publish_cancelled",
         "{status}"
     );
-    ensure!(Traces::of(&world.pool, &world.files(), course, 1).await?.none());
+    ensure!(Traces::of(&world, course, 1).await?.none());
     ensure!(instructor.publish(course).await?["state"] == "completed");
     Ok(())
 }
@@ -91,7 +87,7 @@ async fn a_cancel_at_any_moment_leaves_all_or_nothing() -> Result<()> {
         .await?;
         let reply = instructor.delete(&path).await?;
         let status = instructor.publish_end(course).await?;
-        let traces = Traces::of(&world.pool, &world.files(), course, 1).await?;
+        let traces = Traces::of(&world, course, 1).await?;
         let live =
             instructor.get(&format!("/courses/{course}")).await?.expect(200)?["published_version"].clone();
         if reply.status == 409 {

@@ -94,7 +94,7 @@ pub(super) async fn agree(world: &World, ledger: &Ledger) -> Result<BTreeMap<Str
 
 /// One of everything for a version that was published, nothing for one that was cancelled.
 async fn holds_version(world: &World, version: &Version) -> Result<()> {
-    let seen = Traces::of(&world.pool, &world.files(), version.course, version.version).await?;
+    let seen = Traces::of(world, version.course, version.version).await?;
     let right = match version.published {
         true => {
             seen.documents == 1

@@ -1,0 +1,75 @@
+//! Real servers for a world: those of `smartcourse stack up`, where each world has a corner of its own.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+/// The data directory of the servers.
+const STACK: &str = "SMARTCOURSE_TEST_STACK";
+/// The variables of those that are used, separated by commas; all of them without it.
+const ONLY: &str = "SMARTCOURSE_TEST_SERVERS";
+/// The setting of the database in MongoDB.
+pub(super) const MONGO_DATABASE: &str = "SMARTCOURSE_MONGODB__DATABASE";
+
+/// The servers that were named.
+pub(super) struct Stack {
+    root: PathBuf,
+    variables: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// Those of the environment, if it names some.
+    pub(super) fn named() -> Result<Option<Self>> {
+        let Some(root) = std::env::var_os(STACK).map(PathBuf::from) else {
+            return Ok(None);
+        };
+        let file = root.join("stack.env");
+        let text = std::fs::read_to_string(&file).with_context(|| {
+            format!(
+                "{STACK}: reading {}; start them with `smartcourse stack up`",
+                file.display()
+            )
+        })?;
+        let only = std::env::var(ONLY).ok();
+        let wanted = |name: &str| {
+            only.as_ref().is_none_or(|only| {
+                // What begins alike belongs to one server.
+                only.split(',')
+                    .any(|one| name.split('_').next() == one.split('_').next())
+            })
+        };
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        let variables = pairs
+            .filter(|(name, _)| wanted(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Ok(Some(Self {
+            root,
+            variables: variables.collect(),
+        }))
+    }
+
+    /// What the roles of a world of this name are told.
+    pub(super) fn variables(&self, world: &str) -> BTreeMap<String, String> {
+        let mut variables = self.variables.clone();
+        if let Some(bucket) = variables.get_mut("S3_BUCKET") {
+            *bucket = world.replace('_', "-");
+        }
+        for setting in [
+            MONGO_DATABASE,
+            "SMARTCOURSE_KAFKA__PREFIX",
+            "SMARTCOURSE_REDIS__PREFIX",
+        ] {
+            variables.insert(setting.to_owned(), world.to_owned());
+        }
+        variables
+    }
+
+    /// Where the server of files has those of a world.
+    pub(super) fn files(&self, variables: &BTreeMap<String, String>) -> Option<PathBuf> {
+        let bucket = variables.get("S3_BUCKET")?;
+        Some(Path::new(&self.root).join("minio/data").join(bucket))
+    }
+}
