@@ -5,7 +5,7 @@
 //! |---|---|
 //! | documents | [`documents::postgres`]: JSONB rows; `documents::mongodb` when `mongodb.url` names a server |
 //! | files | [`files::directory`]; `files::s3` when `s3.bucket` names a bucket |
-//! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes |
+//! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes; `vectors::qdrant` when `qdrant.url` names a server |
 //! | search | [`search::postgres`]: full text in the language of each version, and trigrams |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
 //! | answers | [`answers::extractive`]: the best sentences, quoted |
@@ -84,6 +84,8 @@ pub mod task_dispatch {
 /// Adapters of the vector port.
 pub mod vectors {
     pub mod postgres;
+    #[cfg(feature = "real")]
+    pub mod qdrant;
 }
 /// Adapters of the workflow port.
 pub mod workflows {
@@ -124,6 +126,7 @@ pub const CONFIG: &[Declared] = &[
     servers::mongodb::CONFIG,
     servers::redis::CONFIG,
     servers::s3::CONFIG,
+    servers::qdrant::CONFIG,
     files::directory::CONFIG,
     embeddings::embedded::CONFIG,
     mail::CONFIG,
@@ -146,6 +149,8 @@ pub struct Engines {
     redis: Option<servers::redis::Redis>,
     #[cfg(feature = "real")]
     bucket: Option<servers::s3::Bucket>,
+    #[cfg(feature = "real")]
+    qdrant: Option<servers::qdrant::Server>,
 }
 
 impl Engines {
@@ -166,6 +171,8 @@ impl Engines {
             redis: servers::redis::Redis::named(config)?,
             #[cfg(feature = "real")]
             bucket: servers::s3::Bucket::named(config)?,
+            #[cfg(feature = "real")]
+            qdrant: servers::qdrant::Server::named(config)?,
         })
     }
 
@@ -235,6 +242,10 @@ impl Engines {
 
     /// Vectors.
     pub fn vectors(&self) -> Arc<dyn Vectors> {
+        #[cfg(feature = "real")]
+        if let Some(qdrant) = &self.qdrant {
+            return Arc::new(vectors::qdrant::Qdrant::new(qdrant.clone()));
+        }
         Arc::new(vectors::postgres::Postgres::new(self.pool.clone()))
     }
 
@@ -287,6 +298,14 @@ impl Engines {
     pub async fn prepare(&self) -> Result<()> {
         self.documents().prepare().await?;
         self.files()?.prepare().await?;
+        #[cfg(feature = "real")]
+        if self.qdrant.is_some() {
+            // Only these are made for a model; to know which takes loading it.
+            let embedder = self.embedder()?;
+            self.vectors()
+                .prepare(embedder.model(), embedder.dimensions())
+                .await?;
+        }
         self.event_history()?
             .sweep(clock::System.now(), None)
             .await
@@ -322,6 +341,18 @@ impl Engines {
                         true => "the bucket is there".to_owned(),
                         false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
                     }),
+                });
+            }
+            if let Some(qdrant) = &self.qdrant {
+                let store = vectors::qdrant::Qdrant::new(qdrant.clone());
+                let look = async || {
+                    let embedder = self.embedder()?;
+                    store.look(embedder.model(), embedder.dimensions()).await
+                };
+                found.push(servers::Found {
+                    server: "Qdrant",
+                    variable: "QDRANT_URL",
+                    outcome: look().await,
                 });
             }
             found

@@ -10,6 +10,12 @@ mod documents;
 mod files;
 mod mail;
 mod messages;
+#[cfg(feature = "real")]
+mod qdrant;
+#[cfg(feature = "real")]
+mod qdrant_server;
+#[cfg(feature = "real")]
+mod qdrant_store;
 mod rate_limits;
 mod search;
 #[cfg(feature = "real")]
@@ -47,6 +53,8 @@ async fn vectors_in_postgres() {
     let store = || engines::vectors::postgres::Postgres::new(pool.clone());
     vectors::vectors_contract(&store()).await;
     vectors::vectors_are_shared(&store(), &store()).await;
+    vectors::vectors_by_many(&store()).await;
+    vectors::vectors_of_all_sorts(&store()).await;
 }
 
 #[tokio::test]
