@@ -120,6 +120,15 @@ async fn only_who_has_the_key_is_let_in() {
     }
 }
 
+/// With `https` nothing is said in the clear, not even the key.
+#[tokio::test]
+async fn a_server_without_tls_is_not_spoken_to_when_tls_is_wanted() {
+    let server = TestQdrant::start("").await;
+    let settings = settings(server.url().replace("http:", "https:"));
+    is_unavailable(store(settings).prepare("m", 3)).await;
+    assert!(server.store.collections().is_empty());
+}
+
 /// What a server that stopped half-way did not do is done when it is asked again, and nothing is there twice.
 #[tokio::test]
 async fn a_write_that_was_broken_off_is_made_whole() {

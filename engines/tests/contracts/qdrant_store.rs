@@ -149,11 +149,18 @@ impl Collection {
             return Err(Status::unimplemented("min_should"));
         }
         let holds = |condition: &Condition| self.holds(condition, id, point);
-        let all = |conditions: &[Condition]| conditions.iter().map(holds).collect::<Result<Vec<_>, _>>();
-        let (must, should, must_not) = (all(&filter.must)?, all(&filter.should)?, all(&filter.must_not)?);
-        Ok(!must.contains(&false)
-            && (should.is_empty() || should.contains(&true))
-            && !must_not.contains(&true))
+        for condition in &filter.must {
+            if !holds(condition)? {
+                return Ok(false);
+            }
+        }
+        for condition in &filter.must_not {
+            if holds(condition)? {
+                return Ok(false);
+            }
+        }
+        let should = filter.should.iter().map(holds).collect::<Result<Vec<_>, _>>()?;
+        Ok(should.is_empty() || should.contains(&true))
     }
 
     fn holds(&self, condition: &Condition, id: &str, point: &Point) -> Result<bool, Status> {

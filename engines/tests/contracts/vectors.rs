@@ -192,10 +192,10 @@ pub(crate) async fn vectors_of_all_sorts(store: &dyn Vectors) {
     }
 
     // A lesson larger than what is sent at once, made smaller and gone.
-    let long: Vec<Vector> = (0..5_000)
+    let long: Vec<Vector> = (0..3_000)
         .map(|number| vector(&format!("{}{number:04}", "long".repeat(20)), right))
         .collect();
-    for count in [5_000, 2_500, 0] {
+    for count in [3_000, 1_500, 0] {
         let last = long.len() - count;
         store.put_lesson("m", of, "a", &long[last..]).await.unwrap();
         assert_eq!(store.count("m", of).await.unwrap(), count as i64);
