@@ -8,13 +8,15 @@ use std::{
 
 use futures::future::{join_all, try_join_all};
 use qdrant_client::qdrant::payload_index_params::IndexParams;
-use smartcourse_engines::{servers, vectors::qdrant::Qdrant};
+use smartcourse_engines::{Engines, servers, vectors::qdrant::Qdrant};
 use smartcourse_platform::{
     Result,
+    config::Config,
     error::codes,
     ports::vectors::{Vector, Vectors as _},
 };
 use smartcourse_tests::wait_for;
+use sqlx::ConnectOptions as _;
 use tokio::net::TcpListener;
 
 use super::{qdrant_server::TestQdrant, vectors::*, version};
@@ -73,6 +75,38 @@ async fn quantized_vectors_in_qdrant() {
     let made = &collections["smartcourse_vectors_m"].made_as;
     assert!(made.quantization_config.is_some());
     assert_eq!(made.hnsw_config.unwrap().m, Some(0), "no graph beyond a course");
+}
+
+/// `migrate` makes what it needs, again without harm, and `doctor` says what is there.
+#[tokio::test]
+async fn qdrant_has_the_vectors_when_it_is_named() {
+    let server = TestQdrant::start("secret").await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let database = super::database().await.connect_options().to_url_lossy();
+    let variables = [
+        ("DATABASE_URL", database.to_string()),
+        ("QDRANT_URL", server.url()),
+        ("QDRANT_API_KEY", "secret".to_owned()),
+        ("SMARTCOURSE_CONTENT__FILES_DIR", path.clone()),
+        ("SMARTCOURSE_CONTENT__MODEL_DIR", path),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let config = Config::load(smartcourse_engines::CONFIG, None, &variables).unwrap();
+    let engines = Engines::open(&config).unwrap();
+    let found = async || {
+        let found = engines.look().await.pop().unwrap();
+        assert_eq!((found.server, found.variable), ("Qdrant", "QDRANT_URL"));
+        found.outcome.unwrap()
+    };
+    assert!(found().await.contains("is not there yet"), "{}", found().await);
+    for _ in 0..2 {
+        engines.prepare().await.unwrap();
+    }
+    assert!(found().await.contains("some 0 vectors in"), "{}", found().await);
+    let model = engines.embedder().unwrap();
+    let count = engines.vectors().count(model.model(), version(1, 1)).await;
+    assert_eq!(count.unwrap(), 0);
 }
 
 /// Whoever comes first makes the collection, and all find it made, with its indexes.
