@@ -6,7 +6,7 @@
 //! | documents | [`documents::postgres`]: JSONB rows; `documents::mongodb` when `mongodb.url` names a server |
 //! | files | [`files::directory`]; `files::s3` when `s3.bucket` names a bucket |
 //! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes; `vectors::qdrant` when `qdrant.url` names a server |
-//! | search | [`search::postgres`]: full text in the language of each version, and trigrams |
+//! | search | [`search::postgres`]: full text in the language of each version, and trigrams; `search::opensearch` when `opensearch.url` names a server |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
 //! | answers | [`answers::extractive`]: the best sentences, quoted |
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
@@ -70,6 +70,8 @@ pub mod rate_limits {
 /// Adapters of the search port.
 pub mod search {
     mod languages;
+    #[cfg(feature = "real")]
+    pub mod opensearch;
     pub mod postgres;
 }
 pub mod servers;
@@ -127,6 +129,7 @@ pub const CONFIG: &[Declared] = &[
     servers::redis::CONFIG,
     servers::s3::CONFIG,
     servers::qdrant::CONFIG,
+    servers::opensearch::CONFIG,
     files::directory::CONFIG,
     embeddings::embedded::CONFIG,
     mail::CONFIG,
@@ -151,6 +154,8 @@ pub struct Engines {
     bucket: Option<servers::s3::Bucket>,
     #[cfg(feature = "real")]
     qdrant: Option<servers::qdrant::Server>,
+    #[cfg(feature = "real")]
+    opensearch: Option<servers::opensearch::Server>,
 }
 
 impl Engines {
@@ -173,6 +178,8 @@ impl Engines {
             bucket: servers::s3::Bucket::named(config)?,
             #[cfg(feature = "real")]
             qdrant: servers::qdrant::Server::named(config)?,
+            #[cfg(feature = "real")]
+            opensearch: servers::opensearch::Server::named(config)?,
         })
     }
 
@@ -251,6 +258,10 @@ impl Engines {
 
     /// Search.
     pub fn search(&self) -> Arc<dyn Search> {
+        #[cfg(feature = "real")]
+        if let Some(opensearch) = &self.opensearch {
+            return Arc::new(search::opensearch::OpenSearch::new(opensearch.clone()));
+        }
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
     }
 
@@ -306,6 +317,11 @@ impl Engines {
                 .prepare(embedder.model(), embedder.dimensions())
                 .await?;
         }
+        #[cfg(feature = "real")]
+        if let Some(opensearch) = &self.opensearch {
+            let index = search::opensearch::OpenSearch::new(opensearch.clone());
+            index.prepare().await?;
+        }
         self.event_history()?
             .sweep(clock::System.now(), None)
             .await
@@ -319,41 +335,37 @@ impl Engines {
         #[cfg(feature = "real")]
         {
             let mut found = Vec::new();
-            if let Some(mongo) = &self.mongo {
+            let mut add = |server, variable, outcome| {
                 found.push(servers::Found {
-                    server: "MongoDB",
-                    variable: "MONGODB_URL",
-                    outcome: mongo.version().await,
+                    server,
+                    variable,
+                    outcome,
                 });
+            };
+            if let Some(mongo) = &self.mongo {
+                add("MongoDB", "MONGODB_URL", mongo.version().await);
             }
             if let Some(redis) = &self.redis {
-                found.push(servers::Found {
-                    server: "Redis",
-                    variable: "REDIS_URL",
-                    outcome: redis.version().await,
-                });
+                add("Redis", "REDIS_URL", redis.version().await);
             }
             if let Some(bucket) = &self.bucket {
-                found.push(servers::Found {
-                    server: "S3",
-                    variable: "S3_ENDPOINT",
-                    outcome: bucket.is_there().await.map(|there| match there {
-                        true => "the bucket is there".to_owned(),
-                        false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
-                    }),
+                let outcome = bucket.is_there().await.map(|there| match there {
+                    true => "the bucket is there".to_owned(),
+                    false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
                 });
+                add("S3", "S3_ENDPOINT", outcome);
             }
             if let Some(qdrant) = &self.qdrant {
                 let store = vectors::qdrant::Qdrant::new(qdrant.clone());
-                let look = async || {
-                    let embedder = self.embedder()?;
-                    store.look(embedder.model(), embedder.dimensions()).await
+                let outcome = match self.embedder() {
+                    Ok(embedder) => store.look(embedder.model(), embedder.dimensions()).await,
+                    Err(error) => Err(error),
                 };
-                found.push(servers::Found {
-                    server: "Qdrant",
-                    variable: "QDRANT_URL",
-                    outcome: look().await,
-                });
+                add("Qdrant", "QDRANT_URL", outcome);
+            }
+            if let Some(opensearch) = &self.opensearch {
+                let index = search::opensearch::OpenSearch::new(opensearch.clone());
+                add("OpenSearch", "OPENSEARCH_URL", index.look().await);
             }
             found
         }

@@ -11,6 +11,8 @@ mod files;
 mod mail;
 mod messages;
 #[cfg(feature = "real")]
+mod opensearch;
+#[cfg(feature = "real")]
 mod qdrant;
 #[cfg(feature = "real")]
 mod qdrant_server;
@@ -63,6 +65,7 @@ async fn search_in_postgres() {
     search::search_contract(&index).await;
     search::rank_contract(&index).await;
     search::language_contract(&index).await;
+    search::search_of_all_sorts(&index).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 pub(crate) mod apt;
 mod fonts;
 pub(crate) mod go;
+pub(crate) mod maven;
 mod model;
 mod postgres;
 mod steps;
