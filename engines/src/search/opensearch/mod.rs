@@ -133,7 +133,7 @@ impl Search for OpenSearch {
             .collect())
     }
 
-    /// The cursor is the number of hits before: the server shows one hit for each lesson only to those who page so.
+    /// The cursor is the number of hits before: one hit for each lesson is what the server has for numbered pages only.
     async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found> {
         let before: usize = page::decode(cursor)?.unwrap_or_default();
         let scopes: Vec<&str> = scopes.iter().map(Scope::keyword).collect();
