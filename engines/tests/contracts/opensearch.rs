@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use http::Method;
+use serde_json::{Value, json};
 use smartcourse_engines::{search::opensearch::OpenSearch, servers};
 use smartcourse_platform::{
     Result,
@@ -15,8 +16,9 @@ use smartcourse_platform::{
 };
 use smartcourse_tests::{ServerKind, TestServer, wait_for};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
 };
 
 use super::{search::*, version};
@@ -31,6 +33,15 @@ fn index(url: &str) -> OpenSearch {
         password: "".into(),
     };
     OpenSearch::new(servers::opensearch::Server::open(&settings).unwrap())
+}
+
+fn entries(count: usize) -> Vec<Entry> {
+    let entry = |number| Entry {
+        unit: Unit::new(format!("l{number}"), "c0"),
+        title: "Sagas".to_owned(),
+        body: "A saga compensates.".to_owned(),
+    };
+    (0..count).map(entry).collect()
 }
 
 async fn is_unavailable<T: std::fmt::Debug>(call: impl Future<Output = Result<T>>) -> String {
@@ -73,14 +84,6 @@ async fn search_in_opensearch() {
 
     // A writer that was given up may go on beside the next: what both write is there once.
     let of = version(8, 1);
-    let entries = |count: usize| -> Vec<Entry> {
-        let entry = |number| Entry {
-            unit: Unit::new(format!("l{number}"), "c0"),
-            title: "Sagas".to_owned(),
-            body: "A saga compensates.".to_owned(),
-        };
-        (0..count).map(entry).collect()
-    };
     let written = entries(300);
     try_join_all((0..8).map(|_| index.put_version(of, "en", &written)))
         .await
@@ -129,4 +132,63 @@ async fn a_search_server_that_is_silent_is_given_up() {
     });
     is_unavailable(index(&url).count(version(1, 1))).await;
     silent.abort();
+}
+
+/// A busy server takes the second of three entries only when it is sent again: it alone is.
+#[tokio::test]
+async fn what_was_not_taken_is_sent_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(async move {
+        let taken = json!({ "index": { "status": 201 } });
+        let busy = json!({ "index": { "status": 429, "error": "busy" } });
+        let mut bulks = [json!([taken, busy, taken]), json!([busy]), json!([taken])].into_iter();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (path, body) = request(&mut stream).await;
+            let answer = if path.contains("_bulk") {
+                tell.send(body).unwrap();
+                json!({ "items": bulks.next().unwrap() })
+            } else {
+                // To everything else at once.
+                json!({ "total": 0, "version_conflicts": 0, "hits": { "total": { "value": 3 }, "hits": [] } })
+            };
+            let answer = answer.to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                answer.len()
+            );
+            stream.write_all((head + &answer).as_bytes()).await.unwrap();
+        }
+    });
+    index(&url)
+        .put_version(version(1, 1), "en", &entries(3))
+        .await
+        .unwrap();
+    serving.abort();
+    let mut sent = Vec::new();
+    while let Ok(body) = told.try_recv() {
+        let lines = body.lines().filter(|line| line.contains("lesson_id"));
+        let lessons = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["lesson_id"].clone());
+        sent.push(lessons.collect::<Vec<_>>());
+    }
+    assert_eq!(json!(sent), json!([["l0", "l1", "l2"], ["l1"], ["l1"]]));
+}
+
+/// The path and the body of a request.
+async fn request(stream: &mut TcpStream) -> (String, String) {
+    let mut stream = BufReader::new(stream);
+    let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
+    stream.read_line(&mut first).await.unwrap();
+    while line != "\r\n" {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    let path = first.split(' ').nth(1).unwrap().to_owned();
+    (path, String::from_utf8(body).unwrap())
 }
