@@ -60,12 +60,13 @@ impl Qdrant {
             ));
         };
         is_for(&info, &name, dimensions)?;
-        let missing = missing_indexes(&info).join(", ");
-        Ok(if missing.is_empty() {
-            let points = info.points_count.unwrap_or_default();
-            format!("{version}; some {points} vectors in {name}")
-        } else {
-            format!("{version}; {name} lacks the index of {missing}: run `smartcourse migrate`")
+        let is_missing = |field: &&str| !info.payload_schema.contains_key(*field);
+        Ok(match [COURSE, VERSION, LESSON].into_iter().find(is_missing) {
+            None => {
+                let points = info.points_count.unwrap_or_default();
+                format!("{version}; some {points} vectors in {name}")
+            }
+            Some(field) => format!("{version}; {name} lacks the index of {field}: run `smartcourse migrate`"),
         })
     }
 
@@ -311,13 +312,6 @@ fn indexes(on_disk: bool) -> [(&'static str, FieldType, IndexParams); 3] {
         (VERSION, FieldType::Integer, version.into()),
         (LESSON, FieldType::Keyword, keyword.into()),
     ]
-}
-
-fn missing_indexes(info: &CollectionInfo) -> Vec<&'static str> {
-    let fields = [COURSE, VERSION, LESSON].into_iter();
-    fields
-        .filter(|field| !info.payload_schema.contains_key(*field))
-        .collect()
 }
 
 /// Fails when a collection is one of other vectors.
