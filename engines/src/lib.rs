@@ -357,11 +357,7 @@ impl Engines {
             }
             if let Some(qdrant) = &self.qdrant {
                 let store = vectors::qdrant::Qdrant::new(qdrant.clone());
-                let outcome = match self.embedder() {
-                    Ok(embedder) => store.look(embedder.model(), embedder.dimensions()).await,
-                    Err(error) => Err(error),
-                };
-                add("Qdrant", "QDRANT_URL", outcome);
+                add("Qdrant", "QDRANT_URL", store.look().await);
             }
             if let Some(opensearch) = &self.opensearch {
                 let index = search::opensearch::OpenSearch::new(opensearch.clone());

@@ -99,7 +99,11 @@ async fn qdrant_has_the_vectors_when_it_is_named() {
         assert_eq!((found.server, found.variable), ("Qdrant", "QDRANT_URL"));
         found.outcome.unwrap()
     };
-    assert!(found().await.contains("is not there yet"), "{}", found().await);
+    assert!(
+        found().await.contains("no collection is there yet"),
+        "{}",
+        found().await
+    );
     for _ in 0..2 {
         engines.prepare().await.unwrap();
     }
@@ -133,10 +137,16 @@ async fn collections_are_made_once() {
     let store = store(settings(server.url()));
     let error = store.prepare(model, 4).await.unwrap_err();
     assert!(error.is(&codes::INTERNAL), "{}", error.chain());
-    let found = store.look(model, 3).await.unwrap();
-    assert!(found.contains("0 vectors"), "{found}");
-    let found = store.look("other", 3).await.unwrap();
-    assert!(found.contains("is not there yet"), "{found}");
+    let found = store.look().await.unwrap();
+    assert!(found.contains("some 0 vectors"), "{found}");
+    for made in server.store.collections().values_mut() {
+        made.indexes.remove("version");
+    }
+    let found = store.look().await.unwrap();
+    assert!(found.contains("lacks the index of version"), "{found}");
+    store.prepare(model, 3).await.unwrap();
+    let found = store.look().await.unwrap();
+    assert!(found.contains("some 0 vectors"), "{found}");
 }
 
 #[tokio::test]

@@ -1,46 +1,35 @@
 //! Vectors in Qdrant: one collection for each model, a point for each unit. Points are compared one by one within their version,
 //! exactly, unless quantization was asked for.
 
-use std::collections::HashMap;
+mod points;
 
 use async_trait::async_trait;
+use points::{ANCHOR, COURSE, LESSON, VERSION, id, is, near, of, point};
 use qdrant_client::qdrant::{
     CollectionInfo, Condition, CountPoints, CreateCollection, CreateCollectionBuilder,
     CreateFieldIndexCollection, DeletePoints, Distance, FieldType, Filter, GetCollectionInfoRequest,
     HnswConfigDiffBuilder, IntegerIndexParamsBuilder, KeywordIndexParamsBuilder, ListCollectionsRequest,
-    PayloadIndexParams, PointId, PointStruct, PointsOperationResponse, QuantizationSearchParams, Query,
-    QueryPoints, ScalarQuantizationBuilder, ScoredPoint, SearchParams, UpdateStatus, UpsertPoints, Value,
-    VectorInput, VectorParamsBuilder, r#match::MatchValue, payload_index_params::IndexParams, value::Kind,
-    vectors_config::Config,
+    PayloadIndexParams, PointId, PointsOperationResponse, QuantizationSearchParams, Query, QueryPoints,
+    ScalarQuantizationBuilder, ScoredPoint, SearchParams, UpdateStatus, UpsertPoints, VectorInput,
+    VectorParamsBuilder, payload_index_params::IndexParams, vectors_config::Config,
 };
 use smartcourse_platform::{
     Error, Result,
     error::codes,
-    ports::{
-        Unit,
-        vectors::{Near, Vector, Vectors},
-    },
+    ports::vectors::{Near, Vector, Vectors},
 };
 use smartcourse_proto::ids::VersionId;
-use uuid::Uuid;
 
 use crate::servers::qdrant::{Server, answer};
 
 /// Begins the names of our collections; the rest is the model.
 const PREFIX: &str = "smartcourse_vectors_";
-/// What the ids of points are made in, so that a unit has the same one whoever writes it.
-const UNITS: Uuid = Uuid::from_u128(0x6f1d_3f0c_52e4_4b5e_9d0e_7b1c_51a8_e9c4);
 /// Bytes of one call that writes, about: a server takes 32 MiB.
 const BATCH: usize = 1024 * 1024;
 /// Bytes of a point beside its vector, about.
 const BESIDE: usize = 512;
 /// How many times as many as are wanted are compared exactly when the first comparison is not.
 const OVERSAMPLING: f64 = 4.0;
-
-const COURSE: &str = "course_id";
-const VERSION: &str = "version";
-const LESSON: &str = "lesson_id";
-const ANCHOR: &str = "anchor";
 
 /// Collections of a server.
 pub struct Qdrant(Server);
@@ -51,23 +40,33 @@ impl Qdrant {
         Self(server)
     }
 
-    /// What the server is, and what it has or lacks for a model.
-    pub async fn look(&self, model: &str, dimensions: usize) -> Result<String> {
-        let (version, name) = (self.0.version().await?, collection(model));
-        let Some(info) = self.info(&name).await? else {
-            return Ok(format!(
-                "{version}; collection {name} is not there yet: run `smartcourse migrate`"
-            ));
-        };
-        is_for(&info, &name, dimensions)?;
-        let is_missing = |field: &&str| !info.payload_schema.contains_key(*field);
-        Ok(match [COURSE, VERSION, LESSON].into_iter().find(is_missing) {
-            None => {
-                let points = info.points_count.unwrap_or_default();
-                format!("{version}; some {points} vectors in {name}")
-            }
-            Some(field) => format!("{version}; {name} lacks the index of {field}: run `smartcourse migrate`"),
-        })
+    /// What the server is, and what it has of ours or lacks.
+    pub async fn look(&self) -> Result<String> {
+        let mut found = vec![self.0.version().await?];
+        for name in self.ours().await? {
+            let Some(info) = self.info(&name).await? else {
+                continue;
+            };
+            let is_missing = |field: &&str| !info.payload_schema.contains_key(*field);
+            found.push(match [COURSE, VERSION, LESSON].into_iter().find(is_missing) {
+                None => format!("some {} vectors in {name}", info.points_count.unwrap_or_default()),
+                Some(field) => format!("{name} lacks the index of {field}: run `smartcourse migrate`"),
+            });
+        }
+        if found.len() == 1 {
+            found.push("no collection is there yet: run `smartcourse migrate`".to_owned());
+        }
+        Ok(found.join("; "))
+    }
+
+    /// The names of our collections, one for each model.
+    async fn ours(&self) -> Result<Vec<String>> {
+        let all = answer(self.0.collections().list(ListCollectionsRequest {})).await?;
+        let names = all
+            .into_iter()
+            .flat_map(|all| all.collections)
+            .map(|one| one.name);
+        Ok(names.filter(|name| name.starts_with(PREFIX)).collect())
     }
 
     /// A collection as it is; `None` when it is not there.
@@ -279,12 +278,9 @@ impl Vectors for Qdrant {
     }
 
     async fn delete_version(&self, version: VersionId) -> Result<()> {
-        let all = answer(self.0.collections().list(ListCollectionsRequest {})).await?;
-        for collection in all.into_iter().flat_map(|all| all.collections) {
-            if collection.name.starts_with(PREFIX) {
-                // One that is gone by now has none of its vectors.
-                self.delete(&collection.name, of(version)).await?;
-            }
+        for name in self.ours().await? {
+            // One that is gone by now has none of its vectors.
+            self.delete(&name, of(version)).await?;
         }
         Ok(())
     }
@@ -329,48 +325,6 @@ fn is_for(info: &CollectionInfo, name: &str, dimensions: usize) -> Result<()> {
              for another model; remove it"
         ))),
     }
-}
-
-/// What a version has.
-fn of(version: VersionId) -> Filter {
-    Filter::must([
-        is(COURSE, version.course_id.to_string()),
-        Condition::matches(VERSION, i64::from(version.version)),
-    ])
-}
-
-/// Points whose field is this text. The library would search for a text with a space by its words.
-fn is(field: &str, text: impl Into<String>) -> Condition {
-    Condition::matches(field, MatchValue::Keyword(text.into()))
-}
-
-/// The id of a unit. Its lesson's length keeps apart what would read alike.
-fn id(version: VersionId, lesson_id: &str, anchor: &str) -> PointId {
-    let unit = format!("{version}/{}/{lesson_id}/{anchor}", lesson_id.len());
-    Uuid::new_v5(&UNITS, unit.as_bytes()).to_string().into()
-}
-
-fn point(version: VersionId, lesson_id: &str, vector: &Vector, id: PointId) -> PointStruct {
-    let fields: HashMap<String, Value> = HashMap::from([
-        (COURSE.to_owned(), version.course_id.to_string().into()),
-        (VERSION.to_owned(), i64::from(version.version).into()),
-        (LESSON.to_owned(), lesson_id.into()),
-        (ANCHOR.to_owned(), vector.anchor.as_str().into()),
-    ]);
-    PointStruct::new(id, vector.embedding.clone(), fields)
-}
-
-fn near(mut point: ScoredPoint) -> Result<Near> {
-    let mut text = |field: &str| match point.payload.remove(field).and_then(|value| value.kind) {
-        Some(Kind::StringValue(text)) => Ok(text),
-        _ => Err(Error::internal(format!(
-            "a point of the vector store has no {field}"
-        ))),
-    };
-    Ok(Near {
-        unit: Unit::new(text(LESSON)?, text(ANCHOR)?),
-        score: point.score,
-    })
 }
 
 /// Whether a write was done, and not only taken; `None` when there is no collection.
