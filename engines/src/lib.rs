@@ -5,8 +5,8 @@
 //! |---|---|
 //! | documents | [`documents::postgres`]: JSONB rows; `documents::mongodb` when `mongodb.url` names a server |
 //! | files | [`files::directory`]; `files::s3` when `s3.bucket` names a bucket |
-//! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes |
-//! | search | [`search::postgres`]: full text in the language of each version, and trigrams |
+//! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes; `vectors::qdrant` when `qdrant.url` names a server |
+//! | search | [`search::postgres`]: full text in the language of each version, and trigrams; `search::opensearch` when `opensearch.url` names a server |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
 //! | answers | [`answers::extractive`]: the best sentences, quoted |
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
@@ -72,6 +72,8 @@ pub mod rate_limits {
 /// Adapters of the search port.
 pub mod search {
     mod languages;
+    #[cfg(feature = "real")]
+    pub mod opensearch;
     pub mod postgres;
 }
 pub mod servers;
@@ -86,6 +88,8 @@ pub mod task_dispatch {
 /// Adapters of the vector port.
 pub mod vectors {
     pub mod postgres;
+    #[cfg(feature = "real")]
+    pub mod qdrant;
 }
 /// Adapters of the workflow port.
 pub mod workflows {
@@ -127,6 +131,8 @@ pub const CONFIG: &[Declared] = &[
     servers::mongodb::CONFIG,
     servers::redis::CONFIG,
     servers::s3::CONFIG,
+    servers::qdrant::CONFIG,
+    servers::opensearch::CONFIG,
     files::directory::CONFIG,
     embeddings::embedded::CONFIG,
     mail::CONFIG,
@@ -151,6 +157,10 @@ pub struct Engines {
     redis: Option<servers::redis::Redis>,
     #[cfg(feature = "real")]
     bucket: Option<servers::s3::Bucket>,
+    #[cfg(feature = "real")]
+    qdrant: Option<servers::qdrant::Server>,
+    #[cfg(feature = "real")]
+    opensearch: Option<servers::opensearch::Server>,
 }
 
 impl Engines {
@@ -182,6 +192,10 @@ impl Engines {
             redis: servers::redis::Redis::named(config)?,
             #[cfg(feature = "real")]
             bucket: servers::s3::Bucket::named(config)?,
+            #[cfg(feature = "real")]
+            qdrant: servers::qdrant::Server::named(config)?,
+            #[cfg(feature = "real")]
+            opensearch: servers::opensearch::Server::named(config)?,
         })
     }
 
@@ -259,11 +273,19 @@ impl Engines {
 
     /// Vectors.
     pub fn vectors(&self) -> Arc<dyn Vectors> {
+        #[cfg(feature = "real")]
+        if let Some(qdrant) = &self.qdrant {
+            return Arc::new(vectors::qdrant::Qdrant::new(qdrant.clone()));
+        }
         Arc::new(vectors::postgres::Postgres::new(self.pool.clone()))
     }
 
     /// Search.
     pub fn search(&self) -> Arc<dyn Search> {
+        #[cfg(feature = "real")]
+        if let Some(opensearch) = &self.opensearch {
+            return Arc::new(search::opensearch::OpenSearch::new(opensearch.clone()));
+        }
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
     }
 
@@ -312,6 +334,19 @@ impl Engines {
         self.documents().prepare().await?;
         self.files()?.prepare().await?;
         self.log.prepare().await?;
+        #[cfg(feature = "real")]
+        if self.qdrant.is_some() {
+            // Only these are made for a model; to know which takes loading it.
+            let embedder = self.embedder()?;
+            self.vectors()
+                .prepare(embedder.model(), embedder.dimensions())
+                .await?;
+        }
+        #[cfg(feature = "real")]
+        if let Some(opensearch) = &self.opensearch {
+            let index = search::opensearch::OpenSearch::new(opensearch.clone());
+            index.prepare().await?;
+        }
         self.event_history()?
             .sweep(clock::System.now(), None)
             .await
@@ -325,36 +360,36 @@ impl Engines {
         #[cfg(feature = "real")]
         {
             let mut found = Vec::new();
-            if let Some(kafka) = &self.kafka {
+            let mut add = |server, variable, outcome| {
                 found.push(servers::Found {
-                    server: "Kafka",
-                    variable: "KAFKA_BROKERS",
-                    outcome: kafka.look().await,
+                    server,
+                    variable,
+                    outcome,
                 });
+            };
+            if let Some(kafka) = &self.kafka {
+                add("Kafka", "KAFKA_BROKERS", kafka.look().await);
             }
             if let Some(mongo) = &self.mongo {
-                found.push(servers::Found {
-                    server: "MongoDB",
-                    variable: "MONGODB_URL",
-                    outcome: mongo.version().await,
-                });
+                add("MongoDB", "MONGODB_URL", mongo.version().await);
             }
             if let Some(redis) = &self.redis {
-                found.push(servers::Found {
-                    server: "Redis",
-                    variable: "REDIS_URL",
-                    outcome: redis.version().await,
-                });
+                add("Redis", "REDIS_URL", redis.version().await);
             }
             if let Some(bucket) = &self.bucket {
-                found.push(servers::Found {
-                    server: "S3",
-                    variable: "S3_ENDPOINT",
-                    outcome: bucket.is_there().await.map(|there| match there {
-                        true => "the bucket is there".to_owned(),
-                        false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
-                    }),
+                let outcome = bucket.is_there().await.map(|there| match there {
+                    true => "the bucket is there".to_owned(),
+                    false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
                 });
+                add("S3", "S3_ENDPOINT", outcome);
+            }
+            if let Some(qdrant) = &self.qdrant {
+                let store = vectors::qdrant::Qdrant::new(qdrant.clone());
+                add("Qdrant", "QDRANT_URL", store.look().await);
+            }
+            if let Some(opensearch) = &self.opensearch {
+                let index = search::opensearch::OpenSearch::new(opensearch.clone());
+                add("OpenSearch", "OPENSEARCH_URL", index.look().await);
             }
             found
         }

@@ -1,5 +1,7 @@
 //! From the language of a course to the text search configuration of PostgreSQL that stems its words.
 
+/// The configuration that takes words as they are.
+pub(super) const SIMPLE: &str = "simple";
 /// Primary language subtags (BCP 47) and their configurations.
 const CONFIGS: [(&str, &str); 29] = [
     ("ar", "arabic"),
@@ -33,13 +35,19 @@ const CONFIGS: [(&str, &str); 29] = [
     ("tr", "turkish"),
 ];
 
+/// All configurations there are, each once or more.
+#[cfg(feature = "real")]
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    CONFIGS.iter().map(|(_, config)| *config).chain([SIMPLE])
+}
+
 /// The configuration of a language; of one without, words are taken as they are.
 pub(super) fn config(language: &str) -> &'static str {
     let primary = language.split('-').next().unwrap_or_default();
     CONFIGS
         .iter()
         .find(|(tag, _)| primary.eq_ignore_ascii_case(tag))
-        .map_or("simple", |(_, config)| config)
+        .map_or(SIMPLE, |(_, config)| config)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 pub mod kafka;
 pub mod mongodb;
+pub mod opensearch;
+pub mod qdrant;
 pub mod redis;
 pub mod s3;
 

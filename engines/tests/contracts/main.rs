@@ -13,6 +13,14 @@ mod files;
 mod kafka;
 mod mail;
 mod messages;
+#[cfg(feature = "real")]
+mod opensearch;
+#[cfg(feature = "real")]
+mod qdrant;
+#[cfg(feature = "real")]
+mod qdrant_server;
+#[cfg(feature = "real")]
+mod qdrant_store;
 mod rate_limits;
 mod search;
 #[cfg(feature = "real")]
@@ -58,6 +66,8 @@ async fn vectors_in_postgres() {
     let store = || engines::vectors::postgres::Postgres::new(pool.clone());
     vectors::vectors_contract(&store()).await;
     vectors::vectors_are_shared(&store(), &store()).await;
+    vectors::vectors_by_many(&store()).await;
+    vectors::vectors_of_all_sorts(&store()).await;
 }
 
 #[tokio::test]
@@ -66,6 +76,7 @@ async fn search_in_postgres() {
     search::search_contract(&index).await;
     search::rank_contract(&index).await;
     search::language_contract(&index).await;
+    search::search_of_all_sorts(&index).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The contract of the search port: finding for readers, ranking for retrieval.
 
+use futures::future::try_join_all;
 use smartcourse_platform::{
     error::codes,
     ports::{
@@ -268,4 +269,89 @@ pub(crate) async fn language_contract(index: &dyn Search) {
         .await
         .unwrap_err();
     assert!(error.is(&codes::VALIDATION_FAILED));
+}
+
+/// The largest, the strangest, and many at once.
+pub(crate) async fn search_of_all_sorts(index: &dyn Search) {
+    // More than is sent at once, each with a word of its own; made smaller, and gone.
+    let of = version(7, 1);
+    let long = "A sentence that is there to be long. ".repeat(60);
+    let entries: Vec<Entry> = (0..3_000)
+        .map(|number| {
+            entry(
+                &format!("l{number}"),
+                "c0",
+                "Long",
+                &format!("{long} word{number}"),
+            )
+        })
+        .collect();
+    for count in [3_000, 1_200, 0] {
+        index.put_version(of, "en", &entries[..count]).await.unwrap();
+        assert_eq!(index.count(of).await.unwrap(), count as i64);
+        for (number, word) in [(0, "word0"), (1_199, "word1199"), (2_999, "word2999")] {
+            let hits = index.find(word, &[Scope::text(of)], "", 5).await.unwrap().hits;
+            assert_eq!(hits.len(), usize::from(number < count), "{word} of {count}");
+        }
+    }
+
+    // Names and texts of any script, also of a language nobody has words of.
+    let names = [
+        "/",
+        "a b",
+        "ä",
+        "a\u{308}",
+        "\u{1f469}\u{200d}\u{1f680}",
+        "'\"\\%_*",
+    ];
+    let entries: Vec<Entry> = names
+        .iter()
+        .map(|name| entry(name, name, name, "Ελληνικά kiswahili 日本語 \u{202e}"))
+        .collect();
+    for language in ["sw", "", "ta-IN", "not a language", "el"] {
+        index.put_version(of, language, &entries).await.unwrap();
+        let hits = find(index, "kiswahili", &[(of, true)]).await;
+        let mut found: Vec<&str> = hits.iter().map(|hit| hit.unit.lesson_id.as_str()).collect();
+        found.sort_unstable();
+        let mut expected = names;
+        expected.sort_unstable();
+        assert_eq!(found, expected, "in {language:?}");
+        assert!(hits.iter().all(|hit| hit.unit.anchor == hit.title));
+    }
+
+    // Whatever somebody asks.
+    let long = ["words and more words of sagas", "\"a phrase", "-not"]
+        .join(" ")
+        .repeat(200);
+    let open = [Scope::text(of)];
+    for query in [
+        "*",
+        "?",
+        "a:b",
+        "~",
+        "(",
+        "\\",
+        "\u{1}",
+        &long,
+        &long.replace(' ', "x"),
+    ] {
+        index.find(query, &open, "", 5).await.unwrap();
+        index.candidates(query, true, 5).await.unwrap();
+        index.rank(query, of, 5).await.unwrap();
+    }
+
+    // Versions are written side by side.
+    let write = async |number: i64| {
+        let written = [entry("l", "c0", "One", &format!("a text of number{number}"))];
+        index.put_version(version(100 + number, 1), "en", &written).await
+    };
+    try_join_all((0..40).map(write)).await.unwrap();
+    for number in 0..40 {
+        let (of, word) = (version(100 + number, 1), format!("number{number}"));
+        assert_eq!(index.count(of).await.unwrap(), 1);
+        assert_eq!(
+            places(&find(index, &word, &[(of, true)]).await),
+            [(100 + number, 1, "l")]
+        );
+    }
 }

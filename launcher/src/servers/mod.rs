@@ -4,6 +4,7 @@
 mod ferretdb;
 mod kafka;
 mod minio;
+mod opensearch;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub enum ServerKind {
     Kafka,
     /// MinIO, which speaks the protocol of Amazon S3 over a directory.
     MinIo,
+    /// OpenSearch, of one node.
+    OpenSearch,
     /// Redis, which keeps what it is told in an append-only file.
     Redis,
 }
@@ -48,7 +51,7 @@ pub struct Server {
 
 impl ServerKind {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::FerretDb, Self::Kafka, Self::MinIo, Self::Redis];
+    pub const ALL: [Self; 5] = [Self::FerretDb, Self::Kafka, Self::MinIo, Self::OpenSearch, Self::Redis];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
@@ -56,6 +59,7 @@ impl ServerKind {
             Self::FerretDb => ferretdb::NAME,
             Self::Kafka => kafka::NAME,
             Self::MinIo => minio::NAME,
+            Self::OpenSearch => opensearch::NAME,
             Self::Redis => redis::NAME,
         }
     }
@@ -66,6 +70,7 @@ impl ServerKind {
             Self::FerretDb => ferretdb::PROGRAM.ensure(dir, progress).await,
             Self::Kafka => kafka::PROGRAM.ensure(dir, progress).await,
             Self::MinIo => minio::PROGRAM.ensure(dir, progress).await,
+            Self::OpenSearch => opensearch::PROGRAM.ensure(dir, progress).await,
             Self::Redis => redis::PACKAGE.ensure(dir, progress).await,
         }
     }
@@ -84,6 +89,7 @@ impl ServerKind {
             Self::FerretDb => ferretdb::command(program, &home, port),
             Self::Kafka => kafka::command(program, &home, port).await?,
             Self::MinIo => minio::command(program, &home, port)?,
+            Self::OpenSearch => opensearch::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
         };
         let server = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
@@ -94,6 +100,7 @@ impl ServerKind {
                     Self::FerretDb => ferretdb::check(port).await,
                     Self::Kafka => kafka::check(port).await,
                     Self::MinIo => minio::check(port).await,
+                    Self::OpenSearch => opensearch::check(port).await,
                     Self::Redis => redis::check(port).await,
                 }
             };
@@ -107,6 +114,7 @@ impl ServerKind {
             Self::FerretDb => vec![("MONGODB_URL", format!("mongodb://127.0.0.1:{port}/"))],
             Self::Kafka => vec![("KAFKA_BROKERS", format!("127.0.0.1:{port}"))],
             Self::MinIo => minio::variables(&home, port)?,
+            Self::OpenSearch => vec![("OPENSEARCH_URL", format!("http://127.0.0.1:{port}"))],
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
         };
         Ok(Server {

@@ -1,0 +1,231 @@
+//! Search by OpenSearch: a document for each entry, its words in fields of its version's language, which have that language's
+//! analyzer.
+
+mod answers;
+mod documents;
+mod questions;
+mod writing;
+
+use answers::{AFTER, Answer, BEFORE, Document, hit, score};
+use async_trait::async_trait;
+use documents::description;
+use http::Method;
+use questions::{asked, fields, some_words};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    page,
+    ports::{
+        Unit,
+        search::{Entry, Found, Hit, Scope, Search},
+    },
+};
+use smartcourse_proto::ids::{CourseId, VersionId};
+use uuid::Uuid;
+
+use crate::servers::opensearch::Server;
+
+/// What everybody asks for; the index behind it has the version of its mapping in its name.
+const ALIAS: &str = "smartcourse_search";
+const INDEX: &str = "smartcourse_search_1";
+/// Hits of one question at most, all pages together: the server goes no further.
+const MAX_HITS: usize = 10_000;
+
+/// An index of a server.
+pub struct OpenSearch(Server);
+
+impl OpenSearch {
+    /// Over a server.
+    pub fn new(server: Server) -> Self {
+        Self(server)
+    }
+
+    /// Makes the index, unless it is there.
+    pub async fn prepare(&self) -> Result<()> {
+        if self.is_there().await? {
+            return Ok(());
+        }
+        let made: Result<Option<Value>> = self.ask(Method::PUT, INDEX, &description()).await;
+        // Somebody else may have made it meanwhile.
+        match self.is_there().await? {
+            true => Ok(()),
+            false => Err(made.err().unwrap_or_else(no_index)),
+        }
+    }
+
+    /// What the server is, and what it has or lacks.
+    pub async fn look(&self) -> Result<String> {
+        let version = self.0.version().await?;
+        Ok(match self.is_there().await? {
+            true => version,
+            false => format!("{version}; index {ALIAS} is not there yet: run `smartcourse migrate`"),
+        })
+    }
+
+    async fn is_there(&self) -> Result<bool> {
+        let found: Option<Value> = self.0.call(Method::GET, &format!("_alias/{ALIAS}"), "").await?;
+        Ok(found.is_some())
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: &Value) -> Result<Option<T>> {
+        self.0.call(method, path, body.to_string()).await
+    }
+
+    /// Asks; an answer of a part of the index is none.
+    async fn search(&self, question: &Value, preference: &str) -> Result<Answer> {
+        let path = format!("{ALIAS}/_search?allow_partial_search_results=false&preference={preference}");
+        let answer = self.ask(Method::POST, &path, question).await?;
+        answer.ok_or_else(no_index)
+    }
+
+    async fn count_of(&self, filter: &[Value]) -> Result<i64> {
+        let question = json!({
+            "size": 0,
+            "track_total_hits": true,
+            "query": { "bool": { "filter": filter } },
+        });
+        let total = self.search(&question, "").await?.hits.total;
+        let total = total.ok_or_else(|| Error::internal("the search server counted nothing"))?;
+        Ok(total.value)
+    }
+
+    /// The languages of documents: a question is asked in each it may meet.
+    async fn languages_of(&self, filter: &[Value]) -> Result<Vec<String>> {
+        let question = json!({
+            "size": 0,
+            "query": { "bool": { "filter": filter } },
+            "aggs": { "languages": { "terms": { "field": "language", "size": 100 } } },
+        });
+        let found = self.search(&question, "").await?.aggregations;
+        let buckets = found.map(|found| found.languages.buckets).unwrap_or_default();
+        Ok(buckets.into_iter().map(|bucket| bucket.key).collect())
+    }
+}
+
+#[async_trait]
+impl Search for OpenSearch {
+    async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
+        if self.write(version, language, entries).await?.is_none() {
+            // A server that came back empty.
+            self.prepare().await?;
+            let written = self.write(version, language, entries).await?;
+            written.ok_or_else(no_index)?;
+        }
+        Ok(())
+    }
+
+    async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>> {
+        let only_courses = (!lesson_text).then(|| json!({ "term": { "lesson_id": "" } }));
+        let filter = Vec::from_iter(only_courses);
+        let languages = self.languages_of(&filter).await?;
+        let question = json!({
+            "size": within(0, limit),
+            "query": asked(query, &languages, &filter),
+            "collapse": { "field": "course_id" },
+            "sort": [{ "_score": "desc" }, { "course_id": "desc" }],
+            "_source": ["course_id"],
+        });
+        let found = self.search(&question, "").await?.hits.hits.into_iter();
+        Ok(found
+            .map(|document| CourseId(document.source.course_id))
+            .collect())
+    }
+
+    /// The cursor is the number of hits before: one hit for each lesson is what the server has for numbered pages only.
+    async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found> {
+        let before: usize = page::decode(cursor)?.unwrap_or_default();
+        let scopes: Vec<&str> = scopes.iter().map(Scope::keyword).collect();
+        let filter = [json!({ "terms": { "scope": scopes } })];
+        let languages = self.languages_of(&filter).await?;
+        if languages.is_empty() || before >= MAX_HITS {
+            return Ok(Found::default());
+        }
+        let question = json!({
+            "from": before,
+            "size": within(before, limit.saturating_add(1)),
+            "query": asked(query, &languages, &filter),
+            "collapse": { "field": "place" },
+            "sort": [{ "_score": "desc" }, { "course_id": "asc" }, { "lesson_id": "asc" }, { "anchor": "asc" }],
+            "_source": ["course_id", "version", "lesson_id", "anchor", "title"],
+            "highlight": {
+                "fields": { "body_*": {} },
+                "pre_tags": [BEFORE],
+                "post_tags": [AFTER],
+                "number_of_fragments": 1,
+                "fragment_size": 200,
+                "no_match_size": 200,
+                "max_analyzer_offset": 1_000_000,
+            },
+        });
+        // The pages of one query are asked of the same copy: each has statistics, and so scores, of its own.
+        let preference = Uuid::new_v5(&Uuid::NAMESPACE_OID, query.as_bytes()).to_string();
+        let found = self.search(&question, &preference).await?.hits.hits;
+        let mut hits: Vec<Hit> = found.into_iter().map(hit).collect::<Result<_>>()?;
+        let more = hits.len() as i64 > limit;
+        hits.truncate(usize::try_from(limit).unwrap_or_default());
+        let next = more.then(|| page::encode(&(before + hits.len()))).flatten();
+        Ok(Found { hits, next })
+    }
+
+    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>> {
+        let mut filter = of(version).to_vec();
+        filter.push(json!({ "bool": { "must_not": { "term": { "lesson_id": "" } } } }));
+        let languages = self.languages_of(&filter).await?;
+        let words = some_words(query, languages.len());
+        // A question is not a search: any of its words counts.
+        let any = |language: &String| json!({ "multi_match": { "query": words, "type": "most_fields", "fields": fields(language) } });
+        let question = json!({
+            "size": within(0, limit),
+            "query": { "bool": {
+                "filter": filter,
+                "should": languages.iter().map(any).collect::<Vec<_>>(),
+                "minimum_should_match": 1,
+            } },
+            "sort": [{ "_score": "desc" }, { "lesson_id": "asc" }, { "anchor": "asc" }],
+            "_source": ["course_id", "lesson_id", "anchor"],
+        });
+        let found = self.search(&question, "").await?.hits.hits.into_iter();
+        let unit = |document: Document| {
+            let score = score(&document)?;
+            Ok((
+                Unit::new(document.source.lesson_id, document.source.anchor),
+                score,
+            ))
+        };
+        found.map(unit).collect()
+    }
+
+    async fn count(&self, version: VersionId) -> Result<i64> {
+        self.count_of(&of(version)).await
+    }
+
+    async fn delete_version(&self, version: VersionId) -> Result<()> {
+        let documents = json!({ "bool": { "filter": of(version) } });
+        // Without an index there is nothing to remove.
+        self.remove(&documents).await.map(drop)
+    }
+}
+
+/// What a version has.
+fn of(version: VersionId) -> [Value; 2] {
+    [
+        json!({ "term": { "course_id": version.course_id } }),
+        json!({ "term": { "version": version.version } }),
+    ]
+}
+
+/// How many hits to ask for after those before.
+fn within(before: usize, limit: i64) -> usize {
+    usize::try_from(limit)
+        .unwrap_or_default()
+        .min(MAX_HITS.saturating_sub(before))
+}
+
+fn no_index() -> Error {
+    let detail = format!(
+        "the search server has no index {ALIAS}: run `smartcourse migrate`, and publish again what it has lost"
+    );
+    Error::new(&codes::UNAVAILABLE, detail)
+}
