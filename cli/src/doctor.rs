@@ -84,7 +84,7 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     match Engines::open(&config) {
         Ok(engines) => {
             for found in engines.look().await {
-                let check = |error: Error| format!("{}: check {}", error.chain(), found.variable);
+                let check = |error: Error| format!("{}: check {} ({})", error.chain(), found.variable, found.address);
                 report.line(found.server, found.outcome.map_err(check))?;
             }
         }
@@ -122,7 +122,12 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
         };
         report.line(&format!("schema {schema}"), outcome)?;
     }
-    Ok(())
+    let lags = Engines::open(config)?.event_log().lags().await;
+    let lags = lags.map(|lags| {
+        let lags: Vec<String> = lags.iter().map(|(group, lag)| format!("{group} {lag}")).collect();
+        format!("events they were not given yet: {}", lags.join(", "))
+    });
+    report.line("event groups", lags.map_err(|error| error.chain()))
 }
 
 /// A configured Temporal: reachable, with our search attributes.

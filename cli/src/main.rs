@@ -12,6 +12,7 @@ mod servers;
 mod services;
 mod stack;
 mod telemetry;
+mod watch;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 

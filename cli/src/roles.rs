@@ -21,14 +21,9 @@ use tokio::net::TcpListener;
 use crate::{
     errors,
     services::{self, Name, ServiceHost},
-    stack,
+    stack, watch,
 };
 
-/// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
-const TRANSACTIONS_STANDING_STILL: &str = "smartcourse_transactions_standing_still";
-
-/// How often the database is asked whether it is there.
-const DATABASE_CHECK: Duration = Duration::from_secs(2);
 /// Pause between tries to reach Temporal.
 const RECONNECT: Duration = Duration::from_millis(500);
 
@@ -53,8 +48,9 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     }
     let host = ServiceHost::new(&config, &engines, &here);
     let (router, health) = host.build().await?;
-    watch_database(&config, health, &life)?;
     install_metrics(&config)?;
+    watch::database(&config, health, &life)?;
+    let servers = watch::servers(&config, &life)?;
     for name in &here {
         let listener = listen(config.grpc.address(*name)).await?;
         let serve = server::serve(listener, router.clone(), server::Limits::INTERNAL, life.clone());
@@ -67,6 +63,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             stubs: smartcourse_gateway::Stubs::new(&Channels::open(|service| host.channel(service))?),
             rate_limits: engines.rate_limits(),
             announcements: engines.announcements(),
+            servers,
             errors: errors::all(),
             max_upload_bytes: u64::try_from(content.max_upload_bytes)?,
         };
@@ -78,35 +75,6 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     }
     tracing::info!(services = ?names, "serving");
     Ok(finish(life).await)
-}
-
-/// Services without their database are not ready: health checks say so while it is away, or refuses to write.
-fn watch_database(config: &Config, health: Health, life: &Lifecycle) -> Result<()> {
-    let pool = postgres::pool(&config.postgres, "health")?;
-    let watch = life.clone();
-    life.spawn("health", async move {
-        while watch.sleep(DATABASE_CHECK).await {
-            let look = async {
-                postgres::is_ready(&pool).await?;
-                postgres::standing_still(&pool).await
-            };
-            let still = tokio::time::timeout(DATABASE_CHECK, look).await;
-            health.set(matches!(still, Ok(Ok(_)))).await;
-            match still {
-                Ok(Ok(still)) => {
-                    for transaction in &still {
-                        tracing::error!(transaction, "a transaction stands still and holds its locks");
-                    }
-                    metrics::gauge!(TRANSACTIONS_STANDING_STILL).set(still.len() as f64);
-                    health.set_transactions(still.is_empty()).await;
-                }
-                Ok(Err(error)) => tracing::error!(error = %error.chain(), "not ready"),
-                Err(_) => tracing::error!("not ready: the database does not answer"),
-            }
-        }
-        Ok::<(), anyhow::Error>(())
-    });
-    Ok(())
 }
 
 /// The consumer groups of the services that run here.

@@ -57,6 +57,7 @@ pub mod files {
     #[cfg(feature = "real")]
     pub mod s3;
 }
+mod look;
 pub mod mail;
 mod outgoing;
 /// Adapters of the push message port.
@@ -342,56 +343,10 @@ impl Engines {
                 .prepare(embedder.model(), embedder.dimensions())
                 .await?;
         }
-        #[cfg(feature = "real")]
-        if let Some(opensearch) = &self.opensearch {
-            let index = search::opensearch::OpenSearch::new(opensearch.clone());
-            index.prepare().await?;
-        }
+        self.search().prepare().await?;
         self.event_history()?
             .sweep(clock::System.now(), None)
             .await
             .map(drop)
-    }
-
-    /// Looks at the servers that were named.
-    pub async fn look(&self) -> Vec<servers::Found> {
-        #[cfg(not(feature = "real"))]
-        return Vec::new();
-        #[cfg(feature = "real")]
-        {
-            let mut found = Vec::new();
-            let mut add = |server, variable, outcome| {
-                found.push(servers::Found {
-                    server,
-                    variable,
-                    outcome,
-                });
-            };
-            if let Some(kafka) = &self.kafka {
-                add("Kafka", "KAFKA_BROKERS", kafka.look().await);
-            }
-            if let Some(mongo) = &self.mongo {
-                add("MongoDB", "MONGODB_URL", mongo.version().await);
-            }
-            if let Some(redis) = &self.redis {
-                add("Redis", "REDIS_URL", redis.version().await);
-            }
-            if let Some(bucket) = &self.bucket {
-                let outcome = bucket.is_there().await.map(|there| match there {
-                    true => "the bucket is there".to_owned(),
-                    false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
-                });
-                add("S3", "S3_ENDPOINT", outcome);
-            }
-            if let Some(qdrant) = &self.qdrant {
-                let store = vectors::qdrant::Qdrant::new(qdrant.clone());
-                add("Qdrant", "QDRANT_URL", store.look().await);
-            }
-            if let Some(opensearch) = &self.opensearch {
-                let index = search::opensearch::OpenSearch::new(opensearch.clone());
-                add("OpenSearch", "OPENSEARCH_URL", index.look().await);
-            }
-            found
-        }
     }
 }

@@ -61,22 +61,22 @@ impl EventLog for Postgres {
         Ok(())
     }
 
-    async fn lag(&self, group: &str) -> Result<i64> {
-        lag(&self.pool, group).await
+    async fn lags(&self) -> Result<Vec<(String, i64)>> {
+        lags(&self.pool).await
     }
 }
 
-/// The events after the one up to which a group was given all.
-pub(super) async fn lag(pool: &PgPool, group: &str) -> Result<i64> {
-    Ok(sqlx::query_scalar!(
-        r#"select greatest(0, (select max(position) from platform.events),
-                      (select max(last_position) from platform.event_archives),
-                      (select max(position) from platform.event_partitions))
-                  - coalesce((select position from platform.event_groups where name = $1), 0) as "lag!""#,
-        group
+/// The groups, and the events after the one up to which each was given all.
+pub(super) async fn lags(pool: &PgPool) -> Result<Vec<(String, i64)>> {
+    let groups = sqlx::query!(
+        r#"select name, greatest(0, (select max(position) from platform.events),
+                  (select max(last_position) from platform.event_archives),
+                  (select max(position) from platform.event_partitions)) - position as "lag!"
+           from platform.event_groups order by name"#
     )
-    .fetch_one(pool)
-    .await?)
+    .fetch_all(pool)
+    .await?;
+    Ok(groups.into_iter().map(|group| (group.name, group.lag)).collect())
 }
 
 /// Gives committed events their positions, and tells the groups.

@@ -44,6 +44,11 @@ async fn delete(connection: &mut PgConnection, version: VersionId) -> Result<()>
 
 #[async_trait]
 impl Search for Postgres {
+    /// The table is there.
+    async fn prepare(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
         let mut tx = postgres::begin(&self.0).await?;
         postgres::be_patient(&mut tx).await?;

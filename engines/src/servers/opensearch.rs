@@ -18,6 +18,8 @@ url = ""
 # Who we are to it; "" when it asks for nobody. OPENSEARCH_USERNAME and OPENSEARCH_PASSWORD win.
 username = ""
 password = ""
+# The alias that is asked; the index behind it is called like it, with the version of its fields.
+alias = "smartcourse_search"
 "#,
         &[Reader::of::<Settings>()],
     )
@@ -32,6 +34,8 @@ pub struct Settings {
     pub username: String,
     /// And the proof.
     pub password: SecretString,
+    /// The alias that is asked.
+    pub alias: String,
 }
 
 impl Section for Settings {
@@ -50,6 +54,13 @@ impl Section for Settings {
         problems.require(
             self.username.is_empty() == self.password.expose_secret().is_empty(),
             "opensearch.username: needs opensearch.password, and the other way round",
+        );
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.');
+        problems.require(
+            (1..=200).contains(&self.alias.len())
+                && self.alias.starts_with(|c: char| c.is_ascii_lowercase())
+                && self.alias.chars().all(legal),
+            "opensearch.alias: must be up to 200 small letters, digits, dots, hyphens and underscores, a letter first",
         );
         super::require_adapters(problems, "opensearch.url", !url.is_empty());
     }
@@ -93,6 +104,7 @@ mod connection {
     pub struct Server {
         client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
         url: String,
+        alias: String,
         authorization: Option<HeaderValue>,
     }
 
@@ -131,10 +143,16 @@ mod connection {
             Ok(Self {
                 client: Client::builder(TokioExecutor::new()).build(outgoing::https()?),
                 url,
+                alias: settings.alias.clone(),
                 authorization: authorization
                     .transpose()
                     .map_err(|error| Error::internal("opensearch.password cannot be used").because(error))?,
             })
+        }
+
+        /// The alias that is asked.
+        pub(crate) fn alias(&self) -> &str {
+            &self.alias
         }
 
         /// What a call answers, in time; `None` when what it is about is not there.
@@ -170,6 +188,11 @@ mod connection {
             let strange =
                 |error| Error::internal("the search server answers what it should not").because(error);
             serde_json::from_slice(&body).map(Some).map_err(strange)
+        }
+
+        /// Where it is.
+        pub(crate) fn address(&self) -> String {
+            super::super::shown(&self.url)
         }
 
         /// What the server says it is.

@@ -163,6 +163,11 @@ mod connection {
             PointsClient::new(self.connection.clone()).max_decoding_message_size(MAX_ANSWER)
         }
 
+        /// Where it is.
+        pub(crate) fn address(&self) -> String {
+            super::super::shown(&self.settings.url)
+        }
+
         /// What the server says it is.
         pub(crate) async fn version(&self) -> Result<String> {
             let mut server = QdrantClient::new(self.connection.clone());

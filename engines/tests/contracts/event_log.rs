@@ -94,12 +94,9 @@ impl Group {
     /// Waits until it was given everything.
     pub(crate) async fn is_through(&self, log: &dyn EventLog) {
         wait_for("the group to be through", async || -> anyhow::Result<_> {
-            let lag = log.lag(self.name).await?;
-            Ok(if lag == 0 {
-                Ok(())
-            } else {
-                Err(format!("{lag} are left"))
-            })
+            let lags = log.lags().await?;
+            let through = lags.iter().any(|(group, lag)| group == self.name && *lag == 0);
+            Ok(if through { Ok(()) } else { Err(format!("{lags:?}")) })
         })
         .await
         .unwrap();

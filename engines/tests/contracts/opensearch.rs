@@ -31,6 +31,7 @@ fn index(url: &str) -> OpenSearch {
         url: url.to_owned(),
         username: String::new(),
         password: "".into(),
+        alias: "smartcourse_search".to_owned(),
     };
     OpenSearch::new(servers::opensearch::Server::open(&settings).unwrap())
 }

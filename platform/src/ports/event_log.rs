@@ -36,8 +36,8 @@ pub trait EventLog: Send + Sync {
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
     /// Takes what other systems ask for, where the log has a way in for them, until the process stops.
     async fn accept(&self, life: Lifecycle) -> Result<()>;
-    /// Events of the log after the one up to which a group was given all: it has not been given more than these.
-    async fn lag(&self, group: &str) -> Result<i64>;
+    /// Every group there is, and the events of the log after the one up to which it was given all: it lacks no more than these.
+    async fn lags(&self) -> Result<Vec<(String, i64)>>;
 }
 
 /// The log from its first event, wherever its parts are.

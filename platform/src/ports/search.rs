@@ -65,6 +65,8 @@ pub struct Found {
 /// A search index.
 #[async_trait]
 pub trait Search: Send + Sync {
+    /// Makes the index ready for entries: what is there already stays.
+    async fn prepare(&self) -> Result<()>;
     /// Makes these the entries of a version, whose text is in this language (BCP 47): writes them as a new generation, then
     /// removes the older ones. Not atomic: a reader meanwhile may see both; given up half-way, calling it again makes it
     /// whole. What was answered is seen by every read that begins later.

@@ -12,7 +12,7 @@ mod routes;
 mod state;
 mod stubs;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Extension, Router, middleware};
 use edge::{MaxBytes, SMALL};
@@ -26,7 +26,11 @@ use smartcourse_platform::{
 };
 use state::App;
 pub use stubs::Stubs;
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
+
+/// The servers that were named, by what people call them, and whether each answers.
+pub type Servers = BTreeMap<&'static str, bool>;
 
 /// The OpenAPI 3.1 document of everything this gateway serves.
 pub fn openapi() -> utoipa::openapi::OpenApi {
@@ -42,6 +46,8 @@ pub struct Dependencies {
     pub rate_limits: Arc<dyn RateLimits>,
     /// What gateways tell each other.
     pub announcements: Arc<dyn Announcements>,
+    /// The servers that were named.
+    pub servers: watch::Receiver<Servers>,
     /// Every error code there is.
     pub errors: Errors,
     /// Largest file the content service takes, in bytes: larger ones are refused before they are read.
@@ -55,15 +61,8 @@ pub struct Dependencies {
 /// When the settings of the gateway were not declared.
 pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Router> {
     let gateway: config::Gateway = config.section()?;
-    let app = App::new(
-        config,
-        &gateway,
-        deps.stubs,
-        deps.rate_limits,
-        deps.announcements,
-        deps.max_upload_bytes,
-        life,
-    );
+    let errors = deps.errors.clone();
+    let app = App::new(config, &gateway, deps, life);
     let bounded = |mut routes: OpenApiRouter<App>, bytes| {
         openapi::bound(routes.get_openapi_mut(), &gateway, bytes);
         routes.layer(Extension(MaxBytes(bytes)))
@@ -81,7 +80,7 @@ pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Ro
     document.merge(operations_document);
     // Probes and pages are outside of the limits: a busy gateway must still say that it lives.
     Ok(Router::new()
-        .merge(openapi::pages(&openapi::finish(document), &deps.errors))
+        .merge(openapi::pages(&openapi::finish(document), &errors))
         .merge(operations)
         .merge(api)
         .method_not_allowed_fallback(edge::method_not_allowed)

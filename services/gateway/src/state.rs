@@ -9,11 +9,12 @@ use smartcourse_platform::{
     config::Config,
     grpc::Actor,
     lifecycle::Lifecycle,
-    ports::{announcements::Announcements, rate_limits::RateLimits},
 };
 use smartcourse_proto::course::Course;
+use tokio::sync::watch;
 
 use crate::{
+    Dependencies, Servers,
     auth::Verifier,
     config::Gateway,
     edge::{Bodies, Limits, Written},
@@ -36,6 +37,7 @@ pub(crate) struct Inner {
     pub(crate) publishes: Coalesce<(i64, Actor), Written>,
     /// Publishes that are followed.
     pub(crate) feeds: Arc<Feeds>,
+    pub(crate) servers: watch::Receiver<Servers>,
     pub(crate) life: Lifecycle,
     /// How long a request may take that does not stream.
     pub(crate) deadline: Duration,
@@ -46,12 +48,10 @@ impl App {
     pub(crate) fn new(
         config: &Config,
         gateway: &Gateway,
-        stubs: Stubs,
-        rate_limits: Arc<dyn RateLimits>,
-        announcements: Arc<dyn Announcements>,
-        max_upload_bytes: u64,
+        deps: Dependencies,
         life: Lifecycle,
     ) -> Self {
+        let Dependencies { stubs, rate_limits, announcements, servers, max_upload_bytes, .. } = deps;
         let verifier = Arc::new(Verifier::new(stubs.user.clone(), announcements));
         let feeds = Arc::new(Feeds::new(gateway.user_streams));
         tokio::spawn(Arc::clone(&feeds).run(stubs.clone(), life.clone()));
@@ -62,6 +62,7 @@ impl App {
             courses: Batch::default(),
             publishes: Coalesce::default(),
             feeds,
+            servers,
             life,
             // A handler may make several calls; the first that is too slow answers before this does, and so does a slow body.
             deadline: gateway.body_timeout() + config.grpc_timeout() + Duration::from_secs(5),

@@ -45,6 +45,7 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
         stubs,
         rate_limits: Arc::new(InProcess::default()),
         announcements: Arc::new(announcements::in_process::InProcess::default()),
+        servers: tokio::sync::watch::channel(smartcourse_gateway::Servers::new()).1,
         errors: Errors {
             codes: codes::ALL.to_vec(),
             warnings: &[],

@@ -100,7 +100,7 @@ impl EventLog for Kafka {
         commands::accept(&self.kafka, &self.dead_letters, &self.pool, &life).await
     }
 
-    async fn lag(&self, group: &str) -> Result<i64> {
-        postgres::lag(&self.pool, group).await
+    async fn lags(&self) -> Result<Vec<(String, i64)>> {
+        postgres::lags(&self.pool).await
     }
 }

@@ -9,10 +9,7 @@ use smartcourse_platform::ports::{
 };
 use smartcourse_proto::ids::VersionId;
 
-use super::{
-    super::languages::{self, SIMPLE},
-    ALIAS,
-};
+use super::super::languages::{self, SIMPLE};
 
 /// Languages PostgreSQL has words of and OpenSearch has not: taken as they are.
 const LACKING: [&str; 3] = ["nepali", "serbian", "tamil"];
@@ -25,8 +22,8 @@ pub(super) fn analyzer(language: &str) -> &'static str {
     }
 }
 
-/// How the index is made. Fields that are not named are refused.
-pub(super) fn description() -> Value {
+/// How the index behind an alias is made. Fields that are not named are refused.
+pub(super) fn description(alias: &str) -> Value {
     let mut fields = json!({
         "course_id": { "type": "long" },
         "version": { "type": "integer" },
@@ -47,7 +44,7 @@ pub(super) fn description() -> Value {
     json!({
         "settings": { "number_of_shards": 1, "auto_expand_replicas": "0-1" },
         "mappings": { "dynamic": "strict", "properties": fields },
-        "aliases": { ALIAS: {} },
+        "aliases": { alias: {} },
     })
 }
 

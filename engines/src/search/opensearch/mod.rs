@@ -27,9 +27,8 @@ use uuid::Uuid;
 
 use crate::servers::opensearch::Server;
 
-/// What everybody asks for; the index behind it has the version of its mapping in its name.
-const ALIAS: &str = "smartcourse_search";
-const INDEX: &str = "smartcourse_search_1";
+/// The version of the fields.
+const FIELDS: u32 = 1;
 /// Hits of one question at most, all pages together: the server goes no further.
 const MAX_HITS: usize = 10_000;
 
@@ -42,30 +41,31 @@ impl OpenSearch {
         Self(server)
     }
 
-    /// Makes the index, unless it is there.
-    pub async fn prepare(&self) -> Result<()> {
-        if self.is_there().await? {
-            return Ok(());
-        }
-        let made: Result<Option<Value>> = self.ask(Method::PUT, INDEX, &description()).await;
-        // Somebody else may have made it meanwhile.
-        match self.is_there().await? {
-            true => Ok(()),
-            false => Err(made.err().unwrap_or_else(no_index)),
-        }
-    }
-
     /// What the server is, and what it has or lacks.
     pub async fn look(&self) -> Result<String> {
         let version = self.0.version().await?;
         Ok(match self.is_there().await? {
             true => version,
-            false => format!("{version}; index {ALIAS} is not there yet: run `smartcourse migrate`"),
+            false => {
+                let alias = self.0.alias();
+                format!("{version}; the index {alias} is not there yet: run `smartcourse migrate`")
+            }
         })
     }
 
+    fn no_index(&self) -> Error {
+        let alias = self.0.alias();
+        let detail = format!(
+            "the search server has no index {alias}: run `smartcourse migrate`, and publish again what it has lost"
+        );
+        Error::new(&codes::UNAVAILABLE, detail)
+    }
+
     async fn is_there(&self) -> Result<bool> {
-        let found: Option<Value> = self.0.call(Method::GET, &format!("_alias/{ALIAS}"), "").await?;
+        let found: Option<Value> = self
+            .0
+            .call(Method::GET, &format!("_alias/{}", self.0.alias()), "")
+            .await?;
         Ok(found.is_some())
     }
 
@@ -75,9 +75,10 @@ impl OpenSearch {
 
     /// Asks; an answer of a part of the index is none.
     async fn search(&self, question: &Value, preference: &str) -> Result<Answer> {
-        let path = format!("{ALIAS}/_search?allow_partial_search_results=false&preference={preference}");
+        let alias = self.0.alias();
+        let path = format!("{alias}/_search?allow_partial_search_results=false&preference={preference}");
         let answer = self.ask(Method::POST, &path, question).await?;
-        answer.ok_or_else(no_index)
+        answer.ok_or_else(|| self.no_index())
     }
 
     async fn count_of(&self, filter: &[Value]) -> Result<i64> {
@@ -106,12 +107,27 @@ impl OpenSearch {
 
 #[async_trait]
 impl Search for OpenSearch {
+    async fn prepare(&self) -> Result<()> {
+        if self.is_there().await? {
+            return Ok(());
+        }
+        let alias = self.0.alias();
+        let made: Result<Option<Value>> = self
+            .ask(Method::PUT, &format!("{alias}_{FIELDS}"), &description(alias))
+            .await;
+        // Somebody else may have made it meanwhile.
+        match self.is_there().await? {
+            true => Ok(()),
+            false => Err(made.err().unwrap_or_else(|| self.no_index())),
+        }
+    }
+
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
         if self.write(version, language, entries).await?.is_none() {
             // A server that came back empty.
             self.prepare().await?;
             let written = self.write(version, language, entries).await?;
-            written.ok_or_else(no_index)?;
+            written.ok_or_else(|| self.no_index())?;
         }
         Ok(())
     }
@@ -221,11 +237,4 @@ fn within(before: usize, limit: i64) -> usize {
     usize::try_from(limit)
         .unwrap_or_default()
         .min(MAX_HITS.saturating_sub(before))
-}
-
-fn no_index() -> Error {
-    let detail = format!(
-        "the search server has no index {ALIAS}: run `smartcourse migrate`, and publish again what it has lost"
-    );
-    Error::new(&codes::UNAVAILABLE, detail)
 }

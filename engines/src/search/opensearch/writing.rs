@@ -9,7 +9,7 @@ use smartcourse_platform::{Error, Result, error::codes, ports::search::Entry};
 use smartcourse_proto::ids::VersionId;
 
 use super::{
-    ALIAS, OpenSearch,
+    OpenSearch,
     documents::{analyzer, document, generation},
     of,
 };
@@ -72,7 +72,7 @@ impl OpenSearch {
         // What was written is found from here on, by the removal as well.
         let seen: Option<Value> = self
             .0
-            .call(Method::POST, &format!("{ALIAS}/_refresh"), "")
+            .call(Method::POST, &format!("{}/_refresh", self.0.alias()), "")
             .await?;
         if seen.is_none() {
             return Ok(None);
@@ -98,7 +98,7 @@ impl OpenSearch {
     async fn send(&self, mut lines: Vec<String>) -> Result<Option<()>> {
         let mut pause = PAUSE;
         for _ in 0..TRIES {
-            let path = format!("{ALIAS}/_bulk?require_alias=true");
+            let path = format!("{}/_bulk?require_alias=true", self.0.alias());
             let sent: Option<Bulk> = self.0.call(Method::POST, &path, lines.concat()).await?;
             let Some(sent) = sent else {
                 return Ok(None);
@@ -134,7 +134,7 @@ impl OpenSearch {
     /// Removes documents, and is seen to have; `None` when there is no index.
     pub(super) async fn remove(&self, documents: &Value) -> Result<Option<()>> {
         let path =
-            format!("{ALIAS}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={REMOVED_AT_ONCE}");
+            format!("{}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={REMOVED_AT_ONCE}", self.0.alias());
         loop {
             let removed: Option<Removed> = self
                 .ask(Method::POST, &path, &json!({ "query": documents }))

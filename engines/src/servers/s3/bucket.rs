@@ -109,6 +109,19 @@ impl Bucket {
         })
     }
 
+    /// Where it is.
+    pub(crate) fn address(&self) -> String {
+        self.url.to_string()
+    }
+
+    /// Whether the bucket is there.
+    pub(crate) async fn look(&self) -> Result<String> {
+        Ok(match self.is_there().await? {
+            true => "the bucket is there".to_owned(),
+            false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
+        })
+    }
+
     /// Asks of the bucket what the store of the library does not do.
     async fn ask(&self, method: Method, query: &[(&str, &str)], body: String) -> Result<(StatusCode, Bytes)> {
         let mut url = self.url.clone();

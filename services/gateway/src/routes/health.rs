@@ -1,6 +1,6 @@
 //! Probes.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::extract::State;
 use futures::future::join_all;
@@ -30,7 +30,8 @@ async fn livez() -> Json<Value> {
 
 /// Whether every service answers; else 503 with the names of those that do not
 ///
-/// `degraded` when transactions of the database stand still and hold their locks: everybody is served who needs none of them.
+/// `degraded` when transactions of the database stand still and hold their locks, or one of the `servers` that were named does not
+/// answer: everybody is served who needs none of them.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = Object)))]
 async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
     if app.life.token().is_cancelled() {
@@ -49,15 +50,17 @@ async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
         .collect();
     let services: Map<String, Value> = states
         .iter()
-        .map(|(name, up)| ((*name).to_owned(), json!(if *up { "up" } else { "down" })))
+        .map(|(name, up)| ((*name).to_owned(), json!(up_or_down(*up))))
         .collect();
     if down.is_empty() {
         // They serve: taking all of them out for one lock would serve nobody.
         let well = answers(&app.stubs.transactions).await;
-        let status = if well { "ok" } else { "degraded" };
+        let servers = app.servers.borrow().clone();
+        let status = if well && servers.values().all(|up| *up) { "ok" } else { "degraded" };
         let transactions = if well { "going_on" } else { "standing_still" };
+        let servers: BTreeMap<&str, &str> = servers.into_iter().map(|(name, up)| (name, up_or_down(up))).collect();
         return Ok(Json(
-            json!({ "status": status, "services": services, "transactions": transactions }),
+            json!({ "status": status, "services": services, "servers": servers, "transactions": transactions }),
         ));
     }
     Err(
@@ -65,6 +68,10 @@ async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
             .with_fact("down", json!(down))
             .with_fact("services", Value::Object(services)),
     )
+}
+
+fn up_or_down(up: bool) -> &'static str {
+    if up { "up" } else { "down" }
 }
 
 async fn answers(probe: &Probe) -> bool {
