@@ -2,6 +2,7 @@
 //! us stands in the folders of the ports.
 
 pub mod mongodb;
+pub mod rabbitmq;
 pub mod redis;
 pub mod s3;
 
