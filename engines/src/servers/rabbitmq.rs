@@ -92,8 +92,8 @@ mod connection {
         /// A new connection, and a channel on it. The server shows what it is for.
         pub(crate) async fn connect(&self, purpose: &str) -> Result<(Connection, Channel)> {
             let uri = AMQPUri::clone(&self.0);
-            let properties = ConnectionProperties::default()
-                .with_connection_name(format!("smartcourse {purpose}").into());
+            let properties =
+                ConnectionProperties::default().with_connection_name(format!("smartcourse {purpose}").into());
             let connect = async {
                 let connection = Connection::connect_uri(uri, properties).await?;
                 let channel = connection.create_channel().await?;
@@ -151,9 +151,10 @@ mod connection {
                 AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)
                 | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED),
             ) => (&codes::INTERNAL, "RabbitMQ does not let us in"),
-            Some(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)) => {
-                (&codes::INTERNAL, "RabbitMQ has a queue that is not as it should be")
-            }
+            Some(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)) => (
+                &codes::INTERNAL,
+                "RabbitMQ has a queue that is not as it should be",
+            ),
             _ => (&codes::UNAVAILABLE, "RabbitMQ could not do this"),
         };
         Error::new(code, detail).because(error)
@@ -165,7 +166,8 @@ mod connection {
 
         #[test]
         fn a_version_is_read_from_a_greeting() {
-            let greeting = b"\x01\0\0\0\0\x07productS\0\0\0\x08RabbitMQ\x07versionS\0\0\0\x063.10.8\x08platform";
+            let greeting =
+                b"\x01\0\0\0\0\x07productS\0\0\0\x08RabbitMQ\x07versionS\0\0\0\x063.10.8\x08platform";
             assert_eq!(version_in(greeting).as_deref(), Some("3.10.8"));
             assert_eq!(version_in(&greeting[..40]), None);
         }

@@ -66,6 +66,12 @@ async fn declare_queue(
 async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> lapin::Result<()> {
     let options = QueueBindOptions::default();
     channel
-        .queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default())
+        .queue_bind(
+            queue.into(),
+            exchange.into(),
+            key.into(),
+            options,
+            FieldTable::default(),
+        )
         .await
 }

@@ -118,9 +118,12 @@ impl RabbitMq {
     }
 
     async fn unmark(&self, ids: &[Uuid]) -> Result<()> {
-        sqlx::query!("update platform.tasks set offered_at = null where id = any($1)", ids)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query!(
+            "update platform.tasks set offered_at = null where id = any($1)",
+            ids
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -153,7 +156,11 @@ impl RabbitMq {
             .await?
             .rows_affected();
             if lost > 0 {
-                tracing::warn!(kind, lost, "tasks are due and not in their queue; offering them again");
+                tracing::warn!(
+                    kind,
+                    lost,
+                    "tasks are due and not in their queue; offering them again"
+                );
             }
         }
         publisher.looked = Instant::now();
@@ -302,7 +309,13 @@ impl Publisher {
                     .with_type(kind.as_str().into());
                 let body = id.to_string();
                 let confirm = channel
-                    .basic_publish(EXCHANGE.into(), kind.as_str().into(), mandatory, body.as_bytes(), properties)
+                    .basic_publish(
+                        EXCHANGE.into(),
+                        kind.as_str().into(),
+                        mandatory,
+                        body.as_bytes(),
+                        properties,
+                    )
                     .await?;
                 confirms.push(confirm.map_ok(|confirmation| (*id, confirmation)));
             }
@@ -343,7 +356,10 @@ impl TaskDispatch for RabbitMq {
         let told = async {
             let told = self.consume(places).await?.next(places).await;
             if told.is_empty() {
-                return Err(Error::new(&codes::UNAVAILABLE, "the connection to RabbitMQ is lost"));
+                return Err(Error::new(
+                    &codes::UNAVAILABLE,
+                    "the connection to RabbitMQ is lost",
+                ));
             }
             Ok(told)
         };

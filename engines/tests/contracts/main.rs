@@ -10,15 +10,23 @@ mod documents;
 mod files;
 mod mail;
 mod messages;
+#[cfg(feature = "real")]
+mod rabbitmq;
 mod rate_limits;
 mod search;
 #[cfg(feature = "real")]
 mod servers;
+mod task_dispatch;
 mod vectors;
+
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use smartcourse_engines::{self as engines, files::directory::Directory};
-use smartcourse_platform::{ports::files::Files as _, postgres};
+use smartcourse_platform::{
+    ports::{files::Files as _, task_dispatch::TaskDispatch},
+    postgres,
+};
 use smartcourse_proto::ids::{CourseId, VersionId};
 use sqlx::PgPool;
 
@@ -83,4 +91,14 @@ async fn rate_limits_in_the_process() {
 async fn announcements_in_the_process() {
     let announcements = engines::announcements::in_process::InProcess::default();
     announcements::announcements_contract(&announcements, &announcements).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn task_dispatch_in_postgres() {
+    let pool = database().await;
+    let dispatch = |pool: PgPool| -> Arc<dyn TaskDispatch> {
+        let poll = Duration::from_secs(1);
+        Arc::new(engines::task_dispatch::postgres::Postgres::new(pool, poll))
+    };
+    task_dispatch::task_dispatch_contract(&task_dispatch::Scene::new(&pool, &dispatch)).await;
 }

@@ -3,6 +3,7 @@
 
 mod ferretdb;
 mod minio;
+mod rabbitmq;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub enum ServerKind {
     FerretDb,
     /// MinIO, which speaks the protocol of Amazon S3 over a directory.
     MinIo,
+    /// RabbitMQ, whose queues are on disk.
+    RabbitMq,
     /// Redis, which keeps what it is told in an append-only file.
     Redis,
 }
@@ -45,13 +48,14 @@ pub struct Server {
 
 impl ServerKind {
     /// All there are.
-    pub const ALL: [Self; 3] = [Self::FerretDb, Self::MinIo, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::FerretDb, Self::MinIo, Self::RabbitMq, Self::Redis];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::FerretDb => ferretdb::NAME,
             Self::MinIo => minio::NAME,
+            Self::RabbitMq => rabbitmq::NAME,
             Self::Redis => redis::NAME,
         }
     }
@@ -61,6 +65,7 @@ impl ServerKind {
         match self {
             Self::FerretDb => ferretdb::PROGRAM.ensure(dir, progress).await,
             Self::MinIo => minio::PROGRAM.ensure(dir, progress).await,
+            Self::RabbitMq => rabbitmq::PROGRAM.ensure(dir, progress).await,
             Self::Redis => redis::PACKAGE.ensure(dir, progress).await,
         }
     }
@@ -78,6 +83,7 @@ impl ServerKind {
         let (command, marker) = match self {
             Self::FerretDb => ferretdb::command(program, &home, port),
             Self::MinIo => minio::command(program, &home, port)?,
+            Self::RabbitMq => rabbitmq::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
         };
         let server = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
@@ -87,6 +93,7 @@ impl ServerKind {
                 match self {
                     Self::FerretDb => ferretdb::check(port).await,
                     Self::MinIo => minio::check(port).await,
+                    Self::RabbitMq => rabbitmq::check(port).await,
                     Self::Redis => redis::check(port).await,
                 }
             };
@@ -99,6 +106,7 @@ impl ServerKind {
         let variables = match self {
             Self::FerretDb => vec![("MONGODB_URL", format!("mongodb://127.0.0.1:{port}/"))],
             Self::MinIo => minio::variables(&home, port)?,
+            Self::RabbitMq => rabbitmq::variables(&home, port)?,
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
         };
         Ok(Server {
