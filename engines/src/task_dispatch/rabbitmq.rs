@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -61,7 +60,7 @@ pub struct RabbitMq {
 
 struct Publisher {
     channel: Channel,
-    _connection: Connection,
+    connection: Connection,
     /// Kinds whose queues are there.
     declared: HashSet<String>,
     /// When it was looked for lost ids.
@@ -202,10 +201,7 @@ impl RabbitMq {
         let live = self.connect(&consumers.kinds).await?;
         let deliveries = Arc::clone(&live.deliveries);
         // What the lost connection held comes again.
-        drop(mem::replace(
-            &mut *self.deliveries.lock().unwrap_or_else(PoisonError::into_inner),
-            Arc::clone(&deliveries),
-        ));
+        *self.deliveries.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&deliveries);
         consumers.live = Some(live);
         Ok(deliveries)
     }
@@ -276,7 +272,7 @@ impl Publisher {
         ask(ready).await?;
         Ok(Self {
             channel,
-            _connection: connection,
+            connection,
             declared: HashSet::new(),
             looked: Instant::now(),
         })
@@ -344,8 +340,8 @@ impl TaskDispatch for RabbitMq {
         let mut kept = self.publisher.lock().await;
         // Not put back when something fails, or the caller gives up: what comes next has a new connection.
         let mut publisher = match kept.take() {
-            Some(publisher) => publisher,
-            None => Publisher::connect(&self.server).await?,
+            Some(publisher) if publisher.connection.status().connected() => publisher,
+            _ => Publisher::connect(&self.server).await?,
         };
         let moved = self.offer_by(&mut publisher).await?;
         *kept = Some(publisher);

@@ -205,12 +205,13 @@ impl<'a> Scene<'a> {
 /// Places for each kind in a process that runs tasks.
 pub(crate) const PLACES: usize = 4;
 
-/// What [`Scripted`] writes to.
+/// What [`Scripted`] writes to, in a database that does not wait for the disk.
 pub(crate) async fn prepare(pool: &PgPool) {
-    sqlx::query("create table done (id uuid)")
-        .execute(pool)
-        .await
-        .unwrap();
+    let statements = "create table done (id uuid);
+         do $$ begin
+             execute format('alter database %I set synchronous_commit = off', current_database());
+         end $$";
+    sqlx::raw_sql(statements).execute(pool).await.unwrap();
 }
 
 pub(crate) async fn task_dispatch_contract(scene: &Scene<'_>) {

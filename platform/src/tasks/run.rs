@@ -162,7 +162,7 @@ async fn begin(
             drop(place);
         });
     }
-    // Somebody else has these.
+    // Somebody else has these, or will when the lease of one that could not be begun is over.
     futures::future::join_all(told.into_values().map(Told::acknowledge)).await;
     Ok(())
 }
