@@ -128,9 +128,16 @@ impl RabbitMq {
 
     /// Unmarks rows that have been due for a while though nothing is in their queue, as after it was purged.
     async fn unmark_lost(&self, publisher: &mut Publisher) -> Result<()> {
+        // Each kind costs a look at the index, however many rows it has.
         let kinds = sqlx::query_scalar!(
-            "select distinct kind from platform.tasks
-             where state in ('queued', 'running') and coalesce(lease_until, next_try_at) <= now() - make_interval(secs => $1)",
+            r#"with recursive kinds as (
+                 select min(kind) as kind from platform.tasks where state in ('queued', 'running')
+                 union all
+                 select (select min(t.kind) from platform.tasks t where t.kind > kinds.kind and t.state in ('queued', 'running'))
+                 from kinds where kinds.kind is not null)
+             select kind as "kind!" from kinds where exists (
+                 select from platform.tasks t where t.kind = kinds.kind and t.state in ('queued', 'running')
+                   and coalesce(t.lease_until, t.next_try_at) <= now() - make_interval(secs => $1))"#,
             LOST.as_secs_f64()
         )
         .fetch_all(&self.pool)
