@@ -84,7 +84,8 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     match Engines::open(&config) {
         Ok(engines) => {
             for found in engines.look().await {
-                let check = |error: Error| format!("{}: check {} ({})", error.chain(), found.variable, found.address);
+                let check =
+                    |error: Error| format!("{}: check {} ({})", error.chain(), found.variable, found.address);
                 report.line(found.server, found.outcome.map_err(check))?;
             }
         }

@@ -63,12 +63,19 @@ pub(crate) fn servers(config: &Config, life: &Lifecycle) -> Result<watch::Receiv
                 match &found.outcome {
                     Err(error) if was != Some(false) => {
                         let error = error.chain();
-                        tracing::error!(server, variable, address, error, "a server that was named does not answer");
+                        tracing::error!(
+                            server,
+                            variable,
+                            address,
+                            error,
+                            "a server that was named does not answer"
+                        );
                     }
                     Ok(state) if was != Some(true) => tracing::info!(server, address, state, "found"),
                     _ => {}
                 }
-                metrics::gauge!(SERVER_UP, "server" => server).set(f64::from(u8::from(found.outcome.is_ok())));
+                metrics::gauge!(SERVER_UP, "server" => server)
+                    .set(f64::from(u8::from(found.outcome.is_ok())));
                 servers.insert(server, found.outcome.is_ok());
             }
             sender.send_replace(servers);

@@ -16,7 +16,7 @@
 //! | event history | [`event_log::history`]: the table, and the months that went to the files; `event_log::kafka` |
 //! | announcements | [`announcements::in_process`]; `announcements::redis` when `redis.url` names a server |
 //! | rate limits | [`rate_limits::in_process`]; `rate_limits::redis` when `redis.url` names a server |
-//! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due |
+//! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due; `task_dispatch::rabbitmq` when `rabbitmq.url` names a server |
 //! | workflows | [`workflows::temporal`]: any Temporal server reachable without TLS, by `TEMPORAL_ADDRESS` |
 //!
 //! A new adapter is a file with its [settings](CONFIG), its lines here and a test that runs the contract suite of its port.
@@ -84,7 +84,13 @@ pub mod sms {
 }
 /// Adapters of the task dispatch port.
 pub mod task_dispatch {
+    #[cfg(feature = "real")]
+    mod deliveries;
     pub mod postgres;
+    #[cfg(feature = "real")]
+    mod queues;
+    #[cfg(feature = "real")]
+    pub mod rabbitmq;
 }
 /// Adapters of the vector port.
 pub mod vectors {
@@ -130,6 +136,7 @@ use workflows::temporal::Temporal;
 pub const CONFIG: &[Declared] = &[
     servers::kafka::CONFIG,
     servers::mongodb::CONFIG,
+    servers::rabbitmq::CONFIG,
     servers::redis::CONFIG,
     servers::s3::CONFIG,
     servers::qdrant::CONFIG,
@@ -154,6 +161,8 @@ pub struct Engines {
     kafka: Option<servers::kafka::Kafka>,
     #[cfg(feature = "real")]
     mongo: Option<Arc<servers::mongodb::Mongo>>,
+    #[cfg(feature = "real")]
+    rabbit: Option<servers::rabbitmq::RabbitMq>,
     #[cfg(feature = "real")]
     redis: Option<servers::redis::Redis>,
     #[cfg(feature = "real")]
@@ -189,6 +198,8 @@ impl Engines {
             kafka,
             #[cfg(feature = "real")]
             mongo: servers::mongodb::Mongo::named(config)?.map(Arc::new),
+            #[cfg(feature = "real")]
+            rabbit: servers::rabbitmq::RabbitMq::named(config)?,
             #[cfg(feature = "real")]
             redis: servers::redis::Redis::named(config)?,
             #[cfg(feature = "real")]
@@ -231,6 +242,12 @@ impl Engines {
 
     /// Which background tasks are due.
     pub fn task_dispatch(&self) -> Arc<dyn TaskDispatch> {
+        #[cfg(feature = "real")]
+        if let Some(rabbit) = &self.rabbit {
+            let places = self.config.tasks.concurrency;
+            let dispatch = task_dispatch::rabbitmq::RabbitMq::new(self.pool.clone(), rabbit.clone(), places);
+            return Arc::new(dispatch);
+        }
         let poll = self.config.relay.poll();
         Arc::new(task_dispatch::postgres::Postgres::new(self.pool.clone(), poll))
     }
@@ -330,8 +347,12 @@ impl Engines {
         settings.is_on().then(open).transpose()
     }
 
-    /// Makes what keeps data ready for it: collections, buckets, indexes, months. Again is nothing.
+    /// Makes what keeps data ready for it: collections, buckets, indexes, queues, months. Again is nothing.
     pub async fn prepare(&self) -> Result<()> {
+        #[cfg(feature = "real")]
+        if let Some(rabbit) = &self.rabbit {
+            task_dispatch::rabbitmq::prepare(rabbit).await?;
+        }
         self.documents().prepare().await?;
         self.files()?.prepare().await?;
         self.log.prepare().await?;

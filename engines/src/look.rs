@@ -32,18 +32,24 @@ mod real {
     type Look<'e> = (&'static str, &'static str, String, BoxFuture<'e, Result<String>>);
 
     pub(super) async fn look(engines: &Engines) -> Vec<Found> {
-        let kafka = engines.kafka.iter().map(|kafka| -> Look<'_> {
-            ("Kafka", "KAFKA_BROKERS", kafka.address(), kafka.look().boxed())
-        });
+        let kafka = engines
+            .kafka
+            .iter()
+            .map(|kafka| -> Look<'_> { ("Kafka", "KAFKA_BROKERS", kafka.address(), kafka.look().boxed()) });
         let mongo = engines.mongo.iter().map(|mongo| -> Look<'_> {
             ("MongoDB", "MONGODB_URL", mongo.address(), mongo.version().boxed())
         });
-        let redis = engines.redis.iter().map(|redis| -> Look<'_> {
-            ("Redis", "REDIS_URL", redis.address(), redis.version().boxed())
+        let rabbit = engines.rabbit.iter().map(|rabbit| -> Look<'_> {
+            ("RabbitMQ", "AMQP_URL", rabbit.address(), rabbit.version().boxed())
         });
-        let bucket = engines.bucket.iter().map(|bucket| -> Look<'_> {
-            ("S3", "S3_ENDPOINT", bucket.address(), bucket.look().boxed())
-        });
+        let redis = engines
+            .redis
+            .iter()
+            .map(|redis| -> Look<'_> { ("Redis", "REDIS_URL", redis.address(), redis.version().boxed()) });
+        let bucket = engines
+            .bucket
+            .iter()
+            .map(|bucket| -> Look<'_> { ("S3", "S3_ENDPOINT", bucket.address(), bucket.look().boxed()) });
         let qdrant = engines.qdrant.iter().map(|qdrant| -> Look<'_> {
             let look = async move { Qdrant::new(qdrant.clone()).look().await };
             ("Qdrant", "QDRANT_URL", qdrant.address(), look.boxed())
@@ -52,7 +58,13 @@ mod real {
             let look = async move { OpenSearch::new(opensearch.clone()).look().await };
             ("OpenSearch", "OPENSEARCH_URL", opensearch.address(), look.boxed())
         });
-        let looks = kafka.chain(mongo).chain(redis).chain(bucket).chain(qdrant).chain(opensearch);
+        let looks = kafka
+            .chain(mongo)
+            .chain(rabbit)
+            .chain(redis)
+            .chain(bucket)
+            .chain(qdrant)
+            .chain(opensearch);
         futures::future::join_all(looks.map(found)).await
     }
 

@@ -102,3 +102,14 @@ pub(crate) fn secret() -> anyhow::Result<String> {
         .context("reading /dev/urandom for a password")?;
     Ok(HEXLOWER.encode(&random))
 }
+
+/// The secret of whoever has this directory, which only they can read, made once.
+pub(crate) fn kept_secret(home: &Path) -> anyhow::Result<String> {
+    let path = home.join("secret");
+    if let Ok(secret) = std::fs::read_to_string(&path) {
+        return Ok(secret);
+    }
+    let secret = secret()?;
+    std::fs::write(&path, &secret).with_context(|| format!("writing {}", path.display()))?;
+    Ok(secret)
+}

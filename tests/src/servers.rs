@@ -1,7 +1,7 @@
 //! The real servers a test names, each on a directory and a port of its own.
 
 use anyhow::{Context as _, Result};
-use smartcourse_launcher::{DataDir, Progress, Server, ServerKind};
+use smartcourse_launcher::{DataDir, Progress, Server, ServerKind, Signal};
 use tempfile::TempDir;
 
 use crate::database::tools;
@@ -43,6 +43,22 @@ impl TestServer {
     pub async fn stop(&mut self) -> Result<()> {
         let server = self.server.take().context("it runs")?;
         server.process.stop().await
+    }
+
+    /// Freezes it: its connections stay, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(server) = &self.server {
+            server.process.signal(signal);
+        }
     }
 
     /// Starts it on its data and port of before.

@@ -5,6 +5,7 @@ pub mod kafka;
 pub mod mongodb;
 pub mod opensearch;
 pub mod qdrant;
+pub mod rabbitmq;
 pub mod redis;
 pub mod s3;
 
@@ -29,11 +30,13 @@ fn shown(url: &str) -> String {
     let Ok(mut shown) = url::Url::parse(url) else {
         return "an address that cannot be read".to_owned();
     };
-    // Some cannot have a user; those have none.
-    drop(shown.set_username(""));
-    drop(shown.set_password(None));
+    // An address that cannot have a user has none.
+    let cleared = shown.set_username("").and_then(|()| shown.set_password(None));
     shown.set_query(None);
-    shown.into()
+    match cleared.is_ok() || shown.password().is_none() {
+        true => shown.into(),
+        false => "an address with a password".to_owned(),
+    }
 }
 
 /// Notes that a server is named for which this executable has no adapter.

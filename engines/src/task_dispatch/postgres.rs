@@ -51,6 +51,10 @@ impl Postgres {
 
 #[async_trait]
 impl TaskDispatch for Postgres {
+    fn channel(&self) -> Option<&'static str> {
+        None
+    }
+
     /// A row is its own offer.
     async fn offer(&self) -> Result<Moved> {
         Ok(Moved::default())
@@ -73,4 +77,7 @@ impl TaskDispatch for Postgres {
     async fn acknowledge(&self, _: Uuid) -> Result<()> {
         Ok(())
     }
+
+    /// As long as the row says it is due, it is told.
+    fn give_back(&self, _: Uuid) {}
 }

@@ -21,10 +21,13 @@ mod qdrant;
 mod qdrant_server;
 #[cfg(feature = "real")]
 mod qdrant_store;
+#[cfg(feature = "real")]
+mod rabbitmq;
 mod rate_limits;
 mod search;
 #[cfg(feature = "real")]
 mod servers;
+mod task_dispatch;
 mod vectors;
 
 use std::{sync::Arc, time::Duration};
@@ -32,7 +35,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use smartcourse_engines::{self as engines, files::directory::Directory};
 use smartcourse_platform::{
-    ports::{event_log::EventLog, files::Files as _},
+    ports::{event_log::EventLog, files::Files as _, task_dispatch::TaskDispatch},
     postgres,
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
@@ -114,4 +117,13 @@ async fn an_event_log_in_postgres() {
         || -> Arc<dyn EventLog> { Arc::new(engines::event_log::postgres::Postgres::new(pool.clone(), POLL)) };
     let (history, _files) = smartcourse_tests::history(&pool).unwrap();
     event_log::event_log_contract(&pool, log, &history).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn task_dispatch_in_postgres() {
+    let pool = database().await;
+    let dispatch = |pool: PgPool| -> Arc<dyn TaskDispatch> {
+        Arc::new(engines::task_dispatch::postgres::Postgres::new(pool, POLL))
+    };
+    task_dispatch::task_dispatch_contract(&task_dispatch::Scene::new(&pool, &dispatch)).await;
 }

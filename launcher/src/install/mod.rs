@@ -2,7 +2,8 @@
 //!
 //! Every installation follows one pattern ([`wheel`]): take the lock of the tool (another process may be at it), look
 //! again, fetch and unpack in a temporary directory next to the destination, and rename. Whatever interrupts it leaves
-//! rubbish that the next installation removes, never half a tool. Nothing is unpacked whose hash is not known here.
+//! rubbish that the next installation removes, never half a tool. Nothing is unpacked whose hash is not known here or that the
+//! distribution has not signed.
 
 pub(crate) mod apt;
 mod fonts;
@@ -12,6 +13,7 @@ mod model;
 mod postgres;
 mod steps;
 mod temporal;
+pub(crate) mod unpacked;
 mod wheel;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -33,7 +32,7 @@ pub(super) fn command(program: &Path, home: &Path, port: u16) -> anyhow::Result<
         .arg(home.join("data"));
     let settings = [
         ("MINIO_ROOT_USER", ACCOUNT),
-        ("MINIO_ROOT_PASSWORD", &secret(home)?),
+        ("MINIO_ROOT_PASSWORD", &account::kept_secret(home)?),
         ("MINIO_BROWSER", "off"),
         ("MINIO_UPDATE", "off"),
     ];
@@ -41,23 +40,12 @@ pub(super) fn command(program: &Path, home: &Path, port: u16) -> anyhow::Result<
     Ok((command, address))
 }
 
-/// Its secret, made once.
-fn secret(home: &Path) -> anyhow::Result<String> {
-    let path = home.join("secret");
-    if let Ok(secret) = std::fs::read_to_string(&path) {
-        return Ok(secret);
-    }
-    let secret = account::secret()?;
-    std::fs::write(&path, &secret).with_context(|| format!("writing {}", path.display()))?;
-    Ok(secret)
-}
-
 pub(super) fn variables(home: &Path, port: u16) -> anyhow::Result<Vec<(&'static str, String)>> {
     Ok(vec![
         ("S3_ENDPOINT", format!("http://127.0.0.1:{port}")),
         ("S3_BUCKET", "smartcourse".to_owned()),
         ("S3_ACCESS_KEY_ID", ACCOUNT.to_owned()),
-        ("S3_SECRET_ACCESS_KEY", secret(home)?),
+        ("S3_SECRET_ACCESS_KEY", account::kept_secret(home)?),
     ])
 }
 

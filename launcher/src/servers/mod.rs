@@ -5,6 +5,7 @@ mod ferretdb;
 mod kafka;
 mod minio;
 mod opensearch;
+mod rabbitmq;
 mod redis;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub enum ServerKind {
     MinIo,
     /// OpenSearch, of one node.
     OpenSearch,
+    /// RabbitMQ, whose queues are on disk.
+    RabbitMq,
     /// Redis, which keeps what it is told in an append-only file.
     Redis,
 }
@@ -51,7 +54,14 @@ pub struct Server {
 
 impl ServerKind {
     /// All there are.
-    pub const ALL: [Self; 5] = [Self::FerretDb, Self::Kafka, Self::MinIo, Self::OpenSearch, Self::Redis];
+    pub const ALL: [Self; 6] = [
+        Self::FerretDb,
+        Self::Kafka,
+        Self::MinIo,
+        Self::OpenSearch,
+        Self::RabbitMq,
+        Self::Redis,
+    ];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
@@ -60,6 +70,7 @@ impl ServerKind {
             Self::Kafka => kafka::NAME,
             Self::MinIo => minio::NAME,
             Self::OpenSearch => opensearch::NAME,
+            Self::RabbitMq => rabbitmq::NAME,
             Self::Redis => redis::NAME,
         }
     }
@@ -71,6 +82,7 @@ impl ServerKind {
             Self::Kafka => kafka::PROGRAM.ensure(dir, progress).await,
             Self::MinIo => minio::PROGRAM.ensure(dir, progress).await,
             Self::OpenSearch => opensearch::PROGRAM.ensure(dir, progress).await,
+            Self::RabbitMq => rabbitmq::PROGRAM.ensure(dir, progress).await,
             Self::Redis => redis::PACKAGE.ensure(dir, progress).await,
         }
     }
@@ -90,6 +102,7 @@ impl ServerKind {
             Self::Kafka => kafka::command(program, &home, port).await?,
             Self::MinIo => minio::command(program, &home, port)?,
             Self::OpenSearch => opensearch::command(program, &home, port)?,
+            Self::RabbitMq => rabbitmq::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
         };
         let server = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
@@ -101,6 +114,7 @@ impl ServerKind {
                     Self::Kafka => kafka::check(port).await,
                     Self::MinIo => minio::check(port).await,
                     Self::OpenSearch => opensearch::check(port).await,
+                    Self::RabbitMq => rabbitmq::check(port).await,
                     Self::Redis => redis::check(port).await,
                 }
             };
@@ -115,6 +129,7 @@ impl ServerKind {
             Self::Kafka => vec![("KAFKA_BROKERS", format!("127.0.0.1:{port}"))],
             Self::MinIo => minio::variables(&home, port)?,
             Self::OpenSearch => vec![("OPENSEARCH_URL", format!("http://127.0.0.1:{port}"))],
+            Self::RabbitMq => rabbitmq::variables(&home, port)?,
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
         };
         Ok(Server {

@@ -42,7 +42,7 @@ pub struct Carriers {
 /// Hands over commands, events and tasks until the process stops. They go their own ways: Temporal being down or slow
 /// never holds back an event. What does not answer is waited for.
 pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecycle) -> Result<()> {
-    let waker = Waker::new(pool.clone(), CHANNEL, poll, life);
+    let waker = Waker::new(pool.clone(), CHANNEL, poll, life.clone());
     let sleep = |work| Sleep::new(pool.clone(), work);
     let commands = waker
         .clone()
@@ -56,7 +56,12 @@ pub async fn run(pool: PgPool, carriers: Carriers, poll: Duration, life: Lifecyc
     let events = waker
         .clone()
         .work_or_sleep("events", sleep(Work::Events), || carriers.log.publish());
-    let tasks = waker.work("tasks", || carriers.tasks.offer());
+    let tasks = async {
+        if let Some(channel) = carriers.tasks.channel() {
+            let waker = Waker::new(pool.clone(), channel, poll, life);
+            waker.work("tasks", || carriers.tasks.offer()).await;
+        }
+    };
     tokio::join!(commands, events, tasks);
     Ok(())
 }

@@ -37,6 +37,40 @@ struct Context {
     settings: Tasks,
 }
 
+/// An id the dispatch told us. Dropped before it is acknowledged, as when its handler panics, it is given back.
+struct Told {
+    id: Uuid,
+    dispatch: Arc<dyn TaskDispatch>,
+    acknowledged: bool,
+}
+
+impl Told {
+    fn new(id: Uuid, dispatch: &Arc<dyn TaskDispatch>) -> Self {
+        let dispatch = Arc::clone(dispatch);
+        Self {
+            id,
+            dispatch,
+            acknowledged: false,
+        }
+    }
+
+    /// One that was not heard comes again, and finds nothing to do.
+    async fn acknowledge(mut self) {
+        self.acknowledged = true;
+        if let Err(error) = self.dispatch.acknowledge(self.id).await {
+            tracing::warn!(task = %self.id, error = %error.chain(), "an id was not acknowledged; it comes again");
+        }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if !self.acknowledged {
+            self.dispatch.give_back(self.id);
+        }
+    }
+}
+
 /// Runs tasks until the process stops, then finishes those that were begun. Any number of processes may do this at once:
 /// a task is taken by one of them. A dead database is waited for.
 pub async fn run(
@@ -103,14 +137,11 @@ async fn begin(
     due: &[Uuid],
     running: &mut JoinSet<()>,
 ) -> Result<()> {
-    let leased = store::lease(&context.pool, due, context.settings.lease()).await?;
-    for id in due {
-        // Somebody else has it.
-        if !leased.iter().any(|leased| leased.task.id == *id) {
-            context.dispatch.acknowledge(*id).await?;
-        }
-    }
-    for leased in leased {
+    let mut told: HashMap<Uuid, Told> = due
+        .iter()
+        .map(|id| (*id, Told::new(*id, &context.dispatch)))
+        .collect();
+    for leased in store::lease(&context.pool, due, context.settings.lease()).await? {
         // Only this loop takes places, and it was told of no more tasks of a kind than that had.
         let Some(runner) = runners.get(leased.task.kind.as_str()) else {
             continue;
@@ -118,20 +149,26 @@ async fn begin(
         let Ok(place) = Arc::clone(&runner.places).try_acquire_owned() else {
             continue;
         };
+        let Some(told) = told.remove(&leased.task.id) else {
+            continue;
+        };
         let (context, handler) = (Arc::clone(context), Arc::clone(&runner.handler));
         running.spawn(async move {
             let id = accept_trace_id(Some(&leased.request_id));
             let (kind, task) = (&leased.task.kind, leased.task.id);
             let span = tracing::info_span!("task", request_id = %id, %kind, %task);
-            with_trace_id(id, work(&context, handler.as_ref(), &leased).instrument(span)).await;
+            let work = work(&context, handler.as_ref(), &leased, told);
+            with_trace_id(id, work.instrument(span)).await;
             drop(place);
         });
     }
+    // Somebody else has these, or will when the lease of one that could not be begun is over.
+    futures::future::join_all(told.into_values().map(Told::acknowledge)).await;
     Ok(())
 }
 
 /// One run of a task, to its settling.
-async fn work(context: &Context, handler: &dyn Handler, leased: &Leased) {
+async fn work(context: &Context, handler: &dyn Handler, leased: &Leased, told: Told) {
     let task = &leased.task;
     let ended = if task.tries > context.settings.max_tries {
         let detail = "every run was cut off: the process died, or the handler panicked";
@@ -164,12 +201,11 @@ async fn work(context: &Context, handler: &dyn Handler, leased: &Leased) {
             Outcome::Dead(error)
         }
     };
-    let settled = match settle(context, handler, leased, outcome).await {
-        Ok(()) => context.dispatch.acknowledge(task.id).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = settled {
-        tracing::warn!(error = %error.chain(), "a task was not settled; it runs again when its lease is over");
+    match settle(context, handler, leased, outcome).await {
+        Ok(()) => told.acknowledge().await,
+        Err(error) => {
+            tracing::warn!(error = %error.chain(), "a task was not settled; it runs again when its lease is over");
+        }
     }
 }
 

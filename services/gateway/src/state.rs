@@ -4,11 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use smartcourse_platform::{
-    batch::Batch,
-    coalesce::Coalesce,
-    config::Config,
-    grpc::Actor,
-    lifecycle::Lifecycle,
+    batch::Batch, coalesce::Coalesce, config::Config, grpc::Actor, lifecycle::Lifecycle,
 };
 use smartcourse_proto::course::Course;
 use tokio::sync::watch;
@@ -45,13 +41,15 @@ pub(crate) struct Inner {
 }
 
 impl App {
-    pub(crate) fn new(
-        config: &Config,
-        gateway: &Gateway,
-        deps: Dependencies,
-        life: Lifecycle,
-    ) -> Self {
-        let Dependencies { stubs, rate_limits, announcements, servers, max_upload_bytes, .. } = deps;
+    pub(crate) fn new(config: &Config, gateway: &Gateway, deps: Dependencies, life: Lifecycle) -> Self {
+        let Dependencies {
+            stubs,
+            rate_limits,
+            announcements,
+            servers,
+            max_upload_bytes,
+            ..
+        } = deps;
         let verifier = Arc::new(Verifier::new(stubs.user.clone(), announcements));
         let feeds = Arc::new(Feeds::new(gateway.user_streams));
         tokio::spawn(Arc::clone(&feeds).run(stubs.clone(), life.clone()));

@@ -133,8 +133,10 @@ impl OpenSearch {
 
     /// Removes documents, and is seen to have; `None` when there is no index.
     pub(super) async fn remove(&self, documents: &Value) -> Result<Option<()>> {
-        let path =
-            format!("{}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={REMOVED_AT_ONCE}", self.0.alias());
+        let path = format!(
+            "{}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={REMOVED_AT_ONCE}",
+            self.0.alias()
+        );
         loop {
             let removed: Option<Removed> = self
                 .ask(Method::POST, &path, &json!({ "query": documents }))

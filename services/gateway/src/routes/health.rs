@@ -56,9 +56,16 @@ async fn readyz(State(app): State<App>) -> Result<Json<Value>> {
         // They serve: taking all of them out for one lock would serve nobody.
         let well = answers(&app.stubs.transactions).await;
         let servers = app.servers.borrow().clone();
-        let status = if well && servers.values().all(|up| *up) { "ok" } else { "degraded" };
+        let status = if well && servers.values().all(|up| *up) {
+            "ok"
+        } else {
+            "degraded"
+        };
         let transactions = if well { "going_on" } else { "standing_still" };
-        let servers: BTreeMap<&str, &str> = servers.into_iter().map(|(name, up)| (name, up_or_down(up))).collect();
+        let servers: BTreeMap<&str, &str> = servers
+            .into_iter()
+            .map(|(name, up)| (name, up_or_down(up)))
+            .collect();
         return Ok(Json(
             json!({ "status": status, "services": services, "servers": servers, "transactions": transactions }),
         ));
