@@ -10,7 +10,7 @@ use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
     events::Consumer,
-    grpc::{Channels, Health, Transport},
+    grpc::{Channels, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,

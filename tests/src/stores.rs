@@ -5,6 +5,9 @@ use mongodb::{
     Client, Collection,
     bson::{Document, doc},
 };
+use smartcourse_engines::{search::opensearch::OpenSearch, servers::opensearch::Server};
+use smartcourse_platform::ports::search::Search as _;
+use smartcourse_proto::ids::VersionId;
 use sqlx::Row as _;
 
 use crate::World;
@@ -62,6 +65,13 @@ impl Traces {
         let directory = world.files().join(format!("courses/{course}/v{version}"));
         // A file each, or the directory that stands for it.
         let on_disk = std::fs::read_dir(directory).map(Iterator::count).unwrap_or(0);
+        let entries = match world.opensearch() {
+            Some(settings) => {
+                let index = OpenSearch::new(Server::open(&settings)?);
+                index.count(VersionId::new(course, version)).await?
+            }
+            None => row.get("entries"),
+        };
         let (documents, chunk_documents, chunks) = match world.mongo() {
             Some((url, database)) => in_mongo(url, database, &prefix).await?,
             None => in_postgres(world, &prefix).await?,
@@ -74,7 +84,7 @@ impl Traces {
             chunks,
             vectors: row.get("vectors"),
             duplicate_vectors: row.get("duplicate_vectors"),
-            entries: row.get("entries"),
+            entries,
             enrollment: row.get("enrollment"),
             progress: row.get("progress"),
             published_events: row.get("published_events"),
@@ -110,7 +120,8 @@ async fn in_mongo(url: &str, database: &str, prefix: &str) -> Result<Documents> 
     let (mut documents, mut chunks) = (0, 0);
     while found.advance().await? {
         documents += 1;
-        chunks += found.deserialize_current()?.get_array("chunks")?.len();
+        let document = found.deserialize_current()?;
+        chunks += document.get_document("body")?.get_array("chunks")?.len();
     }
     Ok((i64::try_from(contents)?, documents, i64::try_from(chunks)?))
 }

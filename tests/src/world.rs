@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Result;
 use roles::Role;
+use smartcourse_engines::servers::opensearch;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
 use smartcourse_platform::{config::Grpc, grpc::ServiceName};
 use sqlx::PgPool;
@@ -245,9 +246,31 @@ impl World {
             .unwrap_or_else(|| self.dir.path().join("files"))
     }
 
+    /// Whether a server is named by this variable.
+    pub fn names(&self, variable: &str) -> bool {
+        self.variables.contains_key(variable)
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
     /// The MongoDB server that has the documents, and the database there.
     pub(crate) fn mongo(&self) -> Option<(&str, &str)> {
-        let variable = |name: &str| self.variables.get(name).map(String::as_str);
-        variable("MONGODB_URL").zip(variable(stack::MONGO_DATABASE))
+        self.variable("MONGODB_URL")
+            .zip(self.variable(stack::MONGO_DATABASE))
+    }
+
+    /// The OpenSearch server that searches.
+    pub(crate) fn opensearch(&self) -> Option<opensearch::Settings> {
+        let (url, alias) = self
+            .variable("OPENSEARCH_URL")
+            .zip(self.variable(stack::SEARCH_ALIAS))?;
+        Some(opensearch::Settings {
+            url: url.to_owned(),
+            alias: alias.to_owned(),
+            username: String::new(),
+            password: "".into(),
+        })
     }
 }

@@ -146,6 +146,7 @@ fn add_problem(operation: &mut Operation) {
 }
 
 /// What `/docs/errors` tells of: every code of every service.
+#[derive(Debug, Clone)]
 pub struct Errors {
     /// What an answer can have as its `code`.
     pub codes: Vec<&'static Code>,

@@ -13,6 +13,8 @@ const STACK: &str = "SMARTCOURSE_TEST_STACK";
 const ONLY: &str = "SMARTCOURSE_TEST_SERVERS";
 /// The setting of the database in MongoDB.
 pub(super) const MONGO_DATABASE: &str = "SMARTCOURSE_MONGODB__DATABASE";
+/// The setting of the alias in OpenSearch.
+pub(super) const SEARCH_ALIAS: &str = "SMARTCOURSE_OPENSEARCH__ALIAS";
 
 /// The servers that were named.
 pub(super) struct Stack {
