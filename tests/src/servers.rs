@@ -1,5 +1,7 @@
 //! The real servers a test names, each on a directory and a port of its own.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{DataDir, Progress, Server, ServerKind, Signal};
 use tempfile::TempDir;
@@ -34,6 +36,33 @@ impl TestServer {
     pub fn variable(&self, name: &str) -> &str {
         let found = self.variables.iter().find(|(variable, _)| *variable == name);
         found.map_or("", |(_, value)| value)
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// All that names it.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        let pairs = self.variables.iter();
+        pairs.map(|(name, value)| ((*name).to_owned(), value.clone()))
+    }
+
+    /// Where it keeps what it has.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Kills it as the machine's owner would: nothing is flushed.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub async fn kill(&mut self) -> Result<()> {
+        let server = self.server.take().context("it runs")?;
+        server.process.kill();
+        server.process.exited().await;
+        Ok(())
     }
 
     /// Stops it.

@@ -20,6 +20,7 @@ use stack::Stack;
 use tempfile::TempDir;
 
 use crate::{
+    TestServer,
     client::Session,
     database::{create_database, tools},
     wait_longer,
@@ -70,7 +71,29 @@ impl World {
     /// # Errors
     /// When something does not start; the message names its log.
     pub async fn start_with(executable: &Path, layout: Layout, settings: &[(&str, &str)]) -> Result<Self> {
-        let mut world = Self::engines(executable, settings).await?;
+        Self::launch(executable, layout, settings, Stack::named()?).await
+    }
+
+    /// A world on servers of its own.
+    ///
+    /// # Errors
+    /// When something does not start; the message names its log.
+    pub async fn start_on(
+        servers: &[TestServer],
+        executable: &Path,
+        layout: Layout,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
+        Self::launch(executable, layout, settings, Some(Stack::of(servers))).await
+    }
+
+    async fn launch(
+        executable: &Path,
+        layout: Layout,
+        settings: &[(&str, &str)],
+        stack: Option<Stack>,
+    ) -> Result<Self> {
+        let mut world = Self::engines(executable, settings, stack).await?;
         match layout {
             Layout::Together => world.spawn("serve", &["serve"], &[])?,
             Layout::Apart => {
@@ -95,7 +118,7 @@ impl World {
     }
 
     /// Engines and settings, no role.
-    async fn engines(executable: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+    async fn engines(executable: &Path, settings: &[(&str, &str)], stack: Option<Stack>) -> Result<Self> {
         let url = create_database().await?;
         let temporal_bin = ensure_temporal(&tools().await?, &Progress::plain()).await?;
         let dir = TempDir::with_prefix("smartcourse-test-")?;
@@ -135,7 +158,6 @@ impl World {
             set(key, (*value).to_owned());
         }
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
-        let stack = Stack::named()?;
         if let Some(stack) = &stack {
             variables.extend(stack.variables(&name));
         }

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use crate::TestServer;
+
 /// The data directory of the servers.
 const STACK: &str = "SMARTCOURSE_TEST_STACK";
 /// The variables of those that are used, separated by commas; all of them without it.
@@ -16,8 +18,9 @@ pub(super) const MONGO_DATABASE: &str = "SMARTCOURSE_MONGODB__DATABASE";
 /// The setting of the alias in OpenSearch.
 pub(super) const SEARCH_ALIAS: &str = "SMARTCOURSE_OPENSEARCH__ALIAS";
 
-/// The servers that were named.
+/// The servers of a world.
 pub(super) struct Stack {
+    /// The directory that has the one of files.
     root: PathBuf,
     variables: BTreeMap<String, String>,
 }
@@ -51,6 +54,17 @@ impl Stack {
             root,
             variables: variables.collect(),
         }))
+    }
+
+    /// These, of a test's own.
+    pub(super) fn of(servers: &[TestServer]) -> Self {
+        let of_files = servers
+            .iter()
+            .find(|server| !server.variable("S3_BUCKET").is_empty());
+        Self {
+            root: of_files.map_or_else(PathBuf::new, |server| server.home().to_owned()),
+            variables: servers.iter().flat_map(TestServer::variables).collect(),
+        }
     }
 
     /// What the roles of a world of this name are told.

@@ -36,6 +36,8 @@ use crate::servers::kafka::{Kafka, unavailable};
 
 /// Pause after something failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// By then the relay has mostly recorded where the latest events are.
+const SOON: Duration = Duration::from_millis(50);
 /// A round that takes longer waits for a database that has vanished without a word.
 const ROUND: Duration = Duration::from_secs(60);
 
@@ -63,6 +65,8 @@ struct Taken {
     messages: usize,
     /// There is more to do at once.
     more: bool,
+    /// The place is to be written once more soon.
+    behind: bool,
 }
 
 /// A member.
@@ -82,13 +86,14 @@ impl Member<'_> {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.stream.subscribe(&topics).map_err(unavailable)?;
         let mut held = VecDeque::new();
-        let mut more = false;
+        let (mut more, mut behind) = (false, false);
         while !life.token().is_cancelled() {
             waker.reset();
             if !more {
                 tokio::select! {
                     () = life.stopping() => break,
                     read = self.read() => held.extend(read?),
+                    () = tokio::time::sleep(SOON), if behind => {}
                     // A parked event is due, or it is time to look.
                     () = waker.wait() => {}
                 }
@@ -99,6 +104,7 @@ impl Member<'_> {
                 Ok(taken) => {
                     self.commit(held.drain(..taken.messages));
                     more = taken.more || !held.is_empty();
+                    behind = taken.behind;
                 }
                 Err(error) => {
                     tracing::warn!(group, error = %error.chain(), "trying again soon");
@@ -173,10 +179,10 @@ impl Member<'_> {
             self.dead_letters.put(group, event, &reason.chain()).await?;
         }
         let taken = !wanted.is_empty() || left < batch;
-        let moved = place.write(&mut tx).await?;
+        let place = place.write(&mut tx).await?;
         if taken {
             fault::point(&format!("consumer.{group}"), "before_commit");
-        } else if moved {
+        } else if place.moved {
             // Nothing but the place moved: losing that in a crash costs another look, so it need not wait for the disk.
             sqlx::query("set local synchronous_commit = off")
                 .execute(&mut *tx)
@@ -189,6 +195,7 @@ impl Member<'_> {
         Ok(Taken {
             messages,
             more: left == 0,
+            behind: place.behind,
         })
     }
 

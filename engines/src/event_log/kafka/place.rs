@@ -73,14 +73,13 @@ impl Place {
         self.moved.insert(partition.clone(), position);
     }
 
-    /// Writes what has moved, and up to where the group has been given everything; answers whether that is more than before.
-    pub(super) async fn write(self, tx: &mut PgConnection) -> Result<bool> {
-        let mut changed = 0;
+    /// Writes what has moved, and up to where the group has been given everything.
+    pub(super) async fn write(self, tx: &mut PgConnection) -> Result<Written> {
         if !self.moved.is_empty() {
             let topics: Vec<&str> = self.moved.keys().map(|(topic, _)| topic.as_str()).collect();
             let partitions: Vec<i32> = self.moved.keys().map(|(_, partition)| *partition).collect();
             let positions: Vec<i64> = self.moved.values().copied().collect();
-            changed += sqlx::query!(
+            sqlx::query!(
                 "insert into platform.group_partitions (group_name, topic, partition, position)
                  select $1, topic, partition, position from unnest($2::text[], $3::int[], $4::bigint[]) p (topic, partition, position)
                  on conflict (group_name, topic, partition) do update set position = excluded.position",
@@ -90,27 +89,41 @@ impl Place {
                 &positions
             )
             .execute(&mut *tx)
-            .await?
-            .rows_affected();
+            .await?;
         }
         // Up to the least place in a partition it is not through with; if it is with all, up to the last event that is known to be
         // in one. What comes after that is in none of them before it is recorded, and has a higher position.
-        changed += sqlx::query!(
-            "with partitions as (
+        let all = sqlx::query!(
+            r#"with partitions as (
                  select p.position as last, greatest(g.position, given.position) as given
                  from platform.event_partitions p cross join platform.event_groups g
                  left join platform.group_partitions given
                      on given.group_name = g.name and given.topic = p.topic and given.partition = p.partition
                  where g.name = $1
+             ), reached as (
+                 select coalesce(min(given) filter (where given < last), max(last), 0) as position from partitions
+             ), moved as (
+                 update platform.event_groups set position = reached.position from reached
+                 where name = $1 and event_groups.position < reached.position returning 1
              )
-             update platform.event_groups set position = reached.position
-             from (select coalesce(min(given) filter (where given < last), max(last)) as position from partitions) reached
-             where name = $1 and event_groups.position < reached.position",
+             select reached.position as "position!", exists (select from moved) as "moved!" from reached"#,
             self.group
         )
-        .execute(tx)
-        .await?
-        .rows_affected();
-        Ok(changed > 0)
+        .fetch_one(tx)
+        .await?;
+        let last = self.moved.values().max().copied().unwrap_or_default();
+        Ok(Written {
+            moved: all.moved || !self.moved.is_empty(),
+            behind: all.position.max(self.all) < last,
+        })
     }
+}
+
+/// What was written of a place.
+pub(super) struct Written {
+    /// It is another than before.
+    pub(super) moved: bool,
+    /// It was given an event up to which it is not known to have been given all: the relay has yet to record where it is, or another
+    /// partition goes on.
+    pub(super) behind: bool,
 }
