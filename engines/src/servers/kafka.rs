@@ -164,8 +164,9 @@ mod cluster {
                 ("group.id", &self.called(group)),
                 ("enable.auto.commit", "false"),
                 ("auto.offset.reset", "earliest"),
-                // As long as other peers may stand still.
-                ("session.timeout.ms", "10000"),
+                // As short as brokers allow: after a death its partitions wait for so long.
+                ("session.timeout.ms", "6000"),
+                ("heartbeat.interval.ms", "2000"),
                 ("partition.assignment.strategy", "cooperative-sticky"),
                 ("queued.max.messages.kbytes", "4096"),
             ])

@@ -5,6 +5,9 @@ use lapin::{
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
+use smartcourse_platform::Result;
+
+use crate::servers::rabbitmq::ask;
 
 /// Deliveries of a message, each to a process that then lost its connection, after which it goes there.
 const DELIVERIES: i64 = 20;
@@ -17,23 +20,21 @@ fn dead(exchange: &str) -> String {
 }
 
 /// Declares what all kinds share: the exchange ids are published to, by the kind of their task, and where dead messages go.
-pub(super) async fn declare_shared(channel: &Channel, exchange: &str) -> lapin::Result<()> {
+pub(super) async fn declare_shared(channel: &Channel, exchange: &str) -> Result<()> {
     let dead = &dead(exchange);
     let durable = ExchangeDeclareOptions {
         durable: true,
         ..ExchangeDeclareOptions::default()
     };
     for (exchange, kind) in [(exchange, ExchangeKind::Direct), (dead, ExchangeKind::Fanout)] {
-        channel
-            .exchange_declare(exchange.into(), kind, durable, FieldTable::default())
-            .await?;
+        ask(channel.exchange_declare(exchange.into(), kind, durable, FieldTable::default())).await?;
     }
     declare_queue(channel, dead, &[("x-max-length", DEAD_KEPT.into())]).await?;
     bind(channel, dead, dead, "").await
 }
 
 /// Declares the queue of a kind; it answers how much of it was delivered to nobody.
-pub(super) async fn declare(channel: &Channel, exchange: &str, kind: &str) -> lapin::Result<Queue> {
+pub(super) async fn declare(channel: &Channel, exchange: &str, kind: &str) -> Result<Queue> {
     let name = name(exchange, kind);
     let arguments = [
         ("x-delivery-limit", DELIVERIES.into()),
@@ -57,26 +58,23 @@ async fn declare_queue(
     channel: &Channel,
     name: &str,
     arguments: &[(&'static str, AMQPValue)],
-) -> lapin::Result<Queue> {
+) -> Result<Queue> {
     let mut table = FieldTable::default();
     table.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     for (argument, value) in arguments {
         table.insert((*argument).into(), value.clone());
     }
-    channel
-        .queue_declare(name.into(), QueueDeclareOptions::durable(), table)
-        .await
+    ask(channel.queue_declare(name.into(), QueueDeclareOptions::durable(), table)).await
 }
 
-async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> lapin::Result<()> {
+async fn bind(channel: &Channel, queue: &str, exchange: &str, key: &str) -> Result<()> {
     let options = QueueBindOptions::default();
-    channel
-        .queue_bind(
-            queue.into(),
-            exchange.into(),
-            key.into(),
-            options,
-            FieldTable::default(),
-        )
-        .await
+    let bound = channel.queue_bind(
+        queue.into(),
+        exchange.into(),
+        key.into(),
+        options,
+        FieldTable::default(),
+    );
+    ask(bound).await
 }

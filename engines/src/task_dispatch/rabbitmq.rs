@@ -82,7 +82,7 @@ struct Live {
 /// Declares what all kinds share; the queue of a kind is declared by who first offers or runs one.
 pub(crate) async fn prepare(server: &Server) -> Result<()> {
     let (_connection, channel) = server.connect("migrate").await?;
-    ask(queues::declare_shared(&channel, server.exchange())).await
+    queues::declare_shared(&channel, server.exchange()).await
 }
 
 impl RabbitMq {
@@ -214,24 +214,16 @@ impl RabbitMq {
     async fn connect(&self, kinds: &BTreeSet<&'static str>) -> Result<Live> {
         let (connection, channel) = self.server.connect("tasks").await?;
         let (deliveries, mut receivers) = (Arc::new(Deliveries::default()), JoinSet::new());
-        let consume = async {
-            let exchange = self.server.exchange();
-            queues::declare_shared(&channel, exchange).await?;
-            channel
-                .basic_qos(self.prefetch, BasicQosOptions::default())
-                .await?;
-            for kind in kinds {
-                queues::declare(&channel, exchange, kind).await?;
-                let queue = queues::name(exchange, kind);
-                let options = BasicConsumeOptions::default();
-                let consumer = channel
-                    .basic_consume(queue.into(), "".into(), options, FieldTable::default())
-                    .await?;
-                receivers.spawn(receive(kind, consumer, Arc::clone(&deliveries)));
-            }
-            Ok(())
-        };
-        ask(consume).await?;
+        let exchange = self.server.exchange();
+        queues::declare_shared(&channel, exchange).await?;
+        ask(channel.basic_qos(self.prefetch, BasicQosOptions::default())).await?;
+        for kind in kinds {
+            queues::declare(&channel, exchange, kind).await?;
+            let queue = queues::name(exchange, kind);
+            let options = BasicConsumeOptions::default();
+            let consumer = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default());
+            receivers.spawn(receive(kind, ask(consumer).await?, Arc::clone(&deliveries)));
+        }
         Ok(Live {
             deliveries,
             _receivers: receivers,
@@ -271,11 +263,8 @@ async fn receive(kind: &'static str, mut consumer: Consumer, deliveries: Arc<Del
 impl Publisher {
     async fn connect(server: &Server) -> Result<Self> {
         let (connection, channel) = server.connect("relay").await?;
-        let ready = async {
-            channel.confirm_select(Default::default()).await?;
-            queues::declare_shared(&channel, server.exchange()).await
-        };
-        ask(ready).await?;
+        ask(channel.confirm_select(Default::default())).await?;
+        queues::declare_shared(&channel, server.exchange()).await?;
         Ok(Self {
             channel,
             connection,
@@ -286,7 +275,7 @@ impl Publisher {
     }
 
     async fn declare(&mut self, kind: &str) -> Result<Queue> {
-        let queue = ask(queues::declare(&self.channel, &self.exchange, kind)).await?;
+        let queue = queues::declare(&self.channel, &self.exchange, kind).await?;
         self.declared.insert(kind.to_owned());
         Ok(queue)
     }
@@ -299,37 +288,32 @@ impl Publisher {
             }
         }
         let channel = &self.channel;
-        let publish = async {
-            let mut confirms = FuturesUnordered::new();
-            for (id, kind) in due {
-                // One that no queue takes comes back.
-                let mandatory = BasicPublishOptions {
-                    mandatory: true,
-                    ..BasicPublishOptions::default()
-                };
-                let properties = BasicProperties::default()
-                    .with_delivery_mode(PERSISTENT)
-                    .with_type(kind.as_str().into());
-                let body = id.to_string();
-                let confirm = channel
-                    .basic_publish(
-                        self.exchange.as_str().into(),
-                        kind.as_str().into(),
-                        mandatory,
-                        body.as_bytes(),
-                        properties,
-                    )
-                    .await?;
-                confirms.push(confirm.map_ok(|confirmation| (*id, confirmation)));
+        let mut confirms = FuturesUnordered::new();
+        for (id, kind) in due {
+            // One that no queue takes comes back.
+            let mandatory = BasicPublishOptions {
+                mandatory: true,
+                ..BasicPublishOptions::default()
+            };
+            let properties = BasicProperties::default()
+                .with_delivery_mode(PERSISTENT)
+                .with_type(kind.as_str().into());
+            let body = id.to_string();
+            let published = channel.basic_publish(
+                self.exchange.as_str().into(),
+                kind.as_str().into(),
+                mandatory,
+                body.as_bytes(),
+                properties,
+            );
+            confirms.push(ask(published).await?.map_ok(|confirmation| (*id, confirmation)));
+        }
+        // A server that is slow confirms one after the other.
+        while let Some((id, confirmation)) = ask(confirms.try_next()).await? {
+            if confirmation == Confirmation::Ack(None) {
+                confirmed.insert(id);
             }
-            while let Some((id, confirmation)) = confirms.try_next().await? {
-                if confirmation == Confirmation::Ack(None) {
-                    confirmed.insert(id);
-                }
-            }
-            Ok(())
-        };
-        ask(publish).await?;
+        }
         if confirmed.len() < due.len() {
             return Err(Error::new(&codes::UNAVAILABLE, "RabbitMQ did not take a task"));
         }
