@@ -75,7 +75,9 @@ impl Stack {
         }
         for setting in [
             MONGO_DATABASE,
+            SEARCH_ALIAS,
             "SMARTCOURSE_KAFKA__PREFIX",
+            "SMARTCOURSE_RABBITMQ__EXCHANGE",
             "SMARTCOURSE_REDIS__PREFIX",
         ] {
             variables.insert(setting.to_owned(), world.to_owned());
