@@ -24,6 +24,7 @@ use crate::{
     codes,
     edge::{PathOf, Validators, Wanted},
     state::App,
+    stubs::Stubs,
 };
 
 pub(crate) fn quick() -> OpenApiRouter<App> {
@@ -69,13 +70,13 @@ async fn download(
         }
         Wanted::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
         Wanted::Whole if method == Method::HEAD => file(&asset, Body::empty(), size)?,
-        Wanted::Whole => whole(&app, actor, &asset, size).await?,
+        Wanted::Whole => whole(&app.stubs, actor, &asset, size).await?,
         Wanted::Part(range) => {
             let range = ByteRange {
                 start: range.start,
                 end: range.end,
             };
-            part(&app, actor, &asset, range, size).await?
+            part(&app.stubs, actor, &asset, range, size).await?
         }
     };
     let headers = response.headers_mut();
@@ -85,13 +86,13 @@ async fn download(
     Ok(response)
 }
 
-async fn whole(app: &App, actor: Actor, asset: &Asset, size: u64) -> Result<Response> {
-    let (_, body) = read(app, actor, asset, None).await?;
+async fn whole(stubs: &Stubs, actor: Actor, asset: &Asset, size: u64) -> Result<Response> {
+    let (_, body) = read(stubs, actor, asset, None).await?;
     file(asset, body, size)
 }
 
-async fn part(app: &App, actor: Actor, asset: &Asset, range: ByteRange, size: u64) -> Result<Response> {
-    let (given, body) = read(app, actor, asset, Some(range)).await?;
+async fn part(stubs: &Stubs, actor: Actor, asset: &Asset, range: ByteRange, size: u64) -> Result<Response> {
+    let (given, body) = read(stubs, actor, asset, Some(range)).await?;
     // A content service of a version that knows of no parts has sent everything.
     if given != Some(range) {
         return file(asset, body, size);
@@ -105,7 +106,7 @@ async fn part(app: &App, actor: Actor, asset: &Asset, range: ByteRange, size: u6
 
 /// The bytes, with which of them they are, as the content service says; all of them where it says nothing.
 async fn read(
-    app: &App,
+    stubs: &Stubs,
     actor: Actor,
     asset: &Asset,
     range: Option<ByteRange>,
@@ -115,7 +116,7 @@ async fn read(
         asset_id: asset.id.clone(),
         range,
     });
-    let mut parts = app.stubs.content.read_asset(request).await?;
+    let mut parts = stubs.content.read_asset(request).await?;
     let first = parts.try_next().await?.unwrap_or_default();
     let given = first.header.and_then(|header| header.range);
     let bytes = parts.map(|part| part.map(|part| Bytes::from(part.data)));
@@ -169,7 +170,80 @@ fn disposition(filename: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, body::to_bytes, extract::Request, routing::post};
+    use smartcourse_platform::{config::Config, grpc::Channels};
+    use smartcourse_proto::content::{AssetHeader, AssetPart};
+    use smartcourse_tests::local;
+    use tonic::{Status, server::Grpc};
+    use tonic_prost::ProstCodec;
+
     use super::*;
+
+    /// The stubs of a content service that has one file, and may not know of parts.
+    fn stubs(knows_parts: bool) -> Stubs {
+        let answer = async move |request: Request| {
+            let service = tower::service_fn(move |request: tonic::Request<ReadAssetRequest>| async move {
+                let range = request.into_inner().range.filter(|_| knows_parts);
+                let data = match range {
+                    Some(range) => &FILE[range.start as usize..range.end as usize],
+                    None => FILE,
+                };
+                let header = AssetHeader {
+                    range,
+                    ..AssetHeader::default()
+                };
+                let head = AssetPart {
+                    header: Some(header),
+                    data: Vec::new(),
+                };
+                let data = AssetPart {
+                    header: None,
+                    data: data.to_vec(),
+                };
+                let parts = futures::stream::iter([Ok::<_, Status>(head), Ok(data)]);
+                Ok(tonic::Response::new(parts))
+            });
+            let codec = ProstCodec::default();
+            Grpc::new(codec).server_streaming(service, request).await
+        };
+        let path = "/smartcourse.content.ContentService/ReadAsset";
+        let router = Router::new().route(path, post(answer));
+        let config = Config::load(&[], None, &[]).expect("the defaults are valid");
+        let channels =
+            Channels::open(|_| Ok::<_, Error>(local(&config, router.clone()))).expect("an address");
+        Stubs::new(&channels)
+    }
+
+    const FILE: &[u8] = b"0123456789";
+
+    #[tokio::test]
+    async fn what_is_no_part_is_never_called_one() {
+        let asset = Asset {
+            content_type: "text/plain".to_owned(),
+            filename: "a.txt".to_owned(),
+            ..Asset::default()
+        };
+        for (knows_parts, status, place, bytes) in [
+            (true, 206, Some("bytes 3-6/10"), &FILE[3..7]),
+            (false, 200, None, FILE),
+        ] {
+            let range = ByteRange { start: 3, end: 7 };
+            let answer = part(&stubs(knows_parts), Actor::Service, &asset, range, 10).await;
+            let (head, body) = answer.expect("an answer").into_parts();
+            let told = |name| {
+                head.headers
+                    .get(name)
+                    .and_then(|value: &HeaderValue| value.to_str().ok())
+            };
+            assert_eq!(head.status, status);
+            assert_eq!(told(header::CONTENT_RANGE), place);
+            assert_eq!(
+                told(header::CONTENT_LENGTH),
+                Some(bytes.len().to_string().as_str())
+            );
+            assert_eq!(to_bytes(body, 100).await.expect("the bytes"), bytes);
+        }
+    }
 
     #[test]
     fn names_cannot_leave_their_header() {
