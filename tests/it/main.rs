@@ -17,6 +17,7 @@ mod background;
 #[path = "../../cli/src/config.rs"]
 mod config;
 mod demo;
+mod downloads;
 mod enrollment;
 #[path = "../../cli/src/errors.rs"]
 mod errors;

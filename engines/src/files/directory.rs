@@ -1,6 +1,7 @@
 //! Files in a directory.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -73,6 +74,10 @@ impl Files for Directory {
 
     async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
         objects::read(&self.store, key).await
+    }
+
+    async fn read_range(&self, key: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>> {
+        objects::read_range(&self.store, key, range).await
     }
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {

@@ -1,10 +1,12 @@
 //! What the file stores have in common: those of the crate `object_store`, whatever is behind them.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    Error as StoreError, ObjectStore, ObjectStoreExt as _, WriteMultipart, path::Path as Key,
+    Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt as _, WriteMultipart, path::Path as Key,
 };
 use smartcourse_platform::{Error, Result, error::codes, ports::files::FileWriter};
 
@@ -18,6 +20,16 @@ pub(super) async fn write(store: &impl ObjectStore, key: &str) -> Result<Box<dyn
 
 pub(super) async fn read(store: &impl ObjectStore, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
     let found = store.get(&Key::from(key)).await.map_err(failure)?;
+    Ok(found.into_stream().map_err(failure).boxed())
+}
+
+pub(super) async fn read_range(
+    store: &impl ObjectStore,
+    key: &str,
+    range: Range<u64>,
+) -> Result<BoxStream<'static, Result<Bytes>>> {
+    let options = GetOptions::new().with_range(Some(range));
+    let found = store.get_opts(&Key::from(key), options).await.map_err(failure)?;
     Ok(found.into_stream().map_err(failure).boxed())
 }
 

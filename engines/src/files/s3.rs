@@ -1,6 +1,6 @@
 //! Files in a bucket of S3.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -38,6 +38,10 @@ impl Files for S3 {
 
     async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
         objects::read(&self.0.store, key).await
+    }
+
+    async fn read_range(&self, key: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>> {
+        objects::read_range(&self.0.store, key, range).await
     }
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {

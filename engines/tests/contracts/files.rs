@@ -1,5 +1,7 @@
 //! The contract of the file port.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use smartcourse_platform::{error::codes, ports::files::Files};
@@ -13,6 +15,11 @@ async fn write(store: &dyn Files, key: &str, content: &[u8]) {
 async fn read(store: &dyn Files, key: &str) -> Vec<u8> {
     let parts: Vec<Bytes> = store.read(key).await.unwrap().try_collect().await.unwrap();
     parts.concat()
+}
+
+async fn read_range(store: &dyn Files, key: &str, range: Range<u64>) -> Vec<u8> {
+    let parts = store.read_range(key, range).await.unwrap();
+    parts.try_collect::<Vec<Bytes>>().await.unwrap().concat()
 }
 
 /// Of a directory alone: what a process that died was writing goes when nobody can be writing it any more.
@@ -43,6 +50,11 @@ pub(crate) async fn files_contract(store: &dyn Files) {
     write(store, "c/v1/a", b"0123456789").await;
     assert_eq!(read(store, "c/v1/a").await, b"0123456789");
     assert_eq!(store.size("c/v1/a").await.unwrap(), Some(10));
+    for (range, bytes) in [(0..10, "0123456789"), (0..1, "0"), (3..7, "3456"), (9..10, "9")] {
+        assert_eq!(read_range(store, "c/v1/a", range).await, bytes.as_bytes());
+    }
+    let missing = store.read_range("c/v1/b", 0..1).await.err().unwrap();
+    assert!(missing.is(&codes::NOT_FOUND), "{}", missing.chain());
     write(store, "c/v1/a", b"new").await;
     assert_eq!(read(store, "c/v1/a").await, b"new", "replaced as a whole");
     store
@@ -70,6 +82,8 @@ pub(crate) async fn files_contract(store: &dyn Files) {
     assert_eq!(store.size("c/v1/big").await.unwrap(), None);
     file.finish().await.unwrap();
     assert_eq!(read(store, "c/v1/big").await, big);
+    let middle = read_range(store, "c/v1/big", 4_000_000..11_000_001).await;
+    assert_eq!(middle, big[4_000_000..11_000_001]);
     for is_told in [true, false] {
         let mut broken = store.write("c/v1/broken").await.unwrap();
         broken.write(Bytes::from_static(b"half")).await.unwrap();

@@ -30,12 +30,13 @@ impl Kind {
 }
 
 impl Error {
-    /// The HTTP status of this error; three codes differ from the rule of their kind.
+    /// The HTTP status of this error; four codes differ from the rule of their kind.
     pub fn http_status(&self) -> StatusCode {
         match self.code() {
             "malformed_request" => StatusCode::BAD_REQUEST,
             "body_timeout" => StatusCode::REQUEST_TIMEOUT,
             "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
+            "range_not_satisfiable" => StatusCode::RANGE_NOT_SATISFIABLE,
             _ => self.kind().http_status(),
         }
     }

@@ -1,5 +1,7 @@
 //! The file port: uploads and the files of versions, by key (`courses/7/v3/a-12`).
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -19,6 +21,8 @@ pub trait Files: Send + Sync {
     async fn write(&self, key: &str) -> Result<Box<dyn FileWriter>>;
     /// The bytes of a file.
     async fn read(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>>;
+    /// Some of the bytes of a file, by their places in it. The range is not empty and ends where the file ends or before.
+    async fn read_range(&self, key: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>>;
     /// Bytes of a file; `None` without such a file.
     async fn size(&self, key: &str) -> Result<Option<u64>>;
     /// Copies a file, replacing one that has the key.

@@ -32,7 +32,7 @@ impl ContentService for Api {
     async fn get_asset(&self, request: Request<GetAssetRequest>) -> Reply<Asset> {
         reply(ops::assets::get(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-    async fn read_asset(&self, request: Request<GetAssetRequest>) -> Reply<Self::ReadAssetStream> {
+    async fn read_asset(&self, request: Request<ReadAssetRequest>) -> Reply<Self::ReadAssetStream> {
         reply(ops::assets::read(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn preview_publish(&self, request: Request<PreviewRequest>) -> Reply<Preview> {

@@ -2,12 +2,12 @@
 
 use async_stream::try_stream;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use smartcourse_platform::{Result, grpc::Actor};
-use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
+use smartcourse_platform::{Error, Result, grpc::Actor};
+use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest, ReadAssetRequest};
 use tonic::Status;
 
 use crate::{
-    State,
+    State, codes,
     store::{self, AssetRow},
 };
 
@@ -15,23 +15,35 @@ use crate::{
 const PART_BYTES: usize = 256 * 1024;
 
 pub(crate) async fn get(state: &State, actor: Actor, request: GetAssetRequest) -> Result<Asset> {
-    readable(state, actor, &request).await.map(Into::into)
+    readable(state, actor, request.course_id, &request.asset_id)
+        .await
+        .map(Into::into)
 }
 
-/// The file in parts; the first one carries the header and no data.
+/// The file, or a part of it, in messages; the first one carries the header and no data.
 pub(crate) async fn read(
     state: &State,
     actor: Actor,
-    request: GetAssetRequest,
+    request: ReadAssetRequest,
 ) -> Result<BoxStream<'static, Result<AssetPart, Status>>> {
-    let row = readable(state, actor, &request).await?;
-    let mut bytes = state.deps.files.read(&row.storage_key).await?;
+    let row = readable(state, actor, request.course_id, &request.asset_id).await?;
+    let (files, key) = (&state.deps.files, &row.storage_key);
+    let mut bytes = match request.range {
+        None => files.read(key).await?,
+        Some(range)
+            if range.start < range.end && i64::try_from(range.end).is_ok_and(|end| end <= row.size_bytes) =>
+        {
+            files.read_range(key, range.start..range.end).await?
+        }
+        Some(_) => return Err(Error::new(&codes::VALIDATION_FAILED, "the file has no such part")),
+    };
     let header = AssetHeader {
         course_id: row.course_id.0,
         filename: row.filename,
         content_type: Some(row.content_type),
         declared_size: Some(row.size_bytes),
         idempotency_key: None,
+        range: request.range,
     };
     let parts = try_stream! {
         yield AssetPart { header: Some(header), data: Vec::new() };
@@ -45,21 +57,21 @@ pub(crate) async fn read(
 }
 
 /// A file that belongs to a version is for everybody the gateway lets through; one that does not, for the owner.
-async fn readable(state: &State, actor: Actor, request: &GetAssetRequest) -> Result<AssetRow> {
-    let row = store::asset(&state.pool, request.course_id.into(), &request.asset_id).await?;
+async fn readable(state: &State, actor: Actor, course_id: i64, asset_id: &str) -> Result<AssetRow> {
+    let row = store::asset(&state.pool, course_id.into(), asset_id).await?;
     if actor.is_privileged() {
         return Ok(row);
     }
     let in_version = sqlx::query_scalar!(
         "select exists (select 1 from content.version_assets where asset_id = $1) as \"exists!\"",
-        request.asset_id
+        asset_id
     )
     .fetch_one(&state.pool)
     .await?;
     if !in_version {
-        match state.owned_draft(actor, request.course_id.into()).await {
+        match state.owned_draft(actor, course_id.into()).await {
             Err(error) if error.kind().is_retryable() => return Err(error),
-            Err(_) => return Err(store::no_file(&request.asset_id)),
+            Err(_) => return Err(store::no_file(asset_id)),
             Ok(_) => {}
         }
     }

@@ -3,11 +3,12 @@
 use futures::{TryStreamExt as _, stream};
 use smartcourse_platform::grpc::Actor;
 use smartcourse_proto::{
-    content::{AssetHeader, AssetPart, GetAssetRequest},
+    content::{AssetHeader, AssetPart, ByteRange, GetAssetRequest, ReadAssetRequest},
     ids::UserId,
     user::Role,
 };
 use smartcourse_tests::refusal;
+use tonic::Status;
 
 use crate::harness::{COLLEAGUE, COURSE, Harness, MAX, TEACHER, document, header};
 
@@ -23,6 +24,24 @@ fn get(asset_id: &str) -> GetAssetRequest {
     }
 }
 
+/// The bytes of a file, or of a part of it, and which part is told of.
+async fn read(
+    harness: &Harness,
+    actor: Actor,
+    asset_id: &str,
+    range: Option<ByteRange>,
+) -> Result<(Option<ByteRange>, Vec<u8>), Status> {
+    let request = ReadAssetRequest {
+        course_id: COURSE,
+        asset_id: asset_id.to_owned(),
+        range,
+    };
+    let parts = harness.content.read_asset(actor.request(request)).await?;
+    let parts: Vec<AssetPart> = parts.try_collect().await?;
+    let told = parts[0].header.clone().unwrap().range;
+    Ok((told, parts.into_iter().flat_map(|part| part.data).collect()))
+}
+
 #[tokio::test]
 async fn a_file_comes_back_as_it_was() {
     let harness = Harness::build().await;
@@ -34,14 +53,31 @@ async fn a_file_comes_back_as_it_was() {
     assert_eq!((asset.filename.as_str(), asset.size_bytes), ("notes.txt", 5000));
     assert_eq!(asset.content_type, "text/plain");
     assert_eq!(harness.under_way().await, 0);
-    let parts = harness
-        .content
-        .read_asset(TEACHER.request(get(&asset.id)))
+    assert_eq!(
+        read(&harness, TEACHER, &asset.id, None).await.unwrap(),
+        (None, data)
+    );
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_read_alone() {
+    let harness = Harness::build().await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"0123456789")
         .await
         .unwrap();
-    let parts: Vec<AssetPart> = parts.try_collect().await.unwrap();
-    let read: Vec<u8> = parts.into_iter().flat_map(|part| part.data).collect();
-    assert_eq!(read, data);
+    let part =
+        async |actor, start, end| read(&harness, actor, &asset.id, Some(ByteRange { start, end })).await;
+    for (start, end) in [(0, 10), (0, 1), (3, 7), (9, 10)] {
+        let (told, bytes) = part(TEACHER, start, end).await.unwrap();
+        assert_eq!(told, Some(ByteRange { start, end }));
+        assert_eq!(bytes, b"0123456789"[start as usize..end as usize]);
+    }
+    for (start, end) in [(0, 0), (7, 3), (9, 11), (10, 11), (0, u64::MAX)] {
+        let refused = refusal(part(TEACHER, start, end).await);
+        assert_eq!(refused.code(), "validation_failed", "{start} to {end}");
+    }
+    assert_eq!(refusal(part(COLLEAGUE, 0, 1).await).code(), "not_found");
 }
 
 #[tokio::test]

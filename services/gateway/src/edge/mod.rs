@@ -1,6 +1,7 @@
 //! What wraps every request, and how requests become arguments and answers get their headers.
 
 mod body;
+mod conditions;
 mod extract;
 mod form;
 mod headers;
@@ -9,6 +10,7 @@ mod layers;
 mod limit;
 
 pub(crate) use body::{Bodies, Body, MaxBytes, SMALL, close_unread};
+pub(crate) use conditions::{Validators, Wanted};
 pub(crate) use extract::{Id, Json, PathOf, Peer, Query, Written, word};
 pub(crate) use form::{FORM_HEAD, Head};
 pub(crate) use headers::{IdempotencyKey, IfMatch, prefers, tagged};

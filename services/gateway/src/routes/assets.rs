@@ -1,4 +1,4 @@
-//! Files of a course, in and out, without ever holding one in memory.
+//! Uploads of files, without ever holding one in memory.
 
 use std::{
     sync::{
@@ -9,7 +9,6 @@ use std::{
 };
 
 use axum::{
-    body::Body,
     extract::{
         DefaultBodyLimit, FromRequest as _, Multipart, Request, State,
         multipart::{Field, MultipartError},
@@ -17,11 +16,9 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
-use futures::{Stream, StreamExt as _};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use futures::Stream;
 use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor};
-use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest};
+use smartcourse_proto::content::{Asset, AssetHeader, AssetPart};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -32,14 +29,10 @@ use crate::{
     access,
     auth::SignedIn,
     codes,
-    edge::{FORM_HEAD, Head, Id, IdempotencyKey, Json, PathOf},
+    edge::{FORM_HEAD, Head, Id, IdempotencyKey, Json},
     state::App,
     stubs::UPLOAD_MESSAGE,
 };
-
-pub(crate) fn quick() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(download))
-}
 
 pub(crate) fn slow() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(upload))
@@ -117,6 +110,7 @@ async fn send(
         content_type: field.content_type().map(str::to_owned),
         declared_size: declared_length(field.headers()).and_then(|size| i64::try_from(size).ok()),
         idempotency_key,
+        range: None,
     };
     let (sender, parts) = channel(head);
     let call = app.stubs.uploads.upload_asset(actor.request(parts));
@@ -211,74 +205,12 @@ async fn pump(mut field: Field<'_>, sender: Sender, limit: u64) -> Result<()> {
     Ok(())
 }
 
-/// Download a file
-#[utoipa::path(get, path = "/courses/{id}/assets/{aid}", tag = "content", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("aid" = String, Path, description = "The file")),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>)))]
-async fn download(
-    State(app): State<App>,
-    SignedIn(actor): SignedIn,
-    PathOf((course_id, asset_id)): PathOf<(i64, String)>,
-) -> Result<Response> {
-    access::require_reader(&app, actor, course_id).await?;
-    let request = GetAssetRequest { course_id, asset_id };
-    let content = &app.stubs.content;
-    let asset = content.get_asset(actor.request(request.clone())).await?;
-    let parts = content.read_asset(actor.request(request)).await?;
-    let bytes = parts.map(|part| part.map(|part| Bytes::from(part.data)));
-    let mut response = Body::from_stream(bytes).into_response();
-    let headers = response.headers_mut();
-    let texts = [
-        (header::CONTENT_TYPE, asset.content_type),
-        (header::CONTENT_LENGTH, asset.size_bytes.to_string()),
-        (header::CONTENT_DISPOSITION, disposition(&asset.filename)),
-        (header::ETAG, format!("\"{}\"", asset.sha256)),
-        // An instructor's file must not act as a page of ours.
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; sandbox".to_owned(),
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-    ];
-    for (name, text) in texts {
-        let value = text
-            .parse()
-            .map_err(|error| Error::internal(format!("a file's {name} cannot be sent")).because(error))?;
-        headers.insert(name, value);
-    }
-    Ok(response)
-}
-
-/// What of a name is encoded.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-');
-
-/// An attachment with its name twice: plain for old stubs, encoded for all others (RFC 6266).
-fn disposition(filename: &str) -> String {
-    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = name
-        .chars()
-        .map(|c| match c {
-            ' ' | '.' | '_' | '-' | '(' | ')' => c,
-            _ if c.is_ascii_alphanumeric() => c,
-            _ => '_',
-        })
-        .collect();
-    let encoded = utf8_percent_encode(name, ENCODED);
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use axum::body::Body;
+    use futures::StreamExt as _;
 
-    #[test]
-    fn names_cannot_leave_their_header() {
-        assert_eq!(
-            disposition("../a\"b\r\nSet-Cookie: x.pdf"),
-            "attachment; filename=\"a_b__Set-Cookie_ x.pdf\"; filename*=UTF-8''a%22b%0D%0ASet-Cookie%3A%20x.pdf"
-        );
-        assert!(disposition("Übung.pdf").ends_with("filename*=UTF-8''%C3%9Cbung.pdf"));
-    }
+    use super::*;
 
     #[tokio::test]
     async fn only_a_complete_upload_ends_well() {

@@ -9,6 +9,7 @@ mod certificates;
 mod content;
 mod conversations;
 mod courses;
+mod downloads;
 mod enrollments;
 mod events;
 mod health;
@@ -35,7 +36,7 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
     auth::quick()
         .merge(courses::quick())
         .merge(parts::quick())
-        .merge(assets::quick())
+        .merge(downloads::quick())
         .merge(publish::quick())
         .merge(events::quick())
         .merge(conversations::quick())
