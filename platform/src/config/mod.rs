@@ -140,7 +140,10 @@ const PLATFORM: Declared = Declared {
         ("TEMPORAL_TLS", "temporal.tls"),
         ("TEMPORAL_TLS_CLIENT_CERT_PATH", "temporal.tls_client_cert_path"),
         ("TEMPORAL_TLS_CLIENT_KEY_PATH", "temporal.tls_client_key_path"),
-        ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", "temporal.tls_server_ca_cert_path"),
+        (
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+            "temporal.tls_server_ca_cert_path",
+        ),
         ("TEMPORAL_TLS_SERVER_NAME", "temporal.tls_server_name"),
     ],
 };

@@ -38,14 +38,20 @@ impl Section for Temporal {
 
     fn check(&self, problems: &mut Problems) {
         require_address(problems, "temporal.address", &self.address);
-        problems.require(!self.namespace.is_empty(), "temporal.namespace: must not be empty");
+        problems.require(
+            !self.namespace.is_empty(),
+            "temporal.namespace: must not be empty",
+        );
         problems.require(
             self.tls_client_cert_path.is_empty() == self.tls_client_key_path.is_empty(),
             "temporal.tls_client_cert_path, temporal.tls_client_key_path: a certificate and its key are set together",
         );
         // It is sent as a header.
         problems.require(
-            self.api_key.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()),
+            self.api_key
+                .expose_secret()
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic()),
             "temporal.api_key: must be printable ASCII without spaces",
         );
     }
@@ -122,7 +128,10 @@ mod tests {
         assert!(encrypted(&[("TEMPORAL_API_KEY", "k3y")]));
         assert!(encrypted(&[("TEMPORAL_TLS_SERVER_NAME", "temporal")]));
         for off in ["false", "0"] {
-            assert!(!encrypted(&[("TEMPORAL_API_KEY", "k3y"), ("TEMPORAL_TLS", off)]), "{off}");
+            assert!(
+                !encrypted(&[("TEMPORAL_API_KEY", "k3y"), ("TEMPORAL_TLS", off)]),
+                "{off}"
+            );
         }
     }
 
@@ -130,7 +139,11 @@ mod tests {
     fn what_cannot_be_meant_is_said_by_the_name_of_the_setting() {
         let wrong = [
             ("TEMPORAL_TLS", "perhaps", "temporal.tls: must be true"),
-            ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/c.pem", "temporal.tls_client_cert_path,"),
+            (
+                "TEMPORAL_TLS_CLIENT_CERT_PATH",
+                "/c.pem",
+                "temporal.tls_client_cert_path,",
+            ),
             ("TEMPORAL_API_KEY", "two words", "temporal.api_key:"),
             ("TEMPORAL_NAMESPACE", "", "temporal.namespace:"),
         ];
