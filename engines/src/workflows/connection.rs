@@ -61,7 +61,7 @@ pub(super) async fn connect(config: &config::Temporal, codec: Codec) -> Result<C
         .await?
         .map_err(|error| match error {
             // It does not count as the cause of its error.
-            ClientConnectError::SystemInfoCallError(status) => failed(status),
+            ClientConnectError::SystemInfoCallError(status) => unanswered(status, config.is_encrypted()),
             error => failed(error),
         })?;
     let converter = DataConverter::new(
@@ -133,6 +133,18 @@ pub(super) fn failed(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Error
     }
     let (word, detail) = known.unwrap_or((&codes::UNAVAILABLE, "Temporal does not answer"));
     Error::new(word, detail).because(cause)
+}
+
+/// A connection that was made and ended before the first answer. By TLS 1.3 a server looks at the certificate after this side is
+/// done with the handshake, and what it says then may be lost with the connection.
+fn unanswered(status: Status, encrypted: bool) -> Error {
+    let ended = matches!(status.code(), Code::Cancelled | Code::Unknown | Code::Internal)
+        && StdError::source(&status).is_some();
+    let error = failed(status);
+    match encrypted && ended && error.is(&codes::UNAVAILABLE) {
+        true => Error::new(&codes::WORKFLOWS_REFUSED, CERTIFICATE_REFUSED).because(error),
+        false => error,
+    }
 }
 
 /// What one error of a chain means, if that is known.
