@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use prost::Message as _;
 use serde_json::{Value, json};
 use smartcourse_platform::{Error, error::codes};
-use smartcourse_tests::{Door, Learning, Provider, World, engines::Engines, wait_for};
+use smartcourse_tests::{Door, Learning, Provider, Session, World, engines::Engines, wait_for};
 use smartcourse_workflows::enrollment::workflow_id;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, grpc::WorkflowService as _};
 use temporalio_common::protos::temporal::api::{
@@ -139,8 +139,39 @@ async fn behind_a_door_everything_works_and_temporal_reads_nothing_of_it() -> Re
     let input = input(&publish).context("a publish has an input")?;
     decoded(&mut world, &input, course).await?;
 
-    let (ok, told) = world.run(&["doctor"])?;
-    ensure!(told.contains("ok    Temporal"), "{ok} {told}");
+    let (_, told) = world.run(&["doctor"])?;
+    ensure!(told.contains("ok    Temporal"), "{told}");
+    wrong_key_is_told(&mut world, &instructor, course).await
+}
+
+/// A key that is not taken any more is named by doctor, in the log and by the status of a publish.
+async fn wrong_key_is_told(world: &mut World, instructor: &Session, course: i64) -> Result<()> {
+    let wrong = ("TEMPORAL_API_KEY", "of-yesterday");
+    let mut doctor = std::process::Command::new(executable());
+    let told = doctor
+        .arg("doctor")
+        .envs(world.settings())
+        .env(wrong.0, wrong.1)
+        .output()?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let line = told.lines().find(|line| line.starts_with("BAD   Temporal"));
+    ensure!(
+        line.is_some_and(|line| line.contains("temporal.api_key")),
+        "{told}"
+    );
+
+    world.restart("relay", &[wrong]).await?;
+    let publish = format!("/courses/{course}/publish");
+    instructor.post(&publish, &Value::Null).await?.expect(202)?;
+    let shown = |status: &Value| {
+        let message = status["error"]["message"].as_str().unwrap_or_default();
+        status["waiting_for"] == "temporal" && message.contains("temporal.api_key")
+    };
+    instructor
+        .publish_shows(course, "the wrong setting", shown)
+        .await?;
+    let log = world.log("relay");
+    ensure!(log.contains("temporal.api_key"), "{log}");
     Ok(())
 }
 
