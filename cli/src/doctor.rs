@@ -7,7 +7,7 @@ use smartcourse_engines::Engines;
 use smartcourse_launcher::{
     DataDir, Progress, default_data_dir, ensure_all, find_fonts, find_model, find_postgres, find_temporal,
 };
-use smartcourse_platform::{Error, config::Config, postgres};
+use smartcourse_platform::{Error, config::Config, error::codes, postgres};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Clone, clap::Args)]
@@ -135,7 +135,10 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
 async fn temporal(config: &Config, report: &mut Report) -> Result<()> {
     match Engines::open(config)?.workflows().missing_attributes().await {
         Err(error) => {
-            let problem = format!("{}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE", error.chain());
+            let problem = match error.is(&codes::WORKFLOWS_REFUSED) {
+                true => error.chain(),
+                false => format!("{}: check TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE", error.chain()),
+            };
             report.line("Temporal", Err(problem))
         }
         Ok(missing) => {

@@ -1,5 +1,6 @@
 //! The `smartcourse` executable: every role of the system under one name.
 
+mod codec_server;
 mod config;
 mod demo;
 mod doctor;
@@ -50,6 +51,8 @@ enum Command {
     Relay,
     /// Run background tasks: mails, text and push messages, reports, removal of files.
     Tasks,
+    /// Show encrypted payloads to Temporal's web interface.
+    CodecServer,
     /// Bring the database up to date and register search attributes.
     Migrate,
     /// Check every dependency and say how to mend what is wrong.
@@ -140,6 +143,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Worker => roles::worker(load()?).await,
         Command::Relay => roles::relay(load()?).await,
         Command::Tasks => roles::tasks(load()?).await,
+        Command::CodecServer => codec_server::run(load()?).await,
         Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args, config::load(file.as_deref(), &[])?).await,
         Command::Stack(command) => servers::run(&command).await,

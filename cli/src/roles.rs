@@ -201,7 +201,8 @@ pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
     Ok(finish(life).await)
 }
 
-async fn finish(life: Lifecycle) -> ExitCode {
+/// Waits for the end of a process; success when everything it had begun is finished.
+pub(crate) async fn finish(life: Lifecycle) -> ExitCode {
     if life.finished().await {
         ExitCode::SUCCESS
     } else {
@@ -223,7 +224,8 @@ fn life(config: &Config) -> Result<Lifecycle> {
     Ok(life)
 }
 
-async fn listen(address: &str) -> Result<TcpListener> {
+/// Fails when the address is taken.
+pub(crate) async fn listen(address: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))

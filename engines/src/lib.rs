@@ -17,7 +17,7 @@
 //! | announcements | [`announcements::in_process`]; `announcements::redis` when `redis.url` names a server |
 //! | rate limits | [`rate_limits::in_process`]; `rate_limits::redis` when `redis.url` names a server |
 //! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due; `task_dispatch::rabbitmq` when `rabbitmq.url` names a server |
-//! | workflows | [`workflows::temporal`]: any Temporal server reachable without TLS, by `TEMPORAL_ADDRESS` |
+//! | workflows | [`workflows::temporal`]: any Temporal server or namespace of Temporal Cloud, by the variables `TEMPORAL_…`; payloads are encrypted when `temporal.codec_key` is set |
 //!
 //! A new adapter is a file with its [settings](CONFIG), its lines here and a test that runs the contract suite of its port.
 
@@ -100,6 +100,9 @@ pub mod vectors {
 }
 /// Adapters of the workflow port.
 pub mod workflows {
+    pub mod codec;
+    mod connection;
+    pub mod remote_codec;
     mod schedule;
     pub mod temporal;
 }
@@ -130,7 +133,7 @@ use smartcourse_platform::{
     postgres,
 };
 use sqlx::PgPool;
-use workflows::temporal::Temporal;
+use workflows::{codec::Codec, temporal::Temporal};
 
 /// What the adapters declare, each its own.
 pub const CONFIG: &[Declared] = &[
@@ -146,6 +149,8 @@ pub const CONFIG: &[Declared] = &[
     mail::CONFIG,
     sms::twilio::CONFIG,
     push::web_push::CONFIG,
+    workflows::codec::CONFIG,
+    workflows::remote_codec::CONFIG,
 ];
 
 /// The engines the configuration names. Each is opened when a role asks for it: no role needs all of them. An engine that
@@ -178,6 +183,7 @@ impl Engines {
     pub fn open(config: &Config) -> Result<Self> {
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
+        let codec = Codec::open(&config.section()?)?;
         #[cfg(feature = "real")]
         let kafka = servers::kafka::Kafka::named(config)?;
         let poll = config.relay.poll();
@@ -191,7 +197,7 @@ impl Engines {
         Ok(Self {
             log: log(),
             config: config.clone(),
-            temporal: Arc::new(Temporal::new(config.temporal.clone())),
+            temporal: Arc::new(Temporal::new(config.temporal.clone(), codec)),
             pool,
             embedder: OnceLock::new(),
             #[cfg(feature = "real")]
@@ -216,7 +222,8 @@ impl Engines {
         self.temporal.clone()
     }
 
-    /// The connection a worker polls through. Fails with `unavailable` when the server does not answer.
+    /// The connection a worker polls through. Fails with `unavailable` when the server does not answer, with
+    /// `workflows_refused` when it does not let us in.
     pub async fn temporal_client(&self) -> Result<temporalio_client::Client> {
         self.temporal.client().await.cloned()
     }

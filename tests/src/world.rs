@@ -23,6 +23,7 @@ use crate::{
     TestServer,
     client::Session,
     database::{create_database, tools},
+    door::Door,
     wait_longer,
 };
 
@@ -45,6 +46,8 @@ pub struct World {
     pub(crate) temporal_bin: PathBuf,
     pub(crate) temporal_ports: TemporalPorts,
     pub(crate) temporal: Option<TemporalServer>,
+    /// Where the server itself is, whatever is before it.
+    pub(crate) temporal_address: String,
     pub(crate) variables: BTreeMap<String, String>,
     /// Where a server keeps the files.
     files: Option<PathBuf>,
@@ -71,7 +74,8 @@ impl World {
     /// # Errors
     /// When something does not start; the message names its log.
     pub async fn start_with(executable: &Path, layout: Layout, settings: &[(&str, &str)]) -> Result<Self> {
-        Self::launch(executable, layout, settings, Stack::named()?).await
+        let world = Self::engines(executable, settings, Stack::named()?, None).await?;
+        world.with_roles(layout).await
     }
 
     /// A world on servers of its own.
@@ -84,16 +88,21 @@ impl World {
         layout: Layout,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        Self::launch(executable, layout, settings, Some(Stack::of(servers))).await
+        let world = Self::engines(executable, settings, Some(Stack::of(servers)), None).await?;
+        world.with_roles(layout).await
     }
 
-    async fn launch(
-        executable: &Path,
-        layout: Layout,
-        settings: &[(&str, &str)],
-        stack: Option<Stack>,
-    ) -> Result<Self> {
-        let mut world = Self::engines(executable, settings, stack).await?;
+    /// A world whose roles reach Temporal through a door, as its guests.
+    ///
+    /// # Errors
+    /// When something does not start; the message names its log.
+    pub async fn start_behind(executable: &Path, door: &Door, settings: &[(&str, &str)]) -> Result<Self> {
+        let world = Self::engines(executable, settings, Stack::named()?, Some(door)).await?;
+        world.with_roles(Layout::Together).await
+    }
+
+    async fn with_roles(mut self, layout: Layout) -> Result<Self> {
+        let world = &mut self;
         match layout {
             Layout::Together => world.spawn("serve", &["serve"], &[])?,
             Layout::Apart => {
@@ -114,11 +123,16 @@ impl World {
         world.spawn("worker", &["worker"], &[])?;
         world.spawn("tasks", &["tasks"], &[])?;
         world.ready().await?;
-        Ok(world)
+        Ok(self)
     }
 
     /// Engines and settings, no role.
-    async fn engines(executable: &Path, settings: &[(&str, &str)], stack: Option<Stack>) -> Result<Self> {
+    async fn engines(
+        executable: &Path,
+        settings: &[(&str, &str)],
+        stack: Option<Stack>,
+        door: Option<&Door>,
+    ) -> Result<Self> {
         let url = create_database().await?;
         let temporal_bin = ensure_temporal(&tools().await?, &Progress::plain()).await?;
         let dir = TempDir::with_prefix("smartcourse-test-")?;
@@ -165,8 +179,13 @@ impl World {
         // A server of somebody else's, such as one on PostgreSQL that is to be measured.
         let foreign = std::env::var("SMARTCOURSE_TEST_TEMPORAL").ok();
         let own = format!("127.0.0.1:{}", temporal_ports.frontend);
-        variables.insert("TEMPORAL_ADDRESS".to_owned(), foreign.clone().unwrap_or(own));
+        let temporal_address = foreign.clone().unwrap_or(own);
+        variables.insert("TEMPORAL_ADDRESS".to_owned(), temporal_address.clone());
         variables.insert("TEMPORAL_NAMESPACE".to_owned(), "default".to_owned());
+        if let Some(door) = door {
+            door.leads_to(&temporal_address);
+            variables.extend(door.guest());
+        }
 
         let mut world = Self {
             executable: executable.to_owned(),
@@ -174,6 +193,7 @@ impl World {
             temporal_bin,
             temporal_ports,
             temporal: None,
+            temporal_address,
             files: stack.as_ref().and_then(|stack| stack.files(&variables)),
             variables,
             roles: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! Temporal: connected when first used, reconnected by itself, never a reason not to start.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use smartcourse_platform::{
@@ -11,9 +11,8 @@ use smartcourse_platform::{
     },
 };
 use temporalio_client::{
-    Client, ClientKeepAliveOptions, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow,
-    WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowStartOptions,
+    Client, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError},
     grpc::{OperatorService, WorkflowService},
 };
@@ -33,7 +32,11 @@ use temporalio_common::{
 use tokio::sync::OnceCell;
 use tonic::{Code, IntoRequest as _};
 
-use super::schedule;
+use super::{
+    codec::Codec,
+    connection::{self, failed, in_time},
+    schedule,
+};
 
 const COURSE_ID_NAME: &str = "CourseId";
 const INSTRUCTOR_ID_NAME: &str = "InstructorId";
@@ -44,59 +47,28 @@ const INSTRUCTOR_ID: SearchAttributeKey<i64> = SearchAttributeKey::int(INSTRUCTO
 /// All of them; integers.
 const ATTRIBUTES: [&str; 2] = [COURSE_ID_NAME, INSTRUCTOR_ID_NAME];
 
-/// Longest wait for a connection or a single answer.
-const PATIENCE: Duration = Duration::from_secs(3);
-
-/// A server that vanished is noticed after these together. Temporal ends connections that are asked more often than each 10 s
-/// (`frontend.keepAliveMinTime`).
-fn keep_alive() -> ClientKeepAliveOptions {
-    ClientKeepAliveOptions::builder()
-        .interval(Duration::from_secs(10))
-        .timeout(Duration::from_secs(5))
-        .build()
-}
-
 /// A Temporal server.
 pub struct Temporal {
     config: config::Temporal,
+    codec: Codec,
     client: OnceCell<Client>,
-}
-
-/// The answer, if it comes in time.
-async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T> {
-    tokio::time::timeout(PATIENCE, answer)
-        .await
-        .map_err(|_| unavailable("no answer within 3 s"))
 }
 
 impl Temporal {
     /// A handle; nothing is connected yet.
-    pub fn new(config: config::Temporal) -> Self {
+    pub fn new(config: config::Temporal, codec: Codec) -> Self {
         Self {
             config,
+            codec,
             client: OnceCell::new(),
         }
     }
 
-    /// The SDK's client, connecting if need be. Fails with `unavailable` when the server does not answer.
+    /// The SDK's client, connecting if need be. Fails with `unavailable` when the server does not answer, with
+    /// `workflows_refused` when it does not let us in.
     pub async fn client(&self) -> Result<&Client> {
         self.client
-            .get_or_try_init(|| async {
-                let target = url::Url::parse(&format!("http://{}", self.config.address))
-                    .map_err(|error| Error::internal("temporal.address is not an address").because(error))?;
-                let options = ConnectionOptions::new(target)
-                    .identity(format!("smartcourse-{}", std::process::id()))
-                    .connect_timeout(PATIENCE)
-                    .keep_alive(Some(keep_alive()))
-                    .build();
-                let connection = in_time(Connection::connect(options))
-                    .await?
-                    .map_err(unavailable)?;
-                let options = ClientOptions::new(self.config.namespace.clone()).build();
-                Client::new(connection, options).map_err(|error| {
-                    Error::internal("the Temporal client refused its options").because(error)
-                })
-            })
+            .get_or_try_init(|| connection::connect(&self.config, self.codec.clone()))
             .await
     }
 }
@@ -123,7 +95,16 @@ impl Workflows for Temporal {
         client
             .add_search_attributes(request.into_request())
             .await
-            .map_err(unavailable)?;
+            .map_err(|status| match status.code() {
+                Code::Unimplemented | Code::PermissionDenied => {
+                    let missing = missing.join(", ");
+                    let detail = format!(
+                        "Temporal leaves it to you to create the search attributes {missing}, of type Int"
+                    );
+                    Error::new(&codes::WORKFLOWS_REFUSED, detail).because(status)
+                }
+                _ => failed(status),
+            })?;
         Ok(missing)
     }
 
@@ -134,7 +115,7 @@ impl Workflows for Temporal {
         let mut client = self.client().await?.clone();
         let known = in_time(client.list_search_attributes(request.into_request()))
             .await?
-            .map_err(unavailable)?
+            .map_err(failed)?
             .into_inner()
             .custom_attributes;
         Ok(ATTRIBUTES
@@ -157,14 +138,15 @@ impl Workflows for Temporal {
             })
             .execution_timeout(Duration::from_secs(start.options.execution_timeout_seconds))
             .search_attributes(attributes)
-            .static_summary(start.options.summary.clone())
+            // The client sends it as it is, and it has the course's title.
+            .maybe_static_summary((!self.codec.encrypts()).then(|| start.options.summary.clone()))
             .build();
         let input = RawValue::from_value(&start.input, &PayloadConverter::default());
         let workflow = UntypedWorkflow::new(start.workflow_type.clone());
         match in_time(client.start_workflow(workflow, input, options)).await? {
             Ok(handle) => Ok(handle.run_id().map(str::to_owned)),
             Err(WorkflowStartError::AlreadyStarted { run_id, .. }) => Ok(run_id),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -173,7 +155,7 @@ impl Workflows for Temporal {
         let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
         match in_time(handle.cancel(WorkflowCancelOptions::default())).await? {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -183,7 +165,7 @@ impl Workflows for Temporal {
         match in_time(handle.describe(WorkflowDescribeOptions::default())).await? {
             Ok(description) => Ok(Some(run_info(description.into_raw()))),
             Err(WorkflowInteractionError::NotFound(_)) => Ok(None),
-            Err(error) => Err(unavailable(error)),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -199,7 +181,7 @@ impl Workflows for Temporal {
         };
         let mut client = self.client().await?.clone();
         let answer = in_time(client.describe_task_queue(request.into_request())).await?;
-        Ok(!answer.map_err(unavailable)?.into_inner().pollers.is_empty())
+        Ok(!answer.map_err(failed)?.into_inner().pollers.is_empty())
     }
 
     async fn list(
@@ -219,7 +201,7 @@ impl Workflows for Temporal {
         let mut client = self.client().await?.clone();
         let answer = in_time(client.list_workflow_executions(request.into_request()))
             .await?
-            .map_err(unavailable)?
+            .map_err(failed)?
             .into_inner();
         let runs = answer.executions.into_iter().map(|info| {
             let state = run_state(info.status());
@@ -242,7 +224,7 @@ impl Workflows for Temporal {
         match schedule::create(client, &self.config.namespace, schedule).await {
             Ok(_) => Ok(true),
             Err(status) if status.code() == Code::AlreadyExists => Ok(false),
-            Err(status) => Err(unavailable(status)),
+            Err(status) => Err(failed(status)),
         }
     }
 }
@@ -269,10 +251,6 @@ fn run_state(status: WorkflowExecutionStatus) -> RunState {
         Status::TimedOut => RunState::TimedOut,
         Status::Unspecified | Status::Running | Status::ContinuedAsNew | Status::Paused => RunState::Running,
     }
-}
-
-fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(&codes::UNAVAILABLE, "Temporal does not answer").because(cause)
 }
 
 fn failure(failure: v1::Failure) -> Failure {

@@ -2,6 +2,7 @@
 //! here, and checked as a whole.
 
 mod sections;
+mod temporal;
 
 use std::{fmt, path::Path, time::Duration};
 
@@ -13,7 +14,8 @@ use figment::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
-pub use sections::{Grpc, LogFormat, Postgres, Relay, Tasks, Telemetry, Temporal, Upkeep};
+pub use sections::{Grpc, LogFormat, Postgres, Relay, Tasks, Telemetry, Upkeep};
+pub use temporal::Temporal;
 
 /// What the defaults begin with when they are printed.
 const PREAMBLE: &str = "\
@@ -134,6 +136,15 @@ const PLATFORM: Declared = Declared {
         ("DATABASE_URL", "postgres.url"),
         ("TEMPORAL_ADDRESS", "temporal.address"),
         ("TEMPORAL_NAMESPACE", "temporal.namespace"),
+        ("TEMPORAL_API_KEY", "temporal.api_key"),
+        ("TEMPORAL_TLS", "temporal.tls"),
+        ("TEMPORAL_TLS_CLIENT_CERT_PATH", "temporal.tls_client_cert_path"),
+        ("TEMPORAL_TLS_CLIENT_KEY_PATH", "temporal.tls_client_key_path"),
+        (
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+            "temporal.tls_server_ca_cert_path",
+        ),
+        ("TEMPORAL_TLS_SERVER_NAME", "temporal.tls_server_name"),
     ],
 };
 

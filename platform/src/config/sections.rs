@@ -143,44 +143,6 @@ impl Postgres {
     }
 }
 
-/// `[temporal]`
-#[derive(Debug, Clone, Deserialize)]
-pub struct Temporal {
-    /// `host:port` of the frontend.
-    pub address: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Base address of the web UI, or empty.
-    pub ui_url: String,
-    /// Seconds before a lost worker's workflows move to another.
-    pub sticky_timeout_seconds: u64,
-    /// Activities one worker runs at once.
-    pub max_activities: usize,
-}
-
-impl Section for Temporal {
-    const NAME: &'static str = "temporal";
-
-    fn check(&self, problems: &mut Problems) {
-        require_address(problems, "temporal.address", &self.address);
-    }
-}
-
-impl Temporal {
-    /// Link to a workflow in the web UI; empty when no UI is configured.
-    pub fn workflow_link(&self, workflow_id: &str, run_id: Option<&str>) -> String {
-        if self.ui_url.is_empty() {
-            return String::new();
-        }
-        let (ui, namespace) = (self.ui_url.trim_end_matches('/'), &self.namespace);
-        let base = format!("{ui}/namespaces/{namespace}/workflows/{workflow_id}");
-        match run_id {
-            Some(run) if !run.is_empty() => format!("{base}/{run}/history"),
-            _ => base,
-        }
-    }
-}
-
 /// Longest pause before a failed task is run again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 

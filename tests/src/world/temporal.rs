@@ -83,6 +83,6 @@ impl World {
 
     /// `host:port` of the Temporal frontend.
     pub fn temporal_address(&self) -> String {
-        self.variables["TEMPORAL_ADDRESS"].clone()
+        self.temporal_address.clone()
     }
 }
