@@ -8,22 +8,20 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use serde_json::json;
 use smartcourse_platform::{
-    config,
     lifecycle::Lifecycle,
     outbox::{
         self,
         relay::{self, Carriers},
     },
-    ports::workflows::{Start, StartOptions, Workflows},
+    ports::workflows::{Start, StartOptions},
     postgres,
 };
 use smartcourse_tests::{
     engines::{
         event_log::postgres::{Postgres, place},
         task_dispatch,
-        workflows::temporal::Temporal,
     },
-    wait_for,
+    no_temporal, wait_for,
 };
 use sqlx::{PgConnection, PgPool};
 
@@ -57,21 +55,6 @@ async fn put_start(pool: &PgPool, workflow_id: &str) {
     let mut tx = postgres::begin(pool).await.unwrap();
     outbox::put_start(&mut tx, &start(workflow_id)).await.unwrap();
     tx.commit().await.unwrap();
-}
-
-/// A server that is not there: the port was ours a moment ago and nobody listens on it.
-fn unreachable() -> Arc<dyn Workflows> {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    Arc::new(Temporal::new(config::Temporal {
-        address: closed.to_string(),
-        namespace: "default".to_owned(),
-        ui_url: String::new(),
-        sticky_timeout_seconds: 1,
-        max_activities: 1,
-    }))
 }
 
 async fn withdraw(pool: &PgPool) -> bool {
@@ -135,7 +118,12 @@ async fn a_start_is_withdrawn_before_its_hand_over_and_never_sent() {
         (true, 0, Some("withdrawn"))
     );
     // The other one is still due, the withdrawn one is not.
-    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 1);
+    assert_eq!(
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(outbox::start_state(&pool, ID).await.unwrap().unwrap().tries, 0);
     assert_eq!(
         outbox::start_state(&pool, "another")
@@ -165,7 +153,12 @@ async fn a_cancel_is_no_start_to_withdraw() {
     outbox::put_cancel(&mut tx, ID).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!withdraw(&pool).await);
-    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 1);
+    assert_eq!(
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -193,7 +186,12 @@ async fn a_withdrawal_waits_for_the_relay_and_wins_when_that_died() {
     let withdrawal = waiting_withdrawal(&pool).await;
     holder.rollback().await.unwrap();
     assert!(withdrawal.await.unwrap());
-    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
+    assert_eq!(
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
+        0
+    );
 }
 
 #[tokio::test]
@@ -203,18 +201,25 @@ async fn a_withdrawal_that_rolls_back_leaves_the_start_to_the_relay() {
     let mut tx = postgres::begin(&pool).await.unwrap();
     assert!(outbox::withdraw_start(&mut tx, ID).await.unwrap());
     assert_eq!(
-        relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(),
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
         0,
         "the row is held: passed over, not waited for"
     );
     tx.rollback().await.unwrap();
-    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 1);
+    assert_eq!(
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn without_temporal_tries_are_counted_and_the_next_is_later() {
     let pool = database().await;
-    let workflows = unreachable();
+    let workflows = no_temporal().unwrap();
     put_start(&pool, ID).await;
     let mut pause = 0.0;
     for tries in 1..=3 {
@@ -253,7 +258,7 @@ async fn without_temporal_the_relay_still_places_events() {
         relay::run(
             pool.clone(),
             Carriers {
-                workflows: unreachable(),
+                workflows: no_temporal().unwrap(),
                 log: Arc::new(Postgres::new(pool.clone(), POLL)),
                 tasks: Arc::new(task_dispatch::postgres::Postgres::new(pool.clone(), POLL)),
             },
@@ -305,11 +310,21 @@ async fn a_rolled_back_transaction_asks_for_nothing() {
         .await
         .unwrap();
     // Not even while it is open.
-    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
+    assert_eq!(
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
+        0
+    );
     assert_eq!(place(&pool).await.unwrap().count, 0);
     tx.rollback().await.unwrap();
     assert_eq!(rows(&pool).await, (0, 0));
-    assert_eq!(relay::hand_over(&pool, unreachable().as_ref()).await.unwrap(), 0);
+    assert_eq!(
+        relay::hand_over(&pool, no_temporal().unwrap().as_ref())
+            .await
+            .unwrap(),
+        0
+    );
     assert_eq!(place(&pool).await.unwrap().count, 0);
 }
 

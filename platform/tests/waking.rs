@@ -7,7 +7,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use serde_json::json;
 use smartcourse_platform::{
-    config,
     lifecycle::Lifecycle,
     outbox::{
         self,
@@ -16,8 +15,8 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_tests::{
-    engines::{event_log, task_dispatch, workflows::temporal::Temporal},
-    wait_for,
+    engines::{event_log, task_dispatch},
+    no_temporal, wait_for,
 };
 use sqlx::{PgConnection, PgPool};
 
@@ -34,13 +33,7 @@ async fn database() -> PgPool {
 fn relay(pool: &PgPool) -> Lifecycle {
     let life = Lifecycle::default();
     let carriers = Carriers {
-        workflows: Arc::new(Temporal::new(config::Temporal {
-            address: "127.0.0.1:1".to_owned(),
-            namespace: "default".to_owned(),
-            ui_url: String::new(),
-            sticky_timeout_seconds: 1,
-            max_activities: 1,
-        })),
+        workflows: no_temporal().unwrap(),
         log: Arc::new(event_log::postgres::Postgres::new(pool.clone(), NEVER)),
         tasks: Arc::new(task_dispatch::postgres::Postgres::new(pool.clone(), NEVER)),
     };

@@ -3,6 +3,10 @@
 //! One PostgreSQL serves all worlds of a test run, each with a database of its own; each world has its own Temporal
 //! server, its own roles as processes of the executable under test, and its own files. Nothing is faked.
 
+use std::sync::Arc;
+
+use smartcourse_platform::{config::Config, ports::workflows::Workflows};
+
 mod by_hand;
 mod client;
 mod cutter;
@@ -36,6 +40,18 @@ pub use smartcourse_launcher::ServerKind;
 pub use stores::Traces;
 pub use swallower::Swallower;
 pub use world::{Layout, World};
+
+/// Workflows of a Temporal nobody listens for: who asks it hears that it is away.
+///
+/// # Errors
+/// When no port can be had.
+pub fn no_temporal() -> anyhow::Result<Arc<dyn Workflows>> {
+    // It was ours a moment ago, and nobody else listens on it.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let variables = [("TEMPORAL_ADDRESS".to_owned(), closed.to_string())];
+    let config = Config::load(engines::CONFIG, None, &variables)?;
+    Ok(engines::Engines::open(&config)?.workflows())
+}
 
 /// How long a condition may take to come true on a busy machine with two cores.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use smartcourse_engines::{event_log, workflows::temporal::Temporal};
+use smartcourse_engines::event_log;
 use smartcourse_platform::{
     Error, config,
     error::codes,
@@ -15,7 +15,7 @@ use smartcourse_platform::{
     postgres,
     tasks::{self, Handler, Outcome, Task, dead},
 };
-use smartcourse_tests::wait_for;
+use smartcourse_tests::{no_temporal, wait_for};
 use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
@@ -90,13 +90,7 @@ impl<'a> Scene<'a> {
     pub(crate) fn relay(&self) -> Lifecycle {
         let life = Lifecycle::default();
         let carriers = Carriers {
-            workflows: Arc::new(Temporal::new(config::Temporal {
-                address: "127.0.0.1:1".to_owned(),
-                namespace: "default".to_owned(),
-                ui_url: String::new(),
-                sticky_timeout_seconds: 1,
-                max_activities: 1,
-            })),
+            workflows: no_temporal().unwrap(),
             log: Arc::new(event_log::postgres::Postgres::new(self.pool.clone(), POLL)),
             tasks: self.dispatch(),
         };
