@@ -108,7 +108,8 @@ async fn an_old_month_goes_to_the_files_and_is_given_again_from_there() {
     assert_eq!(effects(&pool, "old", "a").await, [1, 3, 5]);
     assert_eq!(position(&pool, "old").await, Some(5), "positions go on");
     let log = Postgres::new(pool.clone(), Duration::from_secs(1));
-    assert_eq!(log.lags().await.unwrap(), [("old".to_owned(), 0)]);
+    let lags = log.lags().await.unwrap();
+    assert!(lags.contains(&("old".to_owned(), 0)), "{lags:?}");
 
     let a_year_later = next_month() + 365 * DAY;
     assert_eq!(swept(&history, a_year_later).await, 1, "one month at a time");
