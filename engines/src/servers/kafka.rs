@@ -149,6 +149,10 @@ mod cluster {
             let patience = patience.unwrap_or_default().as_millis().to_string();
             self.client(&[
                 ("enable.idempotence", "true"),
+                // What is refused for good must not be overtaken either.
+                ("enable.gapless.guarantee", "true"),
+                // A topic that is made by being asked for has a retention of its own.
+                ("allow.auto.create.topics", "false"),
                 ("acks", "all"),
                 ("message.timeout.ms", &patience),
                 // As the clients of Java do, so that theirs and ours agree on the partition of a key.
