@@ -36,7 +36,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         only
     };
     let here: Vec<ServiceName> = names.iter().filter_map(|name| name.service()).collect();
-    let engines = Engines::open(&config)?;
+    let engines = Arc::new(Engines::open(&config)?);
     if here.contains(&ServiceName::Content) {
         let pool = postgres::pool(&config.postgres, "content-model")?;
         let Some(place) =
@@ -50,7 +50,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     let (router, health) = host.build().await?;
     install_metrics(&config)?;
     watch::database(&config, health, &life)?;
-    let servers = watch::servers(&config, &life)?;
+    let servers = watch::servers(Arc::clone(&engines), &life);
     for name in &here {
         let listener = listen(config.grpc.address(*name)).await?;
         let serve = server::serve(listener, router.clone(), server::Limits::INTERNAL, life.clone());

@@ -1,6 +1,6 @@
 //! What a process of services looks at while it runs: its database, the servers that were named, the groups of the event log.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use smartcourse_engines::Engines;
@@ -50,8 +50,7 @@ pub(crate) fn database(config: &Config, health: Health, life: &Lifecycle) -> Res
 }
 
 /// The servers that were named, as they are found from time to time; the log says which went and which came back.
-pub(crate) fn servers(config: &Config, life: &Lifecycle) -> Result<watch::Receiver<Servers>> {
-    let engines = Engines::open(config)?;
+pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receiver<Servers> {
     let (sender, receiver) = watch::channel(Servers::new());
     let watch = life.clone();
     life.spawn("servers", async move {
@@ -92,5 +91,5 @@ pub(crate) fn servers(config: &Config, life: &Lifecycle) -> Result<watch::Receiv
             }
         }
     });
-    Ok(receiver)
+    receiver
 }

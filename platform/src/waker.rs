@@ -118,12 +118,16 @@ impl Waker {
 
 /// What a round has moved: nothing when it failed, or took too long.
 async fn bounded(who: &str, round: impl Future<Output = Result<Moved>>) -> Moved {
-    let round = tokio::time::timeout(ROUND, round).await;
-    let moved = round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished")));
-    moved.unwrap_or_else(|error| {
+    in_time(round).await.unwrap_or_else(|error| {
         tracing::warn!(who, error = %error.chain(), "trying again soon");
         Moved::default()
     })
+}
+
+/// A round, if it ends in time; `timeout` when it waits for a database that has vanished.
+pub async fn in_time<T>(round: impl Future<Output = Result<T>>) -> Result<T> {
+    let round = tokio::time::timeout(ROUND, round).await;
+    round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished")))
 }
 
 /// The waker of a process for a channel, made by whoever waits first: not every process does.

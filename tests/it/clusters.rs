@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use prost::Message as _;
 use serde_json::{Value, json};
 use smartcourse_platform::{Error, error::codes};
-use smartcourse_tests::{Door, Learning, Provider, Session, World, engines::Engines, wait_for};
+use smartcourse_tests::{Door, Learning, Provider, Session, World, engines::Engines, text_lessons, wait_for};
 use smartcourse_workflows::enrollment::workflow_id;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, grpc::WorkflowService as _};
 use temporalio_common::protos::temporal::api::{
@@ -107,12 +107,7 @@ async fn behind_a_door_everything_works_and_temporal_reads_nothing_of_it() -> Re
     let draft = json!({"title": TITLE, "description": "For a test."});
     let course = instructor.post("/courses", &draft).await?.expect(201)?["id"].clone();
     let course = course.as_i64().context("a course has an id")?;
-    let lessons: Vec<Value> = (1..)
-        .zip(LESSONS)
-        .map(|(n, (title, text))| {
-            json!({"id": format!("l{n}"), "title": title, "type": "text", "content": {"markdown": text}})
-        })
-        .collect();
+    let lessons = text_lessons(&LESSONS);
     instructor.put_lessons(course, &lessons).await?.expect(200)?;
     let published = instructor.publish(course).await?;
     ensure!(published["state"] == "completed", "{published}");

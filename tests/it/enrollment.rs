@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, Learning, Session, World, wait_for};
+use smartcourse_tests::{Layout, Learning, Session, World, text_lessons, wait_for};
 
 use crate::{LESSONS, NO_PROGRESS, executable};
 
@@ -18,12 +18,7 @@ pub(crate) async fn course(instructor: &Session, seats: Option<i32>, prerequisit
         .expect(201)?["id"]
         .as_i64()
         .context("a course has an id")?;
-    let lessons: Vec<Value> = (1..)
-        .zip(LESSONS)
-        .map(|(n, (title, text))| {
-            json!({"id": format!("l{n}"), "title": title, "type": "text", "content": {"markdown": text}})
-        })
-        .collect();
+    let lessons = text_lessons(&LESSONS);
     instructor.put_lessons(course, &lessons).await?.expect(200)?;
     let status = instructor.publish(course).await?;
     ensure!(status["state"] == "completed", "{status}");

@@ -2,7 +2,7 @@
 //! readable, and publishing again works at once.
 
 use anyhow::{Result, ensure};
-use smartcourse_tests::{Layout, Traces, World};
+use smartcourse_tests::{Layout, Traces, World, text_lessons};
 use smartcourse_workflows::{activities::MarkPublished, contract::Activity as _};
 
 use crate::{LESSONS, executable, forward};
@@ -24,14 +24,10 @@ async fn a_step_that_fails_for_good_leaves_no_trace() -> Result<()> {
             "# Sagas\n\nThis text is new in the second version, where {step} fails, and has to be embedded."
         );
         let changed = [("Sagas", text.as_str()), LESSONS[1]];
-        let lessons: Vec<_> = changed
-            .iter()
-            .zip(1..)
-            .map(|((title, text), n)| {
-                serde_json::json!({"id": format!("l{n}"), "title": title, "type": "text", "content": {"markdown": text}})
-            })
-            .collect();
-        instructor.put_lessons(course, &lessons).await?.expect(200)?;
+        instructor
+            .put_lessons(course, &text_lessons(&changed))
+            .await?
+            .expect(200)?;
 
         world.restart("worker", &[("SMARTCOURSE_FAIL_AT", step)]).await?;
         let status = instructor.publish(course).await?;

@@ -205,14 +205,7 @@ impl Session {
             .await?
             .expect(201)?;
         let id = course["id"].as_i64().context("a course has an id")?;
-        let lessons: Vec<Value> = lessons
-            .iter()
-            .enumerate()
-            .map(|(index, (title, text))| {
-                json!({"id": format!("l{}", index + 1), "title": title, "type": "text", "content": {"markdown": text}})
-            })
-            .collect();
-        self.put_lessons(id, &lessons).await?.expect(200)?;
+        self.put_lessons(id, &text_lessons(lessons)).await?.expect(200)?;
         Ok(id)
     }
 
@@ -292,4 +285,14 @@ impl Session {
         })
         .await
     }
+}
+
+/// Text lessons as a draft has them, `l1`, `l2` and so on.
+pub fn text_lessons(lessons: &[(&str, &str)]) -> Vec<Value> {
+    let numbered = (1..).zip(lessons);
+    numbered
+        .map(|(number, (title, text))| {
+            json!({"id": format!("l{number}"), "title": title, "type": "text", "content": {"markdown": text}})
+        })
+        .collect()
 }

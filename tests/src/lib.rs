@@ -24,7 +24,7 @@ mod swallower;
 mod world;
 
 pub use by_hand::ByHand;
-pub use client::{Reply, Session};
+pub use client::{Reply, Session, text_lessons};
 pub use cutter::Cutter;
 pub use database::{database, install, migrated, remove_left_behind};
 pub use door::Door;

@@ -12,7 +12,7 @@ use smartcourse_platform::{
     fault,
     lifecycle::Lifecycle,
     ports::event_log::{EventLog, Moved},
-    postgres,
+    postgres::{self, Tx},
     waker::SharedWaker,
 };
 use sqlx::{PgConnection, PgPool};
@@ -184,9 +184,18 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
         .await?;
     }
     let taken = !wanted.is_empty() || left < consumer.batch();
+    commit(tx, group, taken, moved > 0).await?;
+    Ok(Moved {
+        count: moved,
+        more: left == 0 || wanted.len() == room || events.len() == READ_BATCH,
+    })
+}
+
+/// Commits what a group was given: whether it took some of it, and whether its position moved.
+pub(super) async fn commit(mut tx: Tx, group: &str, taken: bool, moved: bool) -> Result<()> {
     if taken {
         fault::point(&format!("consumer.{group}"), "before_commit");
-    } else if moved > 0 {
+    } else if moved {
         // Nothing but the position moved: losing that in a crash costs another look, so it need not wait for the disk.
         sqlx::query("set local synchronous_commit = off")
             .execute(&mut *tx)
@@ -196,10 +205,7 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     if taken {
         fault::point(&format!("consumer.{group}"), "after_commit");
     }
-    Ok(Moved {
-        count: moved,
-        more: left == 0 || wanted.len() == room || events.len() == READ_BATCH,
-    })
+    Ok(())
 }
 
 /// Says in the log what a group that begins does not see.

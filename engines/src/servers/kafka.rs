@@ -78,7 +78,7 @@ impl Section for Settings {
 #[cfg(feature = "real")]
 pub use cluster::Kafka;
 #[cfg(feature = "real")]
-pub(crate) use cluster::{PATIENCE, unavailable};
+pub(crate) use cluster::{PATIENCE, let_go, unavailable};
 
 /// The group that takes what others ask for.
 #[cfg(feature = "real")]
@@ -86,7 +86,11 @@ pub(crate) const COMMANDS: &str = "commands";
 
 #[cfg(feature = "real")]
 mod cluster {
-    use std::{collections::HashSet, sync::Arc, time::Duration};
+    use std::{
+        collections::HashSet,
+        sync::{Arc, OnceLock},
+        time::Duration,
+    };
 
     use rdkafka::{
         ClientConfig,
@@ -108,8 +112,16 @@ mod cluster {
     const OTHER: &str = "other";
 
     /// How the brokers are reached, and what things are called there.
-    #[derive(Debug, Clone)]
-    pub struct Kafka(Arc<Settings>);
+    #[derive(Clone)]
+    pub struct Kafka(Arc<Inner>);
+
+    struct Inner {
+        settings: Settings,
+        /// For questions, which come every few seconds.
+        admin: OnceLock<Admin>,
+    }
+
+    type Admin = Arc<AdminClient<DefaultClientContext>>;
 
     impl Kafka {
         /// The brokers the configuration names, if it names some.
@@ -120,13 +132,16 @@ mod cluster {
 
         /// Connects when something is first asked.
         pub fn new(settings: Settings) -> Self {
-            Self(Arc::new(settings))
+            Self(Arc::new(Inner {
+                settings,
+                admin: OnceLock::new(),
+            }))
         }
 
         fn client<T: FromClientConfig>(&self, more: &[(&str, &str)]) -> Result<T> {
             let mut config = ClientConfig::new();
             for (key, value) in [
-                ("bootstrap.servers", self.0.brokers.as_str()),
+                ("bootstrap.servers", self.0.settings.brokers.as_str()),
                 ("client.id", "smartcourse"),
                 ("socket.keepalive.enable", "true"),
                 ("socket.timeout.ms", "10000"),
@@ -140,6 +155,14 @@ mod cluster {
             config
                 .create()
                 .map_err(|error| Error::internal("kafka.brokers cannot be used").because(error))
+        }
+
+        fn admin(&self) -> Result<Admin> {
+            if let Some(admin) = self.0.admin.get() {
+                return Ok(Arc::clone(admin));
+            }
+            let made = Arc::new(self.client(&[])?);
+            Ok(Arc::clone(self.0.admin.get_or_init(|| made)))
         }
 
         /// A producer that doubles nothing and keeps the order. It gives a message up after this time; without one never, and loses
@@ -188,7 +211,7 @@ mod cluster {
 
         /// A name as the brokers know it.
         fn called(&self, name: &str) -> String {
-            format!("{}.{name}", self.0.prefix)
+            format!("{}.{name}", self.0.settings.prefix)
         }
 
         /// The topics of events: one for each kind of aggregate, so that the events of a key are in one partition.
@@ -220,7 +243,10 @@ mod cluster {
         /// Makes the topics of events and of commands; those that are there stay as they are.
         pub(crate) async fn prepare(&self) -> Result<()> {
             let commands = [self.commands(), self.dead_letters(COMMANDS)];
-            let topics = self.topics().into_iter().map(|topic| (topic, self.0.partitions));
+            let topics = self
+                .topics()
+                .into_iter()
+                .map(|topic| (topic, self.0.settings.partitions));
             self.make(topics.chain(commands.map(|topic| (topic, 1)))).await
         }
 
@@ -231,15 +257,19 @@ mod cluster {
 
         async fn make(&self, topics: impl IntoIterator<Item = (String, i32)>) -> Result<()> {
             let topics: Vec<_> = topics.into_iter().collect();
-            let retention = self.0.retention_ms.to_string();
+            let retention = self.0.settings.retention_ms.to_string();
             let new = topics.iter().map(|(name, partitions)| {
-                NewTopic::new(name, *partitions, TopicReplication::Fixed(self.0.replication))
-                    .set("retention.ms", &retention)
+                NewTopic::new(
+                    name,
+                    *partitions,
+                    TopicReplication::Fixed(self.0.settings.replication),
+                )
+                .set("retention.ms", &retention)
             });
             let options = AdminOptions::new()
                 .request_timeout(Some(PATIENCE))
                 .operation_timeout(Some(PATIENCE));
-            let admin: AdminClient<DefaultClientContext> = self.client(&[])?;
+            let admin = self.admin()?;
             let made = admin.create_topics(&new.collect::<Vec<_>>(), &options).await;
             for made in made.map_err(unavailable)? {
                 match made {
@@ -255,12 +285,12 @@ mod cluster {
 
         /// Where they are.
         pub(crate) fn address(&self) -> String {
-            self.0.brokers.clone()
+            self.0.settings.brokers.clone()
         }
 
         /// How many brokers there are, and which topics are missing.
         pub(crate) async fn look(&self) -> Result<String> {
-            let admin: AdminClient<DefaultClientContext> = self.client(&[])?;
+            let admin = self.admin()?;
             let asked =
                 tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, PATIENCE)).await;
             let found = asked
@@ -281,6 +311,11 @@ mod cluster {
                 format!("{brokers}; not there yet: {missing}: run `smartcourse migrate`")
             })
         }
+    }
+
+    /// Lets a client go on another thread: it waits for the brokers.
+    pub(crate) fn let_go<T: Send + 'static>(client: T) {
+        tokio::task::spawn_blocking(move || drop(client));
     }
 
     /// What asking the brokers in vain means.

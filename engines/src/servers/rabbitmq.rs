@@ -64,6 +64,7 @@ mod connection {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpStream,
+        sync::OnceCell,
     };
 
     use super::Settings;
@@ -78,6 +79,8 @@ mod connection {
     pub struct RabbitMq {
         uri: Arc<AMQPUri>,
         exchange: Arc<str>,
+        /// What it is greeted with, asked once: who hangs up after a greeting stands in the server's log.
+        version: Arc<OnceCell<String>>,
     }
 
     impl RabbitMq {
@@ -100,6 +103,7 @@ mod connection {
             Ok(Self {
                 uri: Arc::new(uri),
                 exchange: settings.exchange.as_str().into(),
+                version: Arc::default(),
             })
         }
 
@@ -134,7 +138,13 @@ mod connection {
 
         /// What the server says it is. Without TLS it says so in its greeting.
         pub(crate) async fn version(&self) -> Result<String> {
-            drop(self.connect("doctor").await?);
+            let (connection, _) = self.connect("doctor").await?;
+            ask(connection.close(200, "".into())).await?;
+            let version = self.version.get_or_try_init(|| self.greeting()).await?;
+            Ok(version.clone())
+        }
+
+        async fn greeting(&self) -> Result<String> {
             let uri = &self.uri;
             if uri.scheme == AMQPScheme::AMQPS {
                 return Ok("answers".to_owned());

@@ -50,6 +50,20 @@ async fn database() -> PgPool {
     pool
 }
 
+/// The URL of a server that takes connections and says nothing, and what ends it.
+#[cfg(feature = "real")]
+async fn silent_server() -> (String, tokio::task::JoinHandle<()>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((connection, _)) = listener.accept().await {
+            taken.push(connection);
+        }
+    });
+    (url, server)
+}
+
 /// A version of a course.
 fn version(course: i64, version: i32) -> VersionId {
     VersionId {

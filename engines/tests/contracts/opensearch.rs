@@ -21,7 +21,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{search::*, version};
+use super::{search::*, silent_server, version};
 
 /// No call may take longer, whatever the server does.
 const IN_TIME: Duration = Duration::from_secs(25);
@@ -123,14 +123,7 @@ async fn search_in_opensearch() {
 /// It takes connections and says nothing.
 #[tokio::test]
 async fn a_search_server_that_is_silent_is_given_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let silent = tokio::spawn(async move {
-        let mut taken = Vec::new();
-        while let Ok((connection, _)) = listener.accept().await {
-            taken.push(connection);
-        }
-    });
+    let (url, silent) = silent_server().await;
     is_unavailable(index(&url).count(version(1, 1))).await;
     silent.abort();
 }

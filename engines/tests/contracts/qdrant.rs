@@ -17,9 +17,8 @@ use smartcourse_platform::{
 };
 use smartcourse_tests::wait_for;
 use sqlx::ConnectOptions as _;
-use tokio::net::TcpListener;
 
-use super::{qdrant_server::TestQdrant, vectors::*, version};
+use super::{qdrant_server::TestQdrant, silent_server, vectors::*, version};
 
 /// No call may take longer, whatever the server does.
 const IN_TIME: Duration = Duration::from_secs(15);
@@ -251,14 +250,7 @@ async fn a_server_that_was_away_is_used_again() {
 /// It takes connections and says nothing.
 #[tokio::test]
 async fn a_server_that_is_silent_is_given_up() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let silent = tokio::spawn(async move {
-        let mut taken = Vec::new();
-        while let Ok((connection, _)) = listener.accept().await {
-            taken.push(connection);
-        }
-    });
+    let (url, silent) = silent_server().await;
     let store = store(settings(url));
     let calls = (1..9).map(|course| {
         let store = &store;

@@ -3,14 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use super::asking;
 use crate::install::maven::{JavaProgram, java};
 use crate::ports::choose;
 use crate::process;
 use crate::wait::Check;
+use anyhow::Context;
 
 pub(super) const NAME: &str = "Kafka";
 pub(super) const PROGRAM: JavaProgram = JavaProgram {
@@ -89,15 +87,8 @@ fn program(jars: &Path, home: &Path, main: &str) -> anyhow::Result<Command> {
 pub(super) async fn check(port: u16) -> anyhow::Result<Check<()>> {
     // ApiVersions, version 0: length, key 18, version, correlation 1, no client. It answers length, correlation, error.
     const REQUEST: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
-    let asked = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(&REQUEST).await?;
-        let mut answer = [0_u8; 10];
-        stream.read_exact(&mut answer).await.map(|_| answer)
-    };
-    Ok(match asked.await {
-        Ok([.., 0, 0, 0, 1, 0, 0]) => Check::Ready(()),
-        Ok(answer) => Check::NotYet(format!("{answer:?}")),
-        Err(error) => Check::NotYet(error.to_string()),
+    Ok(asking::answers(port, &REQUEST, |answer: &[u8; 10]| {
+        answer.ends_with(&[0, 0, 0, 1, 0, 0])
     })
+    .await)
 }

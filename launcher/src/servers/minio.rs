@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use super::asking;
 use crate::account;
 use crate::install::go::GoProgram;
 use crate::wait::Check;
@@ -51,16 +49,5 @@ pub(super) fn variables(home: &Path, port: u16) -> anyhow::Result<Vec<(&'static 
 
 /// Its own word for being ready.
 pub(super) async fn check(port: u16) -> anyhow::Result<Check<()>> {
-    let asked = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let request = "GET /minio/health/ready HTTP/1.0\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = [0_u8; 12];
-        stream.read_exact(&mut answer).await.map(|_| answer)
-    };
-    Ok(match asked.await {
-        Ok(answer) if answer.ends_with(b" 200") => Check::Ready(()),
-        Ok(answer) => Check::NotYet(String::from_utf8_lossy(&answer).into_owned()),
-        Err(error) => Check::NotYet(error.to_string()),
-    })
+    Ok(asking::serves(port, "/minio/health/ready").await)
 }

@@ -1,6 +1,7 @@
 //! The servers of a stack: real engines that run as our children on 127.0.0.1, each on a directory of its own below the
 //! [`DataDir`]. None of them is needed to run SmartCourse; each takes over from something built in.
 
+mod asking;
 mod ferretdb;
 mod kafka;
 mod minio;

@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use super::asking;
 use crate::install::maven::{JavaProgram, java};
 use crate::wait::Check;
+use anyhow::Context;
 
 pub(super) const NAME: &str = "OpenSearch";
 pub(super) const PROGRAM: JavaProgram = JavaProgram {
@@ -39,17 +37,5 @@ pub(super) fn command(jars: &Path, home: &Path, port: u16) -> anyhow::Result<(Co
 
 /// It answers before it has read its indexes.
 pub(super) async fn check(port: u16) -> anyhow::Result<Check<()>> {
-    let asked = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let request =
-            "GET /_cluster/health?wait_for_status=yellow&timeout=1s HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = [0_u8; 12];
-        stream.read_exact(&mut answer).await.map(|_| answer)
-    };
-    Ok(match asked.await {
-        Ok(answer) if answer.ends_with(b" 200") => Check::Ready(()),
-        Ok(answer) => Check::NotYet(String::from_utf8_lossy(&answer).into_owned()),
-        Err(error) => Check::NotYet(error.to_string()),
-    })
+    Ok(asking::serves(port, "/_cluster/health?wait_for_status=yellow&timeout=1s").await)
 }

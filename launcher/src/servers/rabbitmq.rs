@@ -3,13 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::Context;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use super::asking;
 use crate::account;
 use crate::install::unpacked::Unpacked;
 use crate::wait::Check;
+use anyhow::Context;
 
 pub(super) const NAME: &str = "RabbitMQ";
 pub(super) const PROGRAM: Unpacked = Unpacked {
@@ -98,14 +96,5 @@ pub(super) fn variables(home: &Path, port: u16) -> anyhow::Result<Vec<(&'static 
 
 /// It greets who speaks its protocol.
 pub(super) async fn check(port: u16) -> anyhow::Result<Check<()>> {
-    let asked = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(b"AMQP\0\0\x09\x01").await?;
-        stream.read_u8().await
-    };
-    Ok(match asked.await {
-        Ok(1) => Check::Ready(()),
-        Ok(other) => Check::NotYet(format!("it answers {other}")),
-        Err(error) => Check::NotYet(error.to_string()),
-    })
+    Ok(asking::answers(port, b"AMQP\0\0\x09\x01", |answer: &[u8; 1]| answer == &[1]).await)
 }

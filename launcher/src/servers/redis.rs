@@ -5,9 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
+use super::asking;
 use crate::install::apt::Package;
 use crate::wait::Check;
 
@@ -34,15 +32,5 @@ pub(super) fn command(program: &Path, home: &Path, port: u16) -> (Command, Strin
 
 /// It answers with an error while it reads its file.
 pub(super) async fn check(port: u16) -> anyhow::Result<Check<()>> {
-    let asked = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(b"PING\r\n").await?;
-        let mut answer = [0_u8; 7];
-        stream.read_exact(&mut answer).await.map(|_| answer)
-    };
-    Ok(match asked.await {
-        Ok(answer) if &answer == b"+PONG\r\n" => Check::Ready(()),
-        Ok(answer) => Check::NotYet(String::from_utf8_lossy(&answer).into_owned()),
-        Err(error) => Check::NotYet(error.to_string()),
-    })
+    Ok(asking::answers(port, b"PING\r\n", |answer: &[u8; 7]| answer == b"+PONG\r\n").await)
 }

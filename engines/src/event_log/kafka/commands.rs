@@ -10,14 +10,11 @@ use serde_json::Value;
 use smartcourse_platform::{Result, lifecycle::Lifecycle, outbox, postgres};
 use smartcourse_proto::{events::EnrollmentRequested, key::Key};
 use sqlx::PgPool;
-use tokio::time::Duration;
 use uuid::Uuid;
 
-use super::{dead_letters::DeadLetters, record};
-use crate::servers::kafka::{COMMANDS, Kafka, unavailable};
+use super::{PAUSE, dead_letters::DeadLetters, record};
+use crate::servers::kafka::{COMMANDS, Kafka, let_go, unavailable};
 
-/// Pause after something failed.
-const PAUSE: Duration = Duration::from_secs(1);
 /// The one command there is.
 const ENROLLMENT_REQUESTED: &str = "enrollment.requested";
 
@@ -40,8 +37,7 @@ pub(super) async fn accept(
             }
         }
     }
-    // Leaving the group waits for the brokers.
-    tokio::task::spawn_blocking(move || drop(stream));
+    let_go(stream);
     Ok(())
 }
 

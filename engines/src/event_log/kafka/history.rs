@@ -118,24 +118,28 @@ impl Live for Topics {
             }),
         };
         reader.open(ends.iter().map(|(partition, _)| partition))?;
+        // Up to where each partition is given, and up to where it is read for that.
+        let bounds = reader.partitions.iter().map(|queue| {
+            let reached = place.reached(&queue.partition);
+            let end = ends.iter().find(|(partition, _)| *partition == queue.partition);
+            // There is an event with the position of the end, and one with that of the group's place in the partition. If the
+            // group was given more by another way, one that is beyond it comes before the end.
+            let last = end.map_or(reached, |(_, end)| place.in_partition(&queue.partition).max(*end));
+            (reached, reached.min(last))
+        });
+        let bounds: Vec<(i64, i64)> = bounds.collect();
         let mut events = Vec::new();
         while events.len() < limit {
             let mut first: Option<usize> = None;
-            for index in 0..reader.partitions.len() {
+            for (index, (reached, last)) in bounds.iter().enumerate() {
                 let queue = &reader.partitions[index];
-                let reached = place.reached(&queue.partition);
-                let end = ends.iter().find(|(partition, _)| *partition == queue.partition);
-                // There is an event with the position of the end, and one with that of the group's place in the partition. If the
-                // group was given more by another way, one that is beyond it comes before the end.
-                let last = reached
-                    .min(end.map_or(reached, |(_, end)| place.in_partition(&queue.partition).max(*end)));
-                if queue.ahead.is_empty() && queue.last < last {
+                if queue.ahead.is_empty() && queue.last < *last {
                     reader.read_on(index).await?;
                 }
                 let position =
                     |index: usize| reader.partitions[index].ahead.front().map(|event| event.position);
                 if let Some(next) = position(index)
-                    && next <= reached
+                    && next <= *reached
                     && first.and_then(position).is_none_or(|known| next < known)
                 {
                     first = Some(index);

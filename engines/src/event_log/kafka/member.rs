@@ -16,30 +16,25 @@ use rdkafka::{
     message::{BorrowedMessage, OwnedMessage},
 };
 use smartcourse_platform::{
-    Error, Result,
-    error::codes,
+    Result,
     events::{self, Consumer, Event, READ_BATCH},
-    fault,
     lifecycle::Lifecycle,
     postgres,
-    waker::Waker,
+    waker::{self, Waker},
 };
 use sqlx::PgPool;
 
 use super::{
-    super::postgres::tell_what_is_gone,
+    super::postgres as table,
+    PAUSE,
     dead_letters::DeadLetters,
     place::{Partition, Place},
     record,
 };
 use crate::servers::kafka::{Kafka, unavailable};
 
-/// Pause after something failed.
-const PAUSE: Duration = Duration::from_secs(1);
 /// By then the relay has mostly recorded where the latest events are.
 const SOON: Duration = Duration::from_millis(50);
-/// A round that takes longer waits for a database that has vanished without a word.
-const ROUND: Duration = Duration::from_secs(60);
 
 /// A message that was read.
 struct Read {
@@ -98,9 +93,7 @@ impl Member<'_> {
                     () = waker.wait() => {}
                 }
             }
-            let round = tokio::time::timeout(ROUND, self.take(&held)).await;
-            let vanished = |_| Err(Error::new(&codes::TIMEOUT, "the database has vanished"));
-            match round.unwrap_or_else(vanished) {
+            match waker::in_time(self.take(&held)).await {
                 Ok(taken) => {
                     self.commit(held.drain(..taken.messages));
                     more = taken.more || !held.is_empty();
@@ -149,7 +142,7 @@ impl Member<'_> {
         events::hold_group(&mut tx, group).await?;
         let mut place = Place::of(&mut tx, group).await?;
         if place.begins {
-            tell_what_is_gone(&mut tx, group).await?;
+            table::tell_what_is_gone(&mut tx, group).await?;
         }
         let left = events::retry_parked(&mut tx, self.consumer, batch).await?;
         let room = left.max(1);
@@ -180,18 +173,7 @@ impl Member<'_> {
         }
         let taken = !wanted.is_empty() || left < batch;
         let place = place.write(&mut tx).await?;
-        if taken {
-            fault::point(&format!("consumer.{group}"), "before_commit");
-        } else if place.moved {
-            // Nothing but the place moved: losing that in a crash costs another look, so it need not wait for the disk.
-            sqlx::query("set local synchronous_commit = off")
-                .execute(&mut *tx)
-                .await?;
-        }
-        tx.commit().await?;
-        if taken {
-            fault::point(&format!("consumer.{group}"), "after_commit");
-        }
+        table::commit(tx, group, taken, place.moved).await?;
         Ok(Taken {
             messages,
             more: left == 0,

@@ -32,7 +32,7 @@ use self::{dead_letters::DeadLetters, member::Member, sender::Sender};
 use super::postgres;
 use crate::servers;
 
-/// Pause before a group is joined again.
+/// Pause after something failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The topics.
@@ -90,8 +90,7 @@ impl EventLog for Kafka {
                 tracing::warn!(group, error = %error.chain(), "joining the group again soon");
                 life.sleep(PAUSE).await;
             }
-            // Leaving the group waits for the brokers.
-            tokio::task::spawn_blocking(move || drop(member.stream));
+            servers::kafka::let_go(member.stream);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
 
 use super::record;
-use crate::servers::kafka::{Kafka, PATIENCE, unavailable};
+use crate::servers::kafka::{Kafka, PATIENCE, let_go, unavailable};
 
 /// Events that are sent before the first of them is recorded.
 const BATCH: i64 = 500;
@@ -80,9 +80,8 @@ impl Sender {
         };
         *sent = None;
         if outcome.is_err() {
-            // What it has left must not follow what is sent once more; it goes on another thread, since that takes a while.
-            let broken = way.take();
-            tokio::task::spawn_blocking(move || drop(broken));
+            // What it has left must not follow what is sent once more.
+            let_go(way.take());
         }
         let places = outcome?;
         fault::point("relay.send", "before_commit");
