@@ -15,12 +15,15 @@ mod stack;
 mod telemetry;
 mod watch;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use smartcourse_engines::Engines;
 use smartcourse_platform::{config::Config, postgres, server};
+
+/// How long what runs aside may take to end once everything else has.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
 #[derive(Parser)]
@@ -120,13 +123,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run(cli)) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("smartcourse: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = runtime.block_on(run(cli)).unwrap_or_else(|error| {
+        eprintln!("smartcourse: {error:#}");
+        ExitCode::FAILURE
+    });
+    // The client of a server that is gone may take as long as it likes to say goodbye.
+    runtime.shutdown_timeout(GOODBYE);
+    code
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {

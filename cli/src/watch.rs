@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use smartcourse_engines::Engines;
 use smartcourse_gateway::Servers;
-use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
+use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres, waker};
 use tokio::sync::watch;
 
 /// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
@@ -78,7 +78,8 @@ pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receive
                 servers.insert(server, found.outcome.is_ok());
             }
             sender.send_replace(servers);
-            match engines.event_log().lags().await {
+            let log = engines.event_log();
+            match waker::in_time(log.lags()).await {
                 Ok(lags) => {
                     for (group, lag) in lags {
                         metrics::gauge!(EVENT_LAG, "group" => group).set(lag as f64);

@@ -106,7 +106,8 @@ async fn place_and(pool: &PgPool, tell: bool) -> Result<Moved> {
              order by seq limit $1
          )
          update platform.events e set position = u.n + greatest(0, (select max(position) from platform.events),
-             (select max(last_position) from platform.event_archives), (select max(position) from platform.event_partitions))
+             (select max(last_position) from platform.event_archives), (select max(position) from platform.event_partitions),
+             (select max(position) from platform.event_groups))
          from unplaced u where e.id = u.id",
         PLACE_BATCH
     )

@@ -78,7 +78,7 @@ impl Section for Settings {
 #[cfg(feature = "real")]
 pub use cluster::Kafka;
 #[cfg(feature = "real")]
-pub(crate) use cluster::{PATIENCE, let_go, unavailable};
+pub(crate) use cluster::{PATIENCE, ask, let_go, unavailable};
 
 /// The group that takes what others ask for.
 #[cfg(feature = "real")]
@@ -93,12 +93,12 @@ mod cluster {
     };
 
     use rdkafka::{
-        ClientConfig,
+        ClientConfig, ClientContext,
         admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
         client::DefaultClientContext,
-        config::FromClientConfig,
-        consumer::StreamConsumer,
-        error::{KafkaError, RDKafkaErrorCode},
+        config::FromClientConfigAndContext,
+        consumer::{ConsumerContext, DefaultConsumerContext, StreamConsumer},
+        error::{KafkaError, KafkaResult, RDKafkaErrorCode},
         producer::FutureProducer,
     };
     use smartcourse_platform::{Error, Result, config::Config, error::codes};
@@ -108,6 +108,8 @@ mod cluster {
 
     /// How long a question to the brokers may take.
     pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+    /// Bytes of a message at most: far more than an event has.
+    const MAX_MESSAGE: &str = "16777216";
     /// The kind of keys that name none of ours.
     const OTHER: &str = "other";
 
@@ -138,7 +140,11 @@ mod cluster {
             }))
         }
 
-        fn client<T: FromClientConfig>(&self, more: &[(&str, &str)]) -> Result<T> {
+        fn client<C: ClientContext, T: FromClientConfigAndContext<C>>(
+            &self,
+            more: &[(&str, &str)],
+            context: C,
+        ) -> Result<T> {
             let mut config = ClientConfig::new();
             for (key, value) in [
                 ("bootstrap.servers", self.0.settings.brokers.as_str()),
@@ -153,7 +159,7 @@ mod cluster {
                 config.set(*key, *value);
             }
             config
-                .create()
+                .create_with_context(context)
                 .map_err(|error| Error::internal("kafka.brokers cannot be used").because(error))
         }
 
@@ -161,7 +167,7 @@ mod cluster {
             if let Some(admin) = self.0.admin.get() {
                 return Ok(Arc::clone(admin));
             }
-            let made = Arc::new(self.client(&[])?);
+            let made = Arc::new(self.client(&[], DefaultClientContext)?);
             Ok(Arc::clone(self.0.admin.get_or_init(|| made)))
         }
 
@@ -170,25 +176,34 @@ mod cluster {
         pub(crate) fn producer(&self, patience: Option<Duration>) -> Result<FutureProducer> {
             // The library takes 0 for never.
             let patience = patience.unwrap_or_default().as_millis().to_string();
-            self.client(&[
+            let settings = [
                 ("enable.idempotence", "true"),
                 // What is refused for good must not be overtaken either.
                 ("enable.gapless.guarantee", "true"),
                 // A topic that is made by being asked for has a retention of its own.
                 ("allow.auto.create.topics", "false"),
+                // The brokers take any first batch of a producer they have not heard of, so none may be on its way behind one they refuse.
+                ("max.in.flight.requests.per.connection", "1"),
                 ("acks", "all"),
+                ("message.max.bytes", MAX_MESSAGE),
                 ("message.timeout.ms", &patience),
                 // As the clients of Java do, so that theirs and ours agree on the partition of a key.
                 ("partitioner", "murmur2_random"),
                 ("compression.type", "lz4"),
                 ("linger.ms", "1"),
-            ])
+            ];
+            self.client(&settings, DefaultClientContext)
         }
 
         /// A member of a group, which begins with the first message and says itself how far it is.
-        pub(crate) fn member(&self, group: &str) -> Result<StreamConsumer> {
-            self.client(&[
-                ("group.id", &self.called(group)),
+        pub(crate) fn member<C: ConsumerContext + 'static>(
+            &self,
+            group: &str,
+            context: C,
+        ) -> Result<StreamConsumer<C>> {
+            let group = self.called(group);
+            let settings = [
+                ("group.id", group.as_str()),
                 ("enable.auto.commit", "false"),
                 ("auto.offset.reset", "earliest"),
                 // As short as brokers allow: after a death its partitions wait for so long.
@@ -196,17 +211,20 @@ mod cluster {
                 ("heartbeat.interval.ms", "2000"),
                 ("partition.assignment.strategy", "cooperative-sticky"),
                 ("queued.max.messages.kbytes", "4096"),
-            ])
+            ];
+            self.client(&settings, context)
         }
 
         /// A reader of partitions it is told. The library wants it to have a group; nothing is committed under it.
         pub(crate) fn reader(&self) -> Result<StreamConsumer> {
-            self.client(&[
-                ("group.id", &self.called("reader")),
+            let group = self.called("reader");
+            let settings = [
+                ("group.id", group.as_str()),
                 ("enable.auto.commit", "false"),
                 ("auto.offset.reset", "earliest"),
                 ("queued.max.messages.kbytes", "1024"),
-            ])
+            ];
+            self.client(&settings, DefaultConsumerContext)
         }
 
         /// A name as the brokers know it.
@@ -228,6 +246,11 @@ mod cluster {
                 .into_iter()
                 .find(|known| Some(*known) == kind);
             self.called(known.unwrap_or(OTHER))
+        }
+
+        /// Whether what was sent stays for ever.
+        pub(crate) fn keeps_all(&self) -> bool {
+            self.0.settings.retention_ms == -1
         }
 
         /// The topic others ask for something by.
@@ -265,6 +288,7 @@ mod cluster {
                     TopicReplication::Fixed(self.0.settings.replication),
                 )
                 .set("retention.ms", &retention)
+                .set("max.message.bytes", MAX_MESSAGE)
             });
             let options = AdminOptions::new()
                 .request_timeout(Some(PATIENCE))
@@ -291,11 +315,7 @@ mod cluster {
         /// How many brokers there are, and which topics are missing.
         pub(crate) async fn look(&self) -> Result<String> {
             let admin = self.admin()?;
-            let asked =
-                tokio::task::spawn_blocking(move || admin.inner().fetch_metadata(None, PATIENCE)).await;
-            let found = asked
-                .map_err(|error| Error::internal("the question to Kafka broke off").because(error))?
-                .map_err(unavailable)?;
+            let found = ask(move || admin.inner().fetch_metadata(None, PATIENCE)).await?;
             let there: HashSet<&str> = found.topics().iter().map(|topic| topic.name()).collect();
             let mut missing = self.topics();
             missing.push(self.commands());
@@ -311,6 +331,16 @@ mod cluster {
                 format!("{brokers}; not there yet: {missing}: run `smartcourse migrate`")
             })
         }
+    }
+
+    /// Asks the brokers on another thread: the client waits for them.
+    pub(crate) async fn ask<T: Send + 'static>(
+        question: impl FnOnce() -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T> {
+        let asked = tokio::task::spawn_blocking(question).await;
+        asked
+            .map_err(|error| Error::internal("the question to Kafka broke off").because(error))?
+            .map_err(unavailable)
     }
 
     /// Lets a client go on another thread: it waits for the brokers.

@@ -26,16 +26,16 @@ use super::{
 };
 
 /// A log with its broker and its database.
-struct World {
+pub(crate) struct World {
     server: TestServer,
     kafka: servers::kafka::Kafka,
-    pool: PgPool,
-    history: event_log::kafka::History,
+    pub(crate) pool: PgPool,
+    pub(crate) history: event_log::kafka::History,
     _files: TempDir,
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let server = TestServer::start(ServerKind::Kafka).await.unwrap();
         let kafka = servers::kafka::Kafka::new(servers::kafka::Settings {
             brokers: server.variable("KAFKA_BROKERS").to_owned(),
@@ -62,12 +62,12 @@ impl World {
     }
 
     /// The log as one process has it.
-    fn log(&self) -> Arc<dyn EventLog> {
+    pub(crate) fn log(&self) -> Arc<dyn EventLog> {
         let log = event_log::kafka::Kafka::new(self.kafka.clone(), self.pool.clone(), POLL);
         Arc::new(log)
     }
 
-    fn client(&self) -> ClientConfig {
+    pub(crate) fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", self.server.variable("KAFKA_BROKERS"));
         client

@@ -11,6 +11,8 @@ mod event_log;
 mod files;
 #[cfg(feature = "real")]
 mod kafka;
+#[cfg(feature = "real")]
+mod kafka_faults;
 mod mail;
 mod messages;
 #[cfg(feature = "real")]

@@ -2,30 +2,35 @@
 
 use rdkafka::{
     Message as _,
-    consumer::{CommitMode, Consumer as _, StreamConsumer},
+    consumer::{CommitMode, Consumer as _},
     message::BorrowedMessage,
 };
 use serde::Deserialize as _;
 use serde_json::Value;
 use smartcourse_platform::{Result, lifecycle::Lifecycle, outbox, postgres};
 use smartcourse_proto::{events::EnrollmentRequested, key::Key};
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
-use super::{PAUSE, dead_letters::DeadLetters, record};
+use super::{
+    PAUSE,
+    dead_letters::DeadLetters,
+    offsets::{self, Partition, Stream},
+    record,
+};
 use crate::servers::kafka::{COMMANDS, Kafka, let_go, unavailable};
 
 /// The one command there is.
 const ENROLLMENT_REQUESTED: &str = "enrollment.requested";
 
-/// Takes commands until the process stops.
+/// Takes commands until the process stops. Fails when it cannot begin to.
 pub(super) async fn accept(
     kafka: &Kafka,
     dead_letters: &DeadLetters,
     pool: &PgPool,
     life: &Lifecycle,
 ) -> Result<()> {
-    let stream = kafka.member(COMMANDS)?;
+    let stream = offsets::member(kafka, pool, COMMANDS).await?;
     stream.subscribe(&[&kafka.commands()]).map_err(unavailable)?;
     loop {
         tokio::select! {
@@ -43,20 +48,28 @@ pub(super) async fn accept(
 
 /// Sees to a message until it is in the log or among the dead letters, or the process stops.
 async fn take(
-    stream: &StreamConsumer,
+    stream: &Stream,
     dead_letters: &DeadLetters,
     pool: &PgPool,
     message: &BorrowedMessage<'_>,
     life: &Lifecycle,
 ) {
-    let done = async || match read(message) {
-        Ok(command) => put(pool, &command).await,
-        Err(reason) => {
-            tracing::warn!(offset = message.offset(), reason, "a command is not sound");
-            dead_letters
-                .put_message(COMMANDS, &message.detach(), &reason)
-                .await
+    let partition = (message.topic().to_owned(), message.partition());
+    let next = message.offset() + 1;
+    let done = async || -> Result<()> {
+        let mut tx = postgres::begin(pool).await?;
+        match read(message) {
+            Ok(command) => put(&mut tx, &command).await?,
+            Err(reason) => {
+                tracing::warn!(offset = message.offset(), reason, "a command is not sound");
+                dead_letters
+                    .put_message(COMMANDS, &message.detach(), &reason)
+                    .await?;
+            }
         }
+        note(&mut tx, &partition, next).await?;
+        tx.commit().await?;
+        Ok(())
     };
     while let Err(error) = done().await {
         tracing::warn!(error = %error.chain(), "a command waits");
@@ -64,6 +77,7 @@ async fn take(
             return;
         }
     }
+    stream.context().know([(partition, next)]);
     if let Err(error) = stream.commit_message(message, CommitMode::Async) {
         tracing::debug!(%error, "an offset was not committed");
     }
@@ -97,8 +111,7 @@ fn read(message: &BorrowedMessage<'_>) -> Result<Command, String> {
 }
 
 /// Puts a command into the outbox, once.
-async fn put(pool: &PgPool, command: &Command) -> Result<()> {
-    let mut tx = postgres::begin(pool).await?;
+async fn put(tx: &mut PgConnection, command: &Command) -> Result<()> {
     let new = sqlx::query!(
         "insert into platform.inbox (group_name, event_id) values ($1, $2) on conflict do nothing",
         COMMANDS,
@@ -109,8 +122,23 @@ async fn put(pool: &PgPool, command: &Command) -> Result<()> {
     .rows_affected();
     if new > 0 {
         let key = Key::User.of(command.request.user_id);
-        outbox::put_event(&mut tx, ENROLLMENT_REQUESTED, &key, &command.request).await?;
+        outbox::put_event(tx, ENROLLMENT_REQUESTED, &key, &command.request).await?;
     }
-    tx.commit().await?;
+    Ok(())
+}
+
+/// Records where the next command is.
+async fn note(tx: &mut PgConnection, (topic, partition): &Partition, next_offset: i64) -> Result<()> {
+    sqlx::query!(
+        "insert into platform.group_partitions (group_name, topic, partition, position, next_offset)
+         values ($1, $2, $3, 0, $4)
+         on conflict (group_name, topic, partition) do update set next_offset = excluded.next_offset",
+        COMMANDS,
+        topic,
+        partition,
+        next_offset
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }

@@ -7,10 +7,13 @@ use rdkafka::{
     message::{Header, OwnedHeaders, OwnedMessage},
     producer::{FutureProducer, FutureRecord},
 };
-use smartcourse_platform::{Result, events::Event};
+use smartcourse_platform::{Error, Result, events::Event};
 
 use super::record;
 use crate::servers::kafka::{Kafka, PATIENCE, unavailable};
+
+/// Bytes of a reason at most: an error may tell a whole text.
+const MAX_REASON: usize = 4096;
 
 /// The topics of what could not be taken.
 pub(super) struct DeadLetters {
@@ -28,7 +31,7 @@ impl DeadLetters {
     }
 
     /// Puts an event; returns once the brokers have it.
-    pub(super) async fn put(&self, group: &str, event: &Event, reason: &str) -> Result<()> {
+    pub(super) async fn put(&self, group: &str, event: &Event, reason: &Error) -> Result<()> {
         let payload = event.payload.to_string();
         let headers = record::headers(event, "")?;
         self.send(
@@ -36,7 +39,7 @@ impl DeadLetters {
             Some(event.key.as_bytes()),
             payload.as_bytes(),
             headers,
-            reason,
+            &reason.chain(),
         )
         .await
     }
@@ -63,6 +66,7 @@ impl DeadLetters {
                 self.producer.get_or_init(|| made)
             }
         };
+        let reason = &reason[..reason.floor_char_boundary(MAX_REASON)];
         let told = [("group", group), ("reason", reason)].map(|(key, value)| Header {
             key,
             value: Some(value),

@@ -1,6 +1,9 @@
 //! The log in Kafka from its first event, and what goes from the table behind it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -30,12 +33,14 @@ use super::{
         history::{Live, from_start},
         months,
     },
-    place::{Partition, Place},
+    offsets::Partition,
+    place::Place,
     record,
 };
-use crate::servers::kafka::{Kafka, PATIENCE, unavailable};
+use crate::servers::kafka::{Kafka, PATIENCE, ask, let_go, unavailable};
 
-/// How long the table keeps an event that all groups were given: whoever looks into what has just happened looks there.
+/// How long the table keeps an event after it was written and the last group took it: whoever looks into what has just happened looks
+/// there, as does a rebuild for what was parked when its turn came.
 const KEPT: Duration = Duration::days(1);
 /// Events of a partition that are read ahead.
 const AHEAD: usize = 500;
@@ -68,7 +73,10 @@ impl EventHistory for History {
                      select e.id from platform.events e
                      where e.position <= (select max(position) from platform.event_partitions)
                          and e.position <= (select min(position) from platform.event_groups) and e.created_at < $1
-                         and not exists (select from platform.parked_events p where p.event_id = e.id) limit $2)",
+                         and not exists (select from platform.parked_events p where p.event_id = e.id)
+                         and not exists (
+                             select from platform.event_groups g join platform.inbox i on i.group_name = g.name
+                             where i.event_id = e.id and i.done_at >= $1) limit $2)",
                 now - KEPT,
                 upkeep::BATCH
             )
@@ -85,9 +93,16 @@ struct Topics {
     reader: Option<Reader>,
 }
 
+impl Drop for Topics {
+    fn drop(&mut self) {
+        let_go(self.reader.take());
+    }
+}
+
 struct Reader {
     stream: Arc<StreamConsumer>,
     partitions: Vec<Queue>,
+    keeps_all: bool,
 }
 
 /// A partition that is read from its beginning.
@@ -97,6 +112,8 @@ struct Queue {
     ahead: VecDeque<Event>,
     /// Position of the last event that was read.
     last: i64,
+    /// Offset of the next message.
+    next_offset: i64,
 }
 
 #[async_trait]
@@ -115,16 +132,19 @@ impl Live for Topics {
             None => self.reader.insert(Reader {
                 stream: Arc::new(self.kafka.reader()?),
                 partitions: Vec::new(),
+                keeps_all: self.kafka.keeps_all(),
             }),
         };
-        reader.open(ends.iter().map(|(partition, _)| partition))?;
+        let known = ends.iter().map(|(partition, _)| partition);
+        reader.open(known.chain(place.partitions()))?;
         // Up to where each partition is given, and up to where it is read for that.
         let bounds = reader.partitions.iter().map(|queue| {
             let reached = place.reached(&queue.partition);
             let end = ends.iter().find(|(partition, _)| *partition == queue.partition);
             // There is an event with the position of the end, and one with that of the group's place in the partition. If the
             // group was given more by another way, one that is beyond it comes before the end.
-            let last = end.map_or(reached, |(_, end)| place.in_partition(&queue.partition).max(*end));
+            let end = end.map_or(0, |(_, end)| *end);
+            let last = place.in_partition(&queue.partition).max(end);
             (reached, reached.min(last))
         });
         let bounds: Vec<(i64, i64)> = bounds.collect();
@@ -134,7 +154,7 @@ impl Live for Topics {
             for (index, (reached, last)) in bounds.iter().enumerate() {
                 let queue = &reader.partitions[index];
                 if queue.ahead.is_empty() && queue.last < *last {
-                    reader.read_on(index).await?;
+                    reader.read_on(index, *last).await?;
                 }
                 let position =
                     |index: usize| reader.partitions[index].ahead.front().map(|event| event.position);
@@ -156,9 +176,8 @@ impl Live for Topics {
 impl Reader {
     /// Begins to read the partitions that are new.
     fn open<'p>(&mut self, partitions: impl Iterator<Item = &'p Partition>) -> Result<()> {
-        let known =
-            |partition: &&Partition| self.partitions.iter().all(|queue| queue.partition != **partition);
-        let new: Vec<&Partition> = partitions.filter(known).collect();
+        let mut new: HashSet<&Partition> = partitions.collect();
+        new.retain(|partition| self.partitions.iter().all(|queue| queue.partition != **partition));
         let mut assigned = TopicPartitionList::new();
         for (topic, partition) in &new {
             assigned
@@ -182,45 +201,64 @@ impl Reader {
                 queue,
                 ahead: VecDeque::new(),
                 last: 0,
+                next_offset: 0,
             });
         }
         Ok(())
     }
 
-    /// Waits for events of a partition, and reads those that are there.
-    async fn read_on(&mut self, index: usize) -> Result<()> {
+    /// Waits for events of a partition, up to the one of this position, and reads those that are there.
+    async fn read_on(&mut self, index: usize, last: i64) -> Result<()> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        while self.partitions[index].ahead.is_empty() {
-            let queue = &self.partitions[index].queue;
-            // What came before the queues were split has come by the common one.
-            let (partition, event) = tokio::select! {
+        loop {
+            // What came before the queues were split has come by the common one, and is earlier.
+            while let Some(message) = self.stream.recv().now_or_never() {
+                let read = Read::of(message)?;
+                self.keep(read);
+            }
+            while self.partitions[index].ahead.len() < AHEAD
+                && let Some(message) = self.partitions[index].queue.recv().now_or_never()
+            {
+                let read = Read::of(message)?;
+                self.keep(read);
+            }
+            let queue = &self.partitions[index];
+            if !queue.ahead.is_empty() || last <= queue.last {
+                return Ok(());
+            }
+            let read = tokio::select! {
                 biased;
-                message = self.stream.recv() => read(message)?,
-                message = queue.recv() => read(message)?,
-                () = tokio::time::sleep_until(deadline) => {
-                    let (topic, partition) = &self.partitions[index].partition;
-                    let detail = format!("Kafka does not have what partition {partition} of {topic} should have");
-                    return Err(Error::new(&codes::UNAVAILABLE, detail));
-                }
+                message = self.stream.recv() => Read::of(message)?,
+                message = queue.queue.recv() => Read::of(message)?,
+                () = tokio::time::sleep_until(deadline) => return self.end(index, last).await,
             };
-            self.keep(&partition, event);
+            self.keep(read);
         }
-        while self.partitions[index].ahead.len() < AHEAD
-            && let Some(message) = self.partitions[index].queue.recv().now_or_never()
-        {
-            let (partition, event) = read(message)?;
-            self.keep(&partition, event);
+    }
+
+    /// A partition gives nothing more though it should: right where the brokers do not keep everything and have given what they have.
+    async fn end(&mut self, index: usize, last: i64) -> Result<()> {
+        let stream = Arc::clone(&self.stream);
+        let queue = &mut self.partitions[index];
+        let (topic, partition) = queue.partition.clone();
+        let (first, next) = ask(move || stream.fetch_watermarks(&topic, partition, PATIENCE)).await?;
+        if !self.keeps_all && next <= queue.next_offset.max(first) {
+            queue.last = last;
+            return Ok(());
         }
-        Ok(())
+        let (topic, partition) = &queue.partition;
+        let detail = format!("Kafka does not have what partition {partition} of {topic} should have");
+        Err(Error::new(&codes::UNAVAILABLE, detail))
     }
 
     /// Keeps an event unless it was sent before: positions rise. What is no event went to the dead letters.
-    fn keep(&mut self, partition: &Partition, event: Option<Event>) {
-        let queue = self
-            .partitions
-            .iter_mut()
-            .find(|queue| queue.partition == *partition);
-        if let (Some(queue), Some(event)) = (queue, event)
+    fn keep(&mut self, read: Read) {
+        let mut queues = self.partitions.iter_mut();
+        let Some(queue) = queues.find(|queue| queue.partition == read.partition) else {
+            return;
+        };
+        queue.next_offset = read.offset + 1;
+        if let Some(event) = read.event
             && queue.last < event.position
         {
             queue.last = event.position;
@@ -229,9 +267,20 @@ impl Reader {
     }
 }
 
-/// Where a message is, and its event, if it is one.
-fn read(message: KafkaResult<BorrowedMessage<'_>>) -> Result<(Partition, Option<Event>)> {
-    let message = message.map_err(unavailable)?;
-    let partition = (message.topic().to_owned(), message.partition());
-    Ok((partition, record::event(&message).ok()))
+/// A message: where it is, and its event, if it is one.
+struct Read {
+    partition: Partition,
+    offset: i64,
+    event: Option<Event>,
+}
+
+impl Read {
+    fn of(message: KafkaResult<BorrowedMessage<'_>>) -> Result<Self> {
+        let message = message.map_err(unavailable)?;
+        Ok(Self {
+            partition: (message.topic().to_owned(), message.partition()),
+            offset: message.offset(),
+            event: record::event(&message).ok(),
+        })
+    }
 }

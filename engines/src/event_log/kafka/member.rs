@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::try_join_all};
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{CommitMode, Consumer as _, StreamConsumer},
+    consumer::{CommitMode, Consumer as _},
     error::RDKafkaErrorCode,
     message::{BorrowedMessage, OwnedMessage},
 };
@@ -28,7 +28,8 @@ use super::{
     super::postgres as table,
     PAUSE,
     dead_letters::DeadLetters,
-    place::{Partition, Place},
+    offsets::{Partition, Stream},
+    place::Place,
     record,
 };
 use crate::servers::kafka::{Kafka, unavailable};
@@ -66,7 +67,7 @@ struct Taken {
 
 /// A member.
 pub(super) struct Member<'a> {
-    pub(super) stream: StreamConsumer,
+    pub(super) stream: Stream,
     pub(super) dead_letters: &'a DeadLetters,
     pub(super) pool: &'a PgPool,
     pub(super) consumer: &'a dyn Consumer,
@@ -157,20 +158,23 @@ impl Member<'_> {
                         }
                         wanted.push(event);
                     }
-                    place.reach(&read.partition, event.position);
+                    place.reach(&read.partition, event.position, read.offset);
                 }
-                Ok(_) => {}
+                Ok(_) => place.pass(&read.partition, read.offset),
                 Err(broken) => {
                     let (message, reason) = broken.as_ref();
                     tracing::error!(group, topic = %read.partition.0, offset = read.offset, reason, "no event of ours");
                     self.dead_letters.put_message(group, message, reason).await?;
+                    place.pass(&read.partition, read.offset);
                 }
             }
             messages += 1;
         }
-        for (event, reason) in events::take(&mut tx, self.consumer, &wanted).await? {
-            self.dead_letters.put(group, event, &reason.chain()).await?;
-        }
+        let refused = events::take(&mut tx, self.consumer, &wanted).await?;
+        let told = refused
+            .iter()
+            .map(|(event, reason)| self.dead_letters.put(group, event, reason));
+        try_join_all(told).await?;
         let taken = !wanted.is_empty() || left < batch;
         let place = place.write(&mut tx).await?;
         table::commit(tx, group, taken, place.moved).await?;
@@ -183,11 +187,12 @@ impl Member<'_> {
 
     /// Tells the brokers where to go on after these messages; what they do not hear is skipped when it comes again.
     fn commit(&self, done: impl Iterator<Item = Read>) {
-        let last: HashMap<Partition, i64> = done.map(|read| (read.partition, read.offset)).collect();
+        let offsets: HashMap<Partition, i64> = done.map(|read| (read.partition, read.offset + 1)).collect();
         let mut next = TopicPartitionList::new();
-        for ((topic, partition), offset) in &last {
-            drop(next.add_partition_offset(topic, *partition, Offset::Offset(offset + 1)));
+        for ((topic, partition), offset) in &offsets {
+            drop(next.add_partition_offset(topic, *partition, Offset::Offset(*offset)));
         }
+        self.stream.context().know(offsets);
         if let Err(error) = self.stream.commit(&next, CommitMode::Async) {
             tracing::debug!(group = self.consumer.group(), %error, "an offset was not committed");
         }

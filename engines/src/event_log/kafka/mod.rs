@@ -6,8 +6,10 @@
 
 mod commands;
 mod dead_letters;
+mod ends;
 mod history;
 mod member;
+mod offsets;
 mod place;
 mod record;
 mod sender;
@@ -69,7 +71,11 @@ impl EventLog for Kafka {
     }
 
     async fn publish(&self) -> Result<Moved> {
-        let placed = postgres::place_silently(&self.pool).await?;
+        let placed = if self.sender.may_place().await? {
+            postgres::place_silently(&self.pool).await?
+        } else {
+            Moved::default()
+        };
         let sent = self.sender.send().await?;
         Ok(Moved {
             count: placed.count + sent.count,
@@ -79,27 +85,38 @@ impl EventLog for Kafka {
 
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()> {
         let group = consumer.group();
-        while !life.token().is_cancelled() {
+        let take_part = || async {
             let member = Member {
-                stream: self.kafka.member(group)?,
+                stream: offsets::member(&self.kafka, &pool, group).await?,
                 dead_letters: &self.dead_letters,
                 pool: &pool,
                 consumer: consumer.as_ref(),
             };
-            if let Err(error) = member.run(&self.kafka, self.waker.get(&life), &life).await {
-                tracing::warn!(group, error = %error.chain(), "joining the group again soon");
-                life.sleep(PAUSE).await;
-            }
+            let left = member.run(&self.kafka, self.waker.get(&life), &life).await;
             servers::kafka::let_go(member.stream);
-        }
+            left
+        };
+        stay(group, &life, take_part).await;
         Ok(())
     }
 
     async fn accept(&self, life: Lifecycle) -> Result<()> {
-        commands::accept(&self.kafka, &self.dead_letters, &self.pool, &life).await
+        let take_part = || commands::accept(&self.kafka, &self.dead_letters, &self.pool, &life);
+        stay(servers::kafka::COMMANDS, &life, take_part).await;
+        Ok(())
     }
 
     async fn lags(&self) -> Result<Vec<(String, i64)>> {
         postgres::lags(&self.pool).await
+    }
+}
+
+/// Takes part in a group until the process stops; whoever fails joins again.
+async fn stay<F: Future<Output = Result<()>>>(group: &str, life: &Lifecycle, take_part: impl Fn() -> F) {
+    while !life.token().is_cancelled() {
+        if let Err(error) = take_part().await {
+            tracing::warn!(group, error = %error.chain(), "joining the group again soon");
+            life.sleep(PAUSE).await;
+        }
     }
 }

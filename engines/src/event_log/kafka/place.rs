@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use smartcourse_platform::Result;
 use sqlx::PgConnection;
 
-/// A topic and the number of one of its partitions.
-pub(super) type Partition = (String, i32);
+use super::offsets::Partition;
 
 /// The place of a group.
 #[derive(Debug)]
@@ -17,7 +16,16 @@ pub(super) struct Place {
     /// It was given every event up to here, by whatever carried them.
     all: i64,
     partitions: HashMap<Partition, i64>,
-    moved: HashMap<Partition, i64>,
+    moved: HashMap<Partition, Moved>,
+}
+
+/// How far a group is in a partition.
+#[derive(Debug)]
+struct Moved {
+    /// The position of the last event it was given.
+    position: i64,
+    /// The offset of the next message.
+    next_offset: i64,
 }
 
 impl Place {
@@ -51,11 +59,14 @@ impl Place {
 
     /// Up to where it was given the events of a partition.
     pub(super) fn reached(&self, partition: &Partition) -> i64 {
-        let known = self
-            .moved
-            .get(partition)
-            .or_else(|| self.partitions.get(partition));
-        known.map_or(self.all, |known| self.all.max(*known))
+        let moved = self.moved.get(partition).map(|moved| moved.position);
+        let known = moved.unwrap_or_else(|| self.in_partition(partition));
+        self.all.max(known)
+    }
+
+    /// The partitions it was given something of.
+    pub(super) fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.partitions.keys()
     }
 
     /// The position of the last event of a partition it was given, as far as Kafka carried it; 0 for none.
@@ -68,9 +79,20 @@ impl Place {
         position <= self.reached(partition)
     }
 
-    /// It is given the event of this position.
-    pub(super) fn reach(&mut self, partition: &Partition, position: i64) {
-        self.moved.insert(partition.clone(), position);
+    /// It is given the event of this position, in the message of this offset.
+    pub(super) fn reach(&mut self, partition: &Partition, position: i64, offset: i64) {
+        let moved = Moved {
+            position,
+            next_offset: offset + 1,
+        };
+        self.moved.insert(partition.clone(), moved);
+    }
+
+    /// It is given a message that has nothing new for it.
+    pub(super) fn pass(&mut self, partition: &Partition, offset: i64) {
+        let position = self.moved.get(partition).map(|moved| moved.position);
+        let position = position.unwrap_or_else(|| self.in_partition(partition));
+        self.reach(partition, position, offset);
     }
 
     /// Writes what has moved, and up to where the group has been given everything.
@@ -78,15 +100,21 @@ impl Place {
         if !self.moved.is_empty() {
             let topics: Vec<&str> = self.moved.keys().map(|(topic, _)| topic.as_str()).collect();
             let partitions: Vec<i32> = self.moved.keys().map(|(_, partition)| *partition).collect();
-            let positions: Vec<i64> = self.moved.values().copied().collect();
+            let (positions, offsets): (Vec<i64>, Vec<i64>) = self
+                .moved
+                .values()
+                .map(|moved| (moved.position, moved.next_offset))
+                .unzip();
             sqlx::query!(
-                "insert into platform.group_partitions (group_name, topic, partition, position)
-                 select $1, topic, partition, position from unnest($2::text[], $3::int[], $4::bigint[]) p (topic, partition, position)
-                 on conflict (group_name, topic, partition) do update set position = excluded.position",
+                "insert into platform.group_partitions (group_name, topic, partition, position, next_offset)
+                 select $1, * from unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[])
+                 on conflict (group_name, topic, partition) do update
+                     set position = excluded.position, next_offset = excluded.next_offset",
                 self.group,
                 &topics as &[&str],
                 &partitions,
-                &positions
+                &positions,
+                &offsets
             )
             .execute(&mut *tx)
             .await?;
@@ -111,10 +139,10 @@ impl Place {
         )
         .fetch_one(tx)
         .await?;
-        let last = self.moved.values().max().copied().unwrap_or_default();
+        let last = self.moved.values().map(|moved| moved.position).max();
         Ok(Written {
             moved: all.moved || !self.moved.is_empty(),
-            behind: all.position.max(self.all) < last,
+            behind: last.is_some_and(|last| all.position.max(self.all) < last),
         })
     }
 }

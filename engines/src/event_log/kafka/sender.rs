@@ -3,7 +3,7 @@
 //! One relay sends at a time. Should two do so all the same, since one was thought dead, or should one send again what it had not
 //! recorded, the positions tell: each sends without a gap, so that what comes again is never ahead of what came first.
 
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::{self, BoxFuture, try_join_all};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use smartcourse_platform::{
     Error, Result, error::codes, events::Event, fault, ports::event_log::Moved, postgres,
@@ -11,7 +11,7 @@ use smartcourse_platform::{
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
 
-use super::record;
+use super::{ends::ends, offsets::Partition, record};
 use crate::servers::kafka::{Kafka, PATIENCE, let_go, unavailable};
 
 /// Events that are sent before the first of them is recorded.
@@ -26,14 +26,17 @@ pub(super) struct Sender {
     way: Mutex<Option<Way>>,
 }
 
-/// A producer, and the batch it was given and has not told of.
+/// A producer, and what is not known to be done yet.
 struct Way {
     producer: FutureProducer,
+    /// The batch it was given and has not told of.
     sent: Option<BoxFuture<'static, Result<Vec<Place>>>>,
+    /// What the brokers have last, while that is more than the database knows.
+    ahead: Option<Vec<Place>>,
 }
 
-/// Where an event is: its topic, partition and position.
-type Place = (String, i32, i64);
+/// Where an event is, and its position.
+type Place = (Partition, i64);
 
 impl Sender {
     /// Over the pool of the engines.
@@ -43,6 +46,41 @@ impl Sender {
             pool,
             way: Mutex::default(),
         }
+    }
+
+    /// Whether events may get positions: not before it is known which the brokers have. A database that was restored to an earlier
+    /// day would give some a second time; it is told of them first, once all it has itself is sent.
+    pub(super) async fn may_place(&self) -> Result<bool> {
+        let mut way = self.way.lock().await;
+        let way = match &mut *way {
+            Some(way) => way,
+            None => way.insert(self.open().await?),
+        };
+        Ok(way.ahead.is_none())
+    }
+
+    async fn open(&self) -> Result<Way> {
+        let ends = ends(&self.kafka).await?;
+        let known = sqlx::query_scalar!(
+            r#"select greatest(0, (select max(position) from platform.events), (select max(position) from platform.event_partitions),
+                   (select max(last_position) from platform.event_archives)) as "known!""#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        // An event has its position in the database before it is sent.
+        let is_behind = ends.iter().any(|(_, position)| known < *position);
+        if is_behind {
+            tracing::warn!(
+                known,
+                "the database is of an earlier day than the log in Kafka, which goes on from there"
+            );
+        }
+        Ok(Way {
+            // A message that was given up would be overtaken by the next.
+            producer: self.kafka.producer(None)?,
+            sent: None,
+            ahead: is_behind.then_some(ends),
+        })
     }
 
     /// Sends the next batch and records where it is. What the brokers have not confirmed in time is on its way still; the next
@@ -55,33 +93,33 @@ impl Sender {
         if !first {
             return Ok(Moved::default());
         }
-        let mut way = self.way.lock().await;
-        let Way { producer, sent } = match &mut *way {
-            Some(way) => way,
-            None => way.insert(Way {
-                // A message that was given up would be overtaken by the next.
-                producer: self.kafka.producer(None)?,
-                sent: None,
-            }),
+        let mut kept = self.way.lock().await;
+        let Some(way) = &mut *kept else {
+            return Ok(Moved::default());
         };
-        if sent.is_none() {
+        if way.sent.is_none() {
             let events = next(&mut tx).await?;
             if events.is_empty() {
+                if let Some(ends) = &way.ahead {
+                    note(&mut tx, ends).await?;
+                    tx.commit().await?;
+                    way.ahead = None;
+                }
                 return Ok(Moved::default());
             }
-            *sent = Some(self.give(producer, &events)?);
+            way.sent = Some(self.give(&way.producer, &events));
         }
-        let Some(under_way) = sent else {
+        let Some(under_way) = &mut way.sent else {
             return Ok(Moved::default());
         };
         let Ok(outcome) = tokio::time::timeout(PATIENCE, under_way).await else {
             let detail = "Kafka has not confirmed the events it was sent";
             return Err(Error::new(&codes::UNAVAILABLE, detail));
         };
-        *sent = None;
+        way.sent = None;
         if outcome.is_err() {
             // What it has left must not follow what is sent once more.
-            let_go(way.take());
+            let_go(kept.take());
         }
         let places = outcome?;
         fault::point("relay.send", "before_commit");
@@ -95,25 +133,33 @@ impl Sender {
     }
 
     /// Gives the producer events, in their order.
-    fn give(
+    fn give(&self, producer: &FutureProducer, events: &[Outgoing]) -> BoxFuture<'static, Result<Vec<Place>>> {
+        let mut deliveries = Vec::with_capacity(events.len());
+        for outgoing in events {
+            match self.give_one(producer, outgoing) {
+                Ok(delivery) => deliveries.push(delivery),
+                // None may follow.
+                Err(error) => return Box::pin(future::ready(Err(error))),
+            }
+        }
+        Box::pin(try_join_all(deliveries))
+    }
+
+    fn give_one(
         &self,
         producer: &FutureProducer,
-        events: &[Outgoing],
-    ) -> Result<BoxFuture<'static, Result<Vec<Place>>>> {
-        let mut deliveries = Vec::with_capacity(events.len());
-        for Outgoing { event, request_id } in events {
-            let topic = self.kafka.topic(&event.key);
-            let payload = event.payload.to_string();
-            let record = FutureRecord::to(&topic)
-                .key(&event.key)
-                .payload(&payload)
-                .headers(record::headers(event, request_id)?);
-            let delivery = producer
-                .send_result(record)
-                .map_err(|(error, _)| unavailable(error))?;
-            deliveries.push(delivered(delivery, topic, event.position));
-        }
-        Ok(Box::pin(try_join_all(deliveries)))
+        Outgoing { event, request_id }: &Outgoing,
+    ) -> Result<impl Future<Output = Result<Place>> + use<>> {
+        let topic = self.kafka.topic(&event.key);
+        let payload = event.payload.to_string();
+        let record = FutureRecord::to(&topic)
+            .key(&event.key)
+            .payload(&payload)
+            .headers(record::headers(event, request_id)?);
+        let delivery = producer
+            .send_result(record)
+            .map_err(|(error, _)| unavailable(error))?;
+        Ok(delivered(delivery, topic, event.position))
     }
 }
 
@@ -123,7 +169,7 @@ async fn delivered(delivery: DeliveryFuture, topic: String, position: i64) -> Re
         .await
         .map_err(|error| Error::internal("a producer of Kafka went before it was done").because(error))?;
     let place = outcome.map_err(|(error, _)| unavailable(error))?;
-    Ok((topic, place.partition, position))
+    Ok(((topic, place.partition), position))
 }
 
 /// An event, and the request it comes from.
@@ -159,9 +205,9 @@ async fn next(tx: &mut PgConnection) -> Result<Vec<Outgoing>> {
 
 /// Records the last event of each partition.
 async fn note(tx: &mut PgConnection, places: &[Place]) -> Result<()> {
-    let topics: Vec<&str> = places.iter().map(|(topic, ..)| topic.as_str()).collect();
-    let partitions: Vec<i32> = places.iter().map(|(_, partition, _)| *partition).collect();
-    let positions: Vec<i64> = places.iter().map(|(.., position)| *position).collect();
+    let topics: Vec<&str> = places.iter().map(|((topic, _), _)| topic.as_str()).collect();
+    let partitions: Vec<i32> = places.iter().map(|((_, partition), _)| *partition).collect();
+    let positions: Vec<i64> = places.iter().map(|(_, position)| *position).collect();
     sqlx::query!(
         "insert into platform.event_partitions as known (topic, partition, position)
          select topic, partition, max(position) from unnest($1::text[], $2::int[], $3::bigint[]) p (topic, partition, position)
