@@ -79,32 +79,23 @@ pub(crate) async fn begin(state: &State, actor: Actor, request: BeginUploadReque
     }
     let now = state.deps.clock.now();
     require_room(&mut tx, course_id, now).await?;
-    let upload = PartUpload {
-        id: format!("u-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]),
-        course_id: course_id.into(),
-        filename,
-        content_type: request.content_type,
-        size_bytes: request.size_bytes,
-        sha256,
-        // A little more than it has to be, so that the parts are no more than they may be.
-        part_bytes: state.upload_part_bytes.max(request.size_bytes / MAX_PARTS + 1),
-        expires_at: now + state.keep_open_uploads,
-        asset_id: None,
-        ended_at: None,
-    };
-    sqlx::query!(
+    // A little more than it has to be, so that the parts are no more than they may be.
+    let part_bytes = state.upload_part_bytes.max(request.size_bytes / MAX_PARTS + 1);
+    let upload = sqlx::query_as!(
+        PartUpload,
         "insert into content.part_uploads (id, course_id, filename, content_type, size_bytes, sha256, part_bytes, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        upload.id,
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         returning id, course_id, filename, content_type, size_bytes, sha256, part_bytes, expires_at, asset_id, ended_at",
+        format!("u-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]),
         course_id,
-        upload.filename,
-        upload.content_type,
-        upload.size_bytes,
-        upload.sha256,
-        upload.part_bytes,
-        upload.expires_at
+        filename,
+        content_type,
+        request.size_bytes,
+        sha256,
+        part_bytes,
+        now + state.keep_open_uploads
     )
-    .execute(&mut *tx)
+    .fetch_one(&mut *tx)
     .await?;
     if let Some(key) = key {
         key.remember(&mut tx, &upload.id).await?;

@@ -21,14 +21,14 @@ use crate::{
 
 pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(begin))
-        .routes(routes!(get, delete))
+        .routes(routes!(begin_upload))
+        .routes(routes!(get_upload, delete_upload))
 }
 
 pub(crate) fn slow() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(send_part))
-        .routes(routes!(complete))
+        .routes(routes!(complete_upload))
 }
 
 /// Begin to upload a file in parts
@@ -36,7 +36,7 @@ pub(crate) fn slow() -> OpenApiRouter<App> {
     params(("id" = i64, Path, description = "The course"),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same upload")),
     request_body = BeginUploadRequest, responses((status = 201, body = Upload)))]
-async fn begin(
+async fn begin_upload(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
@@ -56,7 +56,7 @@ async fn begin(
 #[utoipa::path(get, path = "/courses/{id}/assets/uploads/{uid}", tag = "content", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), ("uid" = String, Path, description = "The upload")),
     responses((status = 200, body = Upload)))]
-async fn get(
+async fn get_upload(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, upload_id)): PathOf<(i64, String)>,
@@ -71,7 +71,7 @@ async fn get(
 #[utoipa::path(delete, path = "/courses/{id}/assets/uploads/{uid}", tag = "content", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), ("uid" = String, Path, description = "The upload")),
     responses((status = 204)))]
-async fn delete(
+async fn delete_upload(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, upload_id)): PathOf<(i64, String)>,
@@ -115,7 +115,7 @@ fn broken(error: axum::Error) -> Error {
 #[utoipa::path(post, path = "/courses/{id}/assets/uploads/{uid}/complete", tag = "content", security(("bearer" = [])),
     params(("id" = i64, Path, description = "The course"), ("uid" = String, Path, description = "The upload")),
     responses((status = 201, body = Asset)))]
-async fn complete(
+async fn complete_upload(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, upload_id)): PathOf<(i64, String)>,
