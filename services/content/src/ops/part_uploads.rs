@@ -32,6 +32,8 @@ use crate::{
 
 /// Uploads of a course that may be open at once.
 const MAX_OPEN: i64 = 20;
+/// Longest type a client may declare, in characters.
+const MAX_CONTENT_TYPE: usize = 255;
 /// Parts that are asked for at once.
 const AT_ONCE: usize = 16;
 /// How long a URL of the store is good for: each look at the upload gives new ones.
@@ -43,21 +45,18 @@ pub(crate) async fn begin(state: &State, actor: Actor, request: BeginUploadReque
     let course_id = request.course_id;
     state.owned_draft(actor, course_id.into()).await?;
     let filename = clean_filename(&request.filename)?;
+    // Browsers declare what they do not know as nothing.
+    let content_type = request.content_type.as_deref().filter(|kind| !kind.is_empty());
     let sha256 = request.sha256.map(|hash| hash.to_ascii_lowercase());
-    let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !sha256.as_ref().is_none_or(is_hash) {
-        return Err(Problems::one("sha256", "must have 64 hexadecimal digits"));
-    }
-    match request.size_bytes {
-        ..0 => return Err(Problems::one("size_bytes", "must be positive")),
-        0 => return Err(empty()),
-        size if size > state.max_upload_bytes => return Err(too_large(state)),
-        _ => {}
-    }
-    promised(&filename, request.content_type.as_deref()).map_err(unsupported)?;
+    require_possible(
+        state,
+        &filename,
+        content_type,
+        request.size_bytes,
+        sha256.as_deref(),
+    )?;
 
     let mut tx = postgres::begin(&state.pool).await?;
-    let content_type = request.content_type.as_deref();
     let key = request.idempotency_key.map(|key| {
         let user = actor.user().map_or(0, |user| user.0);
         let hash = source_hash([
@@ -102,6 +101,35 @@ pub(crate) async fn begin(state: &State, actor: Actor, request: BeginUploadReque
     }
     fault::commit(tx, "content.begin_upload").await?;
     shown(state, upload).await
+}
+
+/// Refuses what can never become a file.
+fn require_possible(
+    state: &State,
+    filename: &str,
+    content_type: Option<&str>,
+    size_bytes: i64,
+    sha256: Option<&str>,
+) -> Result<()> {
+    let mut problems = Problems::default();
+    problems.require(size_bytes >= 0, "size_bytes", "must not be negative");
+    if let Some(content_type) = content_type {
+        problems.name("content_type", content_type, MAX_CONTENT_TYPE);
+    }
+    let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    problems.require(
+        sha256.is_none_or(is_hash),
+        "sha256",
+        "must have 64 hexadecimal digits",
+    );
+    problems.finish()?;
+    if size_bytes == 0 {
+        return Err(empty());
+    }
+    if size_bytes > state.max_upload_bytes {
+        return Err(too_large(state));
+    }
+    promised(filename, content_type).map_err(unsupported).map(drop)
 }
 
 /// Refuses one more upload of a course that has as many as it may. Whoever begins one waits until the transaction ends.

@@ -7,10 +7,11 @@ use futures::{future::try_join_all, stream};
 use smartcourse_content::FileRemoval;
 use smartcourse_platform::{
     grpc::Actor,
+    postgres,
     tasks::{Handler as _, Outcome, Task},
 };
 use smartcourse_proto::content::*;
-use smartcourse_tests::refusal;
+use smartcourse_tests::{refusal, wait_for};
 use tonic::Status;
 
 use crate::harness::{COLLEAGUE, COURSE, Harness, MAX, PART, TEACHER};
@@ -158,6 +159,37 @@ async fn a_file_is_made_of_its_parts_once() {
 }
 
 #[tokio::test]
+async fn a_file_is_made_though_its_client_hangs_up() {
+    let harness = Harness::build().await;
+    let upload = harness.begin(announced("a.txt", 7)).await.unwrap();
+    harness.send_all(&upload, b"A saga.").await;
+    let mut tx = postgres::begin(&harness.pool).await.unwrap();
+    let held = sqlx::query("select id from content.part_uploads for update");
+    held.fetch_one(&mut *tx).await.unwrap();
+    let waits = wait_for("who completes it", async || {
+        let waiting = "select count(*) from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&harness.pool).await?;
+        Ok(if waiting == 1 {
+            Ok(())
+        } else {
+            Err(waiting.to_string())
+        })
+    });
+    tokio::select! {
+        done = harness.complete(&upload) => panic!("it does not wait: {done:?}"),
+        waits = waits => waits.unwrap(),
+    }
+    tx.rollback().await.unwrap();
+    let made = wait_for("the file", async || {
+        let shown = harness.look(&upload).await?;
+        Ok(shown.asset_id.ok_or_else(|| "no file yet".to_owned()))
+    });
+    let made = made.await.unwrap();
+    assert_eq!(harness.complete(&upload).await.unwrap().id, made);
+}
+
+#[tokio::test]
 async fn what_was_announced_has_to_come() {
     let harness = Harness::build().await;
     let data = words(PART + 5);
@@ -211,6 +243,13 @@ async fn what_can_never_be_a_file_is_refused_before_its_first_byte() {
         ),
         (announced("a.exe", 1), "unsupported_type"),
         (announced("..", 1), "validation_failed"),
+        (
+            BeginUploadRequest {
+                content_type: Some(format!("text/{}", "x".repeat(255))),
+                ..announced("a.txt", 1)
+            },
+            "validation_failed",
+        ),
         (hash("abc"), "validation_failed"),
         (hash(&"g".repeat(64)), "validation_failed"),
     ] {
