@@ -51,6 +51,7 @@ mod security;
 mod silence;
 mod soak;
 mod trials;
+mod uploads;
 mod ways_in;
 
 /// The executable under test: this package's, or the one that `SMARTCOURSE_TEST_EXECUTABLE` names (`tests/line-ups.sh`).

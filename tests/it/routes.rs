@@ -22,7 +22,7 @@ const CALLERS: [&str; 7] = [
 /// Method and path, body, and the status for each of [`CALLERS`], in their order.
 ///
 /// `{id:course}` is parameter `id` of the path with the id of [`Cast::value`] named `course`; `<course>` is the same
-/// within a body or query. `@file` uploads a file. Rows go from top to bottom: what ends something stands below.
+/// within a body or query. `@file` uploads a file, `@part` the bytes of a part. Rows go from top to bottom: what ends something stands below.
 const ROUTES: &str = r#"
 POST   /auth/register                                 | {"email":"<fresh>","password":"long enough","full_name":"X","role":"student"} | 201 201 201 201 201 201 201
 POST   /auth/login                                    | {"email":"<email>","password":"<password>"} | 200 200 200 200 200 200 200
@@ -51,6 +51,12 @@ DELETE /courses/{id:draft}/modules/{mid:module}       | - | 401 404 404 204 404 
 POST   /courses/{id:draft}/assets                     | @file | 401 404 404 201 404 201 401
 POST   /courses/{id:course}/assets                    | @file | 401 403 403 201 403 201 401
 GET    /courses/{id:course}/assets/{aid:asset}        | - | 401 403 200 200 403 200 401
+POST   /courses/{id:draft}/assets/uploads             | {"filename":"a.md","size_bytes":4} | 401 404 404 201 404 201 401
+POST   /courses/{id:course}/assets/uploads            | {"filename":"a.md","size_bytes":4} | 401 403 403 201 403 201 401
+GET    /courses/{id:course}/assets/uploads/{uid:upload} | - | 401 403 403 200 403 200 401
+PUT    /courses/{id:course}/assets/uploads/{uid:upload}/parts/{n:first} | @part | 401 403 403 204 403 204 401
+POST   /courses/{id:course}/assets/uploads/{uid:upload}/complete | - | 401 403 403 201 403 201 401
+DELETE /courses/{id:course}/assets/uploads/{uid:upload} | - | 401 403 403 204 403 204 401
 
 GET    /courses/{id:course}/publish                   | - | 401 403 403 200 403 200 401
 GET    /courses/{id:course}/publish/events            | - | 401 403 403 200 403 200 401

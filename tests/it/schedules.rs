@@ -1,6 +1,7 @@
 //! What happens by the clock, told to happen now: the nightly report and the clean-up.
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::Method;
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
 use smartcourse_workflows::{
@@ -143,8 +144,26 @@ async fn the_clean_up_removes_what_nobody_needs_and_nothing_else() -> Result<()>
          values ('old', 'k', '', '{}', now() - interval '31 days')";
     sqlx::query(keys).execute(&world.pool).await?;
 
+    let uploads = format!("/courses/{course}/assets/uploads");
+    let announced = json!({"filename": "a.md", "size_bytes": 7});
+    let upload = instructor.post(&uploads, &announced).await?.expect(201)?;
+    let upload = format!("{uploads}/{}", upload["id"].as_str().context("an id")?);
+    let part = instructor.request(Method::PUT, &format!("{upload}/parts/1"));
+    instructor.send(part.body("A saga.")).await?.expect(204)?;
+    let late = "update content.part_uploads set expires_at = now() - interval '1 second'";
+    sqlx::query(late).execute(&world.pool).await?;
+    let parts = || {
+        world
+            .files()
+            .join(format!("parts/{course}"))
+            .read_dir()
+            .map_or(0, Iterator::count)
+    };
+    ensure!(parts() == 1);
+
     listed(&world).await?;
     trigger(&world, &admin, schedule("CleanUp")?).await?;
+    ensure!(parts() == 0 && instructor.get(&upload).await?.status == 404);
     let old = traces(1).await?;
     ensure!(old.files + old.vectors + old.entries == 0, "{old:?}");
     ensure!(traces(2).await? == live, "the live version is as it was");

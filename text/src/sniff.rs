@@ -67,6 +67,16 @@ pub fn sniff(
     declared_content_type: Option<&str>,
     head: &[u8],
 ) -> Result<Detected, UnsupportedMedia> {
+    let promised = promised(filename, declared_content_type)?;
+    check_content(promised, head)?;
+    Ok(promised)
+}
+
+/// What an upload promises to be, by its labels alone: before its first byte.
+///
+/// # Errors
+/// As [`sniff`].
+pub fn promised(filename: &str, declared_content_type: Option<&str>) -> Result<Detected, UnsupportedMedia> {
     let extension = filename
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
@@ -91,7 +101,6 @@ pub fn sniff(
             return Err(UnsupportedMedia::Unknown { declared });
         }
     };
-    check_content(entry, head)?;
     Ok(Detected {
         content_type: entry.0,
         kind: entry.1,
@@ -122,9 +131,9 @@ fn compatible(name: &Entry, declared: &Entry) -> bool {
     name.0 == declared.0 || (is_text && declared.0 == "text/plain")
 }
 
-/// Refuses content that is not what `entry` promises.
-fn check_content(entry: &Entry, head: &[u8]) -> Result<(), UnsupportedMedia> {
-    let found = match (magic(head), entry.1) {
+/// Refuses content that is not what its labels promise.
+fn check_content(promised: Detected, head: &[u8]) -> Result<(), UnsupportedMedia> {
+    let found = match (magic(head), promised.kind) {
         (_, Some(_)) if head.is_empty() => return Ok(()),
         (Some(found), _) => found,
         (None, _) if !is_text(head) => "application/octet-stream",
@@ -132,9 +141,9 @@ fn check_content(entry: &Entry, head: &[u8]) -> Result<(), UnsupportedMedia> {
         (None, Some(SourceKind::WebVtt)) if !starts_webvtt(head) => "text/plain",
         (None, Some(_)) => return Ok(()),
     };
-    match found == entry.0 {
+    match found == promised.content_type {
         true => Ok(()),
-        false => Err(mismatch(entry.0, found)),
+        false => Err(mismatch(promised.content_type, found)),
     }
 }
 

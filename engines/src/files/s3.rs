@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use smartcourse_platform::{
     Result,
-    ports::files::{FileWriter, Files},
+    ports::files::{FileWriter, Files, Grant},
 };
 
 use super::objects;
@@ -46,6 +46,10 @@ impl Files for S3 {
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {
         objects::size(&self.0.store, key).await
+    }
+
+    async fn sign(&self, key: &str, grant: Grant<'_>, lifetime: Duration) -> Result<Option<String>> {
+        self.0.sign(key, grant, lifetime).await
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {

@@ -1,9 +1,13 @@
 //! The contract of the file port.
 
 use std::ops::Range;
+#[cfg(feature = "real")]
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+#[cfg(feature = "real")]
+use smartcourse_platform::ports::files::Grant;
 use smartcourse_platform::{error::codes, ports::files::Files};
 
 async fn write(store: &dyn Files, key: &str, content: &[u8]) {
@@ -107,4 +111,58 @@ pub(crate) async fn files_contract(store: &dyn Files) {
     assert_eq!(store.delete_prefix("c/v1").await.unwrap(), 0, "again is nothing");
     assert_eq!(read(store, "c/v10/a").await, b"new");
     assert_eq!(store.delete_prefix("d").await.unwrap(), 0);
+}
+
+/// Of a store that others reach: what a signed URL lets anybody do, for how long, and that it is no other's.
+#[cfg(feature = "real")]
+pub(crate) async fn signed_urls(store: &dyn Files) {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let http = reqwest::Client::new();
+    let sign = async |key, grant, lifetime| store.sign(key, grant, lifetime).await.unwrap().unwrap();
+    let put = async |url: &str, bytes: &'static str| {
+        let answer = http.put(url).body(bytes).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    let get = async |url: &str| http.get(url).send().await.unwrap();
+
+    let write = sign("parts/7/u 1/ä", Grant::Write, MINUTE).await;
+    assert_eq!(put(&write, "once").await, 200);
+    assert_eq!(put(&write, "twice").await, 200);
+    assert_eq!(read(store, "parts/7/u 1/ä").await, b"twice");
+    let as_ours = Grant::Read {
+        content_type: "text/vtt",
+        disposition: "attachment; filename=\"a b.vtt\"; filename*=UTF-8''%C3%A4.vtt",
+    };
+    let found = get(&sign("parts/7/u 1/ä", as_ours, MINUTE).await).await;
+    assert_eq!(found.status(), 200);
+    let Grant::Read {
+        content_type,
+        disposition,
+    } = as_ours
+    else {
+        unreachable!()
+    };
+    assert_eq!(found.headers()["content-type"], content_type);
+    assert_eq!(found.headers()["content-disposition"], disposition);
+    assert_eq!(found.text().await.unwrap(), "twice");
+
+    // It is for this file, to do this, as it was signed, and not for ever.
+    assert_eq!(get(&write).await.status(), 403);
+    assert_eq!(put(&sign("parts/7/u 1/ä", as_ours, MINUTE).await, "x").await, 403);
+    assert_eq!(put(&write.replace("/7/", "/8/"), "x").await, 403);
+    assert_eq!(put(&write.replace("Expires=60", "Expires=6000"), "x").await, 403);
+    assert_eq!(get(write.split_once('?').unwrap().0).await.status(), 403);
+    let short = sign("parts/7/u 1/ä", as_ours, Duration::from_secs(1)).await;
+    let refused = async || -> anyhow::Result<_> {
+        let status = get(&short).await.status();
+        Ok(if status == 403 {
+            Ok(())
+        } else {
+            Err(status.to_string())
+        })
+    };
+    smartcourse_tests::wait_for("the end of a URL", refused)
+        .await
+        .unwrap();
+    store.delete_prefix("parts").await.unwrap();
 }

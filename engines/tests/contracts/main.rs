@@ -37,7 +37,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use smartcourse_engines::{self as engines, files::directory::Directory};
 use smartcourse_platform::{
-    ports::{event_log::EventLog, files::Files as _, task_dispatch::TaskDispatch},
+    ports::{
+        event_log::EventLog,
+        files::{Files as _, Grant},
+        task_dispatch::TaskDispatch,
+    },
     postgres,
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
@@ -105,6 +109,8 @@ async fn files_in_a_directory() {
     let store = Directory::open(&root).unwrap();
     files::files_contract(&store).await;
     files::broken_writes_go(&store, &root).await;
+    let url = store.sign("c/v10/a", Grant::Write, Duration::from_secs(60)).await;
+    assert_eq!(url.unwrap(), None, "nobody but us reaches a directory");
     // A path out of the directory is a strange name inside of it.
     let mut file = store.write("../../escaped").await.unwrap();
     file.write(Bytes::from_static(b"x")).await.unwrap();

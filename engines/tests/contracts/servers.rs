@@ -19,7 +19,9 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use super::{
-    announcements::announcements_contract, documents::documents_contract, files::files_contract,
+    announcements::announcements_contract,
+    documents::documents_contract,
+    files::{files_contract, signed_urls},
     rate_limits::*,
 };
 
@@ -134,6 +136,7 @@ async fn s3_server() -> (servers::s3::Settings, TempDir) {
     });
     let settings = servers::s3::Settings {
         bucket: "smartcourse".to_owned(),
+        public_endpoint: endpoint.clone(),
         endpoint,
         region: "us-east-1".to_owned(),
         access_key_id: "key".to_owned(),
@@ -149,6 +152,7 @@ async fn files_in_s3() {
     let store = files::s3::S3::new(servers::s3::Bucket::open(&settings).unwrap());
     store.prepare().await.unwrap();
     files_contract(&store).await;
+    signed_urls(&store).await;
 }
 
 #[tokio::test]
@@ -158,6 +162,7 @@ async fn files_in_minio() {
     let settings = servers::s3::Settings {
         bucket: server.variable("S3_BUCKET").to_owned(),
         endpoint: server.variable("S3_ENDPOINT").to_owned(),
+        public_endpoint: server.variable("S3_PUBLIC_ENDPOINT").to_owned(),
         region: "us-east-1".to_owned(),
         access_key_id: server.variable("S3_ACCESS_KEY_ID").to_owned(),
         secret_access_key: server.variable("S3_SECRET_ACCESS_KEY").into(),
@@ -165,6 +170,7 @@ async fn files_in_minio() {
     let store = files::s3::S3::new(servers::s3::Bucket::open(&settings).unwrap());
     store.prepare().await.unwrap();
     files_contract(&store).await;
+    signed_urls(&store).await;
 
     server.stop().await.unwrap();
     let error = store.size("c/v10/a").await.unwrap_err();

@@ -39,8 +39,11 @@ pub(super) fn command(program: &Path, home: &Path, port: u16) -> anyhow::Result<
 }
 
 pub(super) fn variables(home: &Path, port: u16) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let endpoint = format!("http://127.0.0.1:{port}");
     Ok(vec![
-        ("S3_ENDPOINT", format!("http://127.0.0.1:{port}")),
+        ("S3_ENDPOINT", endpoint.clone()),
+        // Whoever reaches the gateway of this machine from here reaches it as well.
+        ("S3_PUBLIC_ENDPOINT", endpoint),
         ("S3_BUCKET", "smartcourse".to_owned()),
         ("S3_ACCESS_KEY_ID", ACCOUNT.to_owned()),
         ("S3_SECRET_ACCESS_KEY", account::kept_secret(home)?),

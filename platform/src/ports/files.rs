@@ -1,12 +1,26 @@
 //! The file port: uploads and the files of versions, by key (`courses/7/v3/a-12`).
 
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::error::Result;
+
+/// What a signed URL lets whoever has it do, with nothing else to show.
+#[derive(Debug, Clone, Copy)]
+pub enum Grant<'a> {
+    /// PUT the file, of whatever size.
+    Write,
+    /// GET the file.
+    Read {
+        /// `Content-Type` of the answer.
+        content_type: &'a str,
+        /// `Content-Disposition` of the answer.
+        disposition: &'a str,
+    },
+}
 
 /// A file store. A key is segments joined by `/`; any character may be in it and no key leaves the store. A file is seen
 /// whole or not at all, by every read that begins after its write was answered.
@@ -25,6 +39,9 @@ pub trait Files: Send + Sync {
     async fn read_range(&self, key: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>>;
     /// Bytes of a file; `None` without such a file.
     async fn size(&self, key: &str) -> Result<Option<u64>>;
+    /// A URL under which the store itself reads or writes a file for anybody, until `lifetime` is over; `None` from a
+    /// store that nobody but us reaches.
+    async fn sign(&self, key: &str, grant: Grant<'_>, lifetime: Duration) -> Result<Option<String>>;
     /// Copies a file, replacing one that has the key.
     async fn copy(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file, if it is there.

@@ -5,6 +5,10 @@ pub use smartcourse_platform::error::codes::*;
 smartcourse_platform::codes! {
     NO_USABLE_LESSON "no_usable_lesson" Invalid "Not one lesson has text that can be used." "Mend the lessons named in `warnings`, then publish again.";
     ASSET_MISSING "asset_missing" Invalid "A lesson names a file that is not there." "Upload the file or correct `asset_id`.";
+    UPLOAD_INCOMPLETE "upload_incomplete" Conflict "Parts of the upload are not there, or not all of their bytes." "Send those listed in `parts`, then complete the upload again.";
+    UPLOAD_COMPLETED "upload_completed" Conflict "The upload was completed: it takes no more parts." "Use the file in its `asset_id`.";
+    UPLOAD_MISMATCH "upload_mismatch" Invalid "The length or SHA-256 of what was sent is not what was announced." "Send the part, or all of them, again.";
+    TOO_MANY_UPLOADS "too_many_uploads" Conflict "Too many uploads of the course are neither completed nor deleted." "Complete or delete one; one that is neither ends by itself.";
     EMPTY_FILE "empty_file" Invalid "The uploaded file has no bytes." "Upload the real file.";
 }
 

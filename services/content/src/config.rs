@@ -11,6 +11,10 @@ pub const CONFIG: Declared = Declared::of(include_str!("config.toml"), &[Reader:
 pub struct Content {
     /// Largest upload in bytes.
     pub max_upload_bytes: i64,
+    /// Bytes of a part of an upload; more where a file would have too many parts.
+    pub upload_part_bytes: i64,
+    /// Hours an upload in parts may take.
+    pub keep_open_uploads_hours: u32,
     /// Words of a chunk at most.
     pub chunk_words: usize,
     /// Hours a superseded version stays.
@@ -32,8 +36,12 @@ impl Section for Content {
             "content.chunk_words: must be 20 to 200",
         );
         problems.require(
-            self.max_upload_bytes > 0,
-            "content.max_upload_bytes: must be positive",
+            self.max_upload_bytes > 0 && self.upload_part_bytes > 0,
+            "content: max_upload_bytes and upload_part_bytes must be positive",
+        );
+        problems.require(
+            (1..=8760).contains(&self.keep_open_uploads_hours),
+            "content.keep_open_uploads_hours: must be 1 to 8760",
         );
         problems.require(
             self.retain_hours >= 0 && self.retain_versions >= 0,

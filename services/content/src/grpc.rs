@@ -35,6 +35,22 @@ impl ContentService for Api {
     async fn read_asset(&self, request: Request<ReadAssetRequest>) -> Reply<Self::ReadAssetStream> {
         reply(ops::assets::read(&self.0, Actor::of(&request), request.into_inner()).await)
     }
+    async fn begin_upload(&self, request: Request<BeginUploadRequest>) -> Reply<Upload> {
+        reply(ops::part_uploads::begin(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_upload(&self, request: Request<UploadRef>) -> Reply<Upload> {
+        reply(ops::part_uploads::get(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn send_part(&self, request: Request<Streaming<AssetPart>>) -> Reply<()> {
+        reply(ops::part_uploads::send(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn complete_upload(&self, request: Request<UploadRef>) -> Reply<Asset> {
+        let (state, actor) = (Arc::clone(&self.0), Actor::of(&request));
+        reply(ops::complete_upload::complete(state, actor, request.into_inner()).await)
+    }
+    async fn delete_upload(&self, request: Request<UploadRef>) -> Reply<()> {
+        reply(ops::part_uploads::delete(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
     async fn preview_publish(&self, request: Request<PreviewRequest>) -> Reply<Preview> {
         let (actor, course_id) = (Actor::of(&request), request.into_inner().course_id);
         reply(ops::preview::preview(&self.0, actor, course_id.into()).await)

@@ -18,6 +18,8 @@ mod lesson;
 mod lesson_source;
 mod model_place;
 mod ops;
+mod part_upload;
+mod receiving;
 mod store;
 mod tasks;
 mod version_lock;
@@ -38,12 +40,15 @@ use smartcourse_proto::{
 };
 use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
+use tokio::sync::Semaphore;
 
 pub use consumers::{Deletions, Retention};
 pub use grpc::Api;
 pub use model_place::ModelPlace;
 pub use tasks::FileRemoval;
 
+/// Files that are made of their parts at once.
+const COMPLETIONS: usize = 2;
 /// Contents of versions that are kept at hand: the lessons of one version are extracted one call each.
 const CONTENTS: u64 = 16;
 /// Vectors of sentences that are kept at hand, 1.5 KB each.
@@ -83,6 +88,11 @@ pub(crate) struct State {
     pub(crate) deps: Dependencies,
     pub(crate) course: CourseStub<Transport>,
     pub(crate) max_upload_bytes: i64,
+    pub(crate) upload_part_bytes: i64,
+    /// How long an upload in parts may take.
+    pub(crate) keep_open_uploads: Duration,
+    /// Files that are made of their parts at once: each holds a lock, and so a connection.
+    pub(crate) completions: Arc<Semaphore>,
     pub(crate) chunk_words: usize,
     /// How long an upload is kept that nothing names.
     pub(crate) keep_unused_uploads: Duration,
@@ -103,6 +113,9 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cont
         course: CourseStub::new(deps.course.clone()),
         deps,
         max_upload_bytes: settings.max_upload_bytes,
+        upload_part_bytes: settings.upload_part_bytes,
+        keep_open_uploads: Duration::from_secs(3600 * u64::from(settings.keep_open_uploads_hours)),
+        completions: Arc::new(Semaphore::new(COMPLETIONS)),
         chunk_words: settings.chunk_words,
         keep_unused_uploads: settings.keep_unused_uploads_days.into(),
         keep_embeddings: settings.keep_embeddings_days.into(),

@@ -11,6 +11,8 @@ use smartcourse_platform::{
 use smartcourse_proto::ids::CourseId;
 use sqlx::{PgConnection, PgPool};
 
+use crate::part_upload;
+
 /// Kind of the task; its payload is the id of the course.
 pub(crate) const REMOVE_FILES: &str = "content.remove_files";
 
@@ -45,6 +47,9 @@ impl Handler for FileRemoval {
         for key in keys {
             self.files.delete(&key).await?;
         }
+        self.files
+            .delete_prefix(&part_upload::course_prefix(course_id))
+            .await?;
         Ok(())
     }
 
@@ -55,6 +60,13 @@ impl Handler for FileRemoval {
             sqlx::query!(
                 "delete from content.assets a where course_id = $1 and not exists (
                      select from content.version_assets v where v.asset_id = a.id)",
+                course_id.0
+            )
+            .execute(&mut *tx)
+            .await?;
+            // A part may still come: the sweep looks again.
+            sqlx::query!(
+                "update content.part_uploads set ended_at = now() where course_id = $1 and ended_at is null",
                 course_id.0
             )
             .execute(tx)

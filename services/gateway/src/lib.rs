@@ -9,6 +9,7 @@ mod edge;
 mod feeds;
 mod openapi;
 mod routes;
+mod sending;
 mod state;
 mod stubs;
 

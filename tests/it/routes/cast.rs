@@ -47,6 +47,7 @@ impl Cast {
     pub(super) async fn begin(&self, row: &Row, caller: usize) -> Result<u16> {
         let kind = match row.body {
             "@file" => "multipart/form-data; boundary=x",
+            "@part" => "application/octet-stream",
             _ => "application/json",
         };
         let path = self.path(row, caller)?;
@@ -68,6 +69,7 @@ impl Cast {
                 let part = multipart::Part::text("# Sagas\n").file_name("sagas.md");
                 request.multipart(multipart::Form::new().part("file", part))
             }
+            "@part" => request.body("Word"),
             body => request
                 .header("content-type", "application/json")
                 .body(self.fill(body, '<', '>', caller)?),
@@ -100,6 +102,13 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
     let certified = world.sign_up("student").await?;
     let certificate = certificate(&certified, free).await?;
     let (notification, unsubscribe) = welcomed(world, &enrolled).await?;
+    let uploads = format!("/courses/{course}/assets/uploads");
+    let announced = json!({"filename": "a.md", "size_bytes": 4});
+    let mut upload = Vec::new();
+    for _ in CALLERS {
+        let begun = owner.post(&uploads, &announced).await?.expect(201)?;
+        upload.push(text(&begun["id"])?);
+    }
     let report = admin.post("/admin/reports", &Value::Null).await?.expect(202)?;
     let each = 0..CALLERS.len();
     let (mut spare, mut refresh) = (Vec::new(), Vec::new());
@@ -121,6 +130,7 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
         ("quiz", one("quiz".to_owned())),
         ("first", one("1".to_owned())),
         ("asset", one(asset)),
+        ("upload", upload),
         ("conversation", one(text(&answer["conversation_id"])?)),
         ("enrollment", one(enrollment.to_string())),
         ("certificate", one(certificate)),

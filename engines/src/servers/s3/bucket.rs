@@ -10,10 +10,11 @@ use object_store::{
     client::{HttpClient, HttpConnector as _, HttpRequest, HttpRequestBody},
     multipart::MultipartStore as _,
     path::Path as Key,
+    signer::{SignedUrlOptions, Signer as _},
 };
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use smartcourse_platform::{Error, Result, config::Config, error::codes};
+use smartcourse_platform::{Error, Result, config::Config, error::codes, ports::files::Grant};
 use url::Url;
 
 use super::{Settings, http::Connector};
@@ -28,6 +29,8 @@ const RETRIES: usize = 3;
 #[derive(Clone)]
 pub struct Bucket {
     pub(crate) store: AmazonS3,
+    /// The same one, where browsers reach it.
+    public: Option<AmazonS3>,
     client: HttpClient,
     credential: std::sync::Arc<AwsCredential>,
     region: String,
@@ -81,22 +84,26 @@ impl Bucket {
         let url = format!("{endpoint}/{}", settings.bucket);
         let url =
             Url::parse(&url).map_err(|error| Error::internal("s3.endpoint is no address").because(error))?;
-        let store = AmazonS3Builder::new()
-            .with_bucket_name(&settings.bucket)
-            .with_endpoint(endpoint)
-            .with_region(&settings.region)
-            .with_access_key_id(&settings.access_key_id)
-            .with_secret_access_key(secret)
-            .with_retry(RetryConfig {
-                backoff: BackoffConfig::default(),
-                max_retries: RETRIES,
-                retry_timeout: PATIENCE,
-            })
-            .with_http_connector(connector)
-            .build()
-            .map_err(wrong)?;
+        let store = |endpoint: &str| {
+            AmazonS3Builder::new()
+                .with_bucket_name(&settings.bucket)
+                .with_endpoint(endpoint.trim_end_matches('/'))
+                .with_region(&settings.region)
+                .with_access_key_id(&settings.access_key_id)
+                .with_secret_access_key(secret)
+                .with_retry(RetryConfig {
+                    backoff: BackoffConfig::default(),
+                    max_retries: RETRIES,
+                    retry_timeout: PATIENCE,
+                })
+                .with_http_connector(connector.clone())
+                .build()
+                .map_err(wrong)
+        };
+        let public = Some(settings.public_endpoint.as_str()).filter(|endpoint| !endpoint.is_empty());
         Ok(Self {
-            store,
+            store: store(&endpoint)?,
+            public: public.map(store).transpose()?,
             client,
             credential: std::sync::Arc::new(AwsCredential {
                 key_id: settings.access_key_id.clone(),
@@ -120,6 +127,37 @@ impl Bucket {
             true => "the bucket is there".to_owned(),
             false => "answers; the bucket is not there yet: run `smartcourse migrate`".to_owned(),
         })
+    }
+
+    /// The URL of a file where browsers reach the bucket, if they do.
+    pub(crate) async fn sign(
+        &self,
+        key: &str,
+        grant: Grant<'_>,
+        lifetime: Duration,
+    ) -> Result<Option<String>> {
+        let Some(store) = &self.public else {
+            return Ok(None);
+        };
+        let (method, options) = match grant {
+            Grant::Write => (Method::PUT, SignedUrlOptions::default()),
+            Grant::Read {
+                content_type,
+                disposition,
+            } => {
+                let answer = [
+                    ("response-content-type", content_type),
+                    ("response-content-disposition", disposition),
+                    ("response-cache-control", "private"),
+                ];
+                (Method::GET, SignedUrlOptions::default().with_query(answer))
+            }
+        };
+        let url = store
+            .signed_url_opts(method, &Key::from(key), lifetime, &options)
+            .await
+            .map_err(|error| Error::internal("a URL cannot be signed").because(error))?;
+        Ok(Some(url.into()))
     }
 
     /// Asks of the bucket what the store of the library does not do.

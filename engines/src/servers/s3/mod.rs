@@ -16,6 +16,7 @@ pub(crate) const CONFIG: Declared = Declared {
     variables: &[
         ("S3_BUCKET", "s3.bucket"),
         ("S3_ENDPOINT", "s3.endpoint"),
+        ("S3_PUBLIC_ENDPOINT", "s3.public_endpoint"),
         ("S3_REGION", "s3.region"),
         ("S3_ACCESS_KEY_ID", "s3.access_key_id"),
         ("S3_SECRET_ACCESS_KEY", "s3.secret_access_key"),
@@ -26,6 +27,9 @@ pub(crate) const CONFIG: Declared = Declared {
 bucket = ""
 # Address of the server, such as https://minio.example.org:9000; "" is Amazon's. S3_ENDPOINT wins.
 endpoint = ""
+# Address at which browsers reach the server, such as https://files.example.org: files are then sent and read there, by signed
+# URLs. "": by way of the gateway. S3_PUBLIC_ENDPOINT wins.
+public_endpoint = ""
 # S3_REGION wins.
 region = "us-east-1"
 # S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY win.
@@ -43,6 +47,8 @@ pub struct Settings {
     pub bucket: String,
     /// Address of the server, or empty for Amazon's.
     pub endpoint: String,
+    /// Address at which browsers reach it, or empty where they do not.
+    pub public_endpoint: String,
     /// Its region.
     pub region: String,
     /// Who we are to it.
@@ -55,11 +61,15 @@ impl Section for Settings {
     const NAME: &'static str = "s3";
 
     fn check(&self, problems: &mut Problems) {
-        let endpoint = &self.endpoint;
-        problems.require(
-            endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
-            "s3.endpoint: must start with http:// or https://",
-        );
+        for (name, endpoint) in [
+            ("endpoint", &self.endpoint),
+            ("public_endpoint", &self.public_endpoint),
+        ] {
+            problems.require(
+                endpoint.is_empty() || endpoint.starts_with("http://") || endpoint.starts_with("https://"),
+                format!("s3.{name}: must start with http:// or https://"),
+            );
+        }
         let secret = self.secret_access_key.expose_secret();
         let told = ![secret, &self.access_key_id, &self.region]
             .iter()

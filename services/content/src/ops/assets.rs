@@ -1,8 +1,13 @@
 //! Reading files.
 
+use std::time::Duration;
+
 use async_stream::try_stream;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use smartcourse_platform::{Error, Result, grpc::Actor};
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use smartcourse_platform::{Error, Result, grpc::Actor, ports::files::Grant};
 use smartcourse_proto::content::{Asset, AssetHeader, AssetPart, GetAssetRequest, ReadAssetRequest};
 use tonic::Status;
 
@@ -13,6 +18,8 @@ use crate::{
 
 /// Bytes of one part.
 const PART_BYTES: usize = 256 * 1024;
+/// How long a URL of the store is good for: who reads slowly goes on reading when it is over.
+const SIGNED: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) async fn get(state: &State, actor: Actor, request: GetAssetRequest) -> Result<Asset> {
     readable(state, actor, request.course_id, &request.asset_id)
@@ -20,7 +27,8 @@ pub(crate) async fn get(state: &State, actor: Actor, request: GetAssetRequest) -
         .map(Into::into)
 }
 
-/// The file, or a part of it, in messages; the first one carries the header and no data.
+/// The file, or a part of it, in messages; the first one carries the header and no data. It is the only one when the store
+/// gives the file away itself and the caller can be sent there.
 pub(crate) async fn read(
     state: &State,
     actor: Actor,
@@ -28,6 +36,23 @@ pub(crate) async fn read(
 ) -> Result<BoxStream<'static, Result<AssetPart, Status>>> {
     let row = readable(state, actor, request.course_id, &request.asset_id).await?;
     let (files, key) = (&state.deps.files, &row.storage_key);
+    if let Some(disposition) = &request.disposition {
+        let grant = Grant::Read {
+            content_type: &row.content_type,
+            disposition,
+        };
+        if let Some(url) = files.sign(key, grant, SIGNED).await? {
+            let header = AssetHeader {
+                url: Some(url),
+                ..AssetHeader::default()
+            };
+            let only = AssetPart {
+                header: Some(header),
+                data: Vec::new(),
+            };
+            return Ok(stream::iter([Ok(only)]).boxed());
+        }
+    }
     let mut bytes = match request.range {
         None => files.read(key).await?,
         Some(range)
@@ -42,8 +67,8 @@ pub(crate) async fn read(
         filename: row.filename,
         content_type: Some(row.content_type),
         declared_size: Some(row.size_bytes),
-        idempotency_key: None,
         range: request.range,
+        ..AssetHeader::default()
     };
     let parts = try_stream! {
         yield AssetPart { header: Some(header), data: Vec::new() };

@@ -1,10 +1,12 @@
 //! One file per operation or family of operations.
 
 pub(crate) mod assets;
+pub(crate) mod complete_upload;
 pub(crate) mod copy_assets;
 pub(crate) mod discard;
 pub(crate) mod embed;
 pub(crate) mod extract;
+pub(crate) mod part_uploads;
 pub(crate) mod plan_extraction;
 pub(crate) mod preview;
 pub(crate) mod ready;

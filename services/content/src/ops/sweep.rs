@@ -1,6 +1,6 @@
 //! What nobody needs any more: superseded versions go after a while, but for the content the course service keeps and the
-//! files it names, from which they can be restored; discarded ones are swept until no write for them is under way; broken and
-//! unused uploads, unfinished files and embeddings go. A Temporal Schedule asks for it every hour.
+//! files it names, from which they can be restored; discarded ones are swept until no write for them is under way; broken,
+//! uncompleted and unused uploads, unfinished files and embeddings go. A Temporal Schedule asks for it every hour.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{
     Dependencies, State,
     ops::{
         discard::{ALL, remove},
-        embed,
+        embed, part_uploads,
         tally::Tally,
         unused_uploads,
     },
@@ -33,6 +33,7 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     retire(pool, deps, &mut tally).await?;
     sweep_discarded(pool, deps, &mut tally).await?;
     sweep_uploads(pool, deps, &mut tally).await?;
+    part_uploads::sweep(state, deps.clock.now() - UPLOAD, &mut tally).await?;
     unused_uploads::sweep(state, &mut tally).await?;
     if let Err(error) = deps.files.sweep().await {
         tally.note("unfinished files", Err(error));

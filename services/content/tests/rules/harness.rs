@@ -46,6 +46,8 @@ pub(crate) const COLLEAGUE: Actor = Actor::User {
 };
 /// Bytes of an upload at most.
 pub(crate) const MAX: usize = 10_000;
+/// Bytes of a part of one.
+pub(crate) const PART: usize = 1000;
 
 /// The service and what surrounds it.
 pub(crate) struct Harness {
@@ -69,11 +71,10 @@ impl Harness {
         let pool = smartcourse_tests::migrated(&smartcourse_content::migrator())
             .await
             .unwrap();
-        let max = (
-            "SMARTCOURSE_CONTENT__MAX_UPLOAD_BYTES".to_owned(),
-            MAX.to_string(),
-        );
-        let config = Config::load(&[CONFIG], None, &[max]).unwrap();
+        let settings = [("MAX_UPLOAD_BYTES", MAX), ("UPLOAD_PART_BYTES", PART)];
+        let settings =
+            settings.map(|(name, bytes)| (format!("SMARTCOURSE_CONTENT__{name}"), bytes.to_string()));
+        let config = Config::load(&[CONFIG], None, &settings).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::<StoppedClock>::default();
         let versions = Arc::<Mutex<HashMap<i32, Vec<Lesson>>>>::default();

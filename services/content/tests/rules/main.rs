@@ -4,6 +4,7 @@
 
 mod harness;
 mod models;
+mod part_uploads;
 mod sweeping;
 mod uploads;
 mod versions;

@@ -35,6 +35,7 @@ async fn read(
         course_id: COURSE,
         asset_id: asset_id.to_owned(),
         range,
+        disposition: None,
     };
     let parts = harness.content.read_asset(actor.request(request)).await?;
     let parts: Vec<AssetPart> = parts.try_collect().await?;

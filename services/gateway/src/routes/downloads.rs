@@ -6,14 +6,14 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
-    content::{Asset, ByteRange, GetAssetRequest, ReadAssetRequest},
+    content::{Asset, AssetHeader, ByteRange, GetAssetRequest, ReadAssetRequest},
     json::timestamp::to_time,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -43,7 +43,8 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbo
         ("If-Range" = Option<String>, Header, description = "The `ETag` or `Last-Modified` of the copy the part is for; another one is answered with the whole file"),
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the copy the caller has"),
         ("If-Modified-Since" = Option<String>, Header, description = "The `Last-Modified` of the copy the caller has")),
-    responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
+    responses((status = 307, description = "The whole file, at a URL of the store of files that is good for some minutes"),
+        (status = 200, content_type = "application/octet-stream", body = Vec<u8>),
         (status = 206, description = "The part, as `Content-Range` says", content_type = "application/octet-stream", body = Vec<u8>),
         (status = 304, description = "The caller has it")))]
 async fn download(
@@ -70,7 +71,15 @@ async fn download(
         }
         Wanted::Unchanged => StatusCode::NOT_MODIFIED.into_response(),
         Wanted::Whole if method == Method::HEAD => file(&asset, Body::empty(), size)?,
-        Wanted::Whole => whole(&app.stubs, actor, &asset, size).await?,
+        // What is decided by our tags is answered by us.
+        Wanted::Whole if asked.contains_key(header::RANGE) => whole(&app.stubs, actor, &asset, size).await?,
+        Wanted::Whole => match read(&app.stubs, actor, &asset, None, true).await? {
+            (AssetHeader { url: Some(url), .. }, _) => {
+                let fresh = [(header::CACHE_CONTROL, "no-store")];
+                return Ok((fresh, Redirect::temporary(&url)).into_response());
+            }
+            (_, body) => file(&asset, body, size)?,
+        },
         Wanted::Part(range) => {
             let range = ByteRange {
                 start: range.start,
@@ -87,14 +96,14 @@ async fn download(
 }
 
 async fn whole(stubs: &Stubs, actor: Actor, asset: &Asset, size: u64) -> Result<Response> {
-    let (_, body) = read(stubs, actor, asset, None).await?;
+    let (_, body) = read(stubs, actor, asset, None, false).await?;
     file(asset, body, size)
 }
 
 async fn part(stubs: &Stubs, actor: Actor, asset: &Asset, range: ByteRange, size: u64) -> Result<Response> {
-    let (given, body) = read(stubs, actor, asset, Some(range)).await?;
+    let (given, body) = read(stubs, actor, asset, Some(range), false).await?;
     // A content service of a version that knows of no parts has sent everything.
-    if given != Some(range) {
+    if given.range != Some(range) {
         return file(asset, body, size);
     }
     let mut response = file(asset, body, range.end - range.start)?;
@@ -104,23 +113,25 @@ async fn part(stubs: &Stubs, actor: Actor, asset: &Asset, range: ByteRange, size
     Ok(response)
 }
 
-/// The bytes, with which of them they are, as the content service says; all of them where it says nothing.
+/// The bytes, with what the content service says of them: which they are, all of them where it says nothing, or where the
+/// store gives them away, which only who may be sent there is told.
 async fn read(
     stubs: &Stubs,
     actor: Actor,
     asset: &Asset,
     range: Option<ByteRange>,
-) -> Result<(Option<ByteRange>, Body)> {
+    may_be_elsewhere: bool,
+) -> Result<(AssetHeader, Body)> {
     let request = actor.request(ReadAssetRequest {
         course_id: asset.course_id,
         asset_id: asset.id.clone(),
         range,
+        disposition: may_be_elsewhere.then(|| disposition(&asset.filename)),
     });
     let mut parts = stubs.content.read_asset(request).await?;
     let first = parts.try_next().await?.unwrap_or_default();
-    let given = first.header.and_then(|header| header.range);
     let bytes = parts.map(|part| part.map(|part| Bytes::from(part.data)));
-    Ok((given, Body::from_stream(bytes)))
+    Ok((first.header.unwrap_or_default(), Body::from_stream(bytes)))
 }
 
 /// An answer with so many bytes of a file.
@@ -172,7 +183,7 @@ fn disposition(filename: &str) -> String {
 mod tests {
     use axum::{Router, body::to_bytes, extract::Request, routing::post};
     use smartcourse_platform::{config::Config, grpc::Channels};
-    use smartcourse_proto::content::{AssetHeader, AssetPart};
+    use smartcourse_proto::content::AssetPart;
     use smartcourse_tests::local;
     use tonic::{Status, server::Grpc};
     use tonic_prost::ProstCodec;

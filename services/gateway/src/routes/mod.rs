@@ -21,6 +21,7 @@ mod publish;
 mod search;
 mod seats;
 mod sse;
+mod uploads;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -37,6 +38,7 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .merge(courses::quick())
         .merge(parts::quick())
         .merge(downloads::quick())
+        .merge(uploads::quick())
         .merge(publish::quick())
         .merge(events::quick())
         .merge(conversations::quick())
@@ -56,7 +58,7 @@ pub(crate) fn large() -> OpenApiRouter<App> {
 
 /// Routes that take as long as the file or the answer they carry.
 pub(crate) fn slow() -> OpenApiRouter<App> {
-    assets::slow().merge(ask::slow())
+    assets::slow().merge(uploads::slow()).merge(ask::slow())
 }
 
 /// Routes for whoever runs the gateway.
