@@ -16,6 +16,15 @@ if [ "${1:-}" = each ]; then
 fi
 data=$PWD/target/stack
 executable=target/debug/smartcourse
+servers=KAFKA_BROKERS,AMQP_URL,REDIS_URL,MONGODB_URL,OPENSEARCH_URL,S3_BUCKET
+# They stop Temporal, so it must be their own.
+own_temporal=(
+    the_status_tells_relay_temporal_and_disk_apart
+    a_publish_waits_for_temporal_and_can_be_cancelled_before_it_begins
+    a_server_that_lost_its_data_starts_the_publish_again
+    a_cancel_after_the_server_lost_a_run_undoes_what_that_run_did
+    five_hundred_enroll_while_temporal_is_down
+)
 # They have a network of their own, or say nothing of servers.
 skipped=(--skip=soak --skip=silence --skip=rules --skip=trials --skip=asyncapi --skip=replay)
 
@@ -31,14 +40,18 @@ suite() {
 }
 
 if [ "$mode" = each ]; then
-    for server in KAFKA_BROKERS AMQP_URL REDIS_URL MONGODB_URL OPENSEARCH_URL S3_BUCKET; do
+    for server in ${servers//,/ }; do
         suite "$server" SMARTCOURSE_TEST_SERVERS="$server" \
             cargo test --workspace --test it -- "${skipped[@]}" --skip=kill_matrix "$@"
     done
+    suite TEMPORAL_ADDRESS SMARTCOURSE_TEST_SERVERS=TEMPORAL_ADDRESS \
+        cargo test --workspace --test it -- "${skipped[@]}" "${own_temporal[@]/#/--skip=}" --skip=kill_matrix "$@"
     exit
 fi
-suite "all servers" cargo test --workspace --test it -- "${skipped[@]}" "$@"
+suite "all servers" cargo test --workspace --test it -- "${skipped[@]}" "${own_temporal[@]/#/--skip=}" "$@"
 if [ $# -eq 0 ]; then
+    suite "all servers but Temporal" SMARTCOURSE_TEST_SERVERS="$servers" \
+        cargo test --workspace --test it -- "${own_temporal[@]}"
     printf '\n=== contracts, and each server killed\n'
     cargo test --workspace --test contracts --test it -- --ignored
 fi

@@ -160,7 +160,7 @@ async fn keep(data_dir: &DataDir) -> Result<()> {
     let text: String = lines.map(|(name, value)| format!("{name}={value}\n")).collect();
     let file = data_dir.root().join(FILE);
     private::write(&file, text.as_bytes())?;
-    let ends = servers.iter().map(|server| Box::pin(server.process.exited()));
+    let ends = servers.iter().map(|server| Box::pin(server.exited()));
     let ended = tokio::select! {
         () = life.stopping() => Ok(()),
         (status, which, _) = select_all(ends) => {
@@ -169,7 +169,7 @@ async fn keep(data_dir: &DataDir) -> Result<()> {
         }
     };
     remove(&file)?;
-    let stopped = join_all(servers.iter().map(|server| server.process.stop())).await;
+    let stopped = join_all(servers.iter().map(Server::stop)).await;
     ended.and(stopped.into_iter().collect())
 }
 

@@ -71,7 +71,7 @@ impl TestServer {
     /// When it does not end.
     pub async fn stop(&mut self) -> Result<()> {
         let server = self.server.take().context("it runs")?;
-        server.process.stop().await
+        server.stop().await
     }
 
     /// Freezes it: its connections stay, and nothing is answered.

@@ -176,12 +176,12 @@ impl World {
             variables.extend(stack.variables(&name));
         }
         variables.insert("DATABASE_URL".to_owned(), url.clone());
-        // A server of somebody else's, such as one on PostgreSQL that is to be measured.
-        let foreign = std::env::var("SMARTCOURSE_TEST_TEMPORAL").ok();
+        let shared = variables.get("TEMPORAL_ADDRESS").cloned();
         let own = format!("127.0.0.1:{}", temporal_ports.frontend);
-        let temporal_address = foreign.clone().unwrap_or(own);
+        let namespace = shared.as_ref().map_or("default", |_| &name).to_owned();
+        let temporal_address = shared.clone().unwrap_or(own);
         variables.insert("TEMPORAL_ADDRESS".to_owned(), temporal_address.clone());
-        variables.insert("TEMPORAL_NAMESPACE".to_owned(), "default".to_owned());
+        variables.insert("TEMPORAL_NAMESPACE".to_owned(), namespace);
         if let Some(door) = door {
             door.leads_to(&temporal_address);
             variables.extend(door.guest());
@@ -203,8 +203,9 @@ impl World {
                 .timeout(Duration::from_secs(180))
                 .build()?,
         };
-        if foreign.is_none() {
-            world.start_temporal().await?;
+        match shared {
+            Some(_) => world.join_temporal()?,
+            None => world.start_temporal().await?,
         }
         let migrated = world.command(&["migrate"], &[]).status()?;
         anyhow::ensure!(migrated.success(), "smartcourse migrate failed");

@@ -20,6 +20,8 @@ pub(crate) use roles::{SUPERVISED, stop_with_parent};
 
 use settings::Settings;
 
+/// Names a Temporal server that is to be used in place of ours.
+const TEMPORAL: &str = "TEMPORAL_ADDRESS";
 /// How long the services may take to be ready once the engines run.
 const READY: Duration = Duration::from_secs(60);
 
@@ -83,9 +85,20 @@ impl Stack {
         let lock = data_dir.lock()?;
         let progress = Progress::auto();
         // Side by side, so that each engine starts while others are still being fetched.
+        let servers = match args.stack {
+            true => crate::servers::variables(&data_dir)?,
+            false => Vec::new(),
+        };
+        let has_temporal =
+            std::env::var_os(TEMPORAL).is_some() || servers.iter().any(|(name, _)| name == TEMPORAL);
         let (postgres, temporal, model, fonts) = tokio::try_join!(
             start_postgres(&data_dir, &progress),
-            start_temporal(&data_dir, &progress),
+            async {
+                match has_temporal {
+                    true => Ok(None),
+                    false => start_temporal(&data_dir, &progress).await.map(Some),
+                }
+            },
             async { Ok(ensure_model(&data_dir, &progress).await) },
             async { Ok(ensure_fonts(&data_dir, &progress).await) },
         )?;
@@ -100,9 +113,7 @@ impl Stack {
             temporal_binary,
             [("CONTENT__MODEL_DIR", model), ("PROGRESS__FONTS_DIR", fonts)],
         )?;
-        if args.stack {
-            settings.variables.extend(crate::servers::variables(&data_dir)?);
-        }
+        settings.variables.extend(servers);
         let config = settings.config()?;
         let step = progress.step("bringing the database up to date");
         match &temporal {
@@ -168,19 +179,13 @@ async fn start_postgres(data_dir: &DataDir, progress: &Progress) -> Result<Optio
     Ok(Some(server))
 }
 
-/// Temporal of this machine, after its binary; `None` when somebody else's is to be used.
-async fn start_temporal(
-    data_dir: &DataDir,
-    progress: &Progress,
-) -> Result<Option<(PathBuf, TemporalServer)>> {
-    if std::env::var_os("TEMPORAL_ADDRESS").is_some() {
-        return Ok(None);
-    }
+/// Temporal of this machine, after its binary.
+async fn start_temporal(data_dir: &DataDir, progress: &Progress) -> Result<(PathBuf, TemporalServer)> {
     let binary = ensure_temporal(data_dir, progress).await?;
     let step = progress.step("starting Temporal");
     let server = TemporalServer::start(&binary, data_dir, TemporalOptions::default()).await?;
     step.done();
-    Ok(Some((binary, server)))
+    Ok((binary, server))
 }
 
 /// Waits until the gateway says everything is ready and a worker polls.

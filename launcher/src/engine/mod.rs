@@ -5,6 +5,7 @@ mod postgres;
 mod temporal;
 
 pub use postgres::Postgres;
+pub(crate) use temporal::DYNAMIC_CONFIG;
 pub use temporal::{TemporalOptions, TemporalPorts, TemporalServer};
 
 use std::time::Duration;

@@ -25,7 +25,7 @@ const SEARCH_ATTRIBUTES: [&str; 2] = ["CourseId=Int", "InstructorId=Int"];
 
 /// Settings that turn the defaults of a large cluster into those of one machine. Measured together they take a
 /// workflow of four activities from 450 ms to 60 ms.
-const DYNAMIC_CONFIG: [(&str, &str); 6] = [
+pub(crate) const DYNAMIC_CONFIG: [(&str, &str); 6] = [
     // The default of 20 task batches a second means 50 ms for every hand-over to a worker.
     ("history.transferProcessorMaxPollRPS", "2000"),
     // Lets the server start an activity on the worker that asked for it, without a round trip through the queue.

@@ -8,8 +8,10 @@ mod minio;
 mod opensearch;
 mod rabbitmq;
 mod redis;
+mod temporal;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -42,6 +44,8 @@ pub enum ServerKind {
     RabbitMq,
     /// Redis, which keeps what it is told in an append-only file.
     Redis,
+    /// The Temporal server on PostgreSQL, with a cluster of its own.
+    Temporal,
 }
 
 /// A server that runs as our child; dropping it stops it.
@@ -49,19 +53,48 @@ pub enum ServerKind {
 pub struct Server {
     /// What names it to SmartCourse: environment variables and their values.
     pub variables: Vec<(&'static str, String)>,
-    /// The server's process: watch it and stop it by this.
+    /// The server's process.
     pub process: Process,
+    /// What it keeps its data in.
+    beneath: Option<Process>,
+}
+
+impl Server {
+    /// Waits until it has ended, or what it cannot do without.
+    pub async fn exited(&self) -> ExitStatus {
+        let beneath = async {
+            match &self.beneath {
+                Some(process) => process.exited().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            status = self.process.exited() => status,
+            status = beneath => status,
+        }
+    }
+
+    /// Asks it to end and waits until it has.
+    pub async fn stop(&self) -> anyhow::Result<()> {
+        let stopped = self.process.stop().await;
+        let beneath = match &self.beneath {
+            Some(process) => process.stop().await,
+            None => Ok(()),
+        };
+        stopped.and(beneath)
+    }
 }
 
 impl ServerKind {
     /// All there are.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::FerretDb,
         Self::Kafka,
         Self::MinIo,
         Self::OpenSearch,
         Self::RabbitMq,
         Self::Redis,
+        Self::Temporal,
     ];
 
     /// What people call it.
@@ -73,6 +106,7 @@ impl ServerKind {
             Self::OpenSearch => opensearch::NAME,
             Self::RabbitMq => rabbitmq::NAME,
             Self::Redis => redis::NAME,
+            Self::Temporal => temporal::NAME,
         }
     }
 
@@ -85,6 +119,7 @@ impl ServerKind {
             Self::OpenSearch => opensearch::PROGRAM.ensure(dir, progress).await,
             Self::RabbitMq => rabbitmq::PROGRAM.ensure(dir, progress).await,
             Self::Redis => redis::PACKAGE.ensure(dir, progress).await,
+            Self::Temporal => temporal::PROGRAM.ensure(dir, progress).await,
         }
     }
 
@@ -98,6 +133,7 @@ impl ServerKind {
         // Two on the same data would ruin it.
         process::stop_noted(name, &pid_file, ESCALATION).await?;
         let port = choose(name, port, &home.join("port"))?;
+        let mut beneath = None;
         let (command, marker) = match self {
             Self::FerretDb => ferretdb::command(program, &home, port),
             Self::Kafka => kafka::command(program, &home, port).await?,
@@ -105,6 +141,10 @@ impl ServerKind {
             Self::OpenSearch => opensearch::command(program, &home, port)?,
             Self::RabbitMq => rabbitmq::command(program, &home, port)?,
             Self::Redis => redis::command(program, &home, port),
+            Self::Temporal => {
+                let database = beneath.insert(temporal::database(dir, &home).await?);
+                temporal::command(program, &home, port, database)?
+            }
         };
         let server = Process::start(command, plan(name, dir, marker.clone(), ESCALATION))?;
         process::note(&pid_file, server.pid(), &marker)?;
@@ -117,6 +157,7 @@ impl ServerKind {
                     Self::OpenSearch => opensearch::check(port).await,
                     Self::RabbitMq => rabbitmq::check(port).await,
                     Self::Redis => redis::check(port).await,
+                    Self::Temporal => temporal::check(&home).await,
                 }
             };
             let silent = Ok(Check::NotYet("it does not answer".to_owned()));
@@ -132,10 +173,12 @@ impl ServerKind {
             Self::OpenSearch => vec![("OPENSEARCH_URL", format!("http://127.0.0.1:{port}"))],
             Self::RabbitMq => rabbitmq::variables(&home, port)?,
             Self::Redis => vec![("REDIS_URL", format!("redis://127.0.0.1:{port}"))],
+            Self::Temporal => temporal::variables(&home, port)?,
         };
         Ok(Server {
             variables,
             process: server,
+            beneath: beneath.map(|database| database.process),
         })
     }
 }

@@ -19,15 +19,21 @@ impl World {
         Ok(())
     }
 
+    /// Makes a namespace of this world's own in a Temporal server that others have too.
+    pub(super) fn join_temporal(&self) -> Result<()> {
+        self.temporal_cli(&["operator", "namespace", "create"]).map(drop)
+    }
+
     /// Stops the Temporal server.
     ///
     /// # Errors
-    /// When it does not end.
+    /// When it does not end, or is not this world's own.
     pub async fn stop_temporal(&mut self) -> Result<()> {
-        match self.temporal.take() {
-            Some(temporal) => temporal.process.stop().await,
-            None => Ok(()),
-        }
+        let temporal = self
+            .temporal
+            .take()
+            .context("no Temporal server of this world's own runs")?;
+        temporal.process.stop().await
     }
 
     /// Sends the Temporal server a signal, such as one that freezes it.
@@ -72,6 +78,7 @@ impl World {
         let output = std::process::Command::new(&self.temporal_bin)
             .args(args)
             .args(["--address", &self.temporal_address()])
+            .args(["--namespace", &self.variables["TEMPORAL_NAMESPACE"]])
             .output()?;
         anyhow::ensure!(
             output.status.success(),
