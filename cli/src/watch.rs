@@ -54,7 +54,17 @@ pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receive
     let (sender, receiver) = watch::channel(Servers::new());
     let watch = life.clone();
     life.spawn("servers", async move {
+        let mut noted = false;
         loop {
+            if !noted {
+                noted = match engines.note_places().await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::warn!(error = %error.chain(), "where documents and files are is noted soon");
+                        false
+                    }
+                };
+            }
             let mut servers = Servers::new();
             for found in engines.look().await {
                 let (server, variable, address) = (found.server, found.variable, found.address);

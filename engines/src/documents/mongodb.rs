@@ -108,6 +108,16 @@ impl Documents for MongoDb {
         found.await?.into_iter().map(body).collect()
     }
 
+    async fn page(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<(String, Value)>> {
+        let collection = self.collection(collection).await?;
+        let wanted = doc! { "_id": { "$gt": after } };
+        let found = run(async move {
+            let found = collection.find(wanted).sort(doc! { "_id": 1 }).limit(limit.into());
+            found.await?.try_collect::<Vec<Document>>().await
+        });
+        found.await?.into_iter().map(body).collect()
+    }
+
     async fn delete(&self, collection: &str, key: &str) -> Result<()> {
         let collection = self.collection(collection).await?;
         let unwanted = doc! { "_id": key };

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
     config::{Declared, Reader, Section},
-    ports::files::{FileWriter, Files},
+    ports::files::{FileWriter, Files, Stored},
 };
 
 use super::objects;
@@ -82,6 +82,10 @@ impl Files for Directory {
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {
         objects::size(&self.store, key).await
+    }
+
+    fn list(&self) -> BoxStream<'_, Result<Stored>> {
+        objects::list(&self.store)
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {

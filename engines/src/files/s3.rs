@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use smartcourse_platform::{
     Result,
-    ports::files::{FileWriter, Files},
+    ports::files::{FileWriter, Files, Stored},
 };
 
 use super::objects;
@@ -46,6 +46,10 @@ impl Files for S3 {
 
     async fn size(&self, key: &str) -> Result<Option<u64>> {
         objects::size(&self.0.store, key).await
+    }
+
+    fn list(&self) -> BoxStream<'_, Result<Stored>> {
+        objects::list(&self.0.store)
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {

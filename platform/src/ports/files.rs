@@ -1,12 +1,23 @@
 //! The file port: uploads and the files of versions, by key (`courses/7/v3/a-12`).
 
-use std::ops::Range;
+use std::{ops::Range, time::SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::error::Result;
+
+/// A file that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was written, by the clock of the store.
+    pub written: SystemTime,
+}
 
 /// A file store. A key is segments joined by `/`; any character may be in it and no key leaves the store. A file is seen
 /// whole or not at all, by every read that begins after its write was answered.
@@ -25,6 +36,8 @@ pub trait Files: Send + Sync {
     async fn read_range(&self, key: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>>;
     /// Bytes of a file; `None` without such a file.
     async fn size(&self, key: &str) -> Result<Option<u64>>;
+    /// Every file, in no particular order. What is written meanwhile may be among them or not.
+    fn list(&self) -> BoxStream<'_, Result<Stored>>;
     /// Copies a file, replacing one that has the key.
     async fn copy(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file, if it is there.

@@ -73,6 +73,10 @@ impl Documents for Slow {
         self.inner.get_many(collection, keys).await
     }
 
+    async fn page(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<(String, Value)>> {
+        self.inner.page(collection, after, limit).await
+    }
+
     async fn delete(&self, collection: &str, key: &str) -> Result<()> {
         self.inner.delete(collection, key).await
     }
