@@ -50,7 +50,11 @@ impl Engines {
         match part {
             Part::Documents => {
                 if let Some(mongo) = &self.mongo {
-                    return Ok(format!("database {} of MongoDB at {}", mongo.name(), mongo.address()));
+                    return Ok(format!(
+                        "database {} of MongoDB at {}",
+                        mongo.name(),
+                        mongo.address()
+                    ));
                 }
             }
             Part::Files => {

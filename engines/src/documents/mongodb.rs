@@ -112,7 +112,10 @@ impl Documents for MongoDb {
         let collection = self.collection(collection).await?;
         let wanted = doc! { "_id": { "$gt": after } };
         let found = run(async move {
-            let found = collection.find(wanted).sort(doc! { "_id": 1 }).limit(limit.into());
+            let found = collection
+                .find(wanted)
+                .sort(doc! { "_id": 1 })
+                .limit(limit.into());
             found.await?.try_collect::<Vec<Document>>().await
         });
         found.await?.into_iter().map(body).collect()

@@ -99,7 +99,19 @@ pub(crate) async fn documents_contract(store: &dyn Documents) {
 /// All documents, page by page, each once and in the order of the bytes of their keys.
 async fn pages_to_the_last(store: &dyn Documents) {
     assert!(store.page("paged", "", 3).await.unwrap().is_empty());
-    let mut keys = vec!["1/v1/a", "1/v1/A", "1/v10/a", "1/v1/é", "z", "Z", "\u{ffff}", "\u{10ffff}", "a b", "a%_\\", " "];
+    let mut keys = vec![
+        "1/v1/a",
+        "1/v1/A",
+        "1/v10/a",
+        "1/v1/é",
+        "z",
+        "Z",
+        "\u{ffff}",
+        "\u{10ffff}",
+        "a b",
+        "a%_\\",
+        " ",
+    ];
     for key in &keys {
         store.put("paged", key, &json!({ "key": key })).await.unwrap();
     }

@@ -1,5 +1,7 @@
 //! The search port: full text over published versions, and lexical ranking of units for retrieval.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use smartcourse_proto::ids::{CourseId, VersionId};
 
@@ -84,4 +86,9 @@ pub trait Search: Send + Sync {
     async fn count(&self, version: VersionId) -> Result<i64>;
     /// Removes a version.
     async fn delete_version(&self, version: VersionId) -> Result<()>;
+    /// An index to fill while this one is asked: the one that was begun and not changed over to, or a new one. `None` where each
+    /// version is replaced at once, so that none is needed.
+    async fn beside(&self) -> Result<Option<Arc<dyn Search>>>;
+    /// Changes over to the index [`beside`](Self::beside), all at once: from here on it is asked, and the one before is gone.
+    async fn change_over(&self) -> Result<()>;
 }

@@ -40,8 +40,10 @@ use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use consumers::{Deletions, Retention};
+pub use documents::CHUNKS as DOCUMENTS;
 pub use grpc::Api;
 pub use model_place::ModelPlace;
+pub use ops::rebuild::{Index, Rebuild, Rebuilt};
 pub use tasks::FileRemoval;
 
 /// Contents of versions that are kept at hand: the lessons of one version are extracted one call each.
@@ -92,25 +94,31 @@ pub(crate) struct State {
     pub(crate) sentences: Cache<String, Arc<Vec<f32>>>,
 }
 
+impl State {
+    fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Self> {
+        let settings: config::Content = config.section()?;
+        Ok(Self {
+            pool,
+            course: CourseStub::new(deps.course.clone()),
+            deps,
+            max_upload_bytes: settings.max_upload_bytes,
+            chunk_words: settings.chunk_words,
+            keep_unused_uploads: settings.keep_unused_uploads_days.into(),
+            keep_embeddings: settings.keep_embeddings_days.into(),
+            contents: Cache::builder()
+                .max_capacity(CONTENTS)
+                .time_to_live(Duration::from_secs(600))
+                .build(),
+            sentences: Cache::builder().max_capacity(SENTENCES).build(),
+        })
+    }
+}
+
 /// The gRPC service over a database, the engines and the course service.
 ///
 /// # Errors
 /// When the settings of content were not declared.
 pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<ContentServiceServer<Api>> {
-    let settings: config::Content = config.section()?;
-    let state = State {
-        pool,
-        course: CourseStub::new(deps.course.clone()),
-        deps,
-        max_upload_bytes: settings.max_upload_bytes,
-        chunk_words: settings.chunk_words,
-        keep_unused_uploads: settings.keep_unused_uploads_days.into(),
-        keep_embeddings: settings.keep_embeddings_days.into(),
-        contents: Cache::builder()
-            .max_capacity(CONTENTS)
-            .time_to_live(Duration::from_secs(600))
-            .build(),
-        sentences: Cache::builder().max_capacity(SENTENCES).build(),
-    };
+    let state = State::new(config, pool, deps)?;
     Ok(ContentServiceServer::limited(Api(Arc::new(state))))
 }
