@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::VecDeque};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Result, ports::documents::Documents};
+use smartcourse_platform::{Result, fault, ports::documents::Documents};
 
 use super::compared::{Compared, Sum, Ticker};
 
@@ -81,9 +81,11 @@ async fn go_over(
 /// Writes documents; answers how many.
 async fn write(target: &dyn Documents, collection: &str, documents: Vec<(String, Value)>) -> Result<u64> {
     let count = documents.len() as u64;
-    let puts = documents
-        .iter()
-        .map(|(key, body)| target.put(collection, key, body));
+    let puts = documents.iter().map(async |(key, body)| {
+        target.put(collection, key, body).await?;
+        fault::point("engines.move", "after_copy");
+        Ok(())
+    });
     stream::iter(puts)
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{
     Error, Result,
     error::codes,
+    fault,
     ports::files::{Files, Stored},
 };
 
@@ -126,7 +127,9 @@ impl Comparison {
         while let Some(part) = bytes.try_next().await? {
             file.write(part).await?;
         }
-        file.finish().await
+        file.finish().await?;
+        fault::point("engines.move", "after_copy");
+        Ok(())
     }
 }
 

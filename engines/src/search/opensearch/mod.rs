@@ -119,15 +119,17 @@ impl Search for OpenSearch {
         if self.is_there().await? {
             return Ok(());
         }
-        let [name, _] = self.names();
-        let made: Result<Option<Value>> = self
-            .ask(Method::PUT, &name, &description(Some(self.server.alias())))
-            .await;
-        // Somebody else may have made it meanwhile.
-        match self.is_there().await? {
-            true => Ok(()),
-            false => Err(made.err().unwrap_or_else(|| self.no_index())),
+        // One that was begun beside an index that is gone has its name.
+        let mut made: Result<Option<Value>> = Ok(None);
+        for name in self.names() {
+            let description = description(Some(self.server.alias()));
+            made = self.ask(Method::PUT, &name, &description).await;
+            // Somebody else may have made it meanwhile.
+            if self.is_there().await? {
+                return Ok(());
+            }
         }
+        Err(made.err().unwrap_or_else(|| self.no_index()))
     }
 
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {

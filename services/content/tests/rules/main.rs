@@ -4,6 +4,7 @@
 
 mod harness;
 mod models;
+mod rebuilding;
 mod sweeping;
 mod uploads;
 mod versions;
