@@ -115,7 +115,8 @@ async fn files_move_while_people_work_and_nothing_is_lost() -> Result<()> {
     ];
     world.spawn("move", &moving, &held)?;
     wait_for("the move", async || {
-        Ok(Path::new(&hold).exists().then_some(()).ok_or("it has not begun"))
+        let begun = Path::new(&hold).exists().then_some(());
+        Ok(begun.ok_or_else(|| "it has not begun".to_owned()))
     })
     .await?;
     uploads.push(("late.txt", upload(&instructor, course, "late.txt").await?));

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::VecDeque};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Result, fault, ports::documents::Documents};
+use smartcourse_platform::{Error, Result, fault, ports::documents::Documents};
 
 use super::compared::{Compared, Sum, Ticker};
 
@@ -84,7 +84,7 @@ async fn write(target: &dyn Documents, collection: &str, documents: Vec<(String,
     let puts = documents.iter().map(async |(key, body)| {
         target.put(collection, key, body).await?;
         fault::point("engines.move", "after_copy");
-        Ok(())
+        Ok::<(), Error>(())
     });
     stream::iter(puts)
         .buffer_unordered(AT_ONCE)

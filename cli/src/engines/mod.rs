@@ -3,6 +3,7 @@
 mod assignments;
 mod compared;
 mod documents;
+mod events;
 mod files;
 mod indexes;
 mod moving;
@@ -47,6 +48,8 @@ pub(crate) enum What {
     Vectors,
     /// Search entries, made from the documents.
     Search,
+    /// The event log, with the months that went to the files.
+    Events,
 }
 
 impl What {
@@ -56,6 +59,7 @@ impl What {
             Self::Files => Part::Files,
             Self::Vectors => Part::Vectors,
             Self::Search => Part::Search,
+            Self::Events => Part::Events,
         }
     }
 }

@@ -10,7 +10,7 @@ use smartcourse_platform::{config::Config, postgres};
 use super::{
     assignments::{self, Assignment},
     compared::{Compared, passes},
-    documents, files, indexes, turn,
+    documents, events, files, indexes, turn,
 };
 use crate::{config, roles, telemetry};
 
@@ -48,7 +48,10 @@ pub(super) async fn run(part: Part, to: &[Assignment], file: Option<&Path>) -> R
             passes(async || Ok(both.pass().await?)).await?
         }
         Part::Vectors | Part::Search => indexes::fill(part, &here, &source, &target).await?,
-        Part::Events => anyhow::bail!("events are not moved"),
+        Part::Events => {
+            target.event_log().prepare().await?;
+            events::bring(&pool, &source, &target).await?
+        }
     };
     running.extend(roles::running(&pool).await?);
     let lines: String = compared.iter().map(Compared::told).collect();
