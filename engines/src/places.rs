@@ -1,8 +1,8 @@
 //! Where what can be moved is kept: by the configuration, and by what roles and moves have noted.
 
-use smartcourse_platform::{Error, Result};
+use smartcourse_platform::Result;
 
-use crate::{Engines, files};
+use crate::Engines;
 
 /// What can be moved from one engine to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,49 +46,21 @@ pub enum Claim {
 impl Engines {
     /// Where this is kept, as people may see it. Fails when a setting cannot be used.
     pub fn place(&self, part: Part) -> Result<String> {
+        Ok(match part {
+            Part::Documents => self.documents().place(),
+            Part::Files => self.files()?.place(),
+            Part::Vectors => self.vectors().place(),
+            Part::Search => self.search().place(),
+            Part::Events => self.log_place(),
+        })
+    }
+
+    fn log_place(&self) -> String {
         #[cfg(feature = "real")]
-        match part {
-            Part::Documents => {
-                if let Some(mongo) = &self.mongo {
-                    return Ok(format!(
-                        "database {} of MongoDB at {}",
-                        mongo.name(),
-                        mongo.address()
-                    ));
-                }
-            }
-            Part::Files => {
-                if let Some(bucket) = &self.bucket {
-                    return Ok(format!("bucket {}", bucket.address()));
-                }
-            }
-            Part::Vectors => {
-                if let Some(qdrant) = &self.qdrant {
-                    return Ok(format!("Qdrant at {}", qdrant.address()));
-                }
-            }
-            Part::Search => {
-                if let Some(opensearch) = &self.opensearch {
-                    let alias = opensearch.alias();
-                    return Ok(format!("index {alias} of OpenSearch at {}", opensearch.address()));
-                }
-            }
-            Part::Events => {
-                if let Some(kafka) = &self.kafka {
-                    return Ok(format!("Kafka at {}", kafka.address()));
-                }
-            }
+        if let Some(kafka) = &self.kafka {
+            return format!("Kafka at {}", kafka.address());
         }
-        if part != Part::Files {
-            return Ok("PostgreSQL".to_owned());
-        }
-        let settings: files::directory::Settings = self.config.section()?;
-        let directory = settings.files_dir;
-        let whole = std::path::absolute(&directory).map_err(|error| {
-            let detail = format!("{} is no path of a directory", directory.display());
-            Error::internal(detail).because(error)
-        })?;
-        Ok(format!("directory {}", whole.display()))
+        "PostgreSQL".to_owned()
     }
 
     /// Notes where documents and files are, for whoever may move them. To be called when a role begins to use them.

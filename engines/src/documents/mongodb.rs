@@ -56,6 +56,10 @@ impl MongoDb {
 
 #[async_trait]
 impl Documents for MongoDb {
+    fn place(&self) -> String {
+        format!("database {} of MongoDB at {}", self.0.name(), self.0.address())
+    }
+
     async fn prepare(&self) -> Result<()> {
         for (collection, _, parts) in COLLECTIONS {
             let keys: Document = parts

@@ -21,6 +21,10 @@ impl Postgres {
 
 #[async_trait]
 impl Documents for Postgres {
+    fn place(&self) -> String {
+        "PostgreSQL".to_owned()
+    }
+
     /// The migrations of schema `platform` made the table.
     async fn prepare(&self) -> Result<()> {
         Ok(())

@@ -54,8 +54,9 @@ impl Directory {
         let broken = || Error::internal(format!("cannot use the directory {}", root.display()));
         std::fs::create_dir_all(root).map_err(|error| broken().because(error))?;
         let store = LocalFileSystem::new_with_prefix(root).map_err(|error| broken().because(error))?;
+        let whole = std::path::absolute(root).map_err(|error| broken().because(error))?;
         Ok(Self {
-            root: root.to_owned(),
+            root: whole,
             store: store.with_automatic_cleanup(true),
         })
     }
@@ -63,6 +64,10 @@ impl Directory {
 
 #[async_trait]
 impl Files for Directory {
+    fn place(&self) -> String {
+        format!("directory {}", self.root.display())
+    }
+
     /// It was made when it was opened.
     async fn prepare(&self) -> Result<()> {
         Ok(())

@@ -28,6 +28,10 @@ impl S3 {
 
 #[async_trait]
 impl Files for S3 {
+    fn place(&self) -> String {
+        format!("bucket {}", self.0.address())
+    }
+
     async fn prepare(&self) -> Result<()> {
         self.0.make().await
     }

@@ -46,6 +46,10 @@ async fn delete(connection: &mut PgConnection, version: VersionId) -> Result<()>
 
 #[async_trait]
 impl Search for Postgres {
+    fn place(&self) -> String {
+        "PostgreSQL".to_owned()
+    }
+
     /// The table is there.
     async fn prepare(&self) -> Result<()> {
         Ok(())

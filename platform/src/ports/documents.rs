@@ -17,6 +17,8 @@ pub const MAX_BYTES: usize = 15 * 1024 * 1024;
 /// that touches several documents is atomic.
 #[async_trait]
 pub trait Documents: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the store ready for documents: what is there already stays.
     async fn prepare(&self) -> Result<()>;
     /// Writes a document, replacing one of the same key; `document_too_large` above [`MAX_BYTES`].

@@ -26,6 +26,8 @@ pub struct Stored {
 /// `storage_refused` when the store does not let us in, `unavailable` for everything that may pass.
 #[async_trait]
 pub trait Files: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the store ready for files: what is there already stays.
     async fn prepare(&self) -> Result<()>;
     /// Begins to write a file; one of the same key is replaced at the end.

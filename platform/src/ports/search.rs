@@ -67,6 +67,8 @@ pub struct Found {
 /// A search index.
 #[async_trait]
 pub trait Search: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the index ready for entries: what is there already stays.
     async fn prepare(&self) -> Result<()>;
     /// Makes these the entries of a version, whose text is in this language (BCP 47): writes them as a new generation, then

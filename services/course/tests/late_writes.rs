@@ -47,6 +47,10 @@ struct Slow {
 
 #[async_trait]
 impl Documents for Slow {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
     async fn prepare(&self) -> Result<()> {
         self.inner.prepare().await
     }

@@ -115,6 +115,10 @@ impl OpenSearch {
 
 #[async_trait]
 impl Search for OpenSearch {
+    fn place(&self) -> String {
+        format!("index {} of OpenSearch at {}", self.name(), self.server.address())
+    }
+
     async fn prepare(&self) -> Result<()> {
         if self.is_there().await? {
             return Ok(());
