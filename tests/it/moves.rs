@@ -304,3 +304,64 @@ async fn documents_move_to_a_server_and_back() -> Result<()> {
     ensure!(left == 1, "{left}");
     ask().await.map(drop)
 }
+
+/// The log goes to Kafka and back, and the numbers counted from it are the same; search goes to OpenSearch.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs and starts servers"]
+async fn events_and_search_move_to_servers() -> Result<()> {
+    let kafka = TestServer::start(ServerKind::Kafka).await?;
+    let opensearch = TestServer::start(ServerKind::OpenSearch).await?;
+    let mut world = World::start_on(&[], executable(), Layout::Together, &[]).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    instructor.publish(course).await?;
+    let url = opensearch.variable("OPENSEARCH_URL");
+    let to = format!("OPENSEARCH_URL={url}");
+    let (done, told) = world.run(&["engines", "move", "search", "--to", &to])?;
+    ensure!(done && told.contains("the same on both sides"), "{told}");
+    let brokers = kafka.variable("KAFKA_BROKERS");
+    let to = format!("KAFKA_BROKERS={brokers}");
+    for _ in 0..2 {
+        let (done, told) = world.run(&["engines", "move", "events", "--to", &to])?;
+        ensure!(
+            done && told.contains("Roles run") && told.contains("the same on both sides"),
+            "{told}"
+        );
+    }
+    stop(&world).await?;
+    let settings = [("KAFKA_BROKERS", brokers), ("OPENSEARCH_URL", url)];
+    start_with(&mut world, &settings).await?;
+    let hits = instructor.get("/search?q=compensation").await?.expect(200)?;
+    ensure!(hits["items"].as_array().map(Vec::len) == Some(1), "{hits}");
+    world.sign_up("student").await?;
+    crate::analytics::counted(&world).await?;
+    stop(&world).await?;
+    let run = |args: &[&str]| -> Result<(bool, String)> {
+        let output = std::process::Command::new(executable())
+            .args(args)
+            .envs(world.settings())
+            .envs(settings)
+            .output()?;
+        let told = String::from_utf8([output.stdout, output.stderr].concat())?;
+        Ok((output.status.success(), told))
+    };
+    let (done, told) = run(&["engines", "reindex", "search"])?;
+    ensure!(
+        done && told.contains("search entries: 1 versions written"),
+        "{told}"
+    );
+    // As if it had been pruned behind Kafka.
+    sqlx::query("delete from platform.events")
+        .execute(&world.pool)
+        .await?;
+    let (right, told) = run(&["analytics", "rebuild"])?;
+    ensure!(right && told.contains("to the digit"), "{told}");
+    let (done, told) = run(&["engines", "move", "events", "--to", "KAFKA_BROKERS="])?;
+    ensure!(done && told.contains("No role runs"), "{told}");
+    let (right, told) = world.run(&["analytics", "rebuild"])?;
+    ensure!(
+        right && told.contains("to the digit") && !told.contains("counted 0"),
+        "{told}"
+    );
+    Ok(())
+}
