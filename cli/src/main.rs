@@ -4,6 +4,7 @@ mod codec_server;
 mod config;
 mod demo;
 mod doctor;
+mod engines;
 mod errors;
 mod migrate;
 mod private;
@@ -63,6 +64,9 @@ enum Command {
     /// Real servers on this machine, in place of what is built in.
     #[command(subcommand)]
     Stack(servers::Command),
+    /// Move what is kept to another engine, or make what is searched again.
+    #[command(subcommand)]
+    Engines(engines::Command),
     /// Administration.
     #[command(subcommand)]
     Admin(Admin),
@@ -150,6 +154,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args, config::load(file.as_deref(), &[])?).await,
         Command::Stack(command) => servers::run(&command).await,
+        Command::Engines(command) => engines::run(&command, file.as_deref()).await,
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
         Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,
         Command::Config(ConfigCommand::Print { defaults: true }) => {

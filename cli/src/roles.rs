@@ -27,6 +27,14 @@ use crate::{
 /// Pause between tries to reach Temporal.
 const RECONNECT: Duration = Duration::from_millis(500);
 
+/// The pools by which the database knows that a role runs: each is in use all the time.
+const POOLS: [&str; 3] = [watch::POOL, "relay", "tasks"];
+
+/// The roles that are connected to the database, by the names of their pools.
+pub(crate) async fn running(pool: &sqlx::PgPool) -> Result<Vec<String>> {
+    Ok(postgres::connected(pool, &POOLS).await?)
+}
+
 /// Runs the given services, or all of them.
 pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     let life = life(&config)?;

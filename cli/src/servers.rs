@@ -190,20 +190,9 @@ async fn down(data_dir: &DataDir) -> Result<ExitCode> {
 fn status(data_dir: &DataDir) -> Result<ExitCode> {
     let mut lines = format!("# {}\n", data_dir.root().join(FILE).display());
     for (name, value) in variables(data_dir)? {
-        lines += &format!("{name}={}\n", shown(&name, &value));
+        lines += &format!("{name}={}\n", private::shown(&name, &value));
     }
     crate::print(&lines)
-}
-
-/// The value of a variable without what is secret.
-fn shown(name: &str, value: &str) -> String {
-    match (value.find("://"), value.rfind('@')) {
-        (Some(scheme), Some(host)) if scheme < host => {
-            format!("{}://…{}", &value[..scheme], &value[host..])
-        }
-        _ if name.contains("SECRET") => "…".to_owned(),
-        _ => value.to_owned(),
-    }
 }
 
 fn remove(file: &Path) -> Result<()> {

@@ -188,7 +188,7 @@ impl<'a> ServiceHost<'a> {
     }
 
     /// What the content service stands on.
-    async fn content(&self) -> Result<smartcourse_content::Dependencies> {
+    pub(crate) async fn content(&self) -> Result<smartcourse_content::Dependencies> {
         let engines = self.engines;
         let sandbox = sandbox()?;
         say_confinement(&sandbox).await;

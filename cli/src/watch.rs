@@ -15,6 +15,8 @@ const SERVER_UP: &str = "smartcourse_server_up";
 /// Metric: events a consumer group was not given yet, at most, by `group`.
 const EVENT_LAG: &str = "smartcourse_event_lag";
 
+/// The pool that asks the database whether it is there.
+pub(crate) const POOL: &str = "health";
 /// How often the database is asked whether it is there.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
 /// How often the servers are asked, and the groups counted.
@@ -22,7 +24,7 @@ const SERVER_CHECK: Duration = Duration::from_secs(5);
 
 /// Services without their database are not ready: health checks say so while it is away, or refuses to write.
 pub(crate) fn database(config: &Config, health: Health, life: &Lifecycle) -> Result<()> {
-    let pool = postgres::pool(&config.postgres, "health")?;
+    let pool = postgres::pool(&config.postgres, POOL)?;
     let watch = life.clone();
     life.spawn("health", async move {
         while watch.sleep(DATABASE_CHECK).await {
@@ -54,7 +56,17 @@ pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receive
     let (sender, receiver) = watch::channel(Servers::new());
     let watch = life.clone();
     life.spawn("servers", async move {
+        let mut noted = false;
         loop {
+            if !noted {
+                noted = match engines.note_places().await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::warn!(error = %error.chain(), "where documents and files are is noted soon");
+                        false
+                    }
+                };
+            }
             let mut servers = Servers::new();
             for found in engines.look().await {
                 let (server, variable, address) = (found.server, found.variable, found.address);

@@ -60,6 +60,7 @@ pub mod files {
 mod look;
 pub mod mail;
 mod outgoing;
+mod places;
 /// Adapters of the push message port.
 pub mod push {
     pub mod web_push;
@@ -108,6 +109,8 @@ pub mod workflows {
 }
 
 use std::sync::{Arc, OnceLock};
+
+pub use places::{Claim, Part};
 
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{

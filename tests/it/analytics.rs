@@ -14,7 +14,7 @@ use report::check_report;
 use school::School;
 
 /// Waits until every event is counted or parked.
-async fn counted(world: &World) -> Result<()> {
+pub(crate) async fn counted(world: &World) -> Result<()> {
     wait_for("analytics to have read the log", async || {
         let left: i64 = sqlx::query_scalar(
             "select count(*) from platform.events where position is null or position > coalesce(

@@ -31,6 +31,7 @@ mod kill_enrollment;
 mod kill_matrix;
 mod leaving;
 mod limits;
+mod moves;
 mod notifications;
 mod outages;
 mod parked;

@@ -56,6 +56,10 @@ impl MongoDb {
 
 #[async_trait]
 impl Documents for MongoDb {
+    fn place(&self) -> String {
+        format!("database {} of MongoDB at {}", self.0.name(), self.0.address())
+    }
+
     async fn prepare(&self) -> Result<()> {
         for (collection, _, parts) in COLLECTIONS {
             let keys: Document = parts
@@ -104,6 +108,19 @@ impl Documents for MongoDb {
                 .await?
                 .try_collect::<Vec<Document>>()
                 .await
+        });
+        found.await?.into_iter().map(body).collect()
+    }
+
+    async fn page(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<(String, Value)>> {
+        let collection = self.collection(collection).await?;
+        let wanted = doc! { "_id": { "$gt": after } };
+        let found = run(async move {
+            let found = collection
+                .find(wanted)
+                .sort(doc! { "_id": 1 })
+                .limit(limit.into());
+            found.await?.try_collect::<Vec<Document>>().await
         });
         found.await?.into_iter().map(body).collect()
     }

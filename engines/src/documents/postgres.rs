@@ -21,6 +21,10 @@ impl Postgres {
 
 #[async_trait]
 impl Documents for Postgres {
+    fn place(&self) -> String {
+        "PostgreSQL".to_owned()
+    }
+
     /// The migrations of schema `platform` made the table.
     async fn prepare(&self) -> Result<()> {
         Ok(())
@@ -56,6 +60,19 @@ impl Documents for Postgres {
             "select key, body from platform.documents where collection = $1 and key = any($2)",
             collection,
             keys
+        )
+        .fetch_all(&self.0)
+        .await?;
+        Ok(rows.into_iter().map(|row| (row.key, row.body)).collect())
+    }
+
+    async fn page(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<(String, Value)>> {
+        // By the operators of the index of prefixes, which compare bytes whatever the language of the database.
+        let rows = sqlx::query!(
+            "select key, body from platform.documents where collection = $1 and key ~>~ $2 order by key using ~<~ limit $3",
+            collection,
+            after,
+            i64::from(limit)
         )
         .fetch_all(&self.0)
         .await?;

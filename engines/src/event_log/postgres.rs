@@ -85,6 +85,7 @@ pub async fn place(pool: &PgPool) -> Result<Moved> {
 }
 
 /// Gives committed events their positions for one who carries them to the groups.
+#[cfg(feature = "real")]
 pub(super) async fn place_silently(pool: &PgPool) -> Result<Moved> {
     place_and(pool, false).await
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use smartcourse_platform::{
     Error, Result,
     config::{Declared, Reader, Section},
-    ports::files::{FileWriter, Files, Grant},
+    ports::files::{FileWriter, Files, Grant, Stored},
 };
 
 use super::objects;
@@ -54,8 +54,9 @@ impl Directory {
         let broken = || Error::internal(format!("cannot use the directory {}", root.display()));
         std::fs::create_dir_all(root).map_err(|error| broken().because(error))?;
         let store = LocalFileSystem::new_with_prefix(root).map_err(|error| broken().because(error))?;
+        let whole = std::path::absolute(root).map_err(|error| broken().because(error))?;
         Ok(Self {
-            root: root.to_owned(),
+            root: whole,
             store: store.with_automatic_cleanup(true),
         })
     }
@@ -63,6 +64,10 @@ impl Directory {
 
 #[async_trait]
 impl Files for Directory {
+    fn place(&self) -> String {
+        format!("directory {}", self.root.display())
+    }
+
     /// It was made when it was opened.
     async fn prepare(&self) -> Result<()> {
         Ok(())
@@ -87,6 +92,10 @@ impl Files for Directory {
     /// Nobody but us reaches a directory.
     async fn sign(&self, _: &str, _: Grant<'_>, _: Duration) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    fn list(&self) -> BoxStream<'_, Result<Stored>> {
+        objects::list(&self.store)
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {

@@ -8,7 +8,12 @@ use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
     Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt as _, WriteMultipart, path::Path as Key,
 };
-use smartcourse_platform::{Error, Result, error::codes, ports::files::FileWriter};
+use percent_encoding::percent_decode_str;
+use smartcourse_platform::{
+    Error, Result,
+    error::codes,
+    ports::files::{FileWriter, Stored},
+};
 
 /// Parts of a file on their way to the store at once.
 const IN_FLIGHT: usize = 4;
@@ -39,6 +44,21 @@ pub(super) async fn size(store: &impl ObjectStore, key: &str) -> Result<Option<u
         Err(StoreError::NotFound { .. }) => Ok(None),
         Err(error) => Err(failure(error)),
     }
+}
+
+pub(super) fn list(store: &impl ObjectStore) -> BoxStream<'_, Result<Stored>> {
+    let stored = |object: object_store::ObjectMeta| {
+        // A place is a key whose strange characters are written by their numbers.
+        let key = percent_decode_str(object.location.as_ref()).decode_utf8();
+        let broken = |error| Error::internal("the file store has a file that is none of ours").because(error);
+        Ok(Stored {
+            key: key.map_err(broken)?.into_owned(),
+            size: object.size,
+            written: object.last_modified.into(),
+        })
+    };
+    let found = store.list(None);
+    found.map(move |object| stored(object.map_err(failure)?)).boxed()
 }
 
 pub(super) async fn copy(store: &impl ObjectStore, from: &str, to: &str) -> Result<()> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use smartcourse_platform::{
     Result,
-    ports::files::{FileWriter, Files, Grant},
+    ports::files::{FileWriter, Files, Grant, Stored},
 };
 
 use super::objects;
@@ -28,6 +28,10 @@ impl S3 {
 
 #[async_trait]
 impl Files for S3 {
+    fn place(&self) -> String {
+        format!("bucket {}", self.0.address())
+    }
+
     async fn prepare(&self) -> Result<()> {
         self.0.make().await
     }
@@ -50,6 +54,10 @@ impl Files for S3 {
 
     async fn sign(&self, key: &str, grant: Grant<'_>, lifetime: Duration) -> Result<Option<String>> {
         self.0.sign(key, grant, lifetime).await
+    }
+
+    fn list(&self) -> BoxStream<'_, Result<Stored>> {
+        objects::list(&self.0.store)
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {

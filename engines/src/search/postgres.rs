@@ -1,6 +1,8 @@
 //! PostgreSQL full text and trigrams. The words of a version are stemmed in its language, so a query is made in each language
 //! it may meet.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{
@@ -44,6 +46,10 @@ async fn delete(connection: &mut PgConnection, version: VersionId) -> Result<()>
 
 #[async_trait]
 impl Search for Postgres {
+    fn place(&self) -> String {
+        "PostgreSQL".to_owned()
+    }
+
     /// The table is there.
     async fn prepare(&self) -> Result<()> {
         Ok(())
@@ -189,5 +195,14 @@ impl Search for Postgres {
 
     async fn delete_version(&self, version: VersionId) -> Result<()> {
         delete(&mut *self.0.acquire().await?, version).await
+    }
+
+    /// A version is replaced in one transaction.
+    async fn beside(&self) -> Result<Option<Arc<dyn Search>>> {
+        Ok(None)
+    }
+
+    async fn change_over(&self) -> Result<()> {
+        Ok(())
     }
 }

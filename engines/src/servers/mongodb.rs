@@ -122,6 +122,11 @@ mod connection {
             super::super::shown(self.settings.url.expose_secret())
         }
 
+        /// The database there.
+        pub(crate) fn name(&self) -> &str {
+            &self.settings.database
+        }
+
         /// What the server says it is.
         pub(crate) async fn version(&self) -> Result<String> {
             let database = self.database().await?.clone();

@@ -100,6 +100,10 @@ async fn stamp(tx: &mut PgConnection, version: VersionId) -> Result<()> {
 
 #[async_trait]
 impl Vectors for Postgres {
+    fn place(&self) -> String {
+        "PostgreSQL".to_owned()
+    }
+
     /// The migrations of schema `platform` made the tables; rows have any number of dimensions.
     async fn prepare(&self, _model: &str, _dimensions: usize) -> Result<()> {
         Ok(())

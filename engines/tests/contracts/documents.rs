@@ -79,6 +79,8 @@ pub(crate) async fn documents_contract(store: &dyn Documents) {
     assert_eq!(there(store, &odd).await, ["px/1", "qx/1", "r/1", "P%/1"]);
     assert_eq!(store.get("other", "1/v1/a").await.unwrap(), Some(body(3)));
 
+    pages_to_the_last(store).await;
+
     let long = json!("x".repeat(MAX_BYTES));
     let error = store.put("c", "long", &long).await.unwrap_err();
     assert!(error.is(&codes::DOCUMENT_TOO_LARGE), "{}", error.chain());
@@ -92,4 +94,43 @@ pub(crate) async fn documents_contract(store: &dyn Documents) {
         ["px/1"],
         "to prepare again is nothing"
     );
+}
+
+/// All documents, page by page, each once and in the order of the bytes of their keys.
+async fn pages_to_the_last(store: &dyn Documents) {
+    assert!(store.page("paged", "", 3).await.unwrap().is_empty());
+    let mut keys = vec![
+        "1/v1/a",
+        "1/v1/A",
+        "1/v10/a",
+        "1/v1/é",
+        "z",
+        "Z",
+        "\u{ffff}",
+        "\u{10ffff}",
+        "a b",
+        "a%_\\",
+        " ",
+    ];
+    for key in &keys {
+        store.put("paged", key, &json!({ "key": key })).await.unwrap();
+    }
+    keys.sort_unstable();
+    for limit in [1, 3, 11, 50] {
+        let mut found: Vec<String> = Vec::new();
+        loop {
+            let after = found.last().cloned().unwrap_or_default();
+            let page = store.page("paged", &after, limit).await.unwrap();
+            assert!(page.len() <= limit as usize);
+            assert!(page.iter().all(|(key, body)| *body == json!({ "key": key })));
+            let ends = page.len() < limit as usize;
+            found.extend(page.into_iter().map(|(key, _)| key));
+            if ends {
+                break;
+            }
+        }
+        assert_eq!(found, keys, "by {limit}");
+    }
+    assert!(store.page("paged", "\u{10ffff}", 3).await.unwrap().is_empty());
+    assert_eq!(store.delete_prefix("paged", "").await.unwrap(), 11);
 }

@@ -5,10 +5,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 #[cfg(feature = "real")]
 use smartcourse_platform::ports::files::Grant;
-use smartcourse_platform::{error::codes, ports::files::Files};
+use smartcourse_platform::{
+    error::codes,
+    ports::files::{Files, Stored},
+};
 
 async fn write(store: &dyn Files, key: &str, content: &[u8]) {
     let mut file = store.write(key).await.unwrap();
@@ -48,6 +51,7 @@ pub(crate) async fn broken_writes_go(store: &dyn Files, root: &std::path::Path) 
 }
 
 pub(crate) async fn files_contract(store: &dyn Files) {
+    assert!(store.list().next().await.is_none());
     let missing = store.read("c/v1/a").await.err().unwrap();
     assert!(missing.is(&codes::NOT_FOUND), "{}", missing.chain());
     assert_eq!(store.size("c/v1/a").await.unwrap(), None);
@@ -97,6 +101,18 @@ pub(crate) async fn files_contract(store: &dyn Files) {
         }
         assert_eq!(store.size("c/v1/broken").await.unwrap(), None);
     }
+
+    // Every file, by the key it was written with.
+    let mut found: Vec<Stored> = store.list().try_collect().await.unwrap();
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    let found: Vec<(&str, u64)> = found.iter().map(|file| (file.key.as_str(), file.size)).collect();
+    let expected = [
+        ("c/v1/a", 3),
+        ("c/v1/big", 12_000_000),
+        ("c/v1/empty ü%", 0),
+        ("c/v10/a", 3),
+    ];
+    assert_eq!(found, expected);
 
     store.delete("c/v1/big").await.unwrap();
     store.delete("c/v1/big").await.unwrap();

@@ -111,6 +111,10 @@ async fn search_in_opensearch() {
     .await
     .unwrap();
 
+    changed_over(&index).await;
+    ask(&url, Method::GET, "/smartcourse_search_1b").await;
+    changed_over(&index).await;
+
     // Without what it held: who reads is told, who writes makes the index.
     ask(&url, Method::DELETE, "/smartcourse_search_1").await;
     let error = is_unavailable(index.rank("saga", of, 5)).await;
@@ -118,6 +122,29 @@ async fn search_in_opensearch() {
     index.delete_version(of).await.unwrap();
     index.put_version(of, "en", &entries).await.unwrap();
     assert_eq!(index.find("saga", &scope, "", 5).await.unwrap().hits.len(), 1);
+}
+
+/// Another index is filled while the one before is asked; what is asked then is what was filled, and the one before is gone.
+async fn changed_over(index: &OpenSearch) {
+    let (of, lost) = (version(10, 1), version(10, 2));
+    let one = entries(1);
+    index.put_version(of, "en", &one).await.unwrap();
+    index.put_version(lost, "en", &one).await.unwrap();
+    let beside = index.beside().await.unwrap().unwrap();
+    assert_eq!(beside.count(of).await.unwrap(), 0);
+    beside.put_version(of, "en", &entries(2)).await.unwrap();
+    beside.put_version(version(9, 1), "en", &one).await.unwrap();
+    assert_eq!(
+        index.count(of).await.unwrap(),
+        1,
+        "who asks meanwhile sees nothing of it"
+    );
+    // What was begun is gone on with.
+    let beside = index.beside().await.unwrap().unwrap();
+    assert_eq!(beside.count(of).await.unwrap(), 2);
+    index.change_over().await.unwrap();
+    assert_eq!(index.count(of).await.unwrap(), 2);
+    assert_eq!(index.count(lost).await.unwrap(), 0);
 }
 
 /// It takes connections and says nothing.

@@ -179,6 +179,18 @@ pub fn require_address(problems: &mut Problems, name: &str, address: &str) {
     );
 }
 
+/// The variable of the environment that is read for a setting, which is named like `gateway.listen` or by a variable that is
+/// understood, and the setting.
+pub fn variable(declared: &[Declared], name: &str) -> Option<(String, String)> {
+    let key = setting(declared, name).or_else(|| name.contains('.').then(|| name.to_owned()))?;
+    let mut others = all(declared).flat_map(|declared| declared.variables);
+    let variable = match others.find(|(_, other)| *other == key) {
+        Some((variable, _)) => (*variable).to_owned(),
+        None => format!("SMARTCOURSE_{}", key.replacen('.', "__", 1).to_uppercase()),
+    };
+    Some((variable, key))
+}
+
 /// The setting an environment variable names, such as `gateway.listen` for `SMARTCOURSE_GATEWAY__LISTEN`.
 fn setting(declared: &[Declared], variable: &str) -> Option<String> {
     let mut others = all(declared).flat_map(|declared| declared.variables);

@@ -234,7 +234,7 @@ async fn park(tx: &mut PgConnection, group: &str, events: &[NotTaken<'_>]) -> Re
         .iter()
         .map(|(_, error)| error.as_ref().is_some_and(passes))
         .collect();
-    put_back(tx, events).await?;
+    put_back(tx, &events.iter().map(|(event, _)| *event).collect::<Vec<_>>()).await?;
     // One that only waited so far has had no pause: this is its first try.
     sqlx::query!(
         "insert into platform.parked_events as known
@@ -262,21 +262,22 @@ async fn park(tx: &mut PgConnection, group: &str, events: &[NotTaken<'_>]) -> Re
     Ok(())
 }
 
-/// Puts events into the table that are there no more: a parked one is tried from there, whatever carried it.
-async fn put_back(tx: &mut PgConnection, events: &[NotTaken<'_>]) -> Result<()> {
+/// Puts events into the table that are there no more: a parked one is tried from there, and a log that moves into the table needs all of
+/// them, whatever carried them. Answers how many were not there.
+pub async fn put_back(connection: &mut PgConnection, events: &[&Event]) -> Result<u64> {
     let (ids, types): (Vec<Uuid>, Vec<&str>) = events
         .iter()
-        .map(|(event, _)| (event.id, event.event_type.as_str()))
+        .map(|event| (event.id, event.event_type.as_str()))
         .unzip();
     let (keys, positions): (Vec<&str>, Vec<i64>) = events
         .iter()
-        .map(|(event, _)| (event.key.as_str(), event.position))
+        .map(|event| (event.key.as_str(), event.position))
         .unzip();
     let (payloads, times): (Vec<Value>, Vec<OffsetDateTime>) = events
         .iter()
-        .map(|(event, _)| (event.payload.clone(), event.created_at))
+        .map(|event| (event.payload.clone(), event.created_at))
         .unzip();
-    sqlx::query!(
+    let back = sqlx::query!(
         "insert into platform.events (id, type, key, position, payload, created_at)
          select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[])
          on conflict (id) do nothing",
@@ -287,9 +288,10 @@ async fn put_back(tx: &mut PgConnection, events: &[NotTaken<'_>]) -> Result<()> 
         &payloads,
         &times
     )
-    .execute(tx)
-    .await?;
-    Ok(())
+    .execute(connection)
+    .await?
+    .rows_affected();
+    Ok(back)
 }
 
 /// Tries the first parked event of each key that is due, and with those that are done now what waited behind them. There is

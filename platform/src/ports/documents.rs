@@ -17,6 +17,8 @@ pub const MAX_BYTES: usize = 15 * 1024 * 1024;
 /// that touches several documents is atomic.
 #[async_trait]
 pub trait Documents: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the store ready for documents: what is there already stays.
     async fn prepare(&self) -> Result<()>;
     /// Writes a document, replacing one of the same key; `document_too_large` above [`MAX_BYTES`].
@@ -25,6 +27,9 @@ pub trait Documents: Send + Sync {
     async fn get(&self, collection: &str, key: &str) -> Result<Option<Value>>;
     /// Reads the documents that exist of the given keys, in no particular order.
     async fn get_many(&self, collection: &str, keys: &[String]) -> Result<Vec<(String, Value)>>;
+    /// The next documents of a collection after a key, at most so many, in the order of the bytes of their keys; fewer at the
+    /// end. `""` is before the first. What is written meanwhile may be among them or not.
+    async fn page(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<(String, Value)>>;
     /// Removes one document, if it is there.
     async fn delete(&self, collection: &str, key: &str) -> Result<()>;
     /// Removes every document whose key begins with these characters; answers how many. `12/v1` is a prefix of `12/v10`:

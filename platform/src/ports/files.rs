@@ -1,6 +1,9 @@
 //! The file port: uploads and the files of versions, by key (`courses/7/v3/a-12`).
 
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +25,17 @@ pub enum Grant<'a> {
     },
 }
 
+/// A file that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its key.
+    pub key: String,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was written, by the clock of the store.
+    pub written: SystemTime,
+}
+
 /// A file store. A key is segments joined by `/`; any character may be in it and no key leaves the store. A file is seen
 /// whole or not at all, by every read that begins after its write was answered.
 ///
@@ -29,6 +43,8 @@ pub enum Grant<'a> {
 /// `storage_refused` when the store does not let us in, `unavailable` for everything that may pass.
 #[async_trait]
 pub trait Files: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the store ready for files: what is there already stays.
     async fn prepare(&self) -> Result<()>;
     /// Begins to write a file; one of the same key is replaced at the end.
@@ -42,6 +58,8 @@ pub trait Files: Send + Sync {
     /// A URL under which the store itself reads or writes a file for anybody, until `lifetime` is over; `None` from a
     /// store that nobody but us reaches.
     async fn sign(&self, key: &str, grant: Grant<'_>, lifetime: Duration) -> Result<Option<String>>;
+    /// Every file, in no particular order. What is written meanwhile may be among them or not.
+    fn list(&self) -> BoxStream<'_, Result<Stored>>;
     /// Copies a file, replacing one that has the key.
     async fn copy(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file, if it is there.

@@ -1,5 +1,7 @@
 //! The search port: full text over published versions, and lexical ranking of units for retrieval.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use smartcourse_proto::ids::{CourseId, VersionId};
 
@@ -65,6 +67,8 @@ pub struct Found {
 /// A search index.
 #[async_trait]
 pub trait Search: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the index ready for entries: what is there already stays.
     async fn prepare(&self) -> Result<()>;
     /// Makes these the entries of a version, whose text is in this language (BCP 47): writes them as a new generation, then
@@ -84,4 +88,9 @@ pub trait Search: Send + Sync {
     async fn count(&self, version: VersionId) -> Result<i64>;
     /// Removes a version.
     async fn delete_version(&self, version: VersionId) -> Result<()>;
+    /// An index to fill while this one is asked: the one that was begun and not changed over to, or a new one. `None` where each
+    /// version is replaced at once, so that none is needed.
+    async fn beside(&self) -> Result<Option<Arc<dyn Search>>>;
+    /// Changes over to the index [`beside`](Self::beside), all at once: from here on it is asked, and the one before is gone.
+    async fn change_over(&self) -> Result<()>;
 }

@@ -27,6 +27,8 @@ pub struct Near {
 /// A vector store. What was answered is seen by every read that begins later, in any process.
 #[async_trait]
 pub trait Vectors: Send + Sync {
+    /// Where it is, as people may see it: without what lets us in. Two that are one are called alike.
+    fn place(&self) -> String;
     /// Makes the store ready for vectors of a model. To be called before its first vector; again is nothing.
     async fn prepare(&self, model: &str, dimensions: usize) -> Result<()>;
     /// Makes these the vectors of one lesson: writes them by lesson and anchor, then removes the others. Not atomic: a

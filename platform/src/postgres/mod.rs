@@ -127,6 +127,18 @@ pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
     .await?)
 }
 
+/// Those of some pools, by their names, that are connected to the database.
+pub async fn connected(pool: &PgPool, names: &[&str]) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "select name from unnest($1::text[]) name where exists (
+             select from pg_stat_activity where datname = current_database() and application_name = $2 || name)",
+    )
+    .bind(names)
+    .bind(SESSION)
+    .fetch_all(pool)
+    .await?)
+}
+
 /// Whether a connection still answers, within whatever transaction it is in.
 pub async fn lives(connection: &mut sqlx::PgConnection) -> Result<()> {
     connection.execute("select 1").await?;

@@ -23,6 +23,7 @@ use smartcourse_proto::{
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use grpc::Api;
+pub use ops::conversations::COLLECTION as DOCUMENTS;
 
 /// The migrations of schema `assistant`.
 pub fn migrator() -> Migrator {

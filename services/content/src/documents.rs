@@ -9,7 +9,7 @@ use smartcourse_proto::ids::VersionId;
 use crate::{chunk::Chunk, store::LessonRow};
 
 /// Collection of chunks, one document per lesson of a version.
-pub(crate) const CHUNKS: &str = "content.chunks";
+pub const CHUNKS: &str = "content.chunks";
 /// Documents that are read at once.
 pub(crate) const READ_BATCH: usize = 32;
 

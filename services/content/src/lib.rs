@@ -43,8 +43,10 @@ use sqlx::{PgPool, migrate::Migrator};
 use tokio::sync::Semaphore;
 
 pub use consumers::{Deletions, Retention};
+pub use documents::CHUNKS as DOCUMENTS;
 pub use grpc::Api;
 pub use model_place::ModelPlace;
+pub use ops::rebuild::{Index, Rebuild, Rebuilt};
 pub use tasks::FileRemoval;
 
 /// Files that are made of their parts at once.
@@ -102,28 +104,34 @@ pub(crate) struct State {
     pub(crate) sentences: Cache<String, Arc<Vec<f32>>>,
 }
 
+impl State {
+    fn new(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Self> {
+        let settings: config::Content = config.section()?;
+        Ok(Self {
+            pool,
+            course: CourseStub::new(deps.course.clone()),
+            deps,
+            max_upload_bytes: settings.max_upload_bytes,
+            upload_part_bytes: settings.upload_part_bytes,
+            keep_open_uploads: Duration::from_secs(3600 * u64::from(settings.keep_open_uploads_hours)),
+            completions: Arc::new(Semaphore::new(COMPLETIONS)),
+            chunk_words: settings.chunk_words,
+            keep_unused_uploads: settings.keep_unused_uploads_days.into(),
+            keep_embeddings: settings.keep_embeddings_days.into(),
+            contents: Cache::builder()
+                .max_capacity(CONTENTS)
+                .time_to_live(Duration::from_secs(600))
+                .build(),
+            sentences: Cache::builder().max_capacity(SENTENCES).build(),
+        })
+    }
+}
+
 /// The gRPC service over a database, the engines and the course service.
 ///
 /// # Errors
 /// When the settings of content were not declared.
 pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<ContentServiceServer<Api>> {
-    let settings: config::Content = config.section()?;
-    let state = State {
-        pool,
-        course: CourseStub::new(deps.course.clone()),
-        deps,
-        max_upload_bytes: settings.max_upload_bytes,
-        upload_part_bytes: settings.upload_part_bytes,
-        keep_open_uploads: Duration::from_secs(3600 * u64::from(settings.keep_open_uploads_hours)),
-        completions: Arc::new(Semaphore::new(COMPLETIONS)),
-        chunk_words: settings.chunk_words,
-        keep_unused_uploads: settings.keep_unused_uploads_days.into(),
-        keep_embeddings: settings.keep_embeddings_days.into(),
-        contents: Cache::builder()
-            .max_capacity(CONTENTS)
-            .time_to_live(Duration::from_secs(600))
-            .build(),
-        sentences: Cache::builder().max_capacity(SENTENCES).build(),
-    };
+    let state = State::new(config, pool, deps)?;
     Ok(ContentServiceServer::limited(Api(Arc::new(state))))
 }

@@ -29,6 +29,7 @@ use sqlx::{PgPool, migrate::Migrator};
 
 pub use consumers::Deletions;
 pub use grpc::Api;
+pub use store::CONTENT as DOCUMENTS;
 
 /// The migrations of schema `course`.
 pub fn migrator() -> Migrator {

@@ -15,7 +15,7 @@ use sqlx::{PgConnection, types::time::OffsetDateTime};
 use crate::{State, codes};
 
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`, and what lies below it).
-pub(crate) const CONTENT: &str = "course.content";
+pub const CONTENT: &str = "course.content";
 
 pub(crate) fn course_prefix(course_id: CourseId) -> String {
     format!("{course_id}/")

@@ -47,6 +47,10 @@ struct Slow {
 
 #[async_trait]
 impl Documents for Slow {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
     async fn prepare(&self) -> Result<()> {
         self.inner.prepare().await
     }
@@ -71,6 +75,10 @@ impl Documents for Slow {
 
     async fn get_many(&self, collection: &str, keys: &[String]) -> Result<Vec<(String, Value)>> {
         self.inner.get_many(collection, keys).await
+    }
+
+    async fn page(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<(String, Value)>> {
+        self.inner.page(collection, after, limit).await
     }
 
     async fn delete(&self, collection: &str, key: &str) -> Result<()> {

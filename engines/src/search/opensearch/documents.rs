@@ -22,8 +22,8 @@ pub(super) fn analyzer(language: &str) -> &'static str {
     }
 }
 
-/// How the index behind an alias is made. Fields that are not named are refused.
-pub(super) fn description(alias: &str) -> Value {
+/// How an index is made, behind an alias or beside it. Fields that are not named are refused.
+pub(super) fn description(alias: Option<&str>) -> Value {
     let mut fields = json!({
         "course_id": { "type": "long" },
         "version": { "type": "integer" },
@@ -41,10 +41,14 @@ pub(super) fn description(alias: &str) -> Value {
             fields[format!("{part}_{config}")] = json!({ "type": "text", "analyzer": analyzer });
         }
     }
+    let aliases: serde_json::Map<_, _> = alias
+        .map(|alias| (alias.to_owned(), json!({})))
+        .into_iter()
+        .collect();
     json!({
         "settings": { "number_of_shards": 1, "auto_expand_replicas": "0-1" },
         "mappings": { "dynamic": "strict", "properties": fields },
-        "aliases": { alias: {} },
+        "aliases": aliases,
     })
 }
 

@@ -4,7 +4,10 @@
 mod answers;
 mod documents;
 mod questions;
+mod reindex;
 mod writing;
+
+use std::sync::Arc;
 
 use answers::{AFTER, Answer, BEFORE, Document, hit, score};
 use async_trait::async_trait;
@@ -33,50 +36,55 @@ const FIELDS: u32 = 1;
 const MAX_HITS: usize = 10_000;
 
 /// An index of a server.
-pub struct OpenSearch(Server);
+pub struct OpenSearch {
+    server: Server,
+    /// An index by its name, whatever is behind the alias.
+    index: Option<String>,
+}
 
 impl OpenSearch {
-    /// Over a server.
+    /// What is behind the alias of a server.
     pub fn new(server: Server) -> Self {
-        Self(server)
+        Self { server, index: None }
+    }
+
+    /// What is asked and written to.
+    fn name(&self) -> &str {
+        self.index.as_deref().unwrap_or(self.server.alias())
     }
 
     /// What the server is, and what it has or lacks.
     pub async fn look(&self) -> Result<String> {
-        let version = self.0.version().await?;
+        let version = self.server.version().await?;
         Ok(match self.is_there().await? {
             true => version,
             false => {
-                let alias = self.0.alias();
+                let alias = self.server.alias();
                 format!("{version}; the index {alias} is not there yet: run `smartcourse migrate`")
             }
         })
     }
 
     fn no_index(&self) -> Error {
-        let alias = self.0.alias();
+        let name = self.name();
         let detail = format!(
-            "the search server has no index {alias}: run `smartcourse migrate`, and publish again what it has lost"
+            "the search server has no index {name}: run `smartcourse migrate`, and publish again what it has lost"
         );
         Error::new(&codes::UNAVAILABLE, detail)
     }
 
     async fn is_there(&self) -> Result<bool> {
-        let found: Option<Value> = self
-            .0
-            .call(Method::GET, &format!("_alias/{}", self.0.alias()), "")
-            .await?;
-        Ok(found.is_some())
+        Ok(!self.behind().await?.is_empty())
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: &Value) -> Result<Option<T>> {
-        self.0.call(method, path, body.to_string()).await
+        self.server.call(method, path, body.to_string()).await
     }
 
     /// Asks; an answer of a part of the index is none.
     async fn search(&self, question: &Value, preference: &str) -> Result<Answer> {
-        let alias = self.0.alias();
-        let path = format!("{alias}/_search?allow_partial_search_results=false&preference={preference}");
+        let name = self.name();
+        let path = format!("{name}/_search?allow_partial_search_results=false&preference={preference}");
         let answer = self.ask(Method::POST, &path, question).await?;
         answer.ok_or_else(|| self.no_index())
     }
@@ -107,23 +115,32 @@ impl OpenSearch {
 
 #[async_trait]
 impl Search for OpenSearch {
+    fn place(&self) -> String {
+        format!("index {} of OpenSearch at {}", self.name(), self.server.address())
+    }
+
     async fn prepare(&self) -> Result<()> {
         if self.is_there().await? {
             return Ok(());
         }
-        let alias = self.0.alias();
-        let made: Result<Option<Value>> = self
-            .ask(Method::PUT, &format!("{alias}_{FIELDS}"), &description(alias))
-            .await;
-        // Somebody else may have made it meanwhile.
-        match self.is_there().await? {
-            true => Ok(()),
-            false => Err(made.err().unwrap_or_else(|| self.no_index())),
+        // One that was begun beside an index that is gone has its name.
+        let mut made: Result<Option<Value>> = Ok(None);
+        for name in self.names() {
+            let description = description(Some(self.server.alias()));
+            made = self.ask(Method::PUT, &name, &description).await;
+            // Somebody else may have made it meanwhile.
+            if self.is_there().await? {
+                return Ok(());
+            }
         }
+        Err(made.err().unwrap_or_else(|| self.no_index()))
     }
 
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
         if self.write(version, language, entries).await?.is_none() {
+            if self.index.is_some() {
+                return Err(self.no_index());
+            }
             // A server that came back empty.
             self.prepare().await?;
             let written = self.write(version, language, entries).await?;
@@ -221,6 +238,14 @@ impl Search for OpenSearch {
         let documents = json!({ "bool": { "filter": of(version) } });
         // Without an index there is nothing to remove.
         self.remove(&documents).await.map(drop)
+    }
+
+    async fn beside(&self) -> Result<Option<Arc<dyn Search>>> {
+        self.open_beside().await
+    }
+
+    async fn change_over(&self) -> Result<()> {
+        self.flip().await
     }
 }
 

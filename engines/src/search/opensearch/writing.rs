@@ -71,8 +71,8 @@ impl OpenSearch {
         }
         // What was written is found from here on, by the removal as well.
         let seen: Option<Value> = self
-            .0
-            .call(Method::POST, &format!("{}/_refresh", self.0.alias()), "")
+            .server
+            .call(Method::POST, &format!("{}/_refresh", self.name()), "")
             .await?;
         if seen.is_none() {
             return Ok(None);
@@ -98,8 +98,9 @@ impl OpenSearch {
     async fn send(&self, mut lines: Vec<String>) -> Result<Option<()>> {
         let mut pause = PAUSE;
         for _ in 0..TRIES {
-            let path = format!("{}/_bulk?require_alias=true", self.0.alias());
-            let sent: Option<Bulk> = self.0.call(Method::POST, &path, lines.concat()).await?;
+            // No write makes an index.
+            let path = format!("{}/_bulk?require_alias={}", self.name(), self.index.is_none());
+            let sent: Option<Bulk> = self.server.call(Method::POST, &path, lines.concat()).await?;
             let Some(sent) = sent else {
                 return Ok(None);
             };
@@ -135,7 +136,7 @@ impl OpenSearch {
     pub(super) async fn remove(&self, documents: &Value) -> Result<Option<()>> {
         let path = format!(
             "{}/_delete_by_query?conflicts=proceed&refresh=true&max_docs={REMOVED_AT_ONCE}",
-            self.0.alias()
+            self.name()
         );
         loop {
             let removed: Option<Removed> = self

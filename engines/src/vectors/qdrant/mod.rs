@@ -191,6 +191,10 @@ impl Qdrant {
 
 #[async_trait]
 impl Vectors for Qdrant {
+    fn place(&self) -> String {
+        format!("Qdrant at {}", self.0.address())
+    }
+
     async fn prepare(&self, model: &str, dimensions: usize) -> Result<()> {
         let name = collection(model);
         let info = self.make(&name, dimensions).await?;

@@ -21,7 +21,8 @@ use sqlx::{
 
 use crate::{State, codes};
 
-pub(crate) const COLLECTION: &str = "assistant.conversations";
+/// Collection of conversations (`{user}/{conversation}`).
+pub const COLLECTION: &str = "assistant.conversations";
 
 /// Characters of the title a list shows.
 const MAX_TITLE: usize = 80;

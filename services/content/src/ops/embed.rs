@@ -125,6 +125,32 @@ fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vect
     texts.iter().map(vector).collect()
 }
 
+/// The texts the model has not seen, each once.
+fn missing<'t>(texts: &'t [Text], known: &HashMap<String, Vec<f32>>) -> Vec<&'t Text> {
+    let mut seen: HashSet<&str> = HashSet::new();
+    let is_missing = |text: &&'t Text| !known.contains_key(&text.hash) && seen.insert(&text.hash);
+    texts.iter().filter(is_missing).collect()
+}
+
+/// The vectors of a lesson; what the model has not seen is embedded.
+pub(crate) async fn vectors_of(state: &State, version: VersionId, row: &LessonRow) -> Result<Vec<Vector>> {
+    let found =
+        documents::chunks_of(state.deps.documents.as_ref(), version, std::slice::from_ref(row)).await?;
+    let chunks: Vec<Chunk> = found.into_iter().flatten().collect();
+    let texts = texts(&row.title, &chunks);
+    let hashes: Vec<String> = texts.iter().map(|text| text.hash.clone()).collect();
+    note_use(&state.pool, state, &hashes).await?;
+    let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
+    for batch in missing(&texts, &known).chunks(state.deps.embedder.batch_limit()) {
+        known.extend(embed(state, batch).await?);
+    }
+    vectors(&texts, &known).ok_or_else(too_few)
+}
+
+fn too_few() -> Error {
+    Error::internal("the model answered fewer vectors than texts")
+}
+
 /// Writes the vectors of lessons the model knows all of; lists the others.
 pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPlan> {
     let version = VersionId::new(request.course_id, request.version);
@@ -186,9 +212,7 @@ pub(crate) fn lesson(
         let texts = texts(&row.title, &chunks);
         let hashes: Vec<String> = texts.iter().map(|text| text.hash.clone()).collect();
         let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
-        let mut seen: HashSet<&str> = HashSet::new();
-        let missing: Vec<&Text> =
-            texts.iter().filter(|text| !known.contains_key(&text.hash) && seen.insert(&text.hash)).collect();
+        let missing = missing(&texts, &known);
         let total = count(texts.len());
         let mut left = missing.len();
         yield EmbedProgress { done: total - count(left), total };
@@ -199,7 +223,7 @@ pub(crate) fn lesson(
             yield EmbedProgress { done: total - count(left), total };
         }
         let vectors = vectors(&texts, &known)
-            .ok_or_else(|| Error::internal("the model answered fewer vectors than texts"))?;
+            .ok_or_else(too_few)?;
         let write = Write::begin(&state, version).await?;
         state.deps.vectors.put_lesson(state.deps.embedder.model(), version, &row.lesson_id, &vectors).await?;
         fault::point("content.embed_lesson", "before_commit");

@@ -10,6 +10,7 @@ pub(crate) mod part_uploads;
 pub(crate) mod plan_extraction;
 pub(crate) mod preview;
 pub(crate) mod ready;
+pub(crate) mod rebuild;
 pub(crate) mod retrieve;
 pub(crate) mod search;
 pub(crate) mod sweep;

@@ -9,9 +9,10 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     content::{IndexReply, Readiness},
-    course::Warning,
+    course::{Content, Manifest, Warning},
     ids::VersionId,
 };
+use sqlx::PgConnection;
 
 use crate::{
     State,
@@ -77,7 +78,27 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
 /// Writes the search entries of a version: the course itself and every chunk.
 pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexReply> {
     version_lock::require_open(&state.pool, version).await?;
-    let (manifest, content) = state.manifest(version.course_id, version.version).await?;
+    let known = state.manifest(version.course_id, version.version).await?;
+    let mut write = Write::begin(state, version).await?;
+    postgres::be_patient(&mut write.tx).await?;
+    let (language, entries) = entries(state, &mut write.tx, version, &known).await?;
+    let search = &state.deps.search;
+    search.put_version(version, &language, &entries).await?;
+    fault::point("content.index_course", "before_commit");
+    write.commit().await?;
+    fault::point("content.index_course", "after_commit");
+    Ok(IndexReply {
+        entries: count(entries.len()),
+    })
+}
+
+/// The language of a version, and its search entries, from what the course service knows of it and its chunks.
+pub(crate) async fn entries(
+    state: &State,
+    connection: &mut PgConnection,
+    version: VersionId,
+    (manifest, content): &(Manifest, Content),
+) -> Result<(String, Vec<Entry>)> {
     let mut titles = Vec::new();
     for module in &content.modules {
         titles.push(module.title.as_str());
@@ -88,9 +109,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         title: manifest.course_title.clone(),
         body: titles.join("\n"),
     }];
-    let mut write = Write::begin(state, version).await?;
-    postgres::be_patient(&mut write.tx).await?;
-    let mut with_text = store::lessons(&mut *write.tx, version).await?;
+    let mut with_text = store::lessons(connection, version).await?;
     with_text.retain(|row| row.chunk_count > 0);
     for batch in with_text.chunks(READ_BATCH) {
         let chunks = documents::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
@@ -108,12 +127,5 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
         // The course's own entry is a list of titles.
         None => language::guess(bodies.skip(1)).to_owned(),
     };
-    let search = &state.deps.search;
-    search.put_version(version, &language, &entries).await?;
-    fault::point("content.index_course", "before_commit");
-    write.commit().await?;
-    fault::point("content.index_course", "after_commit");
-    Ok(IndexReply {
-        entries: count(entries.len()),
-    })
+    Ok((language, entries))
 }

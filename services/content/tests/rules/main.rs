@@ -5,6 +5,7 @@
 mod harness;
 mod models;
 mod part_uploads;
+mod rebuilding;
 mod sweeping;
 mod uploads;
 mod versions;

@@ -255,6 +255,10 @@ struct Broken;
 
 #[async_trait]
 impl Vectors for Broken {
+    fn place(&self) -> String {
+        "nowhere".to_owned()
+    }
+
     async fn prepare(&self, _: &str, _: usize) -> Result<()> {
         Ok(())
     }
