@@ -30,6 +30,10 @@ public final class OpenSearchNode extends Node {
             .put("http.port", arguments[0])
             .put("transport.port", "0")
             .put("node.store.allow_mmap", false)
+            // What must be left of the disk, however large it is: by default a tenth of it.
+            .put("cluster.routing.allocation.disk.watermark.low", "2gb")
+            .put("cluster.routing.allocation.disk.watermark.high", "1gb")
+            .put("cluster.routing.allocation.disk.watermark.flood_stage", "500mb")
             .build();
         Node node = new OpenSearchNode(
             InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), null, () -> "smartcourse"));
