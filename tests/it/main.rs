@@ -41,6 +41,7 @@ mod readers;
 mod record;
 mod replay;
 mod retention;
+mod rolling;
 mod routes;
 mod rules;
 mod rushes;

@@ -3,7 +3,8 @@
 use std::{process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
-use smartcourse_launcher::{Plan, Process, Signal, Tie};
+use smartcourse_launcher::{Plan, Process, Signal, Tie, free_port};
+use smartcourse_platform::{config::Grpc, grpc::ServiceName};
 
 use crate::{PATIENCE, wait_for, world::World};
 
@@ -14,6 +15,7 @@ const TAIL: usize = 4_000;
 pub(crate) struct Role {
     process: Process,
     args: Vec<String>,
+    more: Vec<(String, String)>,
 }
 
 impl World {
@@ -58,6 +60,7 @@ impl World {
         let role = Role {
             process: Process::start(command, plan)?,
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            more: owned(more),
         };
         self.roles.insert(name, role);
         Ok(())
@@ -71,6 +74,56 @@ impl World {
         self.kill(name);
         let args = self.role(name)?.args.clone();
         self.spawn(name, &args.iter().map(String::as_str).collect::<Vec<_>>(), more)
+    }
+
+    /// Adds another one of each role to a world whose services are in one process, as `serve-2` and so on, and has the others call both.
+    /// Answers where the second gateway is.
+    ///
+    /// # Errors
+    /// When a process cannot be made, or they are not ready in time.
+    pub async fn double(&mut self) -> Result<String> {
+        let gateway = format!("127.0.0.1:{}", free_port()?);
+        let mut second = vec![("SMARTCOURSE_GATEWAY__LISTEN".to_owned(), gateway.clone())];
+        let mut both = Vec::new();
+        for service in ServiceName::ALL {
+            let variable = format!("SMARTCOURSE_{}", Grpc::variable(service));
+            let address = format!("127.0.0.1:{}", free_port()?);
+            both.push((
+                variable.clone(),
+                format!("{},{address}", self.variables[&variable]),
+            ));
+            second.push((variable, address));
+        }
+        self.spawn("serve-2", &["serve"], &borrowed(&second))?;
+        for (name, another) in [("relay", "relay-2"), ("worker", "worker-2"), ("tasks", "tasks-2")] {
+            self.stop(name).await?;
+            for name in [name, another] {
+                self.spawn(name, &[another.trim_end_matches("-2")], &borrowed(&both))?;
+            }
+        }
+        let gateway = format!("http://{gateway}");
+        self.is_ready(&gateway).await?;
+        Ok(gateway)
+    }
+
+    /// Stops a role with SIGTERM, starts it again as it was, and waits until it and what it calls are ready.
+    ///
+    /// # Errors
+    /// When it does not end, or is not ready in time.
+    pub async fn roll(&mut self, name: &'static str) -> Result<()> {
+        self.stop(name).await?;
+        let Role { args, more, .. } = self.role(name)?;
+        let (args, more) = (args.clone(), more.clone());
+        let gateway = more
+            .iter()
+            .find(|(variable, _)| variable == "SMARTCOURSE_GATEWAY__LISTEN");
+        let gateway = gateway.map_or_else(|| self.base.clone(), |(_, address)| format!("http://{address}"));
+        self.spawn(
+            name,
+            &args.iter().map(String::as_str).collect::<Vec<_>>(),
+            &borrowed(&more),
+        )?;
+        self.is_ready(&gateway).await
     }
 
     /// Kills a role with SIGKILL.
@@ -131,7 +184,11 @@ impl World {
     /// # Errors
     /// When that takes too long; the message has the logs.
     pub async fn ready(&self) -> Result<()> {
-        let url = format!("{}/readyz", self.base);
+        self.is_ready(&self.base).await
+    }
+
+    async fn is_ready(&self, gateway: &str) -> Result<()> {
+        let url = format!("{gateway}/readyz");
         let http = self.http.clone();
         let ready = wait_for("the services", async || match http.get(&url).send().await {
             Ok(response) if response.status().is_success() => Ok(Ok(())),
@@ -147,4 +204,18 @@ impl World {
             logs.collect::<Vec<_>>().join("\n")
         })
     }
+}
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn borrowed(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
