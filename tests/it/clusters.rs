@@ -174,9 +174,9 @@ async fn wrong_key_is_told(world: &mut World, instructor: &Session, course: i64)
 async fn history(world: &World, workflow_id: &str) -> Result<Vec<HistoryEvent>> {
     let target: url::Url = format!("http://{}", world.temporal_address()).parse()?;
     let connection = Connection::connect(ConnectionOptions::new(target).build()).await?;
-    let mut client = Client::new(connection, ClientOptions::new("default").build())?;
+    let mut client = Client::new(connection, ClientOptions::new(world.temporal_namespace()).build())?;
     let request = GetWorkflowExecutionHistoryRequest {
-        namespace: "default".to_owned(),
+        namespace: world.temporal_namespace().to_owned(),
         execution: Some(WorkflowExecution {
             workflow_id: workflow_id.to_owned(),
             ..WorkflowExecution::default()
@@ -217,11 +217,12 @@ async fn decoded(world: &mut World, payload: &Payload, course: i64) -> Result<()
         .map(|(name, value)| (name, base64(value)))
         .collect();
     let sealed = json!({"payloads": [{"metadata": metadata, "data": base64(&payload.data)}]});
+    let namespace = world.temporal_namespace().to_owned();
     let ask = |path: &str, body: &Value| {
         let request = world.http.post(format!("http://{listen}/{path}")).json(body);
         request
             .header("origin", "https://temporal.test")
-            .header("x-namespace", "default")
+            .header("x-namespace", &namespace)
     };
     let answer = wait_for("the codec server", async || {
         let answer = ask("decode", &sealed).bearer_auth("of-the-tests").send().await;

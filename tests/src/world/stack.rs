@@ -73,6 +73,8 @@ impl Stack {
         if let Some(bucket) = variables.get_mut("S3_BUCKET") {
             *bucket = world.replace('_', "-");
         }
+        // Those of all worlds there were are on one broker.
+        variables.insert("SMARTCOURSE_KAFKA__PARTITIONS".to_owned(), "2".to_owned());
         for setting in [
             MONGO_DATABASE,
             SEARCH_ALIAS,

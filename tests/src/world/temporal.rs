@@ -78,7 +78,7 @@ impl World {
         let output = std::process::Command::new(&self.temporal_bin)
             .args(args)
             .args(["--address", &self.temporal_address()])
-            .args(["--namespace", &self.variables["TEMPORAL_NAMESPACE"]])
+            .args(["--namespace", self.temporal_namespace()])
             .output()?;
         anyhow::ensure!(
             output.status.success(),
@@ -86,6 +86,11 @@ impl World {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The namespace of this world's workflows.
+    pub fn temporal_namespace(&self) -> &str {
+        &self.variables["TEMPORAL_NAMESPACE"]
     }
 
     /// `host:port` of the Temporal frontend.
