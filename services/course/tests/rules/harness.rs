@@ -19,7 +19,11 @@ use smartcourse_proto::{
     stubs::CourseStub,
     user::Role,
 };
-use smartcourse_tests::{Neighbours, engines::documents, local};
+use smartcourse_tests::{
+    Neighbours,
+    engines::{documents, shared_reads},
+    local,
+};
 use sqlx::PgPool;
 use tonic::{Status, service::Routes};
 
@@ -56,6 +60,7 @@ impl Harness {
         );
         let deps = Dependencies {
             documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
+            shared_reads: Arc::<shared_reads::in_process::InProcess>::default(),
             workflows: Arc::new(Unreachable),
             enrollment: neighbours.transport(&config),
         };
