@@ -111,6 +111,7 @@ impl<'a> ServiceHost<'a> {
             ServiceName::Course => {
                 let deps = smartcourse_course::Dependencies {
                     documents: self.engines.documents(),
+                    shared_reads: self.engines.shared_reads(),
                     workflows: self.engines.workflows(),
                     enrollment: self.channel(ServiceName::Enrollment)?,
                 };

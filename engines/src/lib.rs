@@ -16,6 +16,7 @@
 //! | event history | [`event_log::history`]: the table, and the months that went to the files; `event_log::kafka` |
 //! | announcements | [`announcements::in_process`]; `announcements::redis` when `redis.url` names a server |
 //! | rate limits | [`rate_limits::in_process`]; `rate_limits::redis` when `redis.url` names a server |
+//! | shared reads | [`shared_reads::in_process`]: what never changes; `shared_reads::redis` when `redis.url` names a server |
 //! | task dispatch | [`task_dispatch::postgres`]: the rows are asked which are due; `task_dispatch::rabbitmq` when `rabbitmq.url` names a server |
 //! | workflows | [`workflows::temporal`]: any Temporal server or namespace of Temporal Cloud, by the variables `TEMPORAL_…`; payloads are encrypted when `temporal.codec_key` is set |
 //!
@@ -79,6 +80,12 @@ pub mod search {
     pub mod postgres;
 }
 pub mod servers;
+/// Adapters of the shared read port.
+pub mod shared_reads {
+    pub mod in_process;
+    #[cfg(feature = "real")]
+    pub mod redis;
+}
 /// Adapters of the text message port.
 pub mod sms {
     pub mod twilio;
@@ -128,6 +135,7 @@ use smartcourse_platform::{
         push::Pusher,
         rate_limits::RateLimits,
         search::Search,
+        shared_reads::SharedReads,
         sms::Texter,
         task_dispatch::TaskDispatch,
         vectors::Vectors,
@@ -278,6 +286,15 @@ impl Engines {
             return Arc::new(rate_limits::redis::Redis::new(redis.clone()));
         }
         Arc::new(rate_limits::in_process::InProcess::default())
+    }
+
+    /// Shared reads.
+    pub fn shared_reads(&self) -> Arc<dyn SharedReads> {
+        #[cfg(feature = "real")]
+        if let Some(redis) = &self.redis {
+            return Arc::new(shared_reads::redis::Redis::new(redis.clone()));
+        }
+        Arc::new(shared_reads::in_process::InProcess::default())
     }
 
     /// Documents.

@@ -19,6 +19,7 @@ pub mod outbox;
 pub mod page;
 pub mod ports;
 pub mod postgres;
+pub mod read_through;
 pub mod reader;
 pub mod server;
 mod sleep;

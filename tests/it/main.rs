@@ -14,6 +14,7 @@ mod abuse;
 mod analytics;
 mod asyncapi;
 mod background;
+mod catalogue;
 mod clusters;
 #[path = "../../cli/src/config.rs"]
 mod config;

@@ -10,8 +10,9 @@ pub(crate) const CONFIG: Declared = Declared {
     variables: &[("REDIS_URL", "redis.url")],
     ..Declared::of(
         r#"[redis]
-# The server all gateways share their rate limits by and hear of ended sessions, redis://host:6379 or
-# rediss://user:password@host:6380 (TLS); REDIS_URL wins. "": each gateway has its own limits, and asks once a second.
+# The server all gateways share their rate limits by and hear of ended sessions, and all processes share what they read,
+# redis://host:6379 or rediss://user:password@host:6380 (TLS); REDIS_URL wins. "": each gateway has its own limits, and asks
+# once a second; the catalogue is read from the database.
 url = ""
 # What the names of keys and channels begin with.
 prefix = "smartcourse"

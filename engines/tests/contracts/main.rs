@@ -29,6 +29,7 @@ mod rate_limits;
 mod search;
 #[cfg(feature = "real")]
 mod servers;
+mod shared_reads;
 mod task_dispatch;
 mod vectors;
 
@@ -40,6 +41,7 @@ use smartcourse_platform::{
     ports::{
         event_log::EventLog,
         files::{Files as _, Grant},
+        shared_reads::SharedReads as _,
         task_dispatch::TaskDispatch,
     },
     postgres,
@@ -124,6 +126,13 @@ async fn files_in_a_directory() {
 #[tokio::test]
 async fn rate_limits_in_the_process() {
     rate_limits::rate_limits_contract(&engines::rate_limits::in_process::InProcess::default()).await;
+}
+
+#[tokio::test]
+async fn shared_reads_in_the_process() {
+    let reads = engines::shared_reads::in_process::InProcess::default();
+    shared_reads::shared_reads_contract(&reads).await;
+    assert_eq!(reads.generation("a").await, None, "other processes are not heard");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The contracts on real servers.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::try_join_all;
 use hyper_util::{
@@ -9,10 +12,14 @@ use hyper_util::{
 };
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use serde_json::json;
-use smartcourse_engines::{announcements, documents, files, rate_limits, servers};
+use smartcourse_engines::{announcements, documents, files, rate_limits, servers, shared_reads};
 use smartcourse_platform::{
     error::codes,
-    ports::{documents::Documents as _, files::Files as _, rate_limits::RateLimits as _},
+    ports::{
+        documents::Documents as _, files::Files as _, rate_limits::RateLimits as _,
+        shared_reads::SharedReads as _,
+    },
+    read_through::ReadThrough,
 };
 use smartcourse_tests::{ServerKind, TestServer, wait_for};
 use tempfile::TempDir;
@@ -23,6 +30,7 @@ use super::{
     documents::documents_contract,
     files::{files_contract, signed_urls},
     rate_limits::*,
+    shared_reads::{LONG, generations_contract, shared_reads_contract},
 };
 
 #[tokio::test]
@@ -107,11 +115,82 @@ async fn announcements_over_redis() {
     announcements_contract(&announcements(), &announcements()).await;
 }
 
+/// Values and generations are those of all. Without the server everybody reads for himself, and nobody waits; what changed
+/// meanwhile is known when it is back.
+#[tokio::test]
+#[ignore = "installs and starts a server"]
+async fn shared_reads_in_redis() {
+    let mut server = TestServer::start(ServerKind::Redis).await.unwrap();
+    let reads = || shared_reads::redis::Redis::new(redis(&server));
+    let (one, other) = (reads(), reads());
+    shared_reads_contract(&one).await;
+    assert!(other.get("many/7").await.is_some(), "another process finds it");
+    generations_contract(&one, &other).await;
+
+    let quick = shared_reads::redis::Redis::new(redis_within(&server, 50));
+    let through = ReadThrough::new(Arc::new(quick));
+    let read = async |load: u32| {
+        let (value, page) = tokio::join!(
+            through.read("value", LONG, async { Ok(7_u32) }),
+            through.read_of("a", "page", LONG, async { Ok(load) })
+        );
+        (value.unwrap(), page.unwrap())
+    };
+    assert_eq!(read(1).await, (7, 1));
+    wait_for("the page to be kept", async || -> anyhow::Result<_> {
+        let found = read(2).await;
+        Ok(if found == (7, 1) {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        })
+    })
+    .await
+    .unwrap();
+    server.freeze();
+    let began = Instant::now();
+    for load in 3..53 {
+        assert_eq!(read(load).await, (7, load));
+    }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "50 reads, frozen: {took:?}");
+    server.thaw();
+
+    let before = other.generation("a").await;
+    server.stop().await.unwrap();
+    assert_eq!(one.get("many/7").await, None);
+    assert_eq!(one.generation("a").await, None);
+    one.advance("a").await;
+    server.start_again().await.unwrap();
+    let mut known = None;
+    wait_for("a generation", async || -> anyhow::Result<_> {
+        known = one.generation("a").await;
+        Ok(known.as_ref().map(drop).ok_or("none".to_owned()))
+    })
+    .await
+    .unwrap();
+    assert!(known != before, "it is not the one of before the change");
+    wait_for("the same elsewhere", async || -> anyhow::Result<_> {
+        let there = other.generation("a").await;
+        Ok(if there == known {
+            Ok(())
+        } else {
+            Err(format!("{there:?}"))
+        })
+    })
+    .await
+    .unwrap();
+}
+
 fn redis(server: &TestServer) -> servers::redis::Redis {
+    redis_within(server, 5_000)
+}
+
+fn redis_within(server: &TestServer, patience_ms: u64) -> servers::redis::Redis {
     let settings = servers::redis::Settings {
         url: server.variable("REDIS_URL").into(),
         prefix: "smartcourse".to_owned(),
-        patience_ms: 5_000,
+        patience_ms,
     };
     servers::redis::Redis::open(&settings).unwrap()
 }

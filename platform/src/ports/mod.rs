@@ -14,6 +14,7 @@ pub mod mail;
 pub mod push;
 pub mod rate_limits;
 pub mod search;
+pub mod shared_reads;
 pub mod sms;
 pub mod task_dispatch;
 pub mod vectors;

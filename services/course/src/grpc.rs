@@ -29,11 +29,11 @@ impl CourseService for Api {
         reply(ops::read::get_many(&self.0, &from_service(request)?.ids).await)
     }
     async fn list_courses(&self, request: Request<ListCoursesRequest>) -> Reply<CoursePage> {
-        reply(ops::read::list(&self.0, request.into_inner()).await)
+        reply(ops::catalogue::list(&self.0, request.into_inner()).await)
     }
     async fn update_course(&self, request: Request<UpdateCourseRequest>) -> Reply<Course> {
         let (state, actor) = (Arc::clone(&self.0), Actor::of(&request));
-        // The limit of the seats is written by the enrollment service before our own commit.
+        // The limit of the seats is written by the enrollment service before our own commit, and the catalogue told after it.
         let update = async move { ops::courses::update(&state, actor, request.into_inner()).await };
         reply(unbroken(update).await)
     }
@@ -41,7 +41,10 @@ impl CourseService for Api {
         reply(ops::courses::delete(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn set_status(&self, request: Request<SetStatusRequest>) -> Reply<Course> {
-        reply(ops::courses::set_status(&self.0, Actor::of(&request), request.into_inner()).await)
+        let (state, actor) = (Arc::clone(&self.0), Actor::of(&request));
+        // The catalogue is told after the commit.
+        let set = async move { ops::courses::set_status(&state, actor, request.into_inner()).await };
+        reply(unbroken(set).await)
     }
     async fn get_content(&self, request: Request<GetContentRequest>) -> Reply<Content> {
         reply(ops::read::content(&self.0, Actor::of(&request), request.into_inner()).await)
@@ -107,7 +110,9 @@ impl CourseService for Api {
         reply(unbroken(async move { ops::attempts::save_content(&state, request).await }).await)
     }
     async fn mark_published(&self, request: Request<MarkPublishedRequest>) -> Reply<()> {
-        reply(ops::flip::mark_published(&self.0, from_service(request)?).await)
+        let (state, request) = (Arc::clone(&self.0), from_service(request)?);
+        // The catalogue is told after the commit.
+        reply(unbroken(async move { ops::flip::mark_published(&state, request).await }).await)
     }
     async fn abort_version(&self, request: Request<VersionRef>) -> Reply<AbortReply> {
         reply(ops::flip::abort(&self.0, from_service(request)?).await)

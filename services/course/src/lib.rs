@@ -20,8 +20,9 @@ use smartcourse_platform::{
     Result,
     config::{Config, Temporal},
     grpc::Transport,
-    ports::{documents::Documents, workflows::Workflows},
+    ports::{documents::Documents, shared_reads::SharedReads, workflows::Workflows},
     postgres,
+    read_through::ReadThrough,
     reader::Reader,
 };
 use smartcourse_proto::{course::course_service_server::CourseServiceServer, stubs::EnrollmentStub};
@@ -42,6 +43,7 @@ pub(crate) struct State {
     /// For what is read most.
     pub(crate) reader: Reader,
     pub(crate) documents: Arc<dyn Documents>,
+    pub(crate) reads: ReadThrough,
     pub(crate) workflows: Arc<dyn Workflows>,
     pub(crate) temporal: Temporal,
     pub(crate) enrollment: EnrollmentStub<Transport>,
@@ -56,6 +58,8 @@ pub(crate) struct State {
 pub struct Dependencies {
     /// Drafts and versions.
     pub documents: Arc<dyn Documents>,
+    /// The catalogue and the contents of versions.
+    pub shared_reads: Arc<dyn SharedReads>,
     /// Asked only for what a status can show.
     pub workflows: Arc<dyn Workflows>,
     /// Who keeps the limits of seats.
@@ -72,6 +76,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cour
         reader: Reader::new(pool.clone()),
         pool,
         documents: deps.documents,
+        reads: ReadThrough::new(deps.shared_reads),
         workflows: deps.workflows,
         temporal: config.temporal.clone(),
         enrollment: EnrollmentStub::new(deps.enrollment),

@@ -1,5 +1,7 @@
 //! Rows of schema `course` and what they look like outside.
 
+use std::time::Duration;
+
 use rust_decimal::Decimal;
 use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
@@ -16,6 +18,9 @@ use crate::{State, codes};
 
 /// Collection of drafts (`{course}/d-{uuid}`) and versions (`{course}/v{n}`, and what lies below it).
 pub const CONTENT: &str = "course.content";
+
+/// How long the content of a version is kept for those who read it next.
+const KEPT: Duration = Duration::from_secs(3600);
 
 pub(crate) fn course_prefix(course_id: CourseId) -> String {
     format!("{course_id}/")
@@ -292,6 +297,13 @@ pub(crate) async fn open_attempt(
 }
 
 impl State {
+    /// What a saved version holds, for all who read it. A database that was put back to an earlier day allots a version again,
+    /// to another attempt.
+    pub(crate) async fn saved(&self, key: &str, attempt: uuid::Uuid) -> Result<Content> {
+        let shared = format!("{CONTENT}:{key}:{attempt}");
+        self.reads.read(&shared, KEPT, self.content(key)).await
+    }
+
     /// What a draft or a version holds.
     pub(crate) async fn content(&self, key: &str) -> Result<Content> {
         if key.is_empty() {

@@ -110,9 +110,11 @@ async fn world() -> World {
     };
     let declared = [&[CONFIG], engines::CONFIG].concat();
     let config = Config::load(&declared, None, &[]).unwrap();
+    let engines = Engines::open(&config).unwrap();
     let deps = Dependencies {
         documents: Arc::new(documents.clone()),
-        workflows: Engines::open(&config).unwrap().workflows(),
+        shared_reads: engines.shared_reads(),
+        workflows: engines.workflows(),
         enrollment: Transport::local(&config.grpc, LocalRouter::default()),
     };
     let service = smartcourse_course::service(&config, pool.clone(), deps).unwrap();

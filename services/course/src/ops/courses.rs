@@ -17,6 +17,7 @@ use sqlx::PgConnection;
 use crate::{
     State, codes,
     model::{self, MAX_DESCRIPTION, MAX_TITLE},
+    ops::catalogue,
     store::{self, CourseRow},
 };
 
@@ -188,6 +189,9 @@ pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseReq
             .await?;
     }
     tx.commit().await?;
+    if updated.is_live() {
+        catalogue::changed(state).await;
+    }
     Ok(updated.into())
 }
 
@@ -266,5 +270,7 @@ pub(crate) async fn set_status(state: &State, actor: Actor, request: SetStatusRe
     .fetch_one(&mut *tx)
     .await?;
     tx.commit().await?;
+    // Also when it was withdrawn before: whoever did may have ended before it was told.
+    catalogue::changed(state).await;
     Ok(updated.into())
 }

@@ -12,7 +12,7 @@ use smartcourse_proto::{
     ids::CourseId,
 };
 
-use crate::{State, codes, model, store};
+use crate::{State, codes, model, ops::catalogue, store};
 
 /// Edits that lost the race this often in a row give up.
 const MAX_RACES: u32 = 20;
@@ -72,6 +72,10 @@ async fn edit<T>(
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
+        if row.is_live() {
+            // Its pages have the entity tag.
+            catalogue::changed(state).await;
+        }
         content.etag = store::CourseRow { revision, ..row }.etag();
         return Ok((content, result));
     }

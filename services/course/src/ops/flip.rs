@@ -7,13 +7,15 @@ use smartcourse_proto::{
     events::CoursePublished,
 };
 
-use crate::{State, codes, store};
+use crate::{State, codes, ops::catalogue, store};
 
 /// Step 7: flips the pointer, closes the attempt and announces the version, in one transaction.
 pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest) -> Result<()> {
     let mut tx = postgres::begin(&state.pool).await?;
     let (course, attempt) = store::lock_attempt(&mut tx, &request.attempt_id).await?;
     if attempt.state == PublishState::Completed {
+        // The first time may have ended before it was told.
+        catalogue::changed(state).await;
         return Ok(());
     }
     attempt.require_running()?;
@@ -70,6 +72,7 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     };
     outbox::put_event(&mut tx, "course.published", &key, &event).await?;
     fault::commit(tx, "course.mark_published").await?;
+    catalogue::changed(state).await;
     Ok(())
 }
 

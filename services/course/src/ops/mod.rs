@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod cancel;
+pub(crate) mod catalogue;
 pub(crate) mod courses;
 pub(crate) mod drafts;
 pub(crate) mod flip;

@@ -1,11 +1,10 @@
 //! Reading courses and their content.
 
-use smartcourse_platform::{Error, Result, error::Problems, grpc::Actor, page, postgres};
+use smartcourse_platform::{Error, Result, grpc::Actor};
 use smartcourse_proto::{
-    Wire,
     course::{
-        Content, Course, CourseList, CoursePage, GetContentRequest, ListCoursesRequest, LivePointer,
-        LivePointers, LivePointersRequest, Manifest, ManifestRequest,
+        Content, Course, CourseList, GetContentRequest, LivePointer, LivePointers, LivePointersRequest,
+        Manifest, ManifestRequest,
     },
     ids::CourseId,
 };
@@ -14,9 +13,6 @@ use crate::{
     State, codes, model,
     store::{self, CourseRow},
 };
-
-/// Characters of the words in a list of courses, at most.
-const MAX_QUERY: usize = 200;
 
 pub(crate) async fn get(state: &State, actor: Actor, id: CourseId) -> Result<Course> {
     let mut connection = state.reader.connection().await?;
@@ -50,63 +46,6 @@ pub(crate) async fn get_many(state: &State, ids: &[i64]) -> Result<CourseList> {
     Ok(CourseList { items })
 }
 
-pub(crate) async fn list(state: &State, request: ListCoursesRequest) -> Result<CoursePage> {
-    let limit = page::limit(request.limit)?;
-    let before: Option<i64> = page::decode(&request.cursor)?;
-    let mut problems = Problems::default();
-    problems.require(
-        request.q.chars().count() <= MAX_QUERY,
-        "q",
-        format!("must have at most {MAX_QUERY} characters"),
-    );
-    problems.finish()?;
-    let escaped = postgres::literal(&request.q);
-    let level = request.level.map(|_| request.level().as_text());
-    let mut rows = if escaped.is_empty() {
-        sqlx::query_as!(
-            CourseRow,
-            "select * from course.courses
-             where published_version is not null and not archived and ($1::bigint is null or id < $1)
-               and ($2::text is null or category = $2) and ($3::text is null or level = $3)
-               and ($4::bigint is null or instructor_id = $4)
-             order by id desc limit $5",
-            before,
-            request.category,
-            level,
-            request.instructor_id,
-            limit + 1
-        )
-        .fetch_all(&state.pool)
-        .await?
-    } else {
-        // The words first, by their index: in the order of ids every course would be looked at for words that are rare.
-        sqlx::query_as!(
-            CourseRow,
-            "with found as materialized (
-                 select id from course.courses
-                 where published_version is not null and not archived and (title ilike $6 or description ilike $6))
-             select c.* from course.courses c
-             where c.id in (select id from found) and ($1::bigint is null or c.id < $1)
-               and ($2::text is null or c.category = $2) and ($3::text is null or c.level = $3)
-               and ($4::bigint is null or c.instructor_id = $4)
-             order by c.id desc limit $5",
-            before,
-            request.category,
-            level,
-            request.instructor_id,
-            limit + 1,
-            format!("%{escaped}%")
-        )
-        .fetch_all(&state.pool)
-        .await?
-    };
-    let next_cursor = page::cut(&mut rows, limit, |row| row.id.0);
-    Ok(CoursePage {
-        items: rows.into_iter().map(Into::into).collect(),
-        next_cursor,
-    })
-}
-
 /// The draft for the owner; the published version, without quiz keys, for everybody the gateway lets through.
 pub(crate) async fn content(state: &State, actor: Actor, request: GetContentRequest) -> Result<Content> {
     let row = store::course(&state.pool, request.course_id.into()).await?;
@@ -129,15 +68,15 @@ pub(crate) async fn content(state: &State, actor: Actor, request: GetContentRequ
 }
 
 async fn version_content(state: &State, course_id: CourseId, version: i32) -> Result<Content> {
-    let key = sqlx::query_scalar!(
-        "select document_key from course.versions where course_id = $1 and version = $2 and state <> 'aborted'",
+    let saved = sqlx::query!(
+        "select document_key, attempt_id from course.versions where course_id = $1 and version = $2 and state <> 'aborted'",
         course_id.0,
         version
     )
     .fetch_optional(&state.pool)
     .await?
     .ok_or_else(|| Error::new(&codes::NOT_FOUND, format!("there is no version {version}")))?;
-    let mut content = state.content(&key).await?;
+    let mut content = state.saved(&saved.document_key, saved.attempt_id).await?;
     content.etag = format!("\"c{course_id}-v{version}\"");
     Ok(content)
 }

@@ -23,6 +23,8 @@ use smartcourse_tests::{Neighbours, engines::documents, local};
 use sqlx::PgPool;
 use tonic::{Status, service::Routes};
 
+use crate::kept::Kept;
+
 /// Whose the courses are.
 pub(crate) const TEACHER: Actor = user(7, Role::Instructor);
 pub(crate) const COLLEAGUE: Actor = user(8, Role::Instructor);
@@ -36,6 +38,8 @@ pub(crate) const fn user(id: i64, role: Role) -> Actor {
 pub(crate) struct Harness {
     pub(crate) pool: PgPool,
     pub(crate) course: CourseStub<Transport>,
+    /// What processes share.
+    pub(crate) kept: Arc<Kept>,
     limits: Arc<Mutex<Vec<SetSeatLimitRequest>>>,
 }
 
@@ -54,14 +58,21 @@ impl Harness {
                 async { Ok(Seats::default()) }
             },
         );
+        let kept = Arc::<Kept>::default();
         let deps = Dependencies {
             documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
+            shared_reads: kept.clone(),
             workflows: Arc::new(Unreachable),
             enrollment: neighbours.transport(&config),
         };
         let service = smartcourse_course::service(&config, pool.clone(), deps).unwrap();
         let course = CourseStub::new(local(&config, Routes::new(service).into_axum_router()));
-        Self { pool, course, limits }
+        Self {
+            pool,
+            course,
+            kept,
+            limits,
+        }
     }
 
     /// The limits the enrollment service was told.

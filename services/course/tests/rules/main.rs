@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod cancelling;
+mod catalogue;
 mod drafts;
 mod editing;
 mod harness;
+mod kept;
 mod publishing;
