@@ -138,7 +138,7 @@ mod connection {
 
         /// What the server says it is. Without TLS it says so in its greeting.
         pub(crate) async fn version(&self) -> Result<String> {
-            let (connection, _) = self.connect("doctor").await?;
+            let (connection, _channel) = self.connect("doctor").await?;
             ask(connection.close(200, "".into())).await?;
             let version = self.version.get_or_try_init(|| self.greeting()).await?;
             Ok(version.clone())
