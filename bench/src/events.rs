@@ -11,14 +11,16 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::events::EnrollmentCreated;
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        machine::Since,
+        table::{Table, millis, quantile, verdict},
+    },
+};
 use sqlx::PgPool;
 
-use crate::{
-    machine::Since,
-    note,
-    table::{Table, millis, quantile, verdict},
-};
+use crate::note;
 
 /// Events per second, and for how long.
 const RATES: [u64; 2] = [200, 500];

@@ -6,15 +6,16 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use smartcourse_launcher::{DataDir, Progress, ensure_model};
 use smartcourse_minilm::MiniLm;
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        machine::{Since, Spent},
+        table::{Table, seconds, verdict},
+    },
+};
 use sqlx::{PgPool, Row as _};
 
-use crate::{
-    machine::{Since, Spent},
-    note, published,
-    table::{Table, seconds, verdict},
-    text::Dice,
-};
+use crate::{note, published, text::Dice};
 
 const LESSONS: usize = 50;
 const SECTIONS: usize = 20;
