@@ -11,7 +11,6 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
 use smartcourse_tests::{
     Stack,
     measure::{

@@ -153,9 +153,7 @@ fn executable(asked: Option<PathBuf>) -> Result<PathBuf> {
 /// The servers in place of what is built in.
 fn servers() -> Result<String> {
     let stack = Stack::named()?;
-    let mut names: Vec<&str> = stack.iter().flat_map(Stack::names).collect();
-    // Several that begin alike belong to one server.
-    names.dedup_by_key(|name| name.split('_').next());
+    let names: Vec<&str> = stack.iter().flat_map(Stack::names).collect();
     Ok(match names.is_empty() {
         true => "- Servers: those built in\n".to_owned(),
         false => format!("- Servers: those named by `{}`\n", names.join("`, `")),

@@ -15,7 +15,7 @@ use crate::{line_up::LineUp, load};
 pub(crate) const OPERATIONS: [&str; 2] = ["documents: put 10 KB", "documents: get 10 KB"];
 const COLLECTION: &str = "content.chunks";
 /// Documents that are put and asked for in turns.
-const KEYS: u64 = 500;
+const KEYS: u64 = 100;
 /// Parts of a document, and the characters of each.
 const PARTS: usize = 10;
 const CHARACTERS: usize = 1_000;
@@ -27,14 +27,16 @@ fn key(number: u64) -> String {
 /// Through the port.
 pub(crate) async fn port(line_up: &LineUp) -> Result<Vec<Outcome>> {
     let text = "s".repeat(CHARACTERS);
-    let body = Arc::new(json!({ "chunks": vec![json!({ "anchor": "c0", "text": text }); PARTS] }));
+    let body = json!({ "chunks": vec![json!({ "anchor": "c0", "text": text }); PARTS] });
     let store = line_up.engines.documents();
     for number in 0..KEYS {
         store.put(COLLECTION, &key(number), &body).await?;
     }
     let writes = Arc::clone(&store);
     let put = load::run(move |number| {
-        let (store, body) = (Arc::clone(&writes), Arc::clone(&body));
+        let (store, mut body) = (Arc::clone(&writes), body.clone());
+        // A server may leave alone what is as it was.
+        body["number"] = number.into();
         async move { Ok(store.put(COLLECTION, &key(number), &body).await?) }
     });
     let put = put.await?;
@@ -56,17 +58,18 @@ pub(crate) async fn bare(server: &TestServer) -> Result<Vec<Outcome>> {
     let client = Client::with_uri_str(server.variable("MONGODB_URL")).await?;
     let documents = client.database("bare").collection::<Document>("documents");
     let chunk = doc! { "anchor": "c0", "text": "s".repeat(CHARACTERS) };
-    let body = Arc::new(doc! { "body": { "chunks": vec![chunk; PARTS] } });
+    let body = doc! { "chunks": vec![chunk; PARTS] };
     for number in 0..KEYS {
         let key = doc! { "_id": key(number) };
-        documents.replace_one(key, &*body).upsert(true).await?;
+        documents.replace_one(key, &body).upsert(true).await?;
     }
     let written = documents.clone();
     let put = load::run(move |number| {
-        let (documents, body) = (written.clone(), Arc::clone(&body));
+        let (documents, mut body) = (written.clone(), body.clone());
         async move {
+            body.insert("number", i64::try_from(number)?);
             let key = doc! { "_id": key(number) };
-            documents.replace_one(key, &*body).upsert(true).await?;
+            documents.replace_one(key, &body).upsert(true).await?;
             Ok(())
         }
     });

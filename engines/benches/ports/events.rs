@@ -37,9 +37,8 @@ pub(crate) const OPERATIONS: [&str; 3] = [
 const BACKLOG: i64 = 5_000;
 /// Events of a transaction at either rate.
 pub(crate) const RATES: [i64; 2] = [1, 10];
-/// Time from one transaction to the next, whoever writes it.
+/// Time from one transaction to the next.
 const PACE: Duration = Duration::from_millis(5);
-const WRITERS: u32 = 4;
 /// Aggregates they are about.
 const KEYS: i64 = 500;
 const PARTITIONS: i32 = 6;
@@ -198,27 +197,23 @@ async fn measure(log: Arc<dyn Log>) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// Hands events over, so many at once, and waits for their effects: how long each took.
+/// Hands events over, so many at once, and waits for their effects: how long each took. The pace is kept however long one takes.
 async fn follow(log: &Arc<dyn Log>, numbers: Range<i64>, each: i64) -> Result<Outcome> {
-    let transactions: Vec<Range<i64>> = numbers
-        .clone()
-        .step_by(usize::try_from(each)?)
-        .map(|first| first..first + each)
-        .collect();
-    let writers = (0..WRITERS as usize).map(|writer| {
-        let (log, transactions) = (Arc::clone(log), transactions.clone());
-        let writer = async move {
-            let mut pace = tokio::time::interval(PACE * WRITERS);
-            let mut handed_over = Vec::new();
-            for numbers in transactions.into_iter().skip(writer).step_by(WRITERS as usize) {
-                pace.tick().await;
+    let transactions = numbers.clone().step_by(usize::try_from(each)?);
+    let writing = async {
+        let mut pace = tokio::time::interval(PACE);
+        let mut writers = Vec::new();
+        for first in transactions {
+            pace.tick().await;
+            let (log, numbers) = (Arc::clone(log), first..first + each);
+            let writer = tokio::spawn(async move {
                 let at = log.put(numbers.clone()).await?;
-                handed_over.extend(numbers.map(|number| (number, at)));
-            }
-            anyhow::Ok(handed_over)
-        };
-        async { tokio::spawn(writer).await? }
-    });
+                anyhow::Ok(numbers.map(|number| (number, at)).collect::<Vec<_>>())
+            });
+            writers.push(async { writer.await? });
+        }
+        try_join_all(writers).await
+    };
     let count = usize::try_from(numbers.end - numbers.start)?;
     let effects = async {
         let mut come: HashMap<i64, Instant> = HashMap::new();
@@ -229,7 +224,7 @@ async fn follow(log: &Arc<dyn Log>, numbers: Range<i64>, each: i64) -> Result<Ou
         }
         Ok(come)
     };
-    let all = async { tokio::try_join!(try_join_all(writers), effects) };
+    let all = async { tokio::try_join!(writing, effects) };
     let (handed_over, come) = tokio::time::timeout(PATIENCE, all)
         .await
         .context("events did not come")??;

@@ -1,12 +1,12 @@
 //! Files of one mebibyte.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use futures::TryStreamExt as _;
-use object_store::{ObjectStoreExt as _, aws::AmazonS3Builder, path::Path as Key};
-use smartcourse_tests::{TestServer, measure::Outcome};
+use futures::{TryStreamExt as _, future::try_join_all};
+use smartcourse_platform::ports::files::Grant;
+use smartcourse_tests::measure::Outcome;
 
 use crate::{line_up::LineUp, load};
 
@@ -14,6 +14,8 @@ pub(crate) const OPERATIONS: [&str; 2] = ["files: write 1 MiB", "files: read 1 M
 /// Files that are written and read in turns.
 const KEYS: u64 = 64;
 const SIZE: usize = 1024 * 1024;
+/// Of a signed URL.
+const LIFETIME: Duration = Duration::from_secs(3600);
 
 fn key(number: u64) -> String {
     format!("courses/1/v1/a-{}", number % KEYS)
@@ -53,25 +55,28 @@ pub(crate) async fn port(line_up: &LineUp) -> Result<Vec<Outcome>> {
     Ok(vec![written, read.await?])
 }
 
-/// One request each.
-pub(crate) async fn bare(server: &TestServer) -> Result<Vec<Outcome>> {
-    let bucket = AmazonS3Builder::new()
-        .with_bucket_name(server.variable("S3_BUCKET"))
-        .with_endpoint(server.variable("S3_ENDPOINT"))
-        .with_region("us-east-1")
-        .with_access_key_id(server.variable("S3_ACCESS_KEY_ID"))
-        .with_secret_access_key(server.variable("S3_SECRET_ACCESS_KEY"))
-        .with_allow_http(true)
-        .build()?;
-    let bucket = Arc::new(bucket);
+/// Plain requests to URLs that were signed before.
+pub(crate) async fn bare(real: &LineUp) -> Result<Vec<Outcome>> {
+    let (store, http) = (real.engines.files()?, reqwest::Client::new());
+    let read = Grant::Read {
+        content_type: "application/octet-stream",
+        disposition: "attachment",
+    };
+    let sign = async |grant| {
+        let urls = (0..KEYS).map(|number| {
+            let (store, key) = (&store, format!("bare/{}", key(number)));
+            async move { store.sign(&key, grant, LIFETIME).await?.context("a bucket signs") }
+        });
+        anyhow::Ok(Arc::new(try_join_all(urls).await?))
+    };
+    let (writes, reads) = (sign(Grant::Write).await?, sign(read).await?);
+    let url = |urls: &[String], number: u64| urls[number as usize % urls.len()].clone();
     let write = {
-        let (bucket, content) = (Arc::clone(&bucket), content());
+        let (http, content) = (http.clone(), content());
         move |number| {
-            let (bucket, content) = (Arc::clone(&bucket), content.clone());
+            let request = http.put(url(&writes, number)).body(content.clone());
             async move {
-                bucket
-                    .put(&Key::from(format!("bare/{}", key(number))), content.into())
-                    .await?;
+                request.send().await?.error_for_status()?;
                 Ok(())
             }
         }
@@ -81,10 +86,9 @@ pub(crate) async fn bare(server: &TestServer) -> Result<Vec<Outcome>> {
     }
     let written = load::run(write).await?;
     let read = load::run(move |number| {
-        let bucket = Arc::clone(&bucket);
+        let request = http.get(url(&reads, number));
         async move {
-            let found = bucket.get(&Key::from(format!("bare/{}", key(number)))).await?;
-            let size = found.bytes().await?.len();
+            let size = request.send().await?.error_for_status()?.bytes().await?.len();
             ensure!(size == SIZE, "{size} bytes");
             Ok(())
         }

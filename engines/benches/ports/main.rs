@@ -1,5 +1,5 @@
 //! The ports measured: what is built in, the same through real servers, and the bare client of each server doing the least that has
-//! the same effect. It starts the servers itself, one after the other does its part, and prints Markdown:
+//! the same effect. It starts the servers itself and prints Markdown:
 //! `cargo bench -p smartcourse-engines --bench ports`.
 
 mod documents;
@@ -72,7 +72,7 @@ async fn main() -> Result<()> {
     let outcomes = [
         files::port(built_in).await?,
         files::port(real).await?,
-        files::bare(&minio).await?,
+        files::bare(real).await?,
     ];
     add(&files::OPERATIONS, &minio, outcomes);
     note("rate limits");

@@ -15,6 +15,16 @@ use crate::{TestServer, database::tools};
 const STACK: &str = "SMARTCOURSE_TEST_STACK";
 /// The variables of those that are used, separated by commas; all of them without it.
 const ONLY: &str = "SMARTCOURSE_TEST_SERVERS";
+/// What names each server.
+const NAMES: [&str; 7] = [
+    "AMQP_URL",
+    "KAFKA_BROKERS",
+    "MONGODB_URL",
+    "OPENSEARCH_URL",
+    "REDIS_URL",
+    "S3_BUCKET",
+    "TEMPORAL_ADDRESS",
+];
 /// The setting of the database in MongoDB.
 pub(super) const MONGO_DATABASE: &str = "SMARTCOURSE_MONGODB__DATABASE";
 /// The setting of the alias in OpenSearch.
@@ -90,9 +100,11 @@ impl Stack {
         variables
     }
 
-    /// The variables that name them.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.keys().map(String::as_str)
+    /// The variables that name them, one for each.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        NAMES
+            .into_iter()
+            .filter(|name| self.variables.contains_key(*name))
     }
 
     /// What a system of this name is told that has nothing but these and a database: its corner in each, with a namespace in
