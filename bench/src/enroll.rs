@@ -12,15 +12,22 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
-use smartcourse_tests::{Layout, Session, World, wait_longer};
+use smartcourse_tests::{
+    Layout, Session, World,
+    measure::{
+        Outcome,
+        machine::Since,
+        proc,
+        table::{Table, millis, quantile, verdict},
+    },
+    wait_longer,
+};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use temporalio_client::{Client, WorkflowGetResultOptions, WorkflowStartOptions};
 
 use crate::{
-    load::{self, Outcome, Target},
-    machine::Since,
-    note, proc, published,
-    table::{Table, millis, quantile, verdict},
+    load::{self, Target},
+    note, published,
     text::Dice,
     workflow::{self, Bare, QUEUE, Shape},
 };

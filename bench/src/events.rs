@@ -1,7 +1,9 @@
 //! How far analytics is behind the log at a steady rate, and how fast it counts the log again.
 
 use std::{
+    collections::HashMap,
     path::Path,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,14 +13,16 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::events::EnrollmentCreated;
-use smartcourse_tests::{Layout, World};
-use sqlx::PgPool;
-
-use crate::{
-    machine::Since,
-    note,
-    table::{Table, millis, quantile, verdict},
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        machine::Since,
+        table::{Table, millis, quantile, verdict},
+    },
 };
+use sqlx::{PgPool, types::Uuid};
+
+use crate::note;
 
 /// Events per second, and for how long.
 const RATES: [u64; 2] = [200, 500];
@@ -29,7 +33,7 @@ const WRITERS: u64 = 4;
 const LOG: i64 = 100_000;
 /// How many of them one transaction writes.
 const BATCH: i64 = 1_000;
-/// How often the group's position is read.
+/// How often it is looked for what the group has taken.
 const POLL: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -81,60 +85,51 @@ fn created(number: i64) -> (String, EnrollmentCreated) {
     (format!("enrollment-{number}"), event)
 }
 
-/// Time from each commit to the moment the counter has read past its event, sorted; `before` it are so many events.
+/// Time from each commit to the moment the counter is seen to have taken its event, sorted; so many events were written before.
 async fn lags(pool: &PgPool, rate: u64, before: i64) -> Result<Vec<Duration>> {
     let start = Instant::now();
+    // Committed, and not seen to be taken.
+    let awaited: Arc<Mutex<HashMap<Uuid, Instant>>> = Arc::default();
+    let held = || awaited.lock().unwrap_or_else(PoisonError::into_inner);
     let writers = (0..WRITERS).map(|writer| {
-        let pool = pool.clone();
+        let (pool, awaited) = (pool.clone(), Arc::clone(&awaited));
         tokio::spawn(async move {
             let mut clock = tokio::time::interval(Duration::from_micros(1_000_000 * WRITERS / rate));
-            let mut commits = Vec::new();
             for number in (1..=rate * SECONDS).filter(|number| number % WRITERS == writer) {
                 clock.tick().await;
                 let (key, event) = created(before + i64::try_from(number)?);
                 let mut tx = postgres::begin(&pool).await?;
                 let id = outbox::put_event(&mut tx, "enrollment.created", &key, &event).await?;
                 tx.commit().await?;
-                commits.push((id, start.elapsed()));
+                let mut awaited = awaited.lock().unwrap_or_else(PoisonError::into_inner);
+                awaited.insert(id, Instant::now());
             }
-            Ok::<_, anyhow::Error>(commits)
+            Ok::<_, anyhow::Error>(())
         })
     });
     let writers: Vec<_> = writers.collect();
-    // When the group was first seen at each position.
-    let mut seen: Vec<(i64, Duration)> = Vec::new();
-    let last = before + i64::try_from(rate * SECONDS)?;
-    loop {
-        let position: Option<i64> =
-            sqlx::query_scalar("select position from platform.event_groups where name = 'analytics.counter'")
-                .fetch_optional(pool)
-                .await?;
-        let position = position.unwrap_or(0);
-        if seen.last().is_none_or(|(known, _)| *known < position) {
-            seen.push((position, start.elapsed()));
-        }
-        if position >= last {
-            break;
-        }
+    let (mut lags, count) = (Vec::new(), usize::try_from(rate * SECONDS)?);
+    while lags.len() < count {
+        tokio::time::sleep(POLL).await;
+        let ids: Vec<Uuid> = held().keys().copied().collect();
+        let taken: Vec<Uuid> = sqlx::query_scalar(
+            "select event_id from platform.inbox where group_name = 'analytics.counter' and event_id = any($1)",
+        )
+        .bind(ids)
+        .fetch_all(pool)
+        .await?;
+        let now = Instant::now();
+        let mut awaited = held();
+        let commits = taken.iter().filter_map(|id| awaited.remove(id));
+        lags.extend(commits.map(|at| now.saturating_duration_since(at)));
         ensure!(
             start.elapsed() < PATIENCE,
-            "the counter is at {position} of {last}"
+            "the counter has taken {} of {count}",
+            lags.len()
         );
-        tokio::time::sleep(POLL).await;
     }
-    let mut commits = Vec::new();
     for writer in writers {
-        commits.extend(writer.await??);
-    }
-    let mut lags = Vec::new();
-    for (id, committed) in commits {
-        let position: i64 = sqlx::query_scalar("select position from platform.events where id = $1")
-            .bind(id)
-            .fetch_one(pool)
-            .await?;
-        let counted = seen.iter().find(|(reached, _)| *reached >= position);
-        let (_, counted) = counted.context("every event was read")?;
-        lags.push(counted.saturating_sub(committed));
+        writer.await??;
     }
     lags.sort_unstable();
     Ok(lags)

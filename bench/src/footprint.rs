@@ -1,7 +1,7 @@
 //! Memory, start times and the size of the executable.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -11,35 +11,57 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-
-use crate::{
-    note, proc,
-    table::{Table, seconds},
+use smartcourse_tests::{
+    Stack,
+    measure::{
+        proc::{self, Process},
+        table::{Table, seconds},
+    },
 };
+
+use crate::note;
 
 /// How long the system is left alone before its memory is read.
 const REST: Duration = Duration::from_secs(15);
 /// How long a stop may take.
 const STOP: Duration = Duration::from_secs(30);
 
-/// Starts a system in a fresh data directory twice and looks at its processes.
+/// Starts a system in a fresh data directory twice, on the servers of the environment if it names some, and looks at the processes
+/// of all.
 ///
 /// # Errors
 /// When it does not start.
 pub(crate) async fn measure(executable: &Path) -> Result<String> {
-    let directory = tempfile::tempdir()?;
+    let directory = tempfile::Builder::new()
+        .prefix("footprint-")
+        .rand_bytes(8)
+        .tempdir()?;
+    let stack = Stack::named()?;
+    let servers = match &stack {
+        Some(stack) => {
+            let name = directory.path().file_name().context("a directory has a name")?;
+            stack.corner(&name.to_string_lossy().to_lowercase()).await?
+        }
+        None => BTreeMap::new(),
+    };
     let executable = executable.to_owned();
-    tokio::task::spawn_blocking(move || both(&executable, directory.path())).await?
+    let both = move || both(&executable, directory.path(), &servers, stack.as_ref());
+    tokio::task::spawn_blocking(both).await?
 }
 
-fn both(executable: &Path, directory: &Path) -> Result<String> {
+fn both(
+    executable: &Path,
+    directory: &Path,
+    servers: &BTreeMap<String, String>,
+    stack: Option<&Stack>,
+) -> Result<String> {
     note("a first start in an empty data directory");
-    let (up, cold) = Up::start(executable, directory)?;
+    let (up, cold) = Up::start(executable, directory, servers)?;
     std::thread::sleep(REST);
-    let memory = memory(directory)?;
+    let memory = memory(directory, stack)?;
     up.stop()?;
     note("a second start");
-    let (up, warm) = Up::start(executable, directory)?;
+    let (up, warm) = Up::start(executable, directory, servers)?;
     up.stop()?;
     let mut starts = Table::new(&["", "until ready"]);
     starts.row([
@@ -66,7 +88,11 @@ struct Up(Child);
 
 impl Up {
     /// Starts it; the time until it says that it is ready.
-    fn start(executable: &Path, directory: &Path) -> Result<(Self, Duration)> {
+    fn start(
+        executable: &Path,
+        directory: &Path,
+        servers: &BTreeMap<String, String>,
+    ) -> Result<(Self, Duration)> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -77,6 +103,7 @@ impl Up {
             .arg(directory)
             .env_remove("DATABASE_URL")
             .env_remove("TEMPORAL_ADDRESS")
+            .envs(servers)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -118,13 +145,55 @@ impl Drop for Up {
     }
 }
 
-/// Memory of each role and engine with everything below it.
-fn memory(directory: &Path) -> Result<String> {
+/// How much some processes have.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    processes: usize,
+    resident_kib: u64,
+    proportional_kib: u64,
+}
+
+impl Memory {
+    fn of(all: &BTreeMap<u32, Process>, ids: &BTreeSet<u32>) -> Self {
+        let found = ids.iter().filter_map(|id| Some((*id, all.get(id)?)));
+        found.fold(Self::default(), |sum, (id, process)| {
+            sum.and(Self {
+                processes: 1,
+                resident_kib: process.rss_kib,
+                proportional_kib: proc::proportional_kib(id, process),
+            })
+        })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            processes: self.processes + other.processes,
+            resident_kib: self.resident_kib + other.resident_kib,
+            proportional_kib: self.proportional_kib + other.proportional_kib,
+        }
+    }
+
+    fn row(self, name: &str) -> [String; 4] {
+        [
+            name.to_owned(),
+            self.processes.to_string(),
+            (self.resident_kib / 1024).to_string(),
+            (self.proportional_kib / 1024).to_string(),
+        ]
+    }
+}
+
+/// Memory of each role, engine and server with everything below it, and of all together.
+fn memory(directory: &Path, stack: Option<&Stack>) -> Result<String> {
     let endpoints: Value = serde_json::from_slice(&std::fs::read(directory.join("endpoints.json"))?)?;
     let pids: BTreeMap<String, u32> = serde_json::from_value(endpoints["pids"].clone())?;
     let all = proc::all();
     let mut table = Table::new(&["", "processes", "resident MiB", "proportional MiB"]);
-    let mut totals: BTreeMap<&str, (usize, u64, u64)> = BTreeMap::new();
+    let mut totals: BTreeMap<&str, Memory> = BTreeMap::new();
+    let mut add = |name, memory| {
+        let total = totals.entry(name).or_default();
+        *total = total.and(memory);
+    };
     for (name, pid) in &pids {
         // Everything is below the supervisor: it counts alone.
         let ids = if name == "smartcourse" {
@@ -132,40 +201,28 @@ fn memory(directory: &Path) -> Result<String> {
         } else {
             proc::tree(&all, *pid)
         };
-        let found: Vec<_> = ids.iter().filter_map(|id| Some((*id, all.get(id)?))).collect();
-        let resident: u64 = found.iter().map(|(_, process)| process.rss_kib).sum();
-        let proportional: u64 = found
-            .iter()
-            .map(|(id, process)| proc::proportional_kib(*id, process))
-            .sum();
+        let memory = Memory::of(&all, &ids);
         let group = match name.as_str() {
             "postgres" => "PostgreSQL",
             "temporal" => "Temporal",
             _ => "SmartCourse",
         };
-        let total = totals.entry(group).or_default();
-        *total = (total.0 + found.len(), total.1 + resident, total.2 + proportional);
+        add(group, memory);
         if group == "SmartCourse" {
             let shown = if name == "smartcourse" { "supervisor" } else { name };
-            table.row(cells(
-                &format!("SmartCourse, {shown}"),
-                found.len(),
-                resident,
-                proportional,
-            ));
+            table.row(memory.row(&format!("SmartCourse, {shown}")));
         }
     }
-    for (name, (count, resident, proportional)) in totals {
-        table.row(cells(&format!("**{name}**"), count, resident, proportional));
+    for (name, pids) in stack.iter().flat_map(|stack| stack.pids()) {
+        let ids = pids.iter().flat_map(|pid| proc::tree(&all, *pid)).collect();
+        let memory = Memory::of(&all, &ids);
+        ensure!(memory.processes > 0, "{name} does not run");
+        add(name, memory);
     }
+    let everything = totals.values().copied().fold(Memory::default(), Memory::and);
+    for (name, memory) in totals {
+        table.row(memory.row(&format!("**{name}**")));
+    }
+    table.row(everything.row("**all**"));
     Ok(table.finish())
-}
-
-fn cells(name: &str, count: usize, resident: u64, proportional: u64) -> [String; 4] {
-    [
-        name.to_owned(),
-        count.to_string(),
-        (resident / 1024).to_string(),
-        (proportional / 1024).to_string(),
-    ]
 }

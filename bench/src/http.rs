@@ -3,14 +3,20 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        Outcome,
+        machine::Since,
+        proc,
+        table::{Table, millis, verdict},
+    },
+};
 
 use crate::{
     bare::Bare,
-    load::{self, Outcome, Target},
-    machine::Since,
-    note, proc, published,
-    table::{Table, millis, verdict},
+    load::{self, Target},
+    note, published,
     text::Dice,
 };
 

@@ -9,12 +9,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use smartcourse_tests::measure::Outcome;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-
-use crate::table::quantile;
 
 /// Settings of a gateway whose rates limit nobody.
 pub(crate) const NO_RATES: [(&str, &str); 4] = [
@@ -83,42 +82,6 @@ pub(crate) fn request_with(
         body.len()
     )
     .into_bytes()
-}
-
-/// How it went.
-#[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    sorted: Vec<Duration>,
-    /// From the first request to the last answer.
-    pub(crate) wall: Duration,
-}
-
-impl Outcome {
-    /// Of times that were taken elsewhere.
-    pub(crate) fn of(mut times: Vec<Duration>, wall: Duration) -> Self {
-        times.sort_unstable();
-        Self { sorted: times, wall }
-    }
-
-    /// The times, sorted.
-    pub(crate) fn times(self) -> Vec<Duration> {
-        self.sorted
-    }
-
-    /// Answers per second.
-    pub(crate) fn per_second(&self) -> f64 {
-        self.sorted.len() as f64 / self.wall.as_secs_f64()
-    }
-
-    /// Answers.
-    pub(crate) fn count(&self) -> usize {
-        self.sorted.len()
-    }
-
-    /// The time within which this share of the answers came.
-    pub(crate) fn quantile(&self, share: f64) -> Duration {
-        quantile(&self.sorted, share)
-    }
 }
 
 /// Sends so many requests over so many connections, each waiting for its answer; no new ones after the limit of time.

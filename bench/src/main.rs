@@ -7,16 +7,13 @@ mod events;
 mod footprint;
 mod http;
 mod load;
-mod machine;
 mod overhead;
-mod proc;
 mod publish;
 mod published;
 mod republish;
 mod retrieval;
 mod rules;
 mod streams;
-mod table;
 mod text;
 mod workflow;
 mod writers;
@@ -26,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
+use smartcourse_tests::{Stack, measure::machine};
 
 /// Measures SmartCourse and prints Markdown.
 #[derive(Parser)]
@@ -94,7 +92,7 @@ async fn main() -> Result<()> {
     let executable = executable(cli.executable)?;
     note("removing what killed tests left");
     smartcourse_tests::remove_left_behind()?;
-    print(&machine::describe());
+    print(&format!("{}{}", machine::describe(), servers()?));
     if cli.measure == Measure::Year {
         print(&year::measure(&executable, cli.events).await?);
         return Ok(());
@@ -150,6 +148,16 @@ fn executable(asked: Option<PathBuf>) -> Result<PathBuf> {
     );
     path.canonicalize()
         .with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// The servers in place of what is built in.
+fn servers() -> Result<String> {
+    let stack = Stack::named()?;
+    let names: Vec<&str> = stack.iter().flat_map(Stack::names).collect();
+    Ok(match names.is_empty() {
+        true => "- Servers: those built in\n".to_owned(),
+        false => format!("- Servers: those named by `{}`\n", names.join("`, `")),
+    })
 }
 
 /// The one place that writes to standard output.

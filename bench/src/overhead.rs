@@ -7,7 +7,14 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use smartcourse_proto::ids::VersionId;
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        machine::Since,
+        proc,
+        table::{Table, median, millis, verdict},
+    },
+};
 use smartcourse_workflows::{content_processing, course_publishing};
 use temporalio_client::{
     Client, UntypedWorkflow, WorkflowFetchHistoryOptions, WorkflowGetResultOptions, WorkflowStartOptions,
@@ -15,9 +22,7 @@ use temporalio_client::{
 use temporalio_common::protos::temporal::api::{enums::v1::EventType, history::v1::HistoryEvent};
 
 use crate::{
-    machine::Since,
-    note, proc, published,
-    table::{Table, median, millis, verdict},
+    note, published,
     text::Dice,
     workflow::{self, Bare, QUEUE, Shape},
 };

@@ -3,18 +3,18 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 use smartcourse_launcher::{DataDir, Progress, ensure_model};
 use smartcourse_minilm::MiniLm;
-use smartcourse_tests::{Layout, World};
-use sqlx::{PgPool, Row as _};
-
-use crate::{
-    machine::{Since, Spent},
-    note, published,
-    table::{Table, seconds, verdict},
-    text::Dice,
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        machine::{Since, Spent},
+        table::{Table, seconds, verdict},
+    },
 };
+use sqlx::Row as _;
+
+use crate::{note, published, text::Dice};
 
 const LESSONS: usize = 50;
 const SECTIONS: usize = 20;
@@ -50,7 +50,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let spent = since.spent();
     let steps = published::steps(&world.pool, course).await?;
 
-    let texts = chunk_texts(&world.pool, course).await?;
+    let texts = chunk_texts(&world, course).await?;
     let chunks = texts.len();
     ensure!(chunks.abs_diff(LESSONS * SECTIONS) <= 100, "{chunks} chunks");
     note(&format!("embedding the same {chunks} chunks in a plain loop"));
@@ -112,27 +112,22 @@ pub(crate) async fn model_directory() -> Result<std::path::PathBuf> {
 }
 
 /// The texts the content service gives to the model, made from its chunk documents.
-async fn chunk_texts(pool: &PgPool, course: i64) -> Result<Vec<String>> {
+async fn chunk_texts(world: &World, course: i64) -> Result<Vec<String>> {
     let titles =
         sqlx::query("select lesson_id, title from content.lessons where course_id = $1 and version = 1")
             .bind(course)
-            .fetch_all(pool)
+            .fetch_all(&world.pool)
             .await?;
     let titles: HashMap<String, String> = titles
         .iter()
         .map(|row| (row.get("lesson_id"), row.get("title")))
         .collect();
     let prefix = format!("{course}/v1/");
-    let rows = sqlx::query(
-        "select key, body from platform.documents where collection = 'content.chunks' and key like $1 || '%' order by key",
-    )
-    .bind(&prefix)
-    .fetch_all(pool)
-    .await?;
+    let keys: Vec<String> = titles.keys().map(|lesson| format!("{prefix}{lesson}")).collect();
+    let mut documents = world.documents()?.get_many("content.chunks", &keys).await?;
+    documents.sort_by(|(one, _), (other, _)| one.cmp(other));
     let mut texts = Vec::new();
-    for row in rows {
-        let key: String = row.get("key");
-        let body: Value = row.get("body");
+    for (key, body) in documents {
         let title = key
             .strip_prefix(&prefix)
             .and_then(|lesson| titles.get(lesson))

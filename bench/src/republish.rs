@@ -7,14 +7,20 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use smartcourse_tests::{Layout, Session, World, wait_longer};
+use smartcourse_tests::{
+    Layout, Session, World,
+    measure::{
+        Outcome,
+        machine::Since,
+        table::{Table, millis, seconds, verdict},
+    },
+    wait_longer,
+};
 use sqlx::PgPool;
 
 use crate::{
-    load::{self, NO_RATES, Outcome, Target, request_with},
-    machine::Since,
+    load::{self, NO_RATES, Target, request_with},
     note, published,
-    table::{Table, millis, seconds, verdict},
     text::Dice,
 };
 

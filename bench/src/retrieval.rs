@@ -24,15 +24,16 @@ use smartcourse_proto::{
     content::{RetrieveRequest, content_service_client::ContentServiceClient},
     ids::{CourseId, VersionId},
 };
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        machine::Since,
+        table::{Table, millis, quantile},
+    },
+};
 use sqlx::PgPool;
 
-use crate::{
-    machine::Since,
-    note, publish, published,
-    table::{Table, millis, quantile},
-    text::Dice,
-};
+use crate::{note, publish, published, text::Dice};
 
 const LESSONS: usize = 200;
 const CHUNKS: usize = 50;

@@ -10,10 +10,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::{
-    note,
-    table::{Table, median, millis, seconds},
-};
+use smartcourse_tests::measure::table::{Table, median, millis, seconds};
+
+use crate::note;
 
 const SERVICES: &str = "assistant content course enrollment notification user";
 /// Runs of each that count, after one that warms it up.

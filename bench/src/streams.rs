@@ -4,7 +4,13 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use smartcourse_tests::{Layout, Session, World};
+use smartcourse_tests::{
+    Layout, Session, World,
+    measure::{
+        Outcome,
+        table::{Table, millis, verdict},
+    },
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -12,9 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    load::{self, Outcome, Target, request},
+    load::{self, Target, request},
     note,
-    table::{Table, millis, verdict},
 };
 
 /// Users who follow, and publishes of each that they follow.

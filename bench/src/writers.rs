@@ -8,15 +8,17 @@ use std::{
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use smartcourse_platform::postgres;
-use smartcourse_tests::{Layout, World};
+use smartcourse_tests::{
+    Layout, World,
+    measure::{
+        Outcome,
+        machine::Since,
+        table::{Table, millis, verdict},
+    },
+};
 use sqlx::{Executor as _, PgPool, postgres::PgPoolOptions};
 
-use crate::{
-    load::Outcome,
-    machine::Since,
-    note,
-    table::{Table, millis, verdict},
-};
+use crate::note;
 
 /// Writers, each with a connection of its own, and for how long they write.
 const WRITERS: u32 = 32;

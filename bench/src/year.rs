@@ -16,14 +16,18 @@ use smartcourse_platform::{
     ports::event_log::EventHistory as _,
     postgres, upkeep,
 };
-use smartcourse_tests::{Layout, Session, World};
+use smartcourse_tests::{
+    Layout, Session, World,
+    measure::{
+        machine::Since,
+        table::{Table, millis, seconds},
+    },
+};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::{
     load::{self, Target},
-    machine::Since,
     note, published,
-    table::{Table, millis, seconds},
     text::Dice,
 };
 

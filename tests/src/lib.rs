@@ -15,6 +15,7 @@ mod door;
 mod learning;
 mod log;
 mod mail_server;
+pub mod measure;
 mod neighbours;
 mod provider;
 mod seed;
@@ -39,7 +40,7 @@ pub use smartcourse_engines as engines;
 pub use smartcourse_launcher::ServerKind;
 pub use stores::Traces;
 pub use swallower::Swallower;
-pub use world::{Layout, World};
+pub use world::{Layout, Stack, World};
 
 /// Workflows of a Temporal nobody listens for: who asks it hears that it is away.
 ///

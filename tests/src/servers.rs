@@ -44,7 +44,7 @@ impl TestServer {
     }
 
     /// All that names it.
-    pub(crate) fn variables(&self) -> impl Iterator<Item = (String, String)> {
+    pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
         let pairs = self.variables.iter();
         pairs.map(|(name, value)| ((*name).to_owned(), value.clone()))
     }

@@ -1,12 +1,14 @@
 //! What each store holds of a course version.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use mongodb::{
     Client, Collection,
     bson::{Document, doc},
 };
-use smartcourse_engines::{search::opensearch::OpenSearch, servers::opensearch::Server};
-use smartcourse_platform::ports::search::Search as _;
+use smartcourse_engines::{documents, search::opensearch::OpenSearch, servers};
+use smartcourse_platform::ports::{self, search::Search as _};
 use smartcourse_proto::ids::VersionId;
 use sqlx::Row as _;
 
@@ -67,7 +69,7 @@ impl Traces {
         let on_disk = std::fs::read_dir(directory).map(Iterator::count).unwrap_or(0);
         let entries = match world.opensearch() {
             Some(settings) => {
-                let index = OpenSearch::new(Server::open(&settings)?);
+                let index = OpenSearch::new(servers::opensearch::Server::open(&settings)?);
                 index.count(VersionId::new(course, version)).await?
             }
             None => row.get("entries"),
@@ -107,6 +109,25 @@ async fn in_postgres(world: &World, prefix: &str) -> Result<Documents> {
          from platform.documents where collection = 'content.chunks' and key like $1 || '/%'",
     );
     Ok(documents.bind(prefix).fetch_one(&world.pool).await?)
+}
+
+impl World {
+    /// The documents, wherever this world keeps them.
+    ///
+    /// # Errors
+    /// When the address of their server cannot be used.
+    pub fn documents(&self) -> Result<Arc<dyn ports::documents::Documents>> {
+        Ok(match self.mongo() {
+            Some((url, database)) => {
+                let server = servers::mongodb::Mongo::open(servers::mongodb::Settings {
+                    url: url.into(),
+                    database: database.to_owned(),
+                })?;
+                Arc::new(documents::mongodb::MongoDb::new(Arc::new(server)))
+            }
+            None => Arc::new(documents::postgres::Postgres::new(self.pool.clone())),
+        })
+    }
 }
 
 async fn in_mongo(url: &str, database: &str, prefix: &str) -> Result<Documents> {

@@ -16,7 +16,7 @@ use smartcourse_engines::servers::opensearch;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
 use smartcourse_platform::{config::Grpc, grpc::ServiceName};
 use sqlx::PgPool;
-use stack::Stack;
+pub use stack::Stack;
 use tempfile::TempDir;
 
 use crate::{

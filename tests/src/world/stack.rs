@@ -6,20 +6,32 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use smartcourse_launcher::{Progress, ServerKind, ensure_temporal};
 
-use crate::TestServer;
+use super::temporal;
+use crate::{TestServer, database::tools};
 
 /// The data directory of the servers.
 const STACK: &str = "SMARTCOURSE_TEST_STACK";
 /// The variables of those that are used, separated by commas; all of them without it.
 const ONLY: &str = "SMARTCOURSE_TEST_SERVERS";
+/// What names each server.
+const NAMES: [&str; 7] = [
+    "AMQP_URL",
+    "KAFKA_BROKERS",
+    "MONGODB_URL",
+    "OPENSEARCH_URL",
+    "REDIS_URL",
+    "S3_BUCKET",
+    "TEMPORAL_ADDRESS",
+];
 /// The setting of the database in MongoDB.
 pub(super) const MONGO_DATABASE: &str = "SMARTCOURSE_MONGODB__DATABASE";
 /// The setting of the alias in OpenSearch.
 pub(super) const SEARCH_ALIAS: &str = "SMARTCOURSE_OPENSEARCH__ALIAS";
 
-/// The servers of a world.
-pub(super) struct Stack {
+/// The servers of a world, or of a system that is measured.
+pub struct Stack {
     /// The directory that has the one of files.
     root: PathBuf,
     variables: BTreeMap<String, String>,
@@ -27,7 +39,10 @@ pub(super) struct Stack {
 
 impl Stack {
     /// Those of the environment, if it names some.
-    pub(super) fn named() -> Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// When they do not run.
+    pub fn named() -> Result<Option<Self>> {
         let Some(root) = std::env::var_os(STACK).map(PathBuf::from) else {
             return Ok(None);
         };
@@ -85,6 +100,44 @@ impl Stack {
             variables.insert(setting.to_owned(), world.to_owned());
         }
         variables
+    }
+
+    /// The variables that name them, one for each.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        NAMES
+            .into_iter()
+            .filter(|name| self.variables.contains_key(*name))
+    }
+
+    /// What a system of this name is told that has nothing but these and a database: its corner in each, with a namespace in
+    /// Temporal.
+    ///
+    /// # Errors
+    /// When the namespace cannot be made.
+    pub async fn corner(&self, system: &str) -> Result<BTreeMap<String, String>> {
+        let mut variables = self.variables(system);
+        if let Some(address) = variables.get("TEMPORAL_ADDRESS") {
+            let temporal = ensure_temporal(&tools().await?, &Progress::plain()).await?;
+            let create = ["operator", "namespace", "create"];
+            temporal::command_line(&temporal, address, system, &create)?;
+            variables.insert("TEMPORAL_NAMESPACE".to_owned(), system.to_owned());
+        }
+        Ok(variables)
+    }
+
+    /// The processes that each server of the data directory was started as.
+    pub fn pids(&self) -> Vec<(&'static str, Vec<u32>)> {
+        let noted = |file: PathBuf| {
+            let text = std::fs::read_to_string(file).ok()?;
+            text.split_whitespace().next()?.parse().ok()
+        };
+        let of = |kind: ServerKind| {
+            let home = self.root.join(kind.name().to_lowercase());
+            // One has a PostgreSQL beneath.
+            let notes = [home.join("pid"), home.join("postgres/data/postmaster.pid")];
+            (kind.name(), notes.into_iter().filter_map(noted).collect())
+        };
+        ServerKind::ALL.map(of).into()
     }
 
     /// Where the server of files has those of a world.

@@ -1,5 +1,7 @@
 //! The Temporal server of a world.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{Signal, TemporalOptions, TemporalServer};
 
@@ -75,17 +77,12 @@ impl World {
     /// # Errors
     /// When the command fails.
     pub fn temporal_cli(&self, args: &[&str]) -> Result<String> {
-        let output = std::process::Command::new(&self.temporal_bin)
-            .args(args)
-            .args(["--address", &self.temporal_address()])
-            .args(["--namespace", self.temporal_namespace()])
-            .output()?;
-        anyhow::ensure!(
-            output.status.success(),
-            "temporal {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        command_line(
+            &self.temporal_bin,
+            &self.temporal_address,
+            self.temporal_namespace(),
+            args,
+        )
     }
 
     /// The namespace of this world's workflows.
@@ -97,4 +94,19 @@ impl World {
     pub fn temporal_address(&self) -> String {
         self.temporal_address.clone()
     }
+}
+
+/// Runs the `temporal` command against a namespace of a server; answers what it printed.
+pub(super) fn command_line(program: &Path, address: &str, namespace: &str, args: &[&str]) -> Result<String> {
+    let output = std::process::Command::new(program)
+        .args(args)
+        .args(["--address", address])
+        .args(["--namespace", namespace])
+        .output()?;
+    anyhow::ensure!(
+        output.status.success(),
+        "temporal {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

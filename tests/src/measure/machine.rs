@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::proc;
+use super::proc;
 
 /// Processor, cores, memory, system and build profile.
-pub(crate) fn describe() -> String {
+pub fn describe() -> String {
     let line = |path: &str, key: &str| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let found = text
@@ -33,25 +33,25 @@ pub(crate) fn describe() -> String {
 }
 
 /// A reading of the clocks, to tell later what happened since.
-pub(crate) struct Since {
+pub struct Since {
     start: Instant,
     busy: Duration,
     own: Duration,
 }
 
 /// What happened since a reading.
-pub(crate) struct Spent {
+pub struct Spent {
     /// Time on the wall.
-    pub(crate) wall: Duration,
+    pub wall: Duration,
     /// Processor time of this measurement: the command, the servers and the roles.
-    pub(crate) own: Duration,
+    pub own: Duration,
     /// Cores that other programs kept busy, on average.
-    pub(crate) others: f64,
+    pub others: f64,
 }
 
 impl Since {
     /// Now.
-    pub(crate) fn now() -> Self {
+    pub fn now() -> Self {
         Self {
             start: Instant::now(),
             busy: proc::busy_time(),
@@ -60,7 +60,7 @@ impl Since {
     }
 
     /// Until now.
-    pub(crate) fn spent(&self) -> Spent {
+    pub fn spent(&self) -> Spent {
         let wall = self.start.elapsed();
         let own = proc::own_time().saturating_sub(self.own);
         let others = proc::busy_time().saturating_sub(self.busy).saturating_sub(own);

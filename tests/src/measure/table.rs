@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// A table under construction.
-pub(crate) struct Table(String);
+pub struct Table(String);
 
 impl Table {
     /// A table with these columns; all but the first are numbers.
-    pub(crate) fn new(columns: &[&str]) -> Self {
+    pub fn new(columns: &[&str]) -> Self {
         let mut text = String::new();
         row(&mut text, columns.iter().map(|column| (*column).to_owned()));
         row(
@@ -24,12 +24,12 @@ impl Table {
     }
 
     /// One more row.
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         row(&mut self.0, cells);
     }
 
     /// The table as text.
-    pub(crate) fn finish(self) -> String {
+    pub fn finish(self) -> String {
         self.0
     }
 }
@@ -40,7 +40,7 @@ fn row(text: &mut String, cells: impl IntoIterator<Item = String>) {
 }
 
 /// A measured ratio, its target, and whether it is met.
-pub(crate) fn verdict(name: &str, ratio: f64, target: f64, at_most: bool) -> String {
+pub fn verdict(name: &str, ratio: f64, target: f64, at_most: bool) -> String {
     let met = if at_most { ratio <= target } else { ratio >= target };
     let (sign, word) = (
         if at_most { "≤" } else { "≥" },
@@ -50,17 +50,17 @@ pub(crate) fn verdict(name: &str, ratio: f64, target: f64, at_most: bool) -> Str
 }
 
 /// Seconds with two digits.
-pub(crate) fn seconds(duration: Duration) -> String {
+pub fn seconds(duration: Duration) -> String {
     format!("{:.2} s", duration.as_secs_f64())
 }
 
 /// Milliseconds with one digit.
-pub(crate) fn millis(duration: Duration) -> String {
+pub fn millis(duration: Duration) -> String {
     format!("{:.1}", duration.as_secs_f64() * 1000.0)
 }
 
 /// The value below which this share of the sorted durations lies.
-pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
+pub fn quantile(sorted: &[Duration], share: f64) -> Duration {
     let last = sorted.len().saturating_sub(1);
     // Counts here are far below what a float cannot hold.
     let index = ((sorted.len() as f64 * share).ceil() as usize)
@@ -70,7 +70,7 @@ pub(crate) fn quantile(sorted: &[Duration], share: f64) -> Duration {
 }
 
 /// The middle of some durations.
-pub(crate) fn median(durations: &[Duration]) -> Duration {
+pub fn median(durations: &[Duration]) -> Duration {
     let mut sorted = durations.to_vec();
     sorted.sort_unstable();
     quantile(&sorted, 0.5)

@@ -11,18 +11,18 @@ const PAGE_KIB: u64 = 4;
 
 /// A process at the time of the look.
 #[derive(Debug, Clone)]
-pub(crate) struct Process {
+pub struct Process {
     parent: u32,
     /// Processor time of its own.
     own: Duration,
     /// The same of children that have ended.
     ended: Duration,
     /// Resident memory in KiB; pages shared with others count in each.
-    pub(crate) rss_kib: u64,
+    pub rss_kib: u64,
 }
 
 /// All processes by id.
-pub(crate) fn all() -> BTreeMap<u32, Process> {
+pub fn all() -> BTreeMap<u32, Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     ids.filter_map(|id: u32| {
@@ -48,7 +48,7 @@ fn parse(stat: &str) -> Option<Process> {
 }
 
 /// A process and everything below it.
-pub(crate) fn tree(all: &BTreeMap<u32, Process>, root: u32) -> BTreeSet<u32> {
+pub fn tree(all: &BTreeMap<u32, Process>, root: u32) -> BTreeSet<u32> {
     let mut found = BTreeSet::from([root]);
     loop {
         let more: Vec<u32> = all
@@ -65,7 +65,7 @@ pub(crate) fn tree(all: &BTreeMap<u32, Process>, root: u32) -> BTreeSet<u32> {
 
 /// Memory of a process in KiB with shared pages divided among those that share them; resident memory when the kernel
 /// does not tell.
-pub(crate) fn proportional_kib(id: u32, process: &Process) -> u64 {
+pub fn proportional_kib(id: u32, process: &Process) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{id}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
@@ -73,7 +73,7 @@ pub(crate) fn proportional_kib(id: u32, process: &Process) -> u64 {
 }
 
 /// Processor time of this process and everything it started, ended or not.
-pub(crate) fn own_time() -> Duration {
+pub fn own_time() -> Duration {
     let all = all();
     let ids = tree(&all, std::process::id());
     ids.iter()
@@ -83,7 +83,7 @@ pub(crate) fn own_time() -> Duration {
 }
 
 /// Processor time of this process alone.
-pub(crate) fn own_time_alone() -> Duration {
+pub fn own_time_alone() -> Duration {
     all()
         .get(&std::process::id())
         .map(|process| process.own)
@@ -91,7 +91,7 @@ pub(crate) fn own_time_alone() -> Duration {
 }
 
 /// Processor time of the processes below this one that are a program of this name or were started with this argument.
-pub(crate) fn time_of(name: &str) -> Duration {
+pub fn time_of(name: &str) -> Duration {
     let all = all();
     let ids = tree(&all, std::process::id());
     let named = |id: &&u32| {
@@ -117,7 +117,7 @@ fn is_named(command: &str, name: &str) -> bool {
 }
 
 /// Processor time spent on the whole machine, by anybody.
-pub(crate) fn busy_time() -> Duration {
+pub fn busy_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = stat.lines().next().unwrap_or_default();
     // user nice system idle iowait irq softirq: all but the two that are waiting.
