@@ -171,28 +171,33 @@ mod cluster {
             Ok(Arc::clone(self.0.admin.get_or_init(|| made)))
         }
 
-        /// A producer that doubles nothing and keeps the order. It gives a message up after this time; without one never, and loses
-        /// nothing as long as it lives.
-        pub(crate) fn producer(&self, patience: Option<Duration>) -> Result<FutureProducer> {
-            // The library takes 0 for never.
-            let patience = patience.unwrap_or_default().as_millis().to_string();
-            let settings = [
+        /// A producer that gives a message up after this time.
+        pub(crate) fn producer(&self, patience: Duration) -> Result<FutureProducer> {
+            self.sends(&[("message.timeout.ms", &patience.as_millis().to_string())])
+        }
+
+        /// A producer that never gives a message up, doubles nothing and keeps the order of each partition in which the brokers
+        /// have something of it. It is of no use any more once they refuse something.
+        pub(crate) fn ordered_producer(&self) -> Result<FutureProducer> {
+            self.sends(&[
                 ("enable.idempotence", "true"),
                 // What is refused for good must not be overtaken either.
                 ("enable.gapless.guarantee", "true"),
+                // The library takes 0 for never.
+                ("message.timeout.ms", "0"),
+            ])
+        }
+
+        fn sends(&self, more: &[(&str, &str)]) -> Result<FutureProducer> {
+            let settings = [
                 // A topic that is made by being asked for has a retention of its own.
                 ("allow.auto.create.topics", "false"),
-                // The brokers take any first batch of a producer they have not heard of, so none may be on its way behind one they refuse.
-                ("max.in.flight.requests.per.connection", "1"),
                 ("acks", "all"),
                 ("message.max.bytes", MAX_MESSAGE),
-                ("message.timeout.ms", &patience),
-                // As the clients of Java do, so that theirs and ours agree on the partition of a key.
-                ("partitioner", "murmur2_random"),
                 ("compression.type", "lz4"),
                 ("linger.ms", "1"),
             ];
-            self.client(&settings, DefaultClientContext)
+            self.client(&[&settings, more].concat(), DefaultClientContext)
         }
 
         /// A member of a group, which begins with the first message and says itself how far it is.

@@ -208,6 +208,9 @@ async fn the_table_goes_behind_it() {
     first.follow(world.log(), &world.pool, &life);
     put(&world.pool, "poison", "user-1", 0).await;
     put_all(&world.pool, &KEYS, 1..20).await;
+    for key in KEYS.into_iter().filter(|key| *key != "user-1") {
+        first.reaches(&world.pool, key, 1..20).await;
+    }
     first.is_through(&*world.log()).await;
     let left = async || -> i64 {
         sqlx::query_scalar("select count(*) from platform.events")

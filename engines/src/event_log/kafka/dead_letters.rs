@@ -62,7 +62,7 @@ impl DeadLetters {
         let producer = match self.producer.get() {
             Some(producer) => producer,
             None => {
-                let made = self.kafka.producer(Some(PATIENCE))?;
+                let made = self.kafka.producer(PATIENCE)?;
                 self.producer.get_or_init(|| made)
             }
         };

@@ -1,6 +1,6 @@
-//! What the brokers have last in each partition.
+//! What the brokers have: how many partitions, and the last event of each.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
@@ -11,10 +11,18 @@ use smartcourse_platform::{Error, Result, error::codes};
 use super::{offsets::Partition, record};
 use crate::servers::kafka::{Kafka, PATIENCE, ask, let_go, unavailable};
 
-/// The last event of each partition that has one, and its position.
-pub(super) async fn ends(kafka: &Kafka) -> Result<Vec<(Partition, i64)>> {
+/// The log as the brokers have it.
+pub(super) struct Ends {
+    /// How many partitions a topic has.
+    pub(super) partitions: HashMap<String, usize>,
+    /// The position of the last event of each partition that has one.
+    pub(super) last: Vec<(Partition, i64)>,
+}
+
+/// Looks at every partition.
+pub(super) async fn ends(kafka: &Kafka) -> Result<Ends> {
     let reader = Arc::new(kafka.reader()?);
-    let found = tokio::time::timeout(PATIENCE, last(kafka, &reader)).await;
+    let found = tokio::time::timeout(PATIENCE, look(kafka, &reader)).await;
     let_go(reader);
     found.unwrap_or_else(|_| {
         let detail = "Kafka does not show the last events it has";
@@ -22,38 +30,40 @@ pub(super) async fn ends(kafka: &Kafka) -> Result<Vec<(Partition, i64)>> {
     })
 }
 
-async fn last(kafka: &Kafka, reader: &Arc<StreamConsumer>) -> Result<Vec<(Partition, i64)>> {
+async fn look(kafka: &Kafka, reader: &Arc<StreamConsumer>) -> Result<Ends> {
     let topics = kafka.topics();
     let asked = Arc::clone(reader);
-    let last = ask(move || {
-        let mut last = TopicPartitionList::new();
-        for topic in &topics {
-            let found = asked.fetch_metadata(Some(topic), PATIENCE)?;
+    let (partitions, wanted) = ask(move || {
+        let (mut counts, mut wanted) = (HashMap::new(), TopicPartitionList::new());
+        for topic in topics {
+            let found = asked.fetch_metadata(Some(&topic), PATIENCE)?;
             let partitions = found.topics().iter().flat_map(|topic| topic.partitions());
-            for partition in partitions.map(|partition| partition.id()) {
-                let (low, next) = asked.fetch_watermarks(topic, partition, PATIENCE)?;
+            let partitions: Vec<i32> = partitions.map(|partition| partition.id()).collect();
+            for partition in &partitions {
+                let (low, next) = asked.fetch_watermarks(&topic, *partition, PATIENCE)?;
                 if low < next {
-                    last.add_partition_offset(topic, partition, Offset::Offset(next - 1))?;
+                    wanted.add_partition_offset(&topic, *partition, Offset::Offset(next - 1))?;
                 }
             }
+            counts.insert(topic, partitions.len());
         }
-        Ok(last)
+        Ok((counts, wanted))
     })
     .await?;
-    reader.assign(&last).map_err(unavailable)?;
-    let mut ends = Vec::new();
-    let mut left = last.count();
+    reader.assign(&wanted).map_err(unavailable)?;
+    let mut last = Vec::new();
+    let mut left = wanted.count();
     while left > 0 {
         let message = reader.recv().await.map_err(unavailable)?;
         let partition = (message.topic().to_owned(), message.partition());
         // One that has just come may follow the last.
-        if ends.iter().any(|(known, _)| *known == partition) {
+        if last.iter().any(|(known, _)| *known == partition) {
             continue;
         }
         left -= 1;
         if let Ok(event) = record::event(&message) {
-            ends.push((partition, event.position));
+            last.push((partition, event.position));
         }
     }
-    Ok(ends)
+    Ok(Ends { partitions, last })
 }

@@ -3,7 +3,13 @@
 //! One relay sends at a time. Should two do so all the same, since one was thought dead, or should one send again what it had not
 //! recorded, the positions tell: each sends without a gap, so that what comes again is never ahead of what came first.
 
-use futures::future::{self, BoxFuture, try_join_all};
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use futures::future::{BoxFuture, try_join_all};
+use murmur2::{KAFKA_SEED, murmur2};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use smartcourse_platform::{
     Error, Result, error::codes, events::Event, fault, ports::event_log::Moved, postgres,
@@ -16,6 +22,9 @@ use crate::servers::kafka::{Kafka, PATIENCE, let_go, unavailable};
 
 /// Events that are sent before the first of them is recorded.
 const BATCH: i64 = 500;
+/// For how long the brokers surely remember a producer they have heard of. They forget one that is silent for a day, unless they are
+/// told otherwise (`producer.id.expiration.ms`).
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// Advisory lock of the relay that sends.
 const LOCK: i64 = 0x5343_4b41_464b;
 
@@ -29,6 +38,10 @@ pub(super) struct Sender {
 /// A producer, and what is not known to be done yet.
 struct Way {
     producer: FutureProducer,
+    /// How many partitions a topic has.
+    partitions: HashMap<String, usize>,
+    /// When the brokers last confirmed something in a partition.
+    heard: HashMap<Partition, Instant>,
     /// The batch it was given and has not told of.
     sent: Option<BoxFuture<'static, Result<Vec<Place>>>>,
     /// What the brokers have last, while that is more than the database knows.
@@ -68,7 +81,7 @@ impl Sender {
         .fetch_one(&self.pool)
         .await?;
         // An event has its position in the database before it is sent.
-        let is_behind = ends.iter().any(|(_, position)| known < *position);
+        let is_behind = ends.last.iter().any(|(_, position)| known < *position);
         if is_behind {
             tracing::warn!(
                 known,
@@ -76,10 +89,11 @@ impl Sender {
             );
         }
         Ok(Way {
-            // A message that was given up would be overtaken by the next.
-            producer: self.kafka.producer(None)?,
+            producer: self.kafka.ordered_producer()?,
+            partitions: ends.partitions,
+            heard: HashMap::new(),
             sent: None,
-            ahead: is_behind.then_some(ends),
+            ahead: is_behind.then_some(ends.last),
         })
     }
 
@@ -107,7 +121,7 @@ impl Sender {
                 }
                 return Ok(Moved::default());
             }
-            way.sent = Some(self.give(&way.producer, &events));
+            way.sent = Some(Box::pin(self.give(way, events)?));
         }
         let Some(under_way) = &mut way.sent else {
             return Ok(Moved::default());
@@ -117,11 +131,17 @@ impl Sender {
             return Err(Error::new(&codes::UNAVAILABLE, detail));
         };
         way.sent = None;
-        if outcome.is_err() {
-            // What it has left must not follow what is sent once more.
-            let_go(kept.take());
-        }
-        let places = outcome?;
+        let places = match outcome {
+            Ok(places) => places,
+            Err(error) => {
+                // What it has left must not follow what is sent once more.
+                let_go(kept.take());
+                return Err(error);
+            }
+        };
+        let now = Instant::now();
+        way.heard
+            .extend(places.iter().map(|(partition, _)| (partition.clone(), now)));
         fault::point("relay.send", "before_commit");
         note(&mut tx, &places).await?;
         tx.commit().await?;
@@ -132,44 +152,75 @@ impl Sender {
         })
     }
 
-    /// Gives the producer events, in their order.
-    fn give(&self, producer: &FutureProducer, events: &[Outgoing]) -> BoxFuture<'static, Result<Vec<Place>>> {
-        let mut deliveries = Vec::with_capacity(events.len());
+    /// Sends events, in their order. The brokers take any first batch of a producer they have not heard of, whatever was refused before
+    /// it, so that the first event goes to such a partition alone: what they refuse after that is not overtaken.
+    fn give(
+        &self,
+        way: &Way,
+        events: Vec<Outgoing>,
+    ) -> Result<impl Future<Output = Result<Vec<Place>>> + use<>> {
+        let mut known: HashSet<Partition> = way
+            .heard
+            .iter()
+            .filter(|(_, heard)| heard.elapsed() < REMEMBERED)
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
         for outgoing in events {
-            match self.give_one(producer, outgoing) {
-                Ok(delivery) => deliveries.push(delivery),
-                // None may follow.
-                Err(error) => return Box::pin(future::ready(Err(error))),
+            let partition = self.partition(way, &outgoing.event.key)?;
+            if known.insert(partition.clone()) {
+                first.push((partition, outgoing));
+            } else {
+                rest.push((partition, outgoing));
             }
         }
-        Box::pin(try_join_all(deliveries))
+        let producer = way.producer.clone();
+        Ok(async move {
+            let mut places = deliver(&producer, first).await?;
+            places.extend(deliver(&producer, rest).await?);
+            Ok(places)
+        })
     }
 
-    fn give_one(
-        &self,
-        producer: &FutureProducer,
-        Outgoing { event, request_id }: &Outgoing,
-    ) -> Result<impl Future<Output = Result<Place>> + use<>> {
-        let topic = self.kafka.topic(&event.key);
-        let payload = event.payload.to_string();
-        let record = FutureRecord::to(&topic)
-            .key(&event.key)
-            .payload(&payload)
-            .headers(record::headers(event, request_id)?);
-        let delivery = producer
-            .send_result(record)
-            .map_err(|(error, _)| unavailable(error))?;
-        Ok(delivered(delivery, topic, event.position))
+    /// The partition of a key, as the clients of Java choose it.
+    fn partition(&self, way: &Way, key: &str) -> Result<Partition> {
+        let topic = self.kafka.topic(key);
+        let hash = murmur2(key.as_bytes(), KAFKA_SEED) & 0x7fff_ffff;
+        match way.partitions.get(&topic) {
+            Some(count) if *count > 0 => Ok((topic, (hash as usize % count) as i32)),
+            _ => {
+                let detail = format!("Kafka has no topic {topic}: run `smartcourse migrate`");
+                Err(Error::new(&codes::UNAVAILABLE, detail))
+            }
+        }
     }
 }
 
-/// Where an event is, once the brokers have it.
-async fn delivered(delivery: DeliveryFuture, topic: String, position: i64) -> Result<Place> {
+/// Gives the producer events and waits until the brokers have them.
+async fn deliver(producer: &FutureProducer, events: Vec<(Partition, Outgoing)>) -> Result<Vec<Place>> {
+    let mut deliveries = Vec::with_capacity(events.len());
+    for ((topic, partition), Outgoing { event, request_id }) in events {
+        let payload = event.payload.to_string();
+        let record = FutureRecord::to(&topic)
+            .partition(partition)
+            .key(&event.key)
+            .payload(&payload)
+            .headers(record::headers(&event, &request_id)?);
+        let delivery = producer
+            .send_result(record)
+            .map_err(|(error, _)| unavailable(error))?;
+        deliveries.push(confirmed(delivery, ((topic, partition), event.position)));
+    }
+    try_join_all(deliveries).await
+}
+
+/// The place of an event, once the brokers have it.
+async fn confirmed(delivery: DeliveryFuture, place: Place) -> Result<Place> {
     let outcome = delivery
         .await
         .map_err(|error| Error::internal("a producer of Kafka went before it was done").because(error))?;
-    let place = outcome.map_err(|(error, _)| unavailable(error))?;
-    Ok(((topic, place.partition), position))
+    outcome.map_err(|(error, _)| unavailable(error))?;
+    Ok(place)
 }
 
 /// An event, and the request it comes from.
