@@ -308,7 +308,8 @@ async fn a_transaction_that_stands_still_is_told_of() -> Result<()> {
 
     let told = async |status: &str, count: &str| {
         wait_for(status, async || {
-            let ready = world.anonymous().get("/readyz").await?.expect(200)?;
+            // On a busy machine a look at the database may take too long: 503 then, for a moment.
+            let ready = world.anonymous().get("/readyz").await?.body;
             let page = world.http.get(format!("http://{metrics}/metrics")).send().await?;
             let page = page.text().await?;
             let line = format!("{METRIC} {count}\n");

@@ -51,6 +51,7 @@ mod schedules;
 #[path = "../../cli/src/schemas.rs"]
 mod schemas;
 mod security;
+mod servers_away;
 mod silence;
 mod soak;
 mod trials;

@@ -145,3 +145,51 @@ async fn what_is_refused_is_not_overtaken() {
     life.stop();
     assert!(life.finished().await);
 }
+
+/// Topics that were lost are made again, and given what the table has.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs and starts a server"]
+async fn what_a_lost_topic_had_is_sent_again() {
+    let world = World::start().await;
+    let group = Group::new("steady");
+    let life = Lifecycle::default();
+    relay(world.log(), &life);
+    group.follow(world.log(), &world.pool, &life);
+    put_all(&world.pool, &KEYS, 0..20).await;
+    for key in KEYS {
+        group.reaches(&world.pool, key, 0..20).await;
+    }
+    life.stop();
+    assert!(life.finished().await);
+
+    put_all(&world.pool, &KEYS, 20..40).await;
+    let log = world.log();
+    wait_for("the events to be sent", async || {
+        let moved = log.publish().await?;
+        let lags = log.lags().await?;
+        Ok(match moved.count == 0 && lags == [("steady".to_owned(), 100)] {
+            true => Ok(()),
+            false => Err(format!("{moved:?} {lags:?}")),
+        })
+    })
+    .await
+    .unwrap();
+    let admin: AdminClient<DefaultClientContext> = world.client().create().unwrap();
+    let deleted = admin.delete_topics(&["smartcourse.user", "smartcourse.course"], &AdminOptions::new());
+    assert!(deleted.await.unwrap().iter().all(Result::is_ok));
+    world.log().prepare().await.unwrap();
+    sqlx::query("delete from platform.event_partitions")
+        .execute(&world.pool)
+        .await
+        .unwrap();
+
+    let life = Lifecycle::default();
+    relay(world.log(), &life);
+    group.follow(world.log(), &world.pool, &life);
+    put_all(&world.pool, &KEYS, 40..50).await;
+    for key in KEYS {
+        group.reaches(&world.pool, key, 0..50).await;
+    }
+    life.stop();
+    assert!(life.finished().await);
+}

@@ -207,8 +207,8 @@ fn setting(declared: &[Declared], variable: &str) -> Option<String> {
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    /// Reads the defaults of these sections and the platform's, the optional file, the environment and the variables,
-    /// which win over the environment's, then checks the result. The error names every problem at once.
+    /// Reads the defaults of these sections and the platform's, the optional file, and the environment as it is once these variables
+    /// are set in it, then checks the result. The error names every problem at once.
     pub fn load(
         declared: &[Declared],
         file: Option<&Path>,
