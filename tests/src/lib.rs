@@ -18,6 +18,7 @@ mod mail_server;
 pub mod measure;
 mod neighbours;
 mod provider;
+mod qdrant;
 mod seed;
 mod servers;
 mod stores;
@@ -34,6 +35,7 @@ pub use log::{events, history, tell};
 pub use mail_server::MailServer;
 pub use neighbours::{Neighbours, StoppedClock, local, refusal};
 pub use provider::{Call, Provider};
+pub use qdrant::TestQdrant;
 pub use servers::TestServer;
 /// The adapters, for the rules of services whose tests work on them.
 pub use smartcourse_engines as engines;

@@ -20,10 +20,6 @@ mod opensearch;
 #[cfg(feature = "real")]
 mod qdrant;
 #[cfg(feature = "real")]
-mod qdrant_server;
-#[cfg(feature = "real")]
-mod qdrant_store;
-#[cfg(feature = "real")]
 mod rabbitmq;
 mod rate_limits;
 mod search;

@@ -15,10 +15,10 @@ use smartcourse_platform::{
     error::codes,
     ports::vectors::{Vector, Vectors as _},
 };
-use smartcourse_tests::wait_for;
+use smartcourse_tests::{TestQdrant, wait_for};
 use sqlx::ConnectOptions as _;
 
-use super::{qdrant_server::TestQdrant, silent_server, vectors::*, version};
+use super::{silent_server, vectors::*, version};
 
 /// No call may take longer, whatever the server does.
 const IN_TIME: Duration = Duration::from_secs(15);
@@ -53,7 +53,7 @@ async fn is_unavailable<T: std::fmt::Debug>(call: impl Future<Output = Result<T>
 
 #[tokio::test]
 async fn vectors_in_qdrant() {
-    let server = TestQdrant::start("").await;
+    let server = TestQdrant::start("").await.unwrap();
     let store = || store(settings(server.url()));
     vectors_contract(&store()).await;
     vectors_are_shared(&store(), &store()).await;
@@ -63,7 +63,7 @@ async fn vectors_in_qdrant() {
 
 #[tokio::test]
 async fn quantized_vectors_in_qdrant() {
-    let server = TestQdrant::start("").await;
+    let server = TestQdrant::start("").await.unwrap();
     let settings = servers::qdrant::Settings {
         on_disk: true,
         scalar_quantization: true,
@@ -79,7 +79,7 @@ async fn quantized_vectors_in_qdrant() {
 /// `migrate` makes what it needs, again without harm, and `doctor` says what is there.
 #[tokio::test]
 async fn qdrant_has_the_vectors_when_it_is_named() {
-    let server = TestQdrant::start("secret").await;
+    let server = TestQdrant::start("secret").await.unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     let database = super::database().await.connect_options().to_url_lossy();
@@ -115,7 +115,7 @@ async fn qdrant_has_the_vectors_when_it_is_named() {
 /// Whoever comes first makes the collection, and all find it made, with its indexes.
 #[tokio::test(flavor = "multi_thread")]
 async fn collections_are_made_once() {
-    let server = TestQdrant::start("").await;
+    let server = TestQdrant::start("").await.unwrap();
     let model = "Ünï/co:de_model";
     let prepare = async || {
         let store = store(settings(server.url()));
@@ -150,7 +150,7 @@ async fn collections_are_made_once() {
 
 #[tokio::test]
 async fn only_who_has_the_key_is_let_in() {
-    let server = TestQdrant::start("secret").await;
+    let server = TestQdrant::start("secret").await.unwrap();
     let with = |key: &str| servers::qdrant::Settings {
         api_key: key.into(),
         ..settings(server.url())
@@ -166,7 +166,7 @@ async fn only_who_has_the_key_is_let_in() {
 /// With `https` nothing is said in the clear, not even the key.
 #[tokio::test]
 async fn a_server_without_tls_is_not_spoken_to_when_tls_is_wanted() {
-    let server = TestQdrant::start("").await;
+    let server = TestQdrant::start("").await.unwrap();
     let settings = settings(server.url().replace("http:", "https:"));
     is_unavailable(store(settings).prepare("m", 3)).await;
     assert!(server.store.collections().is_empty());
@@ -175,7 +175,7 @@ async fn a_server_without_tls_is_not_spoken_to_when_tls_is_wanted() {
 /// What a server that stopped half-way did not do is done when it is asked again, and nothing is there twice.
 #[tokio::test]
 async fn a_write_that_was_broken_off_is_made_whole() {
-    let server = TestQdrant::start("").await;
+    let server = TestQdrant::start("").await.unwrap();
     let store = store(settings(server.url()));
     store.prepare("m", 3).await.unwrap();
     let of = version(1, 1);
@@ -196,7 +196,7 @@ async fn a_write_that_was_broken_off_is_made_whole() {
 
 #[tokio::test]
 async fn a_server_that_was_away_is_used_again() {
-    let server = TestQdrant::start("").await;
+    let server = TestQdrant::start("").await.unwrap();
     let store = store(settings(server.url()));
     store.prepare("m", 3).await.unwrap();
     let (of, query) = (version(1, 1), [1.0, 0.0, 0.0]);
@@ -205,14 +205,14 @@ async fn a_server_that_was_away_is_used_again() {
         .await
         .unwrap();
 
-    let (address, held) = server.stop().await;
+    let (address, held) = server.stop().await.unwrap();
     is_unavailable(store.prepare("m", 3)).await;
     is_unavailable(store.put_lesson("m", of, "a", &vectors(["c2"]))).await;
     is_unavailable(store.nearest("m", of, &query, 5)).await;
     is_unavailable(store.count("m", of)).await;
     is_unavailable(store.delete_version(of)).await;
 
-    let server = TestQdrant::start_again(address, "", held).await;
+    let server = TestQdrant::start_again(address, "", held).await.unwrap();
     wait_for("the server", async || -> anyhow::Result<_> {
         let count = store.count("m", of).await.map_err(|error| error.chain());
         Ok(count.and_then(|count| (count == 2).then_some(()).ok_or_else(|| count.to_string())))
@@ -221,8 +221,10 @@ async fn a_server_that_was_away_is_used_again() {
     .unwrap();
 
     // Back without what it held: who reads is told, who writes makes the collection.
-    let (address, _) = server.stop().await;
-    let server = TestQdrant::start_again(address, "", Arc::default()).await;
+    let (address, _) = server.stop().await.unwrap();
+    let server = TestQdrant::start_again(address, "", Arc::default())
+        .await
+        .unwrap();
     wait_for("the empty server", async || -> anyhow::Result<_> {
         let error = store
             .count("m", of)

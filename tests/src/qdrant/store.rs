@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Mutex, MutexGuard,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -17,15 +17,18 @@ use smartcourse_platform::ports::embeddings::cosine;
 use tonic::{Response, Status};
 
 /// What it holds.
-pub(crate) struct Store {
+pub struct Store {
     collections: Mutex<BTreeMap<String, Collection>>,
     /// Writes of points it does before it refuses them as a server that is stopping.
-    pub(crate) writes_left: AtomicU64,
+    pub writes_left: AtomicU64,
 }
 
-pub(crate) struct Collection {
-    pub(crate) made_as: CreateCollection,
-    pub(crate) indexes: HashMap<String, IndexParams>,
+/// A collection of points.
+pub struct Collection {
+    /// What it was made by.
+    pub made_as: CreateCollection,
+    /// Fields that are indexed.
+    pub indexes: HashMap<String, IndexParams>,
     pub(crate) points: BTreeMap<String, Point>,
 }
 
@@ -45,8 +48,9 @@ impl Default for Store {
 }
 
 impl Store {
-    pub(crate) fn collections(&self) -> MutexGuard<'_, BTreeMap<String, Collection>> {
-        self.collections.lock().unwrap()
+    /// What it holds by name.
+    pub fn collections(&self) -> MutexGuard<'_, BTreeMap<String, Collection>> {
+        self.collections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with a collection that is there.

@@ -1,12 +1,15 @@
 //! A Qdrant of the tests: what the adapter asks of one, in memory, compared point by point, over gRPC on the loopback interface. It
 //! is as strict as a server may be set up: no filter over a field without an index, no write that is not waited for.
 
+mod store;
+
 use std::{
     collections::{BTreeMap, HashMap},
     net::SocketAddr,
     sync::Arc,
 };
 
+use anyhow::{Result, ensure};
 use qdrant_client::qdrant::{
     self as api, CreateCollection,
     collections_server::{Collections, CollectionsServer},
@@ -25,25 +28,33 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-use super::qdrant_store::{Collection, Point, Store};
+use store::{Collection, Point, Store};
 
 /// A server that is there until it is stopped.
-pub(crate) struct TestQdrant {
-    pub(crate) store: Arc<Store>,
+pub struct TestQdrant {
+    /// What it holds.
+    pub store: Arc<Store>,
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    served: JoinHandle<()>,
+    served: JoinHandle<Result<()>>,
 }
 
 impl TestQdrant {
-    /// A server that holds nothing.
-    pub(crate) async fn start(key: &'static str) -> Self {
-        Self::serve("127.0.0.1:0".parse().unwrap(), key, Arc::default()).await
+    /// A server that holds nothing, and asks for this key; for none if it is empty.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start(key: &'static str) -> Result<Self> {
+        Self::start_again(SocketAddr::from(([127, 0, 0, 1], 0)), key, Arc::default()).await
     }
 
-    async fn serve(address: SocketAddr, key: &'static str, store: Arc<Store>) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+    /// One that is where another was, with what it holds.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start_again(address: SocketAddr, key: &'static str, store: Arc<Store>) -> Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
         let check = move |request: Request<()>| match request.metadata().get("api-key") {
             Some(given) if given.as_bytes() == key.as_bytes() => Ok(request),
@@ -66,30 +77,29 @@ impl TestQdrant {
         let served = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             let serving = router.serve_with_incoming_shutdown(TcpIncoming::from(listener), stopped);
-            serving.await.unwrap();
+            Ok(serving.await?)
         });
-        Self {
+        Ok(Self {
             store,
             address,
             stop,
             served,
-        }
+        })
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// What names it.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Stops it; answers where it was and what it held.
-    pub(crate) async fn stop(self) -> (SocketAddr, Arc<Store>) {
-        self.stop.send(()).unwrap();
-        self.served.await.unwrap();
-        (self.address, self.store)
-    }
-
-    /// Starts it where it was.
-    pub(crate) async fn start_again(address: SocketAddr, key: &'static str, store: Arc<Store>) -> Self {
-        Self::serve(address, key, store).await
+    ///
+    /// # Errors
+    /// When it did not serve to the end.
+    pub async fn stop(self) -> Result<(SocketAddr, Arc<Store>)> {
+        ensure!(self.stop.send(()).is_ok(), "it has ended by itself");
+        self.served.await??;
+        Ok((self.address, self.store))
     }
 }
 
