@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, header::RANGE};
 use serde_json::{Value, json};
 use smartcourse_tests::{
-    Layout, Learning, Reply, ServerKind, Session, TestServer, World, text_lessons, wait_for,
+    Fault, Layout, Learning, Link, Reply, ServerKind, Session, TestQdrant, TestServer, World, text_lessons,
+    wait_for,
 };
 
 use crate::{LESSONS, enroll, executable};
@@ -64,7 +65,6 @@ impl Effect {
 
 /// What a row of the table says.
 struct Row {
-    server: ServerKind,
     /// What `/readyz` calls it.
     name: &'static str,
     /// What names it.
@@ -294,14 +294,46 @@ async fn told(world: &World, away: &[&str]) -> Result<()> {
     .await
 }
 
-/// The row holds while the server is killed, with roles that were there before and with roles that have never seen it; then everything
+/// A server that can go.
+enum Server {
+    Real(Box<TestServer>),
+    /// What is behind the link stays, and cannot be reached.
+    Behind(Link),
+}
+
+impl Server {
+    async fn goes(&mut self) -> Result<()> {
+        match self {
+            Self::Real(server) => server.kill().await?,
+            Self::Behind(link) => link.fail(Fault::Cut),
+        }
+        Ok(())
+    }
+
+    async fn comes_back(&mut self) -> Result<()> {
+        match self {
+            Self::Real(server) => server.start_again().await?,
+            Self::Behind(link) => link.mend(),
+        }
+        Ok(())
+    }
+}
+
+/// The row holds for a real server.
+async fn is_away(kind: ServerKind, row: Row) -> Result<()> {
+    let servers = [TestServer::start(kind).await?];
+    let world = World::start_on(&servers, executable(), Layout::Together, &[]).await?;
+    let [server] = servers;
+    let address = server.variable(row.variable).to_owned();
+    holds(row, Server::Real(Box::new(server)), &address, world).await
+}
+
+/// The row holds while the server is away, with roles that were there before and with roles that have never seen it; then everything
 /// that was accepted is done once.
-async fn holds(row: Row) -> Result<()> {
-    let mut servers = [TestServer::start(row.server).await?];
-    let mut world = World::start_on(&servers, executable(), Layout::Together, &[]).await?;
+async fn holds(row: Row, mut server: Server, address: &str, mut world: World) -> Result<()> {
     let mut school = School::open(&world, 2).await?;
     told(&world, &[]).await?;
-    servers[0].kill().await?;
+    server.goes().await?;
     told(&world, &[row.name]).await?;
     school.is_as(&world, &row).await?;
 
@@ -310,7 +342,6 @@ async fn holds(row: Row) -> Result<()> {
     }
     world.ready().await?;
     told(&world, &[row.name]).await?;
-    let address = servers[0].variable(row.variable);
     let address = address.rsplit(['/', '@']).find(|part| part.contains(':'));
     let address = address.context("it has an address")?;
     let log = world.log("serve");
@@ -322,7 +353,7 @@ async fn holds(row: Row) -> Result<()> {
     ensure!(log.lines().any(named), "{} {address}: {log}", row.variable);
     school.is_as(&world, &row).await?;
 
-    servers[0].start_again().await?;
+    server.comes_back().await?;
     told(&world, &[]).await?;
     for deed in row.fails {
         let reply = wait_for("an answer", async || {
@@ -349,77 +380,103 @@ async fn holds(row: Row) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn kafka_is_away() -> Result<()> {
-    holds(Row {
-        server: ServerKind::Kafka,
-        name: "Kafka",
-        variable: "KAFKA_BROKERS",
-        fails: &[],
-        waits: &[Effect::Numbers],
-    })
+    is_away(
+        ServerKind::Kafka,
+        Row {
+            name: "Kafka",
+            variable: "KAFKA_BROKERS",
+            fails: &[],
+            waits: &[Effect::Numbers],
+        },
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn mongodb_is_away() -> Result<()> {
-    holds(Row {
-        server: ServerKind::FerretDb,
-        name: "MongoDB",
-        variable: "MONGODB_URL",
-        fails: &[Deed::Read, Deed::Ask, Deed::Edit, Deed::Upload, Deed::Download],
-        waits: &[Effect::Version],
-    })
+    is_away(
+        ServerKind::FerretDb,
+        Row {
+            name: "MongoDB",
+            variable: "MONGODB_URL",
+            fails: &[Deed::Read, Deed::Ask, Deed::Edit, Deed::Upload, Deed::Download],
+            waits: &[Effect::Version],
+        },
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn s3_is_away() -> Result<()> {
-    holds(Row {
-        server: ServerKind::MinIo,
-        name: "S3",
-        variable: "S3_ENDPOINT",
-        fails: &[Deed::Upload, Deed::Download],
-        waits: &[Effect::Version],
-    })
+    is_away(
+        ServerKind::MinIo,
+        Row {
+            name: "S3",
+            variable: "S3_ENDPOINT",
+            fails: &[Deed::Upload, Deed::Download],
+            waits: &[Effect::Version],
+        },
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn opensearch_is_away() -> Result<()> {
-    holds(Row {
-        server: ServerKind::OpenSearch,
-        name: "OpenSearch",
-        variable: "OPENSEARCH_URL",
-        fails: &[Deed::Search, Deed::Ask],
-        waits: &[Effect::Version],
-    })
+    is_away(
+        ServerKind::OpenSearch,
+        Row {
+            name: "OpenSearch",
+            variable: "OPENSEARCH_URL",
+            fails: &[Deed::Search, Deed::Ask],
+            waits: &[Effect::Version],
+        },
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn rabbitmq_is_away() -> Result<()> {
-    holds(Row {
-        server: ServerKind::RabbitMq,
-        name: "RabbitMQ",
-        variable: "AMQP_URL",
-        fails: &[],
-        waits: &[Effect::Mail],
-    })
+    is_away(
+        ServerKind::RabbitMq,
+        Row {
+            name: "RabbitMQ",
+            variable: "AMQP_URL",
+            fails: &[],
+            waits: &[Effect::Mail],
+        },
+    )
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn redis_is_away() -> Result<()> {
-    holds(Row {
-        server: ServerKind::Redis,
-        name: "Redis",
-        variable: "REDIS_URL",
-        fails: &[],
-        waits: &[],
-    })
+    is_away(
+        ServerKind::Redis,
+        Row {
+            name: "Redis",
+            variable: "REDIS_URL",
+            fails: &[],
+            waits: &[],
+        },
+    )
     .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn qdrant_is_away() -> Result<()> {
+    let server = TestQdrant::start("").await?;
+    let (link, url) = Link::before(&server.url()).await?;
+    let world = World::start_on(&[], executable(), Layout::Together, &[("QDRANT__URL", &url)]).await?;
+    let row = Row {
+        name: "Qdrant",
+        variable: "QDRANT_URL",
+        fails: &[Deed::Ask],
+        waits: &[Effect::Version],
+    };
+    holds(row, Server::Behind(link), &url, world).await
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Instant};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use smartcourse_launcher::{Signal, free_port};
-use smartcourse_tests::{Layout, Session, Swallower, World, wait_for};
+use smartcourse_tests::{Fault, Layout, Link, Session, World, wait_for};
 
 use crate::{LESSONS, executable};
 
@@ -135,22 +135,22 @@ async fn servers_that_are_silent_are_noticed_and_outlasted() -> Result<()> {
     let thaw = || world.signal_temporal(Signal::CONT);
     outlasts(&instructor, "Temporal frozen", waits, thaw).await?;
 
-    let content = Swallower::start(&settings["SMARTCOURSE_GRPC__CONTENT"]).await?;
+    let content = Link::start(&settings["SMARTCOURSE_GRPC__CONTENT"]).await?;
     let address = content.address.to_string();
     world
         .restart("worker", &[("SMARTCOURSE_GRPC__CONTENT", &address)])
         .await?;
-    content.swallow();
+    content.fail(Fault::Silence);
     let failed = |status: &Value| {
         let mut steps = status["steps"].as_array().into_iter().flatten();
         steps.any(|step| step["error"]["code"] == "unavailable")
     };
-    outlasts(&instructor, "content unreachable", failed, || content.release()).await?;
+    outlasts(&instructor, "content unreachable", failed, || content.mend()).await?;
 
-    let (database, url) = Swallower::before_database(&settings["DATABASE_URL"]).await?;
+    let (database, url) = Link::before(&settings["DATABASE_URL"]).await?;
     world.restart("serve", &[("DATABASE_URL", &url)]).await?;
     world.ready().await?;
-    database.swallow();
+    database.fail(Fault::Silence);
     let began = Instant::now();
     let ready = format!("{}/readyz", world.base);
     wait_for("/readyz to say so", async || {
@@ -166,7 +166,7 @@ async fn servers_that_are_silent_are_noticed_and_outlasted() -> Result<()> {
         "database unreachable: noticed after {:.1} s",
         began.elapsed().as_secs_f64()
     );
-    database.release();
+    database.mend();
     world.ready().await?;
     let course = instructor.course(&LESSONS).await?;
     ensure!(instructor.publish(course).await?["state"] == "completed");

@@ -13,6 +13,7 @@ mod cutter;
 mod database;
 mod door;
 mod learning;
+mod link;
 mod log;
 mod mail_server;
 pub mod measure;
@@ -22,7 +23,6 @@ mod qdrant;
 mod seed;
 mod servers;
 mod stores;
-mod swallower;
 mod world;
 
 pub use by_hand::ByHand;
@@ -31,6 +31,7 @@ pub use cutter::Cutter;
 pub use database::{database, install, migrated, remove_left_behind};
 pub use door::Door;
 pub use learning::{Learning, welcome_mails};
+pub use link::{Fault, Link};
 pub use log::{events, history, tell};
 pub use mail_server::MailServer;
 pub use neighbours::{Neighbours, StoppedClock, local, refusal};
@@ -41,7 +42,6 @@ pub use servers::TestServer;
 pub use smartcourse_engines as engines;
 pub use smartcourse_launcher::ServerKind;
 pub use stores::Traces;
-pub use swallower::Swallower;
 pub use world::{Layout, Stack, World};
 
 /// Workflows of a Temporal nobody listens for: who asks it hears that it is away.

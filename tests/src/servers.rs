@@ -50,7 +50,7 @@ impl TestServer {
     }
 
     /// Where it keeps what it has.
-    pub(crate) fn home(&self) -> &Path {
+    pub fn home(&self) -> &Path {
         self.home.path()
     }
 

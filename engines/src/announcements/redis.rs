@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
-use smartcourse_platform::ports::announcements::Announcements;
+use smartcourse_platform::{Error, ports::announcements::Announcements};
 use tokio::sync::mpsc;
 
 use crate::servers::redis::Redis as Connection;
@@ -53,22 +53,21 @@ impl Announcements for Redis {
 async fn subscribe(connection: Connection, topic: &'static str, heard: mpsc::Sender<()>) {
     while !heard.is_closed() {
         let lost = async {
-            let mut subscription = connection.subscription().await?;
-            subscription.subscribe(channel(&connection, topic)).await?;
+            let mut subscription = connection.subscription(&channel(&connection, topic)).await?;
             tell(&heard);
             let mut announced = subscription.on_message();
             loop {
                 tokio::select! {
                     next = tokio::time::timeout(SILENCE, announced.next()) => match next {
                         Ok(Some(_)) => tell(&heard),
-                        Ok(None) | Err(_) => return redis::RedisResult::Ok(()),
+                        Ok(None) | Err(_) => return Ok::<(), Error>(()),
                     },
                     () = heard.closed() => return Ok(()),
                 }
             }
         };
         if let Err(error) = lost.await {
-            tracing::debug!(%error, topic, "announcements are not heard");
+            tracing::debug!(error = %error.chain(), topic, "announcements are not heard");
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -53,7 +53,7 @@ mod connection {
     use mongodb::{
         Client, Database,
         bson::doc,
-        error::ErrorKind,
+        error::{ErrorKind, WriteFailure},
         options::{Acknowledgment, ClientOptions, ConnectionString, ReadConcern, WriteConcern},
     };
     use secrecy::ExposeSecret as _;
@@ -163,7 +163,9 @@ mod connection {
             ErrorKind::InvalidArgument { .. }
             | ErrorKind::InvalidTlsConfig { .. }
             | ErrorKind::BsonSerialization(_)
-            | ErrorKind::Write(_) => (&codes::INTERNAL, "the document store cannot do this"),
+            | ErrorKind::Write(WriteFailure::WriteError(_)) => {
+                (&codes::INTERNAL, "the document store cannot do this")
+            }
             _ => (&codes::UNAVAILABLE, "the document store could not do this"),
         };
         Error::new(code, detail).because(error)

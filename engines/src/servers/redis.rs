@@ -176,9 +176,20 @@ mod connection {
             Err(error)
         }
 
-        /// A connection of its own, for what is announced.
-        pub(crate) async fn subscription(&self) -> RedisResult<PubSub> {
-            self.0.client.get_async_pubsub().await
+        /// A connection of its own that hears what is announced on a channel; `unavailable` when there is none in time.
+        pub(crate) async fn subscription(&self, channel: &str) -> Result<PubSub> {
+            let subscribe = async {
+                let mut subscription = self.0.client.get_async_pubsub().await?;
+                subscription.subscribe(channel).await?;
+                Ok(subscription)
+            };
+            let unavailable = |detail| Error::new(&codes::UNAVAILABLE, detail);
+            match tokio::time::timeout(2 * CONNECTING, subscribe).await {
+                Ok(subscribed) => {
+                    subscribed.map_err(|error: RedisError| unavailable("Redis refused").because(error))
+                }
+                Err(late) => Err(unavailable("Redis does not answer").because(late)),
+            }
         }
 
         /// Where it is.

@@ -274,6 +274,12 @@ impl Publisher {
         })
     }
 
+    /// Whether the server takes nothing for now, as its disk or memory is full.
+    fn is_blocked(&self) -> bool {
+        let status = self.connection.status();
+        status.connected() && status.blocked()
+    }
+
     async fn declare(&mut self, kind: &str) -> Result<Queue> {
         let queue = queues::declare(&self.channel, &self.exchange, kind).await?;
         self.declared.insert(kind.to_owned());
@@ -329,14 +335,20 @@ impl TaskDispatch for RabbitMq {
 
     async fn offer(&self) -> Result<Moved> {
         let mut kept = self.publisher.lock().await;
+        if kept.as_ref().is_some_and(Publisher::is_blocked) {
+            return Err(Error::new(&codes::UNAVAILABLE, "RabbitMQ has no room"));
+        }
         // Not put back when something fails, or the caller gives up: what comes next has a new connection.
         let mut publisher = match kept.take() {
             Some(publisher) if publisher.connection.status().connected() => publisher,
             _ => Publisher::connect(&self.server).await?,
         };
-        let moved = self.offer_by(&mut publisher).await?;
-        *kept = Some(publisher);
-        Ok(moved)
+        let moved = self.offer_by(&mut publisher).await;
+        // One that is blocked is sound. It could not even be closed now, and is told when there is room.
+        if moved.is_ok() || publisher.is_blocked() {
+            *kept = Some(publisher);
+        }
+        moved
     }
 
     async fn next(&self, places: &[(&'static str, usize)], life: &Lifecycle) -> Result<Vec<Uuid>> {

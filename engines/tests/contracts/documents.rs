@@ -1,10 +1,12 @@
 //! The contract of the document port.
 
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 use smartcourse_platform::{
     error::codes,
     ports::documents::{Documents, MAX_BYTES},
 };
+use smartcourse_tests::wait_for;
 
 /// Which of these keys have a document.
 async fn there<'a>(store: &dyn Documents, keys: &[&'a str]) -> Vec<&'a str> {
@@ -80,6 +82,7 @@ pub(crate) async fn documents_contract(store: &dyn Documents) {
     assert_eq!(store.get("other", "1/v1/a").await.unwrap(), Some(body(3)));
 
     pages_to_the_last(store).await;
+    by_many(store).await;
 
     let long = json!("x".repeat(MAX_BYTES));
     let error = store.put("c", "long", &long).await.unwrap_err();
@@ -94,6 +97,33 @@ pub(crate) async fn documents_contract(store: &dyn Documents) {
         ["px/1"],
         "to prepare again is nothing"
     );
+}
+
+/// A thousand writers at once, two to each key: what is there is what one of both has written.
+async fn by_many(store: &dyn Documents) {
+    let body = |writer: usize| json!({ "writer": writer, "text": writer.to_string().repeat(500) });
+    let key = |number: usize| format!("{number:03}");
+    // One whose turn does not come in time is told so, and tries again.
+    let write = async |writer: usize| {
+        wait_for("its turn", async || -> anyhow::Result<_> {
+            match store.put("many", &key(writer / 2), &body(writer)).await {
+                Err(error) if error.is(&codes::UNAVAILABLE) => Ok(Err(error.chain())),
+                written => Ok(Ok(written?)),
+            }
+        })
+        .await
+    };
+    try_join_all((0..1_000).map(write)).await.unwrap();
+    let found = store.page("many", "", 1_000).await.unwrap();
+    assert_eq!(found.len(), 500, "all of them, each once");
+    for (number, (found, written)) in found.iter().enumerate() {
+        assert_eq!(*found, key(number));
+        assert!(
+            [body(2 * number), body(2 * number + 1)].contains(written),
+            "{written}"
+        );
+    }
+    assert_eq!(store.delete_prefix("many", "").await.unwrap(), 500);
 }
 
 /// All documents, page by page, each once and in the order of the bytes of their keys.

@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all};
 #[cfg(feature = "real")]
 use smartcourse_platform::ports::files::Grant;
 use smartcourse_platform::{
     error::codes,
     ports::files::{Files, Stored},
+    server::raise_descriptors,
 };
 
 async fn write(store: &dyn Files, key: &str, content: &[u8]) {
@@ -127,6 +128,72 @@ pub(crate) async fn files_contract(store: &dyn Files) {
     assert_eq!(store.delete_prefix("c/v1").await.unwrap(), 0, "again is nothing");
     assert_eq!(read(store, "c/v10/a").await, b"new");
     assert_eq!(store.delete_prefix("d").await.unwrap(), 0);
+    by_many(store).await;
+}
+
+/// A thousand writers at once, two to each key, while another prefix is removed: what is there is what one of both has written.
+async fn by_many(store: &dyn Files) {
+    // Each has a file or a connection.
+    raise_descriptors().unwrap();
+    let content = |writer: usize| writer.to_string().repeat(500).into_bytes();
+    let key = |number: usize| format!("many/v1/{number}");
+    join_all((0..50).map(async |number| write(store, &format!("many/v2/{number}"), b"old").await)).await;
+    let writers = (0..1_000).map(async |writer| write(store, &key(writer / 2), &content(writer)).await);
+    let (_, gone) = tokio::join!(join_all(writers), store.delete_prefix("many/v2"));
+    assert_eq!(gone.unwrap(), 50);
+    for number in 0..500 {
+        let found = read(store, &key(number)).await;
+        assert!(
+            [content(2 * number), content(2 * number + 1)].contains(&found),
+            "{number}"
+        );
+    }
+    assert_eq!(
+        store.delete_prefix("many").await.unwrap(),
+        500,
+        "all of them, each once"
+    );
+}
+
+/// On a disk that takes no file of 4 MiB: what does not fit is refused and leaves nothing, what was there stays, what fits is taken.
+pub(crate) async fn full_disk_contract(store: &dyn Files) {
+    write(store, "c/v1/a", b"small").await;
+    for key in ["c/v1/a", "c/v1/b"] {
+        let mut file = store.write(key).await.unwrap();
+        let written = async {
+            for _ in 0..12 {
+                file.write(Bytes::from(vec![0; 1 << 20])).await?;
+            }
+            file.finish().await
+        };
+        let error = written.await.unwrap_err();
+        assert!(error.is(&codes::UNAVAILABLE), "{}", error.chain());
+    }
+    assert_eq!(read(store, "c/v1/a").await, b"small");
+    write(store, "c/v1/c", b"as small").await;
+    let mut found: Vec<String> = store.list().map_ok(|file| file.key).try_collect().await.unwrap();
+    found.sort_unstable();
+    assert_eq!(found, ["c/v1/a", "c/v1/c"]);
+}
+
+/// Whether this process has such a disk. If not, it runs this test in another one that has.
+pub(crate) fn has_full_disk(test: &str) -> bool {
+    const HAS: &str = "SMARTCOURSE_FULL_DISK";
+    if std::env::var_os(HAS).is_some() {
+        return true;
+    }
+    // No file may be larger than 1 or 2 MiB, as the shell counts; who writes more is not ended but refused.
+    let limited = "trap '' XFSZ; ulimit -f 2048; exec \"$@\"";
+    let program = std::env::current_exe().unwrap();
+    let mut other = std::process::Command::new("sh");
+    other.args(["-c", limited, "sh"]).arg(program).env(HAS, "1");
+    let ended = other
+        .args(["--include-ignored", "--exact", test])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+    false
 }
 
 /// Of a store that others reach: what a signed URL lets anybody do, for how long, and that it is no other's.

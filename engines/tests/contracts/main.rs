@@ -8,6 +8,8 @@
 mod announcements;
 mod documents;
 mod event_log;
+#[cfg(feature = "real")]
+mod faults;
 mod files;
 #[cfg(feature = "real")]
 mod kafka;
@@ -15,6 +17,8 @@ mod kafka;
 mod kafka_faults;
 mod mail;
 mod messages;
+#[cfg(feature = "real")]
+mod networks;
 #[cfg(feature = "real")]
 mod opensearch;
 #[cfg(feature = "real")]
@@ -117,6 +121,18 @@ async fn files_in_a_directory() {
     // A file as the root is refused.
     std::fs::write(dir.path().join("file"), "x").unwrap();
     assert!(Directory::open(&dir.path().join("file")).is_err());
+}
+
+#[tokio::test]
+async fn files_in_a_directory_on_a_full_disk() {
+    if !files::has_full_disk("files_in_a_directory_on_a_full_disk") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    files::full_disk_contract(&Directory::open(dir.path()).unwrap()).await;
+    let left = std::fs::read_dir(dir.path().join("c/v1")).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
 }
 
 #[tokio::test]

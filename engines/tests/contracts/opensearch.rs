@@ -21,7 +21,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::{search::*, silent_server, version};
+use super::{faults::faults_contract, search::*, silent_server, version};
 
 /// No call may take longer, whatever the server does.
 const IN_TIME: Duration = Duration::from_secs(25);
@@ -54,10 +54,14 @@ async fn is_unavailable<T: std::fmt::Debug>(call: impl Future<Output = Result<T>
 }
 
 /// Asks the server itself.
-async fn ask(url: &str, method: Method, path: &str) {
+async fn ask(url: &str, method: Method, path: &str, body: &str) {
     let address = url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let length = body.len();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -112,16 +116,68 @@ async fn search_in_opensearch() {
     .unwrap();
 
     changed_over(&index).await;
-    ask(&url, Method::GET, "/smartcourse_search_1b").await;
+    ask(&url, Method::GET, "/smartcourse_search_1b", "").await;
     changed_over(&index).await;
 
     // Without what it held: who reads is told, who writes makes the index.
-    ask(&url, Method::DELETE, "/smartcourse_search_1").await;
+    ask(&url, Method::DELETE, "/smartcourse_search_1", "").await;
     let error = is_unavailable(index.rank("saga", of, 5)).await;
     assert!(error.contains("smartcourse migrate"), "{error}");
     index.delete_version(of).await.unwrap();
     index.put_version(of, "en", &entries).await.unwrap();
     assert_eq!(index.find("saga", &scope, "", 5).await.unwrap().hits.len(), 1);
+
+    full(&url, &index).await;
+}
+
+/// While its disk is too full nothing is written or removed, and it is asked as before.
+async fn full(url: &str, index: &OpenSearch) {
+    let of = version(11, 1);
+    index.put_version(of, "en", &entries(1)).await.unwrap();
+    // It would find out by itself that there is room, and within a minute that there is none.
+    let needs_free = async |bytes: Value| {
+        let prefix = "cluster.routing.allocation.disk.watermark";
+        let settings = json!({ "transient": {
+            format!("{prefix}.low"): bytes, format!("{prefix}.high"): bytes, format!("{prefix}.flood_stage"): bytes,
+        } });
+        ask(url, Method::PUT, "/_cluster/settings", &settings.to_string()).await;
+    };
+    let is_full = async |full: Value| {
+        let settings = json!({ "index.blocks.read_only_allow_delete": full }).to_string();
+        ask(url, Method::PUT, "/smartcourse_search_1/_settings", &settings).await;
+    };
+    needs_free(json!("1000tb")).await;
+    is_full(json!(true)).await;
+    is_unavailable(index.put_version(of, "en", &entries(2))).await;
+    is_unavailable(index.delete_version(of)).await;
+    assert_eq!(index.count(of).await.unwrap(), 1);
+    needs_free(Value::Null).await;
+    is_full(Value::Null).await;
+    index.put_version(of, "en", &entries(2)).await.unwrap();
+    assert_eq!(index.count(of).await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs and starts a server"]
+async fn search_by_bad_ways() {
+    let server = TestServer::start(ServerKind::OpenSearch).await.unwrap();
+    let url = server.variable("OPENSEARCH_URL");
+    index(url).prepare().await.unwrap();
+    faults_contract(
+        url,
+        IN_TIME,
+        index,
+        async |index: &OpenSearch, number| {
+            let of = version(number as i64, 1);
+            index.put_version(of, "en", &entries(1)).await
+        },
+        async |index, number| {
+            let count = index.count(version(number as i64, 1)).await?;
+            assert!(count <= 1, "{count}");
+            Ok(count == 1)
+        },
+    )
+    .await;
 }
 
 /// Another index is filled while the one before is asked; what is asked then is what was filled, and the one before is gone.

@@ -18,7 +18,7 @@ use smartcourse_platform::{
 use smartcourse_tests::{TestQdrant, wait_for};
 use sqlx::ConnectOptions as _;
 
-use super::{silent_server, vectors::*, version};
+use super::{faults::faults_contract, silent_server, vectors::*, version};
 
 /// No call may take longer, whatever the server does.
 const IN_TIME: Duration = Duration::from_secs(15);
@@ -247,6 +247,29 @@ async fn a_server_that_was_away_is_used_again() {
         server.store.collections()["smartcourse_vectors_m"].indexes.len(),
         3
     );
+}
+
+#[tokio::test]
+#[ignore = "takes as long as real servers do"]
+async fn vectors_by_bad_ways() {
+    let server = TestQdrant::start("").await.unwrap();
+    store(settings(server.url())).prepare("m", 3).await.unwrap();
+    faults_contract(
+        &server.url(),
+        IN_TIME,
+        |url| store(settings(url.to_owned())),
+        async |store: &Qdrant, number| {
+            let of = version(number as i64, 1);
+            store.put_lesson("m", of, "a", &vectors(["c0"])).await
+        },
+        async |store, number| {
+            let of = version(number as i64, 1);
+            let count = store.count("m", of).await?;
+            assert!(count <= 1, "{count}");
+            Ok(count == 1)
+        },
+    )
+    .await;
 }
 
 /// It takes connections and says nothing.

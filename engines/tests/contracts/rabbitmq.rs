@@ -1,6 +1,9 @@
 //! Task dispatch on a RabbitMQ that is stopped, purged and frozen meanwhile.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lapin::{
     Channel, Connection, ConnectionProperties, Queue,
@@ -18,6 +21,7 @@ use sqlx::{ConnectOptions as _, PgPool};
 
 use super::{
     database,
+    faults::{SPELL, each_fault},
     task_dispatch::{PLACES, Scene, prepare, task_dispatch_contract},
 };
 
@@ -31,9 +35,13 @@ async fn server() -> TestServer {
 }
 
 fn dispatch(url: &str) -> impl Fn(PgPool) -> Arc<dyn TaskDispatch> + use<> {
+    dispatch_by(url, "smartcourse.tasks")
+}
+
+fn dispatch_by(url: &str, exchange: &str) -> impl Fn(PgPool) -> Arc<dyn TaskDispatch> + use<> {
     let settings = servers::rabbitmq::Settings {
         url: url.into(),
-        exchange: "smartcourse.tasks".to_owned(),
+        exchange: exchange.to_owned(),
     };
     let server = servers::rabbitmq::RabbitMq::open(&settings).unwrap();
     move |pool| Arc::new(RabbitMq::new(pool, server.clone(), PLACES))
@@ -271,5 +279,70 @@ async fn a_server_that_goes_loses_and_doubles_nothing() {
     server.thaw();
     assert_eq!(scene.next(&*dispatch, &[("b", 1)], &life).await.len(), 1);
     scene.done(901).await;
+    end(lives).await;
+}
+
+/// By bad ways every call ends in time, and every task is done once.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs and starts a server"]
+async fn tasks_by_bad_ways() {
+    let server = server().await;
+    each_fault(server.variable("AMQP_URL"), async |spell| {
+        let pool = database().await;
+        let exchange = format!("smartcourse.tasks.{}", spell.number);
+        let dispatch = dispatch_by(&spell.url, &exchange);
+        let scene = Scene::new(&pool, &dispatch);
+        prepare(&pool).await;
+        let (lives, offering) = ([scene.relay(), scene.tasks()], scene.dispatch());
+        scene.put_many(1).await;
+        scene.done(1).await;
+        scene.put_many(200).await;
+        let (begun, mut count) = (Instant::now(), 201);
+        spell.begin();
+        while begun.elapsed() < SPELL {
+            count += scene.put_many(5).await.len();
+            spell.answer(BOUND, offering.offer()).await;
+        }
+        spell.end();
+        count += scene.put_many(5).await.len();
+        scene.all_done_once(count).await;
+        end(lives).await;
+    })
+    .await;
+}
+
+/// A server without room takes nothing: whoever offers is told so in time, and at once when it is known; when there is room again
+/// every task is done once.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "installs and starts a server"]
+async fn a_server_whose_disk_is_full_is_waited_for() {
+    let (mut server, pool) = (server().await, database().await);
+    let dispatch = dispatch(server.variable("AMQP_URL"));
+    let scene = Scene::new(&pool, &dispatch);
+    prepare(&pool).await;
+    server.stop().await.unwrap();
+    // A file of settings the launcher names so that there is none; it wins over the others.
+    let settings = server.home().join("rabbitmq/none.config");
+    std::fs::write(&settings, "[{rabbit, [{disk_free_limit, 1000000000000000}]}].").unwrap();
+    server.start_again().await.unwrap();
+    scene.put_many(20).await;
+    let offering = scene.dispatch();
+    for is_known in [false, true, true] {
+        let asked = Instant::now();
+        let offered = tokio::time::timeout(BOUND, offering.offer()).await;
+        let error = offered.expect("in time").unwrap_err();
+        assert!(error.is(&codes::UNAVAILABLE), "{}", error.chain());
+        assert!(
+            !is_known || asked.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            asked.elapsed()
+        );
+    }
+    let lives = [scene.relay(), scene.tasks()];
+    scene.put_many(20).await;
+    std::fs::remove_file(settings).unwrap();
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
+    scene.all_done_once(40).await;
     end(lives).await;
 }

@@ -6,11 +6,13 @@ use std::{
 };
 
 use futures::future::try_join_all;
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s::{Body, HttpError, auth::SimpleAuth, service::S3ServiceBuilder};
 use serde_json::json;
 use smartcourse_engines::{announcements, documents, files, rate_limits, servers, shared_reads};
 use smartcourse_platform::{
@@ -23,12 +25,15 @@ use smartcourse_platform::{
 };
 use smartcourse_tests::{ServerKind, TestServer, wait_for};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 
 use super::{
     announcements::announcements_contract,
     documents::documents_contract,
-    files::{files_contract, signed_urls},
+    files::{files_contract, full_disk_contract, has_full_disk, signed_urls},
     rate_limits::*,
     shared_reads::{LONG, generations_contract, shared_reads_contract},
 };
@@ -37,12 +42,7 @@ use super::{
 #[ignore = "installs and starts a server"]
 async fn documents_in_ferretdb() {
     let mut server = TestServer::start(ServerKind::FerretDb).await.unwrap();
-    let settings = servers::mongodb::Settings {
-        url: server.variable("MONGODB_URL").into(),
-        database: "smartcourse".to_owned(),
-    };
-    let mongo = Arc::new(servers::mongodb::Mongo::open(settings).unwrap());
-    let store = documents::mongodb::MongoDb::new(mongo);
+    let store = mongodb(server.variable("MONGODB_URL"));
     documents_contract(&store).await;
 
     store.put("content.chunks", "7/v1/l1", &json!([1])).await.unwrap();
@@ -101,6 +101,53 @@ async fn rate_limits_in_redis() {
             Ok(())
         } else {
             Err(format!("{both:?}"))
+        })
+    })
+    .await
+    .unwrap();
+}
+
+/// A server without memory takes nothing: whoever asks goes on by himself, nobody is refused, and all is shared when there is room.
+#[tokio::test]
+#[ignore = "installs and starts a server"]
+async fn a_redis_without_memory_refuses_nobody() {
+    let server = TestServer::start(ServerKind::Redis).await.unwrap();
+    let memory = async |bytes: u32| {
+        let address = server.variable("REDIS_URL").strip_prefix("redis://").unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let command = format!("CONFIG SET maxmemory {bytes}\r\n");
+        stream.write_all(command.as_bytes()).await.unwrap();
+        let mut answer = [0; 5];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"+OK\r\n");
+    };
+    let limits = [(); 2].map(|()| rate_limits::redis::Redis::new(redis(&server)));
+    let reads = Arc::new(shared_reads::redis::Redis::new(redis(&server)));
+    let through = ReadThrough::new(reads.clone());
+    let left = async |bucket: &str| {
+        let (one, other) = (
+            limits[0].take(bucket, quota(1, 9)),
+            limits[1].take(bucket, quota(1, 9)),
+        );
+        (one.await.unwrap().remaining, other.await.unwrap().remaining)
+    };
+    assert_eq!(left("shared").await, (8, 7));
+    memory(1).await;
+    assert_eq!(left("full").await, (8, 8), "buckets of their own");
+    for load in 0..3_u32 {
+        through.changed("a").await;
+        let read = through.read_of("a", "page", LONG, async { Ok(load) }).await;
+        assert_eq!(read.unwrap(), load);
+    }
+    memory(0).await;
+    wait_for("all to be shared", async || -> anyhow::Result<_> {
+        let found = (
+            left(&uuid::Uuid::new_v4().to_string()).await,
+            reads.generation("a").await,
+        );
+        Ok(match found {
+            ((8, 7), Some(_)) => Ok(()),
+            other => Err(format!("{other:?}")),
         })
     })
     .await
@@ -182,6 +229,15 @@ async fn shared_reads_in_redis() {
     .unwrap();
 }
 
+/// Documents in the server at this URL.
+pub(crate) fn mongodb(url: &str) -> documents::mongodb::MongoDb {
+    let settings = servers::mongodb::Settings {
+        url: url.into(),
+        database: "smartcourse".to_owned(),
+    };
+    documents::mongodb::MongoDb::new(Arc::new(servers::mongodb::Mongo::open(settings).unwrap()))
+}
+
 fn redis(server: &TestServer) -> servers::redis::Redis {
     redis_within(server, 5_000)
 }
@@ -196,7 +252,7 @@ fn redis_within(server: &TestServer, patience_ms: u64) -> servers::redis::Redis 
 }
 
 /// A server of the crate `s3s-fs` over a directory, in this process.
-async fn s3_server() -> (servers::s3::Settings, TempDir) {
+pub(crate) async fn s3_server() -> (servers::s3::Settings, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(dir.path()).unwrap());
     service.set_auth(SimpleAuth::from_single("key", "secret"));
@@ -206,10 +262,25 @@ async fn s3_server() -> (servers::s3::Settings, TempDir) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let service = service.clone();
+            let answer = service_fn(move |request: Request<Incoming>| {
+                let is_of_upload = request
+                    .uri()
+                    .query()
+                    .is_some_and(|query| query.contains("uploadId="));
+                let service = service.clone();
+                async move {
+                    let mut answer = service.call(request.map(Body::from)).await?;
+                    // Of an upload that is over S3 says that it is not there; this server, that nobody may see it.
+                    if is_of_upload && answer.status() == StatusCode::FORBIDDEN {
+                        *answer.status_mut() = StatusCode::NOT_FOUND;
+                    }
+                    Ok::<_, HttpError>(answer)
+                }
+            });
             tokio::spawn(async move {
                 let server = Builder::new(TokioExecutor::new());
                 // A client that hangs up is no affair of the test.
-                drop(server.serve_connection(TokioIo::new(stream), service).await);
+                drop(server.serve_connection(TokioIo::new(stream), answer).await);
             });
         }
     });
@@ -232,6 +303,18 @@ async fn files_in_s3() {
     store.prepare().await.unwrap();
     files_contract(&store).await;
     signed_urls(&store).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a server, which is of this process"]
+async fn files_in_s3_on_a_full_disk() {
+    if !has_full_disk("servers::files_in_s3_on_a_full_disk") {
+        return;
+    }
+    let (settings, _dir) = s3_server().await;
+    let store = files::s3::S3::new(servers::s3::Bucket::open(&settings).unwrap());
+    store.prepare().await.unwrap();
+    full_disk_contract(&store).await;
 }
 
 #[tokio::test]

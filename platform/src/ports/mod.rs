@@ -3,6 +3,9 @@
 //!
 //! A port says what it promises and what it does not. An adapter is right when it passes the contract suite of its port
 //! (`engines/tests/contracts`).
+//!
+//! Stores – documents, files, vectors, search – are away now and then: a call ends in time then, as `unavailable`. It is not promised
+//! whether a write that ended so was done: it may be, now or a moment later, and calling it again is right either way.
 
 pub mod announcements;
 pub mod answers;

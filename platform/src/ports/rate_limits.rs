@@ -24,7 +24,8 @@ pub struct Taken {
     pub retry_after: Option<Duration>,
 }
 
-/// Buckets by name. All processes that share them take from the same; losing them makes all buckets full.
+/// Buckets by name. All processes that share them take from the same; losing them makes all buckets full, and while they cannot be
+/// reached, or take nothing, each process may have some of its own.
 #[async_trait]
 pub trait RateLimits: Send + Sync {
     /// Takes a request from a bucket, which is full when it was never heard of; `unavailable` when nobody can tell.

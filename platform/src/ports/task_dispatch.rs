@@ -14,7 +14,8 @@ use crate::{error::Result, lifecycle::Lifecycle};
 pub trait TaskDispatch: Send + Sync {
     /// The channel whose notifications tell that there is something to [`offer`](Self::offer); none where the rows are asked.
     fn channel(&self) -> Option<&'static str>;
-    /// Takes over the ids of tasks that committed transactions want done, or that are due again.
+    /// Takes over the ids of tasks that committed transactions want done, or that are due again; `unavailable` when whatever carries
+    /// them is away or has no room. Those it could not take, and some it could, are taken over by a later call.
     async fn offer(&self) -> Result<Moved>;
     /// Waits for tasks that are due, of each kind at most as many as there are places; none when the process stops. Given up
     /// half-way, it has taken nothing.

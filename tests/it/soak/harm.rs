@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::Command, time::Duration};
 use anyhow::{Context as _, Result, bail, ensure};
 use rand::{Rng as _, seq::IndexedRandom as _};
 use smartcourse_launcher::Signal;
-use smartcourse_tests::{Swallower, World};
+use smartcourse_tests::{Fault, Link, World};
 
 /// So little comes through and so little waits that most of a burst is dropped.
 pub(super) const LOSSY: &str = "tc qdisc replace dev lo root tbf rate 2mbit burst 4kb limit 8kb";
@@ -18,7 +18,7 @@ pub(super) const ROLES: [&str; 6] = ["serve", "course", "content", "relay", "wor
 pub(super) struct Harm<'a> {
     world: &'a mut World,
     /// In the way of every role to a server or a service: variable, and what stands in the way.
-    links: Vec<(&'static str, String, Swallower)>,
+    links: Vec<(&'static str, String, Link)>,
     /// Whether packets can be lost.
     apart: bool,
     done: BTreeMap<String, u32>,
@@ -34,10 +34,10 @@ impl<'a> Harm<'a> {
             "SMARTCOURSE_GRPC__COURSE",
             "SMARTCOURSE_GRPC__CONTENT",
         ] {
-            let link = Swallower::start(&settings[variable]).await?;
+            let link = Link::start(&settings[variable]).await?;
             links.push((variable, link.address.to_string(), link));
         }
-        let (link, url) = Swallower::before_database(&settings["DATABASE_URL"]).await?;
+        let (link, url) = Link::before(&settings["DATABASE_URL"]).await?;
         links.push(("DATABASE_URL", url, link));
         let mut harm = Self {
             world,
@@ -93,9 +93,9 @@ impl<'a> Harm<'a> {
             4 => {
                 let number = rand::rng().random_range(0..self.links.len());
                 let (variable, _, link) = &self.links[number];
-                link.swallow();
+                link.fail(Fault::Silence);
                 pause(500..20_000).await;
-                link.release();
+                link.mend();
                 format!("the way to `{variable}` cut for up to 20 s")
             }
             5 => {

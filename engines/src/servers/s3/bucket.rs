@@ -21,8 +21,8 @@ use super::{Settings, http::Connector};
 
 /// Characters of a refusal that are told.
 const EXCERPT: usize = 200;
-/// How long a request is tried again: longer than the store may be silent.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a request that fails is tried again: less than the store may be silent, so that whoever met silence waits for it once.
+const PATIENCE: Duration = Duration::from_secs(20);
 const RETRIES: usize = 3;
 
 /// A bucket.
