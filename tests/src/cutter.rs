@@ -9,7 +9,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::Session;
+use crate::{PATIENCE, Session};
 
 /// Latest moment of a cut after the first byte of a request.
 const LATEST: Duration = Duration::from_millis(12);
@@ -51,7 +51,10 @@ impl Cutter {
     /// # Errors
     /// When there can be no such client.
     pub fn by_way_of(&self, session: &Session) -> Result<Session> {
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build()?;
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .timeout(PATIENCE)
+            .build()?;
         Ok(session.by_way_of(http, &self.base))
     }
 }

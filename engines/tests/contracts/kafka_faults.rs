@@ -178,10 +178,12 @@ async fn what_a_lost_topic_had_is_sent_again() {
     let deleted = admin.delete_topics(&["smartcourse.user", "smartcourse.course"], &AdminOptions::new());
     assert!(deleted.await.unwrap().iter().all(Result::is_ok));
     world.log().prepare().await.unwrap();
-    sqlx::query("delete from platform.event_partitions")
-        .execute(&world.pool)
-        .await
-        .unwrap();
+    for statement in [
+        "delete from platform.event_partitions",
+        "update platform.group_partitions set next_offset = null",
+    ] {
+        sqlx::query(statement).execute(&world.pool).await.unwrap();
+    }
 
     let life = Lifecycle::default();
     relay(world.log(), &life);

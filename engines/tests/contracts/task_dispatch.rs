@@ -99,15 +99,19 @@ impl<'a> Scene<'a> {
         life
     }
 
-    /// A process that runs tasks, until its life ends.
+    /// A process that runs tasks, until its life ends; what it leaves undone is soon somebody else's.
     pub(crate) fn tasks(&self) -> Lifecycle {
+        self.tasks_with(2)
+    }
+
+    fn tasks_with(&self, lease_seconds: u64) -> Lifecycle {
         let life = Lifecycle::default();
         let settings = config::Tasks {
             concurrency: PLACES,
             max_tries: 3,
             retry_initial_ms: 50,
             retry_factor: 2.0,
-            lease_seconds: 2,
+            lease_seconds,
         };
         let pool = self.connections();
         let run = tasks::run(
@@ -317,7 +321,8 @@ async fn again_until_done(scene: &Scene<'_>) {
 async fn shared(scene: &Scene<'_>) {
     const COUNT: usize = 1_000;
     let before = 5;
-    let mut lives: Vec<Lifecycle> = (0..8).map(|_| scene.tasks()).collect();
+    // Longer than a busy machine stands still.
+    let mut lives: Vec<Lifecycle> = (0..8).map(|_| scene.tasks_with(60)).collect();
     lives.extend([scene.relay(), scene.relay()]);
     for _ in 0..COUNT / 100 {
         scene.put_many(100).await;
