@@ -1,10 +1,12 @@
 //! What is kept moves to another engine while people work, and what is searched is made again.
 
+mod indexes;
+
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use smartcourse_tests::{Layout, ServerKind, Session, TestServer, Traces, World, wait_for};
+use smartcourse_tests::{Layout, ServerKind, Session, TestServer, World, wait_for};
 use tempfile::TempDir;
 
 use crate::{LESSONS, executable};
@@ -207,38 +209,6 @@ async fn a_move_says_what_it_does_not_understand() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_searched_is_made_again_from_the_documents() -> Result<()> {
-    let world = World::start(executable(), Layout::Together).await?;
-    let instructor = world.sign_up("instructor").await?;
-    let course = instructor.course(&LESSONS).await?;
-    instructor.publish(course).await?;
-    let before = Traces::of(&world, course, 1).await?;
-    let found = async || -> Result<usize> {
-        let hits = instructor.get("/search?q=compensation").await?.expect(200)?;
-        Ok(hits["items"].as_array().map_or(0, Vec::len))
-    };
-    ensure!(found().await? == 1);
-    for lose in [
-        "delete from platform.search_entries",
-        "delete from platform.vectors",
-    ] {
-        sqlx::query(lose).execute(&world.pool).await?;
-    }
-    let (done, told) = world.run(&["engines", "reindex"])?;
-    ensure!(
-        done && told.contains("vectors: 1 versions written, 0 removed"),
-        "{told}"
-    );
-    ensure!(
-        told.contains("search entries: 1 versions written, 0 removed"),
-        "{told}"
-    );
-    ensure!(found().await? == 1, "{told}");
-    ensure!(Traces::of(&world, course, 1).await? == before, "{told}");
-    Ok(())
-}
-
 /// To a server and back; nothing of what is said or written meanwhile is lost.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts servers"]
@@ -321,6 +291,13 @@ async fn events_and_search_move_to_servers() -> Result<()> {
     ensure!(done && told.contains("the same on both sides"), "{told}");
     let brokers = kafka.variable("KAFKA_BROKERS");
     let to = format!("KAFKA_BROKERS={brokers}");
+    // It has sent something and does not know.
+    world.spawn(
+        "move",
+        &["engines", "move", "events", "--to", &to],
+        &[("SMARTCOURSE_KILL_AT", "relay.send.before_commit")],
+    )?;
+    ended(&world, "move").await?;
     for _ in 0..2 {
         let (done, told) = world.run(&["engines", "move", "events", "--to", &to])?;
         ensure!(

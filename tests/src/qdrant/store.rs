@@ -29,11 +29,13 @@ pub struct Collection {
     pub made_as: CreateCollection,
     /// Fields that are indexed.
     pub indexes: HashMap<String, IndexParams>,
-    pub(crate) points: BTreeMap<String, Point>,
+    /// Those it has, by id.
+    pub points: BTreeMap<String, Point>,
 }
 
+/// A point.
 #[derive(Clone)]
-pub(crate) struct Point {
+pub struct Point {
     pub(crate) fields: HashMap<String, Value>,
     pub(crate) vector: Vec<f32>,
 }

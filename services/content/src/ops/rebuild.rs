@@ -7,6 +7,7 @@ use smartcourse_platform::{
     Error, Result,
     config::Config,
     error::codes,
+    fault,
     open_writes::OpenWrite,
     postgres::{self, Tx},
 };
@@ -116,7 +117,7 @@ impl Rebuild {
                 }
             }
             open.close(&mut tx).await?;
-            tx.commit().await?;
+            fault::commit(tx, "content.rebuild").await?;
         }
         Ok(rebuilt)
     }

@@ -332,7 +332,11 @@ fn from_pending(
             .is_some_and(|at| seconds - at.seconds >= PATIENCE_SECONDS);
         if quiet && old && !living {
             status.waiting_for = Some(WaitingFor::Worker.into());
-        } else if status.steps.iter().any(|step| step.state() == StepState::Retrying) {
+        } else if status
+            .steps
+            .iter()
+            .any(|step| step.state() == StepState::Retrying)
+        {
             // It is tried again in a workflow of its own, which alone knows when.
             status.waiting_for = Some(WaitingFor::Retry.into());
         }
