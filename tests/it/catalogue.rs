@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use smartcourse_launcher::{ServerKind, free_port};
-use smartcourse_tests::{Layout, Session, TestServer, World, wait_for};
+use smartcourse_tests::{Layout, ServerKind, Session, TestServer, World, wait_for};
 
 use crate::{LESSONS, executable};
 
@@ -33,32 +32,12 @@ async fn set_status(instructor: &Session, course: i64, status: &str) -> Result<(
     set.expect(200).map(drop)
 }
 
-/// A second gateway with a course service of its own; answers where it is.
-async fn second_gateway(world: &mut World) -> Result<String> {
-    let course = format!("127.0.0.1:{}", free_port()?);
-    let gateway = format!("127.0.0.1:{}", free_port()?);
-    let own = ("SMARTCOURSE_GRPC__COURSE", course.as_str());
-    world.spawn("course-2", &["serve", "--only", "course"], &[own])?;
-    let listen = ("SMARTCOURSE_GATEWAY__LISTEN", gateway.as_str());
-    world.spawn("gateway-2", &["serve", "--only", "gateway"], &[own, listen])?;
-    let base = format!("http://{gateway}");
-    wait_for("the second gateway", async || {
-        let ready = world.http.get(format!("{base}/readyz")).send().await;
-        Ok(match ready {
-            Ok(reply) if reply.status().is_success() => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
-    })
-    .await?;
-    Ok(base)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "installs and starts a server"]
 async fn no_gateway_shows_what_was_before_a_change_that_was_answered() -> Result<()> {
     let mut redis = [TestServer::start(ServerKind::Redis).await?];
-    let mut world = World::start_on(&redis, executable(), Layout::Apart, &[]).await?;
-    let base = second_gateway(&mut world).await?;
+    let mut world = World::start_on(&redis, executable(), Layout::Together, &[]).await?;
+    let base = world.double().await?;
     let instructor = world.sign_up("instructor").await?;
     let ways = [
         instructor.clone(),

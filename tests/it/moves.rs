@@ -255,13 +255,9 @@ async fn documents_move_to_a_server_and_back() -> Result<()> {
     // Back again, over what was left behind; a conversation was deleted meanwhile.
     instructor.delete(&path).await?;
     stop(&world).await?;
-    let output = std::process::Command::new(executable())
-        .args(["engines", "move", "documents", "--to", "MONGODB_URL="])
-        .envs(world.settings())
-        .envs(settings)
-        .output()?;
-    let told = String::from_utf8([output.stdout, output.stderr].concat())?;
-    ensure!(output.status.success() && told.contains("No role runs"), "{told}");
+    let back = ["engines", "move", "documents", "--to", "MONGODB_URL="];
+    let (done, told) = world.run_with(&back, &settings)?;
+    ensure!(done && told.contains("No role runs"), "{told}");
     start_with(&mut world, &[]).await?;
     instructor.get(&path).await?.expect(404)?;
     let kept = instructor.get("/conversations").await?.expect(200)?;
@@ -313,15 +309,7 @@ async fn events_and_search_move_to_servers() -> Result<()> {
     world.sign_up("student").await?;
     crate::analytics::counted(&world).await?;
     stop(&world).await?;
-    let run = |args: &[&str]| -> Result<(bool, String)> {
-        let output = std::process::Command::new(executable())
-            .args(args)
-            .envs(world.settings())
-            .envs(settings)
-            .output()?;
-        let told = String::from_utf8([output.stdout, output.stderr].concat())?;
-        Ok((output.status.success(), told))
-    };
+    let run = |args: &[&str]| world.run_with(args, &settings);
     let (done, told) = run(&["engines", "reindex", "search"])?;
     ensure!(
         done && told.contains("search entries: 1 versions written"),

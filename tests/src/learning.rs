@@ -104,6 +104,18 @@ impl Learning {
             ..Self::default()
         }
     }
+
+    /// One of everything that follows a seat and the completion of a course of so many lessons.
+    pub fn completed_once(lessons: i64) -> Self {
+        Self {
+            lessons,
+            certificates: 1,
+            completed_events: 1,
+            certificate_events: 1,
+            counted_completions: 1,
+            ..Self::enrolled_once()
+        }
+    }
 }
 
 /// Welcome mails to an address; with an empty one, all of them.

@@ -95,16 +95,11 @@ async fn vectors_move_to_a_server_and_back() -> Result<()> {
         ensure!(!citations.is_empty(), "{answer}");
     }
     stop(&world).await?;
-    let output = std::process::Command::new(executable())
-        .args(["engines", "move", "vectors", "--to", "QDRANT_URL="])
-        .envs(world.settings())
-        .env("QDRANT_URL", &url)
-        .output()?;
-    let told = String::from_utf8([output.stdout, output.stderr].concat())?;
-    ensure!(
-        output.status.success() && told.contains("the same on both sides"),
-        "{told}"
-    );
+    let (done, told) = world.run_with(
+        &["engines", "move", "vectors", "--to", "QDRANT_URL="],
+        &[("QDRANT_URL", &url)],
+    )?;
+    ensure!(done && told.contains("the same on both sides"), "{told}");
     let back: i64 = sqlx::query_scalar("select count(*) from platform.vectors")
         .fetch_one(&world.pool)
         .await?;

@@ -33,7 +33,15 @@ impl World {
     /// # Errors
     /// When the process cannot be made.
     pub fn run(&self, args: &[&str]) -> Result<(bool, String)> {
-        let output = self.command(args, &[]).output()?;
+        self.run_with(args, &[])
+    }
+
+    /// The same, with further variables.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub fn run_with(&self, args: &[&str], more: &[(&str, &str)]) -> Result<(bool, String)> {
+        let output = self.command(args, more).output()?;
         let told = [output.stdout, output.stderr].concat();
         Ok((
             output.status.success(),
