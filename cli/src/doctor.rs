@@ -7,7 +7,12 @@ use smartcourse_engines::Engines;
 use smartcourse_launcher::{
     DataDir, Progress, default_data_dir, ensure_all, find_fonts, find_model, find_postgres, find_temporal,
 };
-use smartcourse_platform::{Error, config::Config, error::codes, postgres};
+use smartcourse_platform::{
+    Error,
+    config::{self, Config},
+    error::codes,
+    postgres,
+};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Clone, clap::Args)]
@@ -51,7 +56,7 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let mut report = Report { bad: 0 };
     let fix = "run `smartcourse doctor --fix`";
     report.line("data directory", Ok(root.display().to_string()))?;
-    if std::env::var_os("DATABASE_URL").is_some() {
+    if config::is_given("DATABASE_URL") {
         database(&config, &mut report).await?;
     } else {
         let found = match find_postgres(&data_dir).await {
@@ -63,7 +68,7 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
         };
         report.line("PostgreSQL binaries", found)?;
     }
-    if std::env::var_os("TEMPORAL_ADDRESS").is_some() {
+    if config::is_given("TEMPORAL_ADDRESS") {
         temporal(&config, &mut report).await?;
     } else {
         let found = match find_temporal(&data_dir).await {

@@ -13,10 +13,14 @@ use smartcourse_launcher::{
     Check, Claim, DataDir, Postgres, Process, Progress, TemporalOptions, TemporalServer, default_data_dir,
     ensure_fonts, ensure_model, ensure_postgres, ensure_temporal, wait_until,
 };
-use smartcourse_platform::{config::Config, lifecycle::Lifecycle};
+use smartcourse_platform::{
+    config::{self, Config},
+    lifecycle::Lifecycle,
+};
 
 pub(crate) use endpoints::Endpoints;
 pub(crate) use roles::{SUPERVISED, stop_with_parent};
+pub(crate) use settings::service_token;
 
 use settings::Settings;
 
@@ -38,6 +42,14 @@ pub(crate) struct Args {
     /// Use the servers of `smartcourse stack up` in place of what is built in.
     #[arg(long)]
     pub(crate) stack: bool,
+}
+
+impl Args {
+    /// The data directory, made if it is not there.
+    pub(crate) fn data_dir(&self) -> Result<DataDir> {
+        let root = self.data_dir.clone().unwrap_or_else(default_data_dir);
+        DataDir::open(&root).with_context(|| format!("cannot use the data directory {}", root.display()))
+    }
 }
 
 /// A running system; dropping it kills what it started, [`Stack::stop`] lets it finish.
@@ -79,9 +91,7 @@ impl Stack {
 
     /// Installs what is missing, starts the engines, migrates, starts the roles and waits until all are ready.
     async fn start(args: &Args, config_file: Option<PathBuf>) -> Result<Self> {
-        let root = args.data_dir.clone().unwrap_or_else(default_data_dir);
-        let data_dir = DataDir::open(&root)
-            .with_context(|| format!("cannot use the data directory {}", root.display()))?;
+        let data_dir = args.data_dir()?;
         let lock = data_dir.lock()?;
         let progress = Progress::auto();
         // Side by side, so that each engine starts while others are still being fetched.
@@ -89,8 +99,7 @@ impl Stack {
             true => crate::servers::variables(&data_dir)?,
             false => Vec::new(),
         };
-        let has_temporal =
-            std::env::var_os(TEMPORAL).is_some() || servers.iter().any(|(name, _)| name == TEMPORAL);
+        let has_temporal = config::is_given(TEMPORAL) || servers.iter().any(|(name, _)| name == TEMPORAL);
         let (postgres, temporal, model, fonts) = tokio::try_join!(
             start_postgres(&data_dir, &progress),
             async {
@@ -169,7 +178,7 @@ async fn stop_all(processes: &[Process]) -> Result<()> {
 
 /// PostgreSQL of this machine; `None` when somebody else's is to be used.
 async fn start_postgres(data_dir: &DataDir, progress: &Progress) -> Result<Option<Postgres>> {
-    if std::env::var_os("DATABASE_URL").is_some() {
+    if config::is_given("DATABASE_URL") {
         return Ok(None);
     }
     let binaries = ensure_postgres(data_dir, progress).await?;
@@ -189,7 +198,7 @@ async fn start_temporal(data_dir: &DataDir, progress: &Progress) -> Result<(Path
 }
 
 /// Waits until the gateway says everything is ready and a worker polls.
-async fn ready(config: &Config, roles: &[Process]) -> Result<()> {
+pub(crate) async fn ready(config: &Config, roles: &[Process]) -> Result<()> {
     let http = reqwest::Client::builder()
         .timeout(Duration::from_secs(5))
         .build()?;

@@ -5,7 +5,10 @@ use std::{io::Read as _, path::Path, process::Command, time::Duration};
 use anyhow::{Context as _, Result};
 use futures::future::try_join_all;
 use smartcourse_launcher::{Claim, DataDir, Plan, Process, Signal, Tie};
-use smartcourse_platform::lifecycle::{GRACE, Lifecycle};
+use smartcourse_platform::{
+    config,
+    lifecycle::{GRACE, Lifecycle},
+};
 
 use super::settings::Settings;
 
@@ -28,6 +31,10 @@ pub(super) async fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec
         let mut command = Command::new(&program);
         if let Some(file) = &settings.config_file {
             command.arg("--config").arg(file);
+        }
+        // What is set here is set instead of a file of the environment.
+        for variable in settings.variables.keys() {
+            command.env_remove(config::in_a_file(variable));
         }
         command
             .arg(name)

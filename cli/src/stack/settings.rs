@@ -90,7 +90,7 @@ impl Settings {
 }
 
 /// The secret of internal calls: made once per data directory, readable by its owner only.
-fn service_token(root: &Path) -> Result<String> {
+pub(crate) fn service_token(root: &Path) -> Result<String> {
     let path = root.join("service-token");
     if let Ok(token) = std::fs::read_to_string(&path) {
         return Ok(token.trim().to_owned());

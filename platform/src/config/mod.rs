@@ -1,6 +1,7 @@
 //! Configuration: every [`Section`] is declared by what reads it; defaults, an optional file and the environment are merged
 //! here, and checked as a whole.
 
+mod environment;
 mod sections;
 mod temporal;
 
@@ -14,6 +15,7 @@ use figment::{
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
+pub use environment::{in_a_file, is_given, variable};
 pub use sections::{Grpc, LogFormat, Postgres, Relay, Tasks, Telemetry, Upkeep};
 pub use temporal::Temporal;
 
@@ -23,8 +25,8 @@ const PREAMBLE: &str = "\
 #
 # Settings are read from here, then from the file named by --config (or SMARTCOURSE_CONFIG), then from the environment:
 # SMARTCOURSE_<SECTION>__<KEY>, such as SMARTCOURSE_GATEWAY__LISTEN=0.0.0.0:8080. Names that stand below beside a setting,
-# such as DATABASE_URL, are understood too. `smartcourse config print` shows the result, `smartcourse config check` says
-# everything that is wrong with it at once.
+# such as DATABASE_URL, are understood too. With _FILE appended a variable names a file that has the value: DATABASE_URL_FILE.
+# `smartcourse config print` shows the result, `smartcourse config check` says everything that is wrong with it at once.
 ";
 
 /// Settings that belong together, declared by what reads them. Several may share a name: each has keys of its own.
@@ -179,28 +181,6 @@ pub fn require_address(problems: &mut Problems, name: &str, address: &str) {
     );
 }
 
-/// The variable of the environment that is read for a setting, which is named like `gateway.listen` or by a variable that is
-/// understood, and the setting.
-pub fn variable(declared: &[Declared], name: &str) -> Option<(String, String)> {
-    let key = setting(declared, name).or_else(|| name.contains('.').then(|| name.to_owned()))?;
-    let mut others = all(declared).flat_map(|declared| declared.variables);
-    let variable = match others.find(|(_, other)| *other == key) {
-        Some((variable, _)) => (*variable).to_owned(),
-        None => format!("SMARTCOURSE_{}", key.replacen('.', "__", 1).to_uppercase()),
-    };
-    Some((variable, key))
-}
-
-/// The setting an environment variable names, such as `gateway.listen` for `SMARTCOURSE_GATEWAY__LISTEN`.
-fn setting(declared: &[Declared], variable: &str) -> Option<String> {
-    let mut others = all(declared).flat_map(|declared| declared.variables);
-    if let Some((_, key)) = others.find(|(name, _)| *name == variable) {
-        return Some((*key).to_owned());
-    }
-    let (section, key) = variable.strip_prefix("SMARTCOURSE_")?.split_once("__")?;
-    Some(format!("{}.{}", section.to_lowercase(), key.to_lowercase()))
-}
-
 /// Everything that is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration is wrong:\n{}", .0.iter().map(|p| format!("  - {p}")).collect::<Vec<_>>().join("\n"))]
@@ -214,10 +194,6 @@ impl Config {
         file: Option<&Path>,
         variables: &[(String, String)],
     ) -> Result<Self, ConfigError> {
-        let mut environment: Vec<(String, String)> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        environment.extend_from_slice(variables);
         let mut defaults = Figment::new();
         for declared in all(declared) {
             defaults = defaults.merge(Toml::string(declared.defaults));
@@ -229,18 +205,11 @@ impl Config {
             }
             values = values.merge(Toml::file_exact(path));
         }
-        // Names of their own win over those of settings, in whatever order the environment has them.
-        environment.sort_by_key(|(name, _)| !name.starts_with("SMARTCOURSE_"));
-        for (name, value) in &environment {
-            if let Some(key) = setting(declared, name) {
-                // Numbers and booleans are read as such, everything else as text.
-                let value: Value = value
-                    .parse()
-                    .unwrap_or_else(|never: std::convert::Infallible| match never {});
-                values = values.merge((key, value));
-            }
+        let mut problems = Problems::default();
+        for (key, value) in environment::settings(declared, &defaults, variables, &mut problems) {
+            values = values.merge((key, value));
         }
-        let mut problems = Problems(unknown(&defaults, &values));
+        problems.0.extend(unknown(&defaults, &values));
         for section in all(declared).flat_map(|declared| declared.sections) {
             (section.check)(&values, &mut problems);
         }
