@@ -6,6 +6,8 @@ mod demo;
 mod doctor;
 mod engines;
 mod errors;
+mod fetch;
+mod health;
 mod migrate;
 mod private;
 mod roles;
@@ -61,6 +63,10 @@ enum Command {
     Migrate,
     /// Check every dependency and say how to mend what is wrong.
     Doctor(doctor::Args),
+    /// Ask the process beside this one whether it is ready; the exit code says it.
+    Health(health::Args),
+    /// Fetch the embedding model and the fonts of certificates.
+    Fetch(fetch::Args),
     /// Real servers on this machine, in place of what is built in.
     #[command(subcommand)]
     Stack(servers::Command),
@@ -152,6 +158,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Tasks => roles::tasks(load()?).await,
         Command::CodecServer => codec_server::run(load()?).await,
         Command::Migrate => migrate::run(&load()?).await.map(|()| ExitCode::SUCCESS),
+        Command::Health(args) => health::run(&args, &config::load(file.as_deref(), &[])?).await,
+        Command::Fetch(args) => fetch::run(&args).await,
         Command::Doctor(args) => doctor::run(&args, config::load(file.as_deref(), &[])?).await,
         Command::Stack(command) => servers::run(&command).await,
         Command::Engines(command) => engines::run(&command, file.as_deref()).await,

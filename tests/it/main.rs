@@ -25,6 +25,7 @@ mod enrollment;
 mod errors;
 mod faults;
 mod hanging_up;
+mod health;
 mod hostile_texts;
 mod inputs;
 mod kill;

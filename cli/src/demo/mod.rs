@@ -5,7 +5,11 @@ mod course;
 mod learning;
 mod stepper;
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use smartcourse_platform::lifecycle::Lifecycle;
@@ -20,6 +24,9 @@ use client::Client;
 pub(crate) struct Args {
     #[command(flatten)]
     stack: stack::Args,
+    /// Tell it on a platform that runs already, such as http://127.0.0.1:8080, instead of starting one.
+    #[arg(long, conflicts_with_all = ["port", "stack", "exit"])]
+    gateway: Option<String>,
     /// End after the run instead of serving on.
     #[arg(long)]
     exit: bool,
@@ -31,13 +38,22 @@ pub(crate) struct Args {
 /// Runs the demo; the exit code is 0 only if every part went well.
 pub(crate) async fn run(args: Args, config_file: Option<PathBuf>) -> Result<ExitCode> {
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
+    if let Some(gateway) = &args.gateway {
+        let data_dir = args.stack.data_dir()?;
+        return tokio::select! {
+            told = tell(&args, gateway, data_dir.root()) => told.map(|()| ExitCode::SUCCESS),
+            () = life.stopping() => Err(stopped()),
+        };
+    }
     let Some(stack) = Stack::start_unless_stopped(&args.stack, config_file, &life).await? else {
         return Ok(ExitCode::FAILURE);
     };
     let told = tokio::select! {
-        told = tell(&args, &stack) => told,
+        told = tell(&args, &stack.endpoints.gateway, stack.data_dir.root()) => {
+            told.and_then(|()| crate::print(&format!("Mails       {}\n", stack.data_dir.root().join("mail").display())).map(drop))
+        }
         error = stack.engine_failure() => Err(error),
-        () = life.stopping() => Err(anyhow::anyhow!("stopped before the demo was over")),
+        () = life.stopping() => Err(stopped()),
     };
     if told.is_ok() && !args.exit {
         crate::print("\nServing until Ctrl-C.\n")?;
@@ -53,11 +69,14 @@ pub(crate) async fn run(args: Args, config_file: Option<PathBuf>) -> Result<Exit
     told.map(|()| ExitCode::SUCCESS)
 }
 
-/// The story itself.
-async fn tell(args: &Args, stack: &Stack) -> Result<()> {
-    let gateway = &stack.endpoints.gateway;
-    let client = Client::sign_in(gateway, stack.data_dir.root()).await?;
-    let course_id = course::prepare(&client, &args.course, stack.data_dir.root()).await?;
+fn stopped() -> anyhow::Error {
+    anyhow::anyhow!("stopped before the demo was over")
+}
+
+/// The story itself; what it made is noted below `root`.
+async fn tell(args: &Args, gateway: &str, root: &Path) -> Result<()> {
+    let client = Client::sign_in(gateway, root).await?;
+    let course_id = course::prepare(&client, &args.course, root).await?;
 
     crate::print(&format!("\nPublishing course {course_id}\n"))?;
     let begun = Instant::now();
@@ -78,7 +97,7 @@ async fn tell(args: &Args, stack: &Stack) -> Result<()> {
         check(&question, &answer)?;
     }
 
-    let enrollment = learning::tell(&client, &args.course, stack.data_dir.root(), course_id).await?;
+    let enrollment = learning::tell(&client, &args.course, root, course_id).await?;
 
     crate::print("\nTime of each step of the publish\n")?;
     for step in &status.steps {
@@ -88,10 +107,9 @@ async fn tell(args: &Args, stack: &Stack) -> Result<()> {
         crate::print(&format!("  {:<24} {seconds:>7.2} s\n", step.label))?;
     }
     crate::print(&format!(
-        "\nAPI         {gateway}\nAPI docs    {gateway}/docs\nWorkflow    {}\nEnrollment  {}\nMails       {}\n",
+        "\nAPI         {gateway}\nAPI docs    {gateway}/docs\nWorkflow    {}\nEnrollment  {}\n",
         link(&status.temporal_url, &status.workflow_id),
         link(&enrollment.temporal_url, &enrollment.workflow_id),
-        stack.data_dir.root().join("mail").display()
     ))?;
     Ok(())
 }
