@@ -1,6 +1,7 @@
 //! The `smartcourse` executable: every role of the system under one name.
 
 mod codec_server;
+mod compose;
 mod config;
 mod demo;
 mod doctor;
@@ -8,6 +9,7 @@ mod engines;
 mod errors;
 mod fetch;
 mod health;
+mod like;
 mod migrate;
 mod private;
 mod roles;
@@ -161,7 +163,13 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Health(args) => health::run(&args, &config::load(file.as_deref(), &[])?).await,
         Command::Fetch(args) => fetch::run(&args).await,
         Command::Doctor(args) => doctor::run(&args, config::load(file.as_deref(), &[])?).await,
-        Command::Stack(command) => servers::run(&command).await,
+        Command::Stack(command) => {
+            let code = servers::run(&command).await?;
+            match command.like() {
+                Some((servers::Like::Compose, args)) => like::run(args).await,
+                None => Ok(code),
+            }
+        }
         Command::Engines(command) => engines::run(&command, file.as_deref()).await,
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
         Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,

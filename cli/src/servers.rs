@@ -31,7 +31,13 @@ const ENDING: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, clap::Subcommand)]
 pub(crate) enum Command {
     /// Install what is missing, start all of them and write their addresses to `stack.env` of the data directory.
-    Up(Args),
+    Up {
+        #[command(flatten)]
+        args: Args,
+        /// Then run SmartCourse as a file of this directory has it, until Ctrl-C.
+        #[arg(long, value_enum)]
+        like: Option<Like>,
+    },
     /// Stop them.
     Down(Args),
     /// Say where they are.
@@ -39,6 +45,23 @@ pub(crate) enum Command {
     /// Keep them until a signal comes; run by `up`.
     #[command(hide = true)]
     Keep(Args),
+}
+
+impl Command {
+    /// What SmartCourse is then run like, and on what.
+    pub(crate) fn like(&self) -> Option<(Like, &Args)> {
+        match self {
+            Self::Up { args, like } => like.map(|like| (like, args)),
+            _ => None,
+        }
+    }
+}
+
+/// What SmartCourse is run like.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Like {
+    /// `docker-compose.yml`, each container a process.
+    Compose,
 }
 
 /// Arguments of each.
@@ -50,7 +73,8 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    fn open(&self) -> Result<DataDir> {
+    /// The data directory, made if it is not there.
+    pub(crate) fn open(&self) -> Result<DataDir> {
         let root = self.data_dir.clone().unwrap_or_else(default_data_dir);
         DataDir::open(&root).with_context(|| format!("cannot use the data directory {}", root.display()))
     }
@@ -59,7 +83,7 @@ impl Args {
 /// Does it.
 pub(crate) async fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Up(args) => up(&args.open()?).await,
+        Command::Up { args, .. } => up(&args.open()?).await,
         Command::Down(args) => down(&args.open()?).await,
         Command::Status(args) => status(&args.open()?),
         Command::Keep(args) => keep(&args.open()?).await.map(|()| ExitCode::SUCCESS),

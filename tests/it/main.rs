@@ -16,8 +16,11 @@ mod asyncapi;
 mod background;
 mod catalogue;
 mod clusters;
+#[path = "../../cli/src/compose.rs"]
+mod compose;
 #[path = "../../cli/src/config.rs"]
 mod config;
+mod containers;
 mod demo;
 mod downloads;
 mod enrollment;
