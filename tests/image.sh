@@ -63,13 +63,14 @@ if find "$root/image" -name '*sh' -type f | grep .; then
 fi
 bind "$root/image" "$root/rootfs"
 mount --options remount,bind,ro "$root/rootfs"
-mkdir -p "$root/image/proc"
+mkdir -p "$root"/image/{dev,proc}
+bind /dev "$root/rootfs/dev"
 bind /proc "$root/rootfs/proc"
 mount --types tmpfs none "$root/rootfs/tmp"
 mounted=("$root/rootfs/tmp" "${mounted[@]}")
 chmod 1777 "$root/rootfs/tmp"
 within() {
-    env -i PATH=/usr/local/bin "${@:2}" chroot --userspec=65532:65532 "$root/rootfs" smartcourse $1
+    env -i PATH=/usr/local/bin "${@:2}" "$(command -v chroot)" --userspec=65532:65532 "$root/rootfs" smartcourse $1
 }
 within --version
 within "config check"
