@@ -6,14 +6,13 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use moka::sync::Cache;
 use smartcourse_platform::{
     Error, fault,
     grpc::{Actor, Transport},
-    http::with_trace_id,
 };
 use smartcourse_proto::{
     analytics::{AwaitAnalyticsRequest, RequestReportRequest},
@@ -23,6 +22,7 @@ use smartcourse_proto::{
     enrollment::{EnsureRequest, PrepareRequest, ReportOnboardingRequest},
     stubs::{CourseStub, EnrollmentStub},
 };
+use smartcourse_telemetry::{catalogue::ACTIVITY_SECONDS, request::with_request_id};
 use smartcourse_workflows::contract::{Declaration, Step};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -144,17 +144,24 @@ impl Reporter {
         // A regular activity of a few rows stands behind a local one that failed (`at_hand`).
         let again = tries > 1 || !info.is_local;
         let trace = trace.unwrap_or_default();
-        with_trace_id(trace.clone(), async {
+        with_request_id(trace.clone(), async {
+            let begun = Instant::now();
             let point = format!("worker.{name}");
             fault::point(&point, "before_effect");
             // The report of the begin does not hold up the work; the one of a failure comes after it.
-            let begun = self.begun(work, tries);
-            let (outcome, ()) = tokio::join!(beating(ctx, &work.done, effect), begun);
+            let told = self.begun(work, tries);
+            let (outcome, ()) = tokio::join!(beating(ctx, &work.done, effect), told);
             let outcome = match fault::refusal(name) {
                 Some(refusal) => Some(Err(refusal.into())),
                 None => outcome,
             };
             fault::point(&point, "after_effect");
+            let label = match &outcome {
+                None => "cancelled".to_owned(),
+                Some(Ok(_)) => "ok".to_owned(),
+                Some(Err(status)) => Error::from(status.clone()).code().to_owned(),
+            };
+            ACTIVITY_SECONDS.since(begun, [name.into(), label.into()]);
             match outcome {
                 None => Err(ActivityError::cancelled()),
                 Some(Ok(value)) => {

@@ -1,7 +1,7 @@
 //! `smartcourse codec-server`: shows payloads that are encrypted to Temporal's web interface and command line. It runs only where
 //! somebody starts it, since whoever may ask it reads everything.
 
-use std::{process::ExitCode, sync::Arc, time::Duration};
+use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use axum::{
@@ -17,7 +17,7 @@ use smartcourse_engines::workflows::remote_codec::{Direction, RemoteCodec, Setti
 use smartcourse_platform::{
     config::Config,
     lifecycle::Lifecycle,
-    server::{self, Limits, Speaks},
+    server::{self, Limits},
 };
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -25,14 +25,6 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 const NAMESPACE: HeaderName = HeaderName::from_static("x-namespace");
 /// Bytes of a request: a page of a history has hundreds of payloads, of 2 MiB each at most.
 const MAX_BODY: usize = 64 << 20;
-/// A few people with a browser each.
-const LIMITS: Limits = Limits {
-    speaks: Speaks::Http1,
-    connections: 64,
-    per_address: 64,
-    idle: Duration::from_secs(60),
-    stalled: Duration::from_secs(30),
-};
 
 /// What a request is held against.
 struct Desk {
@@ -71,7 +63,10 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
         .with_state(Arc::new(desk));
     let listener = crate::roles::listen(&settings.listen).await?;
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
-    life.spawn("codec server", server::serve(listener, app, LIMITS, life.clone()));
+    life.spawn(
+        "codec server",
+        server::serve(listener, app, Limits::ASIDE, life.clone()),
+    );
     tracing::info!(address = settings.listen, "serving");
     Ok(crate::roles::finish(life).await)
 }

@@ -130,7 +130,10 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
     }
     let lags = Engines::open(config)?.event_log().lags().await;
     let lags = lags.map(|lags| {
-        let lags: Vec<String> = lags.iter().map(|(group, lag)| format!("{group} {lag}")).collect();
+        let lags: Vec<String> = lags
+            .iter()
+            .map(|lag| format!("{} {}", lag.group, lag.events))
+            .collect();
         format!("events they were not given yet: {}", lags.join(", "))
     });
     report.line("event groups", lags.map_err(|error| error.chain()))

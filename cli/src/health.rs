@@ -17,17 +17,17 @@ pub(crate) struct Args {
     /// Ask whether it lives instead of whether it is ready.
     #[arg(long)]
     live: bool,
+    /// The role that is asked, where each has its default address.
+    #[arg(long, default_value = "serve")]
+    role: String,
 }
 
 /// Asks at `telemetry.metrics_listen`; fails with what is answered unless that is a success.
 pub(crate) async fn run(args: &Args, config: &Config) -> Result<ExitCode> {
-    let listen = &config.telemetry.metrics_listen;
-    ensure!(
-        !listen.is_empty(),
-        "telemetry.metrics_listen is empty, so there is nobody to ask"
-    );
+    let listen = config.telemetry.metrics_address(&args.role);
+    let listen = listen.context("telemetry.metrics_listen is empty, so there is nobody to ask")?;
     let path = if args.live { "/livez" } else { "/readyz" };
-    let url = format!("http://{}{path}", nearby(listen));
+    let url = format!("http://{}{path}", nearby(&listen));
     let http = reqwest::Client::builder()
         .timeout(PATIENCE)
         // It is not asked by way of anybody else.

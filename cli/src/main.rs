@@ -1,5 +1,6 @@
 //! The `smartcourse` executable: every role of the system under one name.
 
+mod backlog;
 mod codec_server;
 mod compose;
 mod config;
@@ -92,6 +93,19 @@ enum Command {
     },
 }
 
+impl Command {
+    /// As what a process of this command is known in metrics and traces.
+    fn role(&self) -> &'static str {
+        match self {
+            Self::Serve { .. } => "serve",
+            Self::Worker => "worker",
+            Self::Relay => "relay",
+            Self::Tasks => "tasks",
+            _ => "command",
+        }
+    }
+}
+
 #[derive(Subcommand)]
 enum Admin {
     /// Make the account with this e-mail address an administrator.
@@ -146,9 +160,12 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode> {
     let file = cli.config.clone();
-    let load = || -> Result<Config> {
+    let role = cli.command.role();
+    // Sends what is left of traces at the end.
+    let mut sending = None;
+    let mut load = || -> Result<Config> {
         let config = config::load(file.as_deref(), &[])?;
-        telemetry::init(&config.telemetry);
+        sending = Some(telemetry::init(&config.telemetry, role)?);
         Ok(config)
     };
     match cli.command {

@@ -4,7 +4,6 @@ use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use secrecy::ExposeSecret as _;
 use smartcourse_engines::Engines;
 use smartcourse_platform::{
@@ -19,9 +18,9 @@ use smartcourse_proto::stubs::ServiceName;
 use tokio::net::TcpListener;
 
 use crate::{
-    errors,
+    backlog, errors,
     services::{self, Name, ServiceHost},
-    stack, watch,
+    stack, telemetry, watch,
 };
 
 /// Pause between tries to reach Temporal.
@@ -38,6 +37,7 @@ pub(crate) async fn running(pool: &sqlx::PgPool) -> Result<Vec<String>> {
 /// Runs the given services, or all of them.
 pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     let life = life(&config)?;
+    telemetry::serve(&config, "serve", &life).await?;
     let names = if only.is_empty() {
         Name::value_variants()
     } else {
@@ -56,8 +56,9 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     }
     let host = ServiceHost::new(&config, &engines, &here);
     let (router, health) = host.build().await?;
-    install_metrics(&config)?;
-    watch::database(&config, health, &life)?;
+    if !here.is_empty() {
+        watch::database(&config, Some(health), &life)?;
+    }
     let servers = watch::servers(Arc::clone(&engines), &life);
     for name in &here {
         let listener = listen(config.grpc.address(*name)).await?;
@@ -132,6 +133,7 @@ fn spawn_consumers(
 /// Runs workflows and activities.
 pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
     let life = life(&config)?;
+    telemetry::serve(&config, "worker", &life).await?;
     let engines = Engines::open(&config)?;
     life.spawn("worker", {
         let life = life.clone();
@@ -156,6 +158,7 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
 /// Hands over the outbox and reconciles.
 pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     let life = life(&config)?;
+    telemetry::serve(&config, "relay", &life).await?;
     let engines = Engines::open(&config)?;
     let workflows = engines.workflows();
     let pool = postgres::pool(&config.postgres, "relay")?;
@@ -166,6 +169,8 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     };
     let (log, ended) = (engines.event_log(), life.clone());
     life.spawn("commands", async move { log.accept(ended).await });
+    let backlog = backlog::watch(pool.clone(), engines.event_log(), life.clone());
+    life.spawn("backlog", backlog);
     let relay = outbox_relay::run(pool, carriers, config.relay.poll(), life.clone());
     life.spawn("relay", relay);
     let course = Transport::to(&config.grpc, ServiceName::Course)?;
@@ -179,6 +184,8 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
 /// Runs background tasks.
 pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
     let life = life(&config)?;
+    telemetry::serve(&config, "tasks", &life).await?;
+    watch::database(&config, None, &life)?;
     let engines = Engines::open(&config)?;
     let senders = smartcourse_notification::Senders {
         mailer: engines.mailer()?,
@@ -237,16 +244,4 @@ pub(crate) async fn listen(address: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
-}
-
-fn install_metrics(config: &Config) -> Result<()> {
-    if config.telemetry.metrics_listen.is_empty() {
-        return Ok(());
-    }
-    let address = &config.telemetry.metrics_listen;
-    let address: std::net::SocketAddr = address.parse().context("telemetry.metrics_listen")?;
-    PrometheusBuilder::new()
-        .with_http_listener(address)
-        .install()
-        .with_context(|| format!("cannot serve metrics on {address}"))
 }

@@ -1,29 +1,75 @@
-//! Logs: one line per event, readable on a terminal and JSON elsewhere, on standard error.
+//! What a process says of itself: logs, traces, and `/metrics`, `/livez` and `/readyz` on a port of its own.
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use anyhow::{Context as _, Result};
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use serde_json::json;
+use smartcourse_platform::{
+    config::{Config, LogFormat, Telemetry},
+    lifecycle::Lifecycle,
+    postgres, server,
+};
+use smartcourse_telemetry::{
+    exporter::{self, Metrics},
+    logs::{self, Format, Sending},
+    trace::Traces,
+};
+use tokio::net::TcpListener;
 
-use smartcourse_platform::config::{LogFormat, Telemetry};
+/// The commit this executable was made from.
+const COMMIT: &str = env!("SMARTCOURSE_COMMIT");
 
-/// Installs the subscriber of the process.
-pub(crate) fn init(config: &Telemetry) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let registry = tracing_subscriber::registry().with(filter);
-    let json = match config.log_format {
-        LogFormat::Auto => !terminal,
-        LogFormat::Json => true,
-        LogFormat::Text => false,
+/// Installs the subscriber of the process; what is left of traces is sent when the answer is dropped. Fails when they have no way.
+pub(crate) fn init(config: &Telemetry, role: &'static str) -> Result<Sending> {
+    let format = match config.log_format {
+        LogFormat::Auto => Format::Auto,
+        LogFormat::Json => Format::Json,
+        LogFormat::Text => Format::Text,
     };
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let installed = if json {
-        let lines = lines.json().flatten_event(true).with_current_span(true);
-        registry.with(lines).try_init()
-    } else {
-        registry
-            .with(lines.with_target(false).with_ansi(terminal))
-            .try_init()
+    let traces = (!config.otlp_endpoint.is_empty()).then_some(Traces {
+        endpoint: &config.otlp_endpoint,
+        ratio: config.trace_ratio,
+        role,
+    });
+    logs::init(
+        &config.log,
+        format,
+        traces.as_ref(),
+        smartcourse_worker::span_ids(),
+    )
+    .context("telemetry.otlp_endpoint")
+}
+
+/// Records what this process does from here on, and answers whoever asks for it, or how it is.
+pub(crate) async fn serve(config: &Config, role: &'static str, life: &Lifecycle) -> Result<()> {
+    let Some(address) = config.telemetry.metrics_address(role) else {
+        return Ok(());
     };
-    if installed.is_err() {
-        tracing::debug!("a subscriber is already installed");
-    }
+    postgres::observe_pools();
+    let metrics = exporter::install(env!("CARGO_PKG_VERSION"), COMMIT, role)?;
+    let app = Router::new()
+        .route("/metrics", get(text))
+        .with_state(metrics)
+        .route("/livez", get(|| async { "the process lives\n" }))
+        .route("/readyz", get(ready).with_state(life.clone()));
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("telemetry.metrics_listen: cannot listen on {address}"))?;
+    let answered = server::serve(listener, app, server::Limits::ASIDE, life.clone());
+    life.spawn("telemetry", answered);
+    Ok(())
+}
+
+async fn text(State(metrics): State<Metrics>) -> impl IntoResponse {
+    postgres::record_pools();
+    ([("content-type", "text/plain; version=0.0.4")], metrics.render())
+}
+
+/// Ready is what goes on with all it does.
+async fn ready(State(life): State<Lifecycle>) -> impl IntoResponse {
+    let still = life.standing_still();
+    let (status, word) = match still.is_empty() {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "standing_still"),
+    };
+    (status, Json(json!({ "status": word, "standing_still": still })))
 }

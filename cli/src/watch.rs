@@ -1,46 +1,46 @@
-//! What a process of services looks at while it runs: its database, the servers that were named, the groups of the event log.
+//! What a process looks at while it runs: its database, the servers that were named.
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use smartcourse_engines::Engines;
 use smartcourse_gateway::Servers;
-use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres, waker};
+use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
+use smartcourse_telemetry::catalogue::{SERVER_UP, STANDING_STILL};
 use tokio::sync::watch;
-
-/// Metric: transactions of ours that have stood still for longer than any should. An alert watches it.
-const TRANSACTIONS_STANDING_STILL: &str = "smartcourse_transactions_standing_still";
-/// Metric: whether a server that was named answers, by `server`.
-const SERVER_UP: &str = "smartcourse_server_up";
-/// Metric: events a consumer group was not given yet, at most, by `group`.
-const EVENT_LAG: &str = "smartcourse_event_lag";
 
 /// The pool that asks the database whether it is there.
 pub(crate) const POOL: &str = "health";
 /// How often the database is asked whether it is there.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
-/// How often the servers are asked, and the groups counted.
+/// How often the servers are asked.
 const SERVER_CHECK: Duration = Duration::from_secs(5);
 
-/// Services without their database are not ready: health checks say so while it is away, or refuses to write.
-pub(crate) fn database(config: &Config, health: Health, life: &Lifecycle) -> Result<()> {
+/// Without its database a process is not ready, and health checks of services say so, while it is away or refuses to write.
+pub(crate) fn database(config: &Config, health: Option<Health>, life: &Lifecycle) -> Result<()> {
     let pool = postgres::pool(&config.postgres, POOL)?;
     let watch = life.clone();
     life.spawn("health", async move {
+        let pulse = watch.pulse("database");
         while watch.sleep(DATABASE_CHECK).await {
             let look = async {
                 postgres::is_ready(&pool).await?;
                 postgres::standing_still(&pool).await
             };
             let still = tokio::time::timeout(DATABASE_CHECK, look).await;
-            health.set(matches!(still, Ok(Ok(_)))).await;
+            if let Some(health) = &health {
+                health.set(matches!(still, Ok(Ok(_)))).await;
+            }
             match still {
                 Ok(Ok(still)) => {
+                    pulse.beat();
                     for transaction in &still {
                         tracing::error!(transaction, "a transaction stands still and holds its locks");
                     }
-                    metrics::gauge!(TRANSACTIONS_STANDING_STILL).set(still.len() as f64);
-                    health.set_transactions(still.is_empty()).await;
+                    STANDING_STILL.set(still.len() as f64, []);
+                    if let Some(health) = &health {
+                        health.set_transactions(still.is_empty()).await;
+                    }
                 }
                 Ok(Err(error)) => tracing::error!(error = %error.chain(), "not ready"),
                 Err(_) => tracing::error!("not ready: the database does not answer"),
@@ -85,20 +85,11 @@ pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receive
                     Ok(state) if was != Some(true) => tracing::info!(server, address, state, "found"),
                     _ => {}
                 }
-                metrics::gauge!(SERVER_UP, "server" => server)
-                    .set(f64::from(u8::from(found.outcome.is_ok())));
-                servers.insert(server, found.outcome.is_ok());
+                let up = found.outcome.is_ok();
+                SERVER_UP.set(f64::from(u8::from(up)), [server.into()]);
+                servers.insert(server, up);
             }
             sender.send_replace(servers);
-            let log = engines.event_log();
-            match waker::in_time(log.lags()).await {
-                Ok(lags) => {
-                    for (group, lag) in lags {
-                        metrics::gauge!(EVENT_LAG, "group" => group).set(lag as f64);
-                    }
-                }
-                Err(error) => tracing::debug!(error = %error.chain(), "the groups could not be counted"),
-            }
             if !watch.sleep(SERVER_CHECK).await {
                 return Ok::<(), anyhow::Error>(());
             }

@@ -13,6 +13,7 @@ use std::{
 use bytes::Bytes;
 use moka::future::Cache;
 use prost::Message;
+use smartcourse_telemetry::catalogue::CACHE_READS;
 
 use crate::{
     error::{Error, Result},
@@ -58,10 +59,14 @@ impl ReadThrough {
         let key = format!(concat!(env!("CARGO_PKG_VERSION"), ":{}"), key);
         if let Some(kept) = self.shared.get(&key).await {
             match M::decode(kept) {
-                Ok(message) => return Ok(message),
+                Ok(message) => {
+                    count("hit");
+                    return Ok(message);
+                }
                 Err(error) => tracing::warn!(%error, key, "what was kept cannot be read"),
             }
         }
+        count("miss");
         let mut failed = None;
         let load = async {
             let message = load.await.map_err(|error| failed.insert(error).without_cause())?;
@@ -99,6 +104,10 @@ impl ReadThrough {
     pub async fn changed(&self, topic: &str) {
         self.shared.advance(topic).await;
     }
+}
+
+fn count(outcome: &'static str) {
+    CACHE_READS.add(1, ["shared_reads".into(), outcome.into()]);
 }
 
 /// A tenth more or less, so that what was kept at one time is not read anew at one time.

@@ -6,12 +6,10 @@
 
 use std::future::Future;
 
+use smartcourse_telemetry::request::{request_id, with_request_id};
 use tracing::Instrument as _;
 
-use crate::{
-    error::{Error, Result},
-    http::{trace_id, with_trace_id},
-};
+use crate::error::{Error, Result};
 
 /// Runs the work as a task of its own, as part of the same request; `internal` when it panics.
 pub async fn unbroken<T, E>(
@@ -21,7 +19,7 @@ where
     T: Send + 'static,
     E: Into<Error> + Send + 'static,
 {
-    tokio::spawn(with_trace_id(trace_id(), work).in_current_span())
+    tokio::spawn(with_request_id(request_id(), work).in_current_span())
         .await
         .map_err(|error| Error::internal("the work broke off").because(error))?
         .map_err(Into::into)
@@ -42,9 +40,9 @@ mod tests {
         let work = unbroken(async move {
             wait.await
                 .map_err(|error| Error::internal("given up").because(error))?;
-            tell.send(trace_id()).map_err(Error::internal)
+            tell.send(request_id()).map_err(Error::internal)
         });
-        with_trace_id("r-1".to_owned(), async {
+        with_request_id("r-1".to_owned(), async {
             tokio::time::timeout(Duration::from_millis(5), work)
                 .await
                 .expect_err("it waits");

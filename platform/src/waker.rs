@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     error::{Error, Result, codes},
-    lifecycle::Lifecycle,
+    lifecycle::{Lifecycle, Pulse},
     ports::event_log::Moved,
     sleep::Sleep,
 };
@@ -60,9 +60,10 @@ impl Waker {
     /// Does rounds of work until the process stops; a full round is followed by the next at once. What fails is tried again
     /// after the pause, and the log names who does.
     pub async fn work<F: Future<Output = Result<Moved>>>(mut self, who: &str, round: impl Fn() -> F) {
+        let pulse = self.life.pulse(who);
         while !self.is_over() {
             self.reset();
-            if !bounded(who, round()).await.more {
+            if !bounded(who, &pulse, round()).await.more {
                 self.wait().await;
             }
         }
@@ -74,9 +75,10 @@ impl Waker {
         F: Future<Output = Result<Moved>>,
     {
         let mut pause = SOON;
+        let pulse = self.life.pulse(who);
         while !self.is_over() {
             self.reset();
-            let moved = bounded(who, round()).await;
+            let moved = bounded(who, &pulse, round()).await;
             if moved.more {
                 continue;
             }
@@ -88,7 +90,7 @@ impl Waker {
                 pause = SOON;
                 // What was committed until now is seen now, and whatever comes later is notified of.
                 self.reset();
-                if !bounded(who, round()).await.more {
+                if !bounded(who, &pulse, round()).await.more {
                     self.wait().await;
                 }
                 sleep.end().await;
@@ -117,11 +119,17 @@ impl Waker {
 }
 
 /// What a round has moved: nothing when it failed, or took too long.
-async fn bounded(who: &str, round: impl Future<Output = Result<Moved>>) -> Moved {
-    in_time(round).await.unwrap_or_else(|error| {
-        tracing::warn!(who, error = %error.chain(), "trying again soon");
-        Moved::default()
-    })
+async fn bounded(who: &str, pulse: &Pulse, round: impl Future<Output = Result<Moved>>) -> Moved {
+    match in_time(round).await {
+        Ok(moved) => {
+            pulse.beat();
+            moved
+        }
+        Err(error) => {
+            tracing::warn!(who, error = %error.chain(), "trying again soon");
+            Moved::default()
+        }
+    }
 }
 
 /// A round, if it ends in time; `timeout` when it waits for a database that has vanished.

@@ -17,12 +17,6 @@ use smartcourse_platform::{
 use crate::{compose::Container, executable, root};
 use file::{PROFILES, Secrets, file, list, service, services, text};
 
-/// Variables that are no settings.
-const READ_BESIDES: [&str; 1] = [
-    // By the exporter of traces.
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
-
 /// The containers of SmartCourse under a profile.
 fn ours(profile: &str) -> Result<BTreeMap<String, Container>> {
     let containers = crate::compose::read(&root().join("docker-compose.yml"), profile)?;
@@ -86,7 +80,7 @@ fn containers_are_told_what_they_read_and_all_they_need() -> Result<()> {
             for variable in container.environment.keys() {
                 let plain = variable.strip_suffix("_FILE").unwrap_or(variable);
                 ensure!(
-                    config::variable(&declared, plain).is_some() || READ_BESIDES.contains(&plain),
+                    config::variable(&declared, plain).is_some(),
                     "{what}: nobody reads {variable}"
                 );
             }

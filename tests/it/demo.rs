@@ -169,15 +169,16 @@ async fn up_says_where_everything_is_and_stops_when_told() -> Result<()> {
         "temporal_ui",
         "temporal_cli",
         "postgres_url",
-        "metrics",
     ] {
         ensure!(
             endpoints[name].as_str().is_some_and(|value| !value.is_empty()),
             "{name}: {endpoints}"
         );
     }
-    let metrics = reqwest::get(endpoints["metrics"].as_str().context("metrics")?).await?;
-    ensure!(metrics.status() == 200);
+    for role in ["serve", "relay", "worker", "tasks"] {
+        let metrics = reqwest::get(endpoints["metrics"][role].as_str().context("metrics")?).await?;
+        ensure!(metrics.status() == 200);
+    }
 
     // A role that dies comes back by itself.
     let worker = endpoints["pids"]["worker"].as_i64().context("a worker")?;

@@ -13,7 +13,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::{LESSONS, executable, root};
 
 /// What the alert goes by.
-const METRIC: &str = "smartcourse_transactions_standing_still";
+const METRIC: &str = "smartcourse_db_transactions_standing_still";
 
 /// Users at once, and how often each goes through everything.
 const USERS: usize = 6;
@@ -297,9 +297,7 @@ async fn a_turn_whose_process_died_before_its_document_is_found() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_stands_still_is_told_of() -> Result<()> {
-    let metrics = format!("127.0.0.1:{}", smartcourse_launcher::free_port()?);
-    let settings = [("TELEMETRY__METRICS_LISTEN", metrics.as_str())];
-    let world = World::start_with(executable(), Layout::Together, &settings).await?;
+    let world = World::start(executable(), Layout::Together).await?;
     let options = world.pool.connect_options().as_ref().clone();
     let mut stuck = PgConnection::connect_with(&options.application_name("smartcourse-test")).await?;
     sqlx::raw_sql("begin; select 'left behind'")
@@ -310,8 +308,7 @@ async fn a_transaction_that_stands_still_is_told_of() -> Result<()> {
         wait_for(status, async || {
             // On a busy machine a look at the database may take too long: 503 then, for a moment.
             let ready = world.anonymous().get("/readyz").await?.body;
-            let page = world.http.get(format!("http://{metrics}/metrics")).send().await?;
-            let page = page.text().await?;
+            let (_, page) = world.ask_role("serve", "/metrics").await?;
             let line = format!("{METRIC} {count}\n");
             Ok(if ready["status"] == status && page.contains(&line) {
                 Ok(())

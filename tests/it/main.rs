@@ -58,6 +58,7 @@ mod security;
 mod servers_away;
 mod silence;
 mod soak;
+mod telemetry;
 mod trials;
 mod uploads;
 mod ways_in;

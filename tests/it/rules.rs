@@ -14,26 +14,30 @@ use smartcourse_workflows::{
 };
 
 /// Which crates of ours each room may use. Nothing else may.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
+    ("telemetry", &[]),
     ("proto", &[]),
     ("minilm", &[]),
     ("text", &[]),
     ("launcher", &[]),
     ("workflows", &["proto"]),
-    ("platform", &["proto"]),
-    ("engines", &["proto", "platform", "minilm"]),
+    ("platform", &["proto", "telemetry"]),
+    ("engines", &["proto", "platform", "minilm", "telemetry"]),
     ("user", &["proto", "platform"]),
-    ("course", &["proto", "platform", "workflows"]),
-    ("content", &["proto", "platform", "text"]),
-    ("assistant", &["proto", "platform"]),
+    ("course", &["proto", "platform", "workflows", "telemetry"]),
+    ("content", &["proto", "platform", "text", "telemetry"]),
+    ("assistant", &["proto", "platform", "telemetry"]),
     ("enrollment", &["proto", "platform", "workflows"]),
     ("progress", &["proto", "platform"]),
     ("notification", &["proto", "platform"]),
     ("analytics", &["proto", "platform"]),
     ("operations", &["proto", "platform"]),
-    ("gateway", &["proto", "platform"]),
-    ("activities", &["proto", "platform", "workflows"]),
-    ("worker", &["proto", "platform", "workflows", "activities"]),
+    ("gateway", &["proto", "platform", "telemetry"]),
+    ("activities", &["proto", "platform", "workflows", "telemetry"]),
+    (
+        "worker",
+        &["proto", "platform", "workflows", "activities", "telemetry"],
+    ),
     ("tests", &["launcher", "engines", "platform", "proto"]),
     (
         "bench",
@@ -50,6 +54,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     (
         "cli",
         &[
+            "telemetry",
             "proto",
             "platform",
             "engines",

@@ -9,6 +9,7 @@ use smartcourse_platform::{config::Config, ports::workflows::Workflows};
 
 mod by_hand;
 mod client;
+mod collector;
 mod cutter;
 mod database;
 mod door;
@@ -27,6 +28,7 @@ mod world;
 
 pub use by_hand::ByHand;
 pub use client::{Reply, Session, text_lessons};
+pub use collector::Collector;
 pub use cutter::Cutter;
 pub use database::{database, install, migrated, remove_left_behind};
 pub use door::Door;

@@ -149,7 +149,6 @@ impl World {
             set(&Grpc::variable(service), format!("127.0.0.1:{}", free_port()?));
         }
         set("GRPC__SERVICE_TOKEN", "a-token-for-tests-only".to_owned());
-        set("TELEMETRY__METRICS_LISTEN", String::new());
         set(
             "CONTENT__FILES_DIR",
             dir.path().join("files").display().to_string(),

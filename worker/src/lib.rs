@@ -1,12 +1,14 @@
 //! The worker role runs workflows and activities; the relay role hands over what the outbox holds, heals publishes and
 //! onboardings whose workflow is gone, and sees to it that the schedules are there.
 
+mod meter;
 mod reconciler;
 mod schedules;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
+use opentelemetry_sdk::trace::IdGenerator;
 use smartcourse_activities::Activities;
 use smartcourse_platform::{
     config::Config,
@@ -20,19 +22,33 @@ use smartcourse_proto::{
 use smartcourse_workflows::{
     CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup, TASK_QUEUE,
 };
-use temporalio_client::Client;
-use temporalio_common::worker::WorkerDeploymentOptions;
+use temporalio_client::{Client, NamespacedClient as _, grpc::WorkflowService as _};
+use temporalio_common::{
+    protos::temporal::api::{
+        enums::v1::TaskQueueType, taskqueue::v1::TaskQueue, workflowservice::v1::DescribeTaskQueueRequest,
+    },
+    telemetry::{TelemetryOptions, metrics::CoreMeter},
+    worker::WorkerDeploymentOptions,
+};
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
-    runtime::worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    opentelemetry::{OpenTelemetryPlugin, WorkflowIdGenerator},
+    runtime::{
+        RuntimeOptions,
+        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    },
 };
+use tonic::IntoRequest as _;
 
+use crate::meter::Meter;
 pub use reconciler::reconcile;
 
 /// How long running activities may go on after a stop was asked for, before they are cancelled and taken up elsewhere.
 const GRACE: Duration = Duration::from_secs(6);
 /// Slots of each kind other than activities: the SDK's own default.
 const SLOTS: usize = 100;
+/// How often a worker looks whether it polls.
+const LOOK: Duration = Duration::from_secs(3);
 /// Pause before a worker that stopped polling begins anew.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a worker gives a sign of life.
@@ -55,6 +71,7 @@ pub fn options(config: &Config, channels: &Channels) -> Result<WorkerOptions> {
         .sticky_queue_schedule_to_start_timeout(Duration::from_secs(config.temporal.sticky_timeout_seconds))
         .graceful_shutdown_period(GRACE)
         .tuner(tuner)
+        .worker_plugin(OpenTelemetryPlugin::builder().build())
         .register_workflow::<CoursePublishing>()?
         .register_workflow::<ContentProcessing>()?
         .register_workflow::<PublishCleanup>()?
@@ -72,6 +89,8 @@ pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> 
         "sign of life",
         report(channels.to(ServiceName::Course), life.clone()),
     );
+    let meter = Meter::default();
+    life.spawn("pulse", pulse(client.clone(), meter.clone(), life.clone()));
     // A worker's future cannot move between threads, so it gets one of its own.
     let handle = tokio::runtime::Handle::current();
     let (done, finished) = tokio::sync::oneshot::channel();
@@ -79,7 +98,7 @@ pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> 
         .name("temporal-worker".to_owned())
         .spawn(move || {
             // The receiver is gone only when the process is ending anyway.
-            drop(done.send(handle.block_on(poll(client, &config, &channels, &life))));
+            drop(done.send(handle.block_on(poll(client, &config, &channels, meter, &life))));
         })?;
     finished.await.context("the worker thread ended without a word")?
 }
@@ -101,9 +120,57 @@ async fn report(course: Transport, life: Lifecycle) -> Result<()> {
     }
 }
 
+/// The ids of spans, the same when a run is replayed.
+pub fn span_ids() -> impl IdGenerator + 'static {
+    WorkflowIdGenerator::default()
+}
+
+/// The worker goes on while the server knows that it polls, and it has places for tasks.
+async fn pulse(client: Client, meter: Meter, life: Lifecycle) -> Result<()> {
+    let pulse = life.pulse("worker");
+    let identity = client.connection().identity().to_owned();
+    let mut service = client.clone();
+    let request = DescribeTaskQueueRequest {
+        namespace: client.namespace(),
+        task_queue: Some(TaskQueue {
+            name: TASK_QUEUE.to_owned(),
+            ..TaskQueue::default()
+        }),
+        task_queue_type: TaskQueueType::Workflow.into(),
+        ..DescribeTaskQueueRequest::default()
+    };
+    while life.sleep(LOOK).await {
+        let asked = tokio::time::timeout(LOOK, service.describe_task_queue(request.clone().into_request()));
+        match asked.await {
+            Ok(Ok(answer)) => {
+                let polls = answer
+                    .into_inner()
+                    .pollers
+                    .iter()
+                    .any(|poller| poller.identity == identity);
+                if polls && meter.has_free_slots() {
+                    pulse.beat();
+                }
+            }
+            Ok(Err(status)) => tracing::debug!(%status, "Temporal does not say whether this worker polls"),
+            Err(_) => tracing::debug!("Temporal does not answer"),
+        }
+    }
+    Ok(())
+}
+
 /// Polls, and begins anew when the server went away in a moment in which a worker does not wait for it, such as its first.
-async fn poll(client: Client, config: &Config, channels: &Channels, life: &Lifecycle) -> Result<()> {
-    let runtime = Runtime::from_current_tokio(Default::default())?;
+async fn poll(
+    client: Client,
+    config: &Config,
+    channels: &Channels,
+    meter: Meter,
+    life: &Lifecycle,
+) -> Result<()> {
+    let meter: Arc<dyn CoreMeter> = Arc::new(meter);
+    let telemetry = TelemetryOptions::builder().metrics(meter).build();
+    let runtime = RuntimeOptions::builder().telemetry_options(telemetry).build();
+    let runtime = Runtime::from_current_tokio(runtime.map_err(anyhow::Error::msg)?)?;
     loop {
         let mut worker = Worker::new(&runtime, client.clone(), options(config, channels)?)
             .map_err(|error| anyhow::anyhow!("the worker refused its options: {error}"))?;

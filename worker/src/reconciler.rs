@@ -16,6 +16,7 @@ use smartcourse_proto::{
     enrollment::{ListOpenOnboardingsRequest, OpenOnboarding, OpenOnboardings, RestartOnboardingRequest},
     stubs::{CourseStub, EnrollmentStub},
 };
+use smartcourse_telemetry::catalogue::{RECONCILED, RECONCILER_ROUNDS};
 use smartcourse_workflows::publish_cleanup;
 
 use crate::schedules;
@@ -43,6 +44,9 @@ pub async fn reconcile(
                 reconcile_onboardings(&enrollment, workflows, &life).await,
             ),
         ];
+        if compared.iter().all(|(_, outcome)| outcome.is_ok()) {
+            RECONCILER_ROUNDS.add(1, []);
+        }
         for (what, outcome) in compared {
             if let Err(error) = outcome {
                 tracing::warn!(what, error = %error.chain(), "will be compared with Temporal again");
@@ -124,6 +128,7 @@ async fn start_again(
     let restart = Actor::Service.request(restart);
     // What was open when it was listed may have ended with its run.
     if enrollment.restart_onboarding(restart).await?.restarted {
+        RECONCILED.add(1, ["restart_onboarding".into()]);
         tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding had no workflow; it starts again");
     }
     Ok(())
@@ -155,6 +160,12 @@ async fn heal(
     let restart = Actor::Service.request(restart);
     // What was open when it was listed may have ended with its run.
     if course.restart_attempt(restart).await?.restarted {
+        let action = if cleanup {
+            "clean_up_publish"
+        } else {
+            "restart_publish"
+        };
+        RECONCILED.add(1, [action.into()]);
         tracing::warn!(
             attempt_id = %attempt.attempt_id,
             workflow_id = %attempt.workflow_id,

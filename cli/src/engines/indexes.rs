@@ -41,7 +41,7 @@ pub(super) async fn fill(
 /// Makes what is searched again, while it is searched.
 pub(super) async fn reindex(indexes: &[Index], file: Option<&Path>) -> Result<ExitCode> {
     let here = config::load(file, &[])?;
-    telemetry::init(&here.telemetry);
+    let _sending = telemetry::init(&here.telemetry, "command")?;
     let pool = postgres::pool(&here.postgres.unhurried(), "move")?;
     let _turn = turn(&pool).await?;
     let engines = Engines::open(&here)?;

@@ -20,7 +20,7 @@ pub(super) async fn run(part: Part, to: &[Assignment], file: Option<&Path>) -> R
     let to = to.iter().map(|one| one.variable(&declared, part));
     let to: Vec<(String, String)> = to.collect::<Result<_>>()?;
     let here = config::load(file, &[])?;
-    telemetry::init(&here.telemetry);
+    let _sending = telemetry::init(&here.telemetry, "command")?;
     let there = config::load(file, &to).context("with the settings of --to")?;
     let pool = postgres::pool(&here.postgres.unhurried(), "move")?;
     let _turn = turn(&pool).await?;

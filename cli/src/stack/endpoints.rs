@@ -31,8 +31,8 @@ pub(crate) struct Endpoints {
     pub(crate) temporal_cli: Option<PathBuf>,
     /// URL of the database, with its password.
     pub(crate) postgres_url: String,
-    /// Address of the Prometheus metrics.
-    pub(crate) metrics: String,
+    /// Address of the Prometheus metrics of each role.
+    pub(crate) metrics: BTreeMap<String, String>,
     /// Process ids by role, at the time of writing.
     pub(crate) pids: BTreeMap<String, u32>,
 }
@@ -57,7 +57,11 @@ impl Endpoints {
             temporal_ui: config.temporal.ui_url.clone(),
             temporal_cli: settings.temporal_cli.clone(),
             postgres_url: config.postgres.url.expose_secret().to_owned(),
-            metrics: format!("http://{}/metrics", config.telemetry.metrics_listen),
+            metrics: settings
+                .metrics
+                .iter()
+                .map(|(role, address)| ((*role).to_owned(), format!("http://{address}/metrics")))
+                .collect(),
             pids,
         })
     }

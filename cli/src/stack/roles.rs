@@ -10,13 +10,11 @@ use smartcourse_platform::{
     lifecycle::{GRACE, Lifecycle},
 };
 
-use super::settings::Settings;
+use super::settings::{ROLES, Settings};
 
 /// Set for the roles of a supervisor to the file each claims: their standard input ends with it, and so do they.
 pub(crate) const SUPERVISED: &str = "SMARTCOURSE_SUPERVISED";
 
-/// The roles. All are asked to stop at once: each finishes what it has begun.
-const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 /// Pause before a dead role is started again.
 const RESTART: Duration = Duration::from_millis(300);
 
@@ -39,7 +37,8 @@ pub(super) async fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec
         command
             .arg(name)
             .envs(&settings.variables)
-            .env(SUPERVISED, data_dir.role_lock(name));
+            .env(SUPERVISED, data_dir.role_lock(name))
+            .env("SMARTCOURSE_TELEMETRY__METRICS_LISTEN", &settings.metrics[name]);
         let plan = Plan {
             name,
             log: data_dir.log(name),

@@ -14,6 +14,8 @@ use smartcourse_platform::{
 
 use crate::private;
 
+/// The roles. All are asked to stop at once: each finishes what it has begun.
+pub(super) const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 /// Port of the public face when it is free and none was asked for.
 const PORT: u16 = 8080;
 
@@ -22,6 +24,8 @@ pub(super) struct Settings {
     pub(super) variables: BTreeMap<String, String>,
     pub(super) config_file: Option<PathBuf>,
     pub(super) temporal_cli: Option<PathBuf>,
+    /// Where each role answers for its metrics.
+    pub(super) metrics: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
@@ -52,7 +56,6 @@ impl Settings {
         for service in ServiceName::ALL {
             set(&Grpc::variable(service), format!("127.0.0.1:{}", free_port()?));
         }
-        set("TELEMETRY__METRICS_LISTEN", format!("127.0.0.1:{}", free_port()?));
         set("GRPC__SERVICE_TOKEN", service_token(data_dir.root())?);
         let root = data_dir.root();
         let own = [
@@ -79,6 +82,10 @@ impl Settings {
             variables,
             config_file,
             temporal_cli,
+            metrics: ROLES
+                .into_iter()
+                .map(|role| Ok((role, format!("127.0.0.1:{}", free_port()?))))
+                .collect::<Result<_>>()?,
         })
     }
 

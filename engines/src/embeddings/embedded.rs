@@ -1,11 +1,14 @@
 //! The model in the process: MiniLM where its weights are, hashed n-grams where they are not.
 
+mod observed;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use async_trait::async_trait;
+use observed::Observed;
 use serde::Deserialize;
 use smartcourse_minilm::{
     MiniLm,
@@ -49,16 +52,16 @@ impl Section for Settings {
 pub fn open(model_dir: &Path) -> Result<Arc<dyn Embedder>> {
     if !model_dir.join("model.safetensors").is_file() {
         tracing::warn!(directory = %model_dir.display(), "no embedding model: using hashed n-grams (`smartcourse doctor --fix` fetches it)");
-        return Ok(Arc::new(Local {
+        return Ok(Arc::new(Observed(Local {
             model: hashed::MODEL_ID,
             dimensions: hashed::DIMENSIONS,
             refuse_below: REFUSE_BELOW_LEXICAL,
             embed: Arc::new(|texts| Hashed.embed(texts)),
-        }));
+        })));
     }
     let model = MiniLm::load(model_dir)
         .map_err(|error| Error::internal("the embedding model cannot be loaded").because(error))?;
-    Ok(Arc::new(Local {
+    Ok(Arc::new(Observed(Local {
         model: smartcourse_minilm::MODEL_ID,
         dimensions: smartcourse_minilm::DIMENSIONS,
         refuse_below: REFUSE_BELOW,
@@ -69,7 +72,7 @@ pub fn open(model_dir: &Path) -> Result<Arc<dyn Embedder>> {
                 .map(|vector| vector.to_vec())
                 .collect()
         }),
-    }))
+    })))
 }
 
 /// One vector for each text.

@@ -113,7 +113,8 @@ impl Reader {
         let events = sqlx::query_as!(
             Event,
             r#"select e.id as "id!", e.type as "event_type!", e.key as "key!", e.position as "position!",
-                   e.payload as "payload!", e.created_at as "created_at!"
+                   e.payload as "payload!", e.created_at as "created_at!",
+                   e.headers ->> 'traceparent' as traceparent
                from unnest($1::text[]) line, jsonb_populate_record(null::platform.events, line::jsonb) e
                order by e.position"#,
             &lines

@@ -161,7 +161,8 @@ impl Live for Table {
     async fn read(&mut self, limit: usize) -> Result<Vec<Event>> {
         let events = sqlx::query_as!(
             Event,
-            r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
+            r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at,
+                   e.headers ->> 'traceparent' as traceparent
                from platform.events e
                where e.position > $1 and e.position <= (select position from platform.event_groups where name = $2)
                order by e.position limit $3"#,

@@ -11,7 +11,7 @@ use smartcourse_platform::{
     events::{self, CHANNEL, Consumer, Event, READ_BATCH},
     fault,
     lifecycle::Lifecycle,
-    ports::event_log::{EventLog, Moved},
+    ports::event_log::{EventLog, Lag, Moved},
     postgres::{self, Tx},
     waker::SharedWaker,
 };
@@ -61,22 +61,24 @@ impl EventLog for Postgres {
         Ok(())
     }
 
-    async fn lags(&self) -> Result<Vec<(String, i64)>> {
+    async fn lags(&self) -> Result<Vec<Lag>> {
         lags(&self.pool).await
     }
 }
 
-/// The groups, and the events after the one up to which each was given all.
-pub(super) async fn lags(pool: &PgPool) -> Result<Vec<(String, i64)>> {
-    let groups = sqlx::query!(
-        r#"select name, greatest(0, (select max(position) from platform.events),
+/// How far each group is behind.
+pub(super) async fn lags(pool: &PgPool) -> Result<Vec<Lag>> {
+    Ok(sqlx::query_as!(
+        Lag,
+        r#"select name as "group", greatest(0, (select max(position) from platform.events),
                   (select max(last_position) from platform.event_archives),
-                  (select max(position) from platform.event_partitions)) - position as "lag!"
-           from platform.event_groups order by name"#
+                  (select max(position) from platform.event_partitions)) - position as "events!",
+               coalesce((select extract(epoch from now() - e.created_at) from platform.events e
+                         where e.position > g.position order by e.position limit 1), 0)::float8 as "seconds!"
+           from platform.event_groups g order by name"#
     )
     .fetch_all(pool)
-    .await?;
-    Ok(groups.into_iter().map(|group| (group.name, group.lag)).collect())
+    .await?)
 }
 
 /// Gives committed events their positions, and tells the groups.
@@ -154,7 +156,8 @@ pub async fn deliver_batch(pool: &PgPool, consumer: &dyn Consumer) -> Result<Mov
     // Not a join: that would look through the whole log up to the position.
     let events = sqlx::query_as!(
         Event,
-        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at
+        "select e.id, e.type as event_type, e.key, e.position as \"position!\", e.payload, e.created_at,
+             e.headers ->> 'traceparent' as traceparent
          from platform.events e
          where e.position > (select position from platform.event_groups where name = $1) order by e.position limit $2",
         group,

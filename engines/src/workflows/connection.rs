@@ -32,6 +32,12 @@ fn keep_alive() -> ClientKeepAliveOptions {
         .build()
 }
 
+/// This process, in the way of Temporal's SDKs.
+fn identity() -> String {
+    let host = rustix::system::uname();
+    format!("{}@{}", std::process::id(), host.nodename().to_string_lossy())
+}
+
 /// The answer, if it comes in time.
 pub(super) async fn in_time<T>(answer: impl Future<Output = T>) -> Result<T> {
     tokio::time::timeout(PATIENCE, answer)
@@ -51,7 +57,7 @@ pub(super) async fn connect(config: &config::Temporal, codec: Codec) -> Result<C
     };
     let key = config.api_key.expose_secret();
     let options = ConnectionOptions::new(target)
-        .identity(format!("smartcourse-{}", std::process::id()))
+        .identity(identity())
         .connect_timeout(PATIENCE)
         .keep_alive(Some(keep_alive()))
         .maybe_tls_options(tls)

@@ -1,6 +1,6 @@
 //! Temporal: connected when first used, reconnected by itself, never a reason not to start.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use smartcourse_platform::{
@@ -10,6 +10,7 @@ use smartcourse_platform::{
         AfterCompletion, Failure, ListedRun, PendingActivity, RunInfo, RunState, Schedule, Start, Workflows,
     },
 };
+use smartcourse_telemetry::trace;
 use temporalio_client::{
     Client, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowIdConflictPolicy,
     WorkflowIdReusePolicy, WorkflowStartOptions,
@@ -19,6 +20,7 @@ use temporalio_client::{
 use temporalio_common::{
     data_converters::{PayloadConverter, RawValue},
     protos::temporal::api::{
+        common::v1::{Header, Payload},
         enums::v1::{IndexedValueType, PendingActivityState, TaskQueueType, WorkflowExecutionStatus},
         failure::v1::{self, failure::FailureInfo},
         operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
@@ -44,6 +46,8 @@ const INSTRUCTOR_ID_NAME: &str = "InstructorId";
 const COURSE_ID: SearchAttributeKey<i64> = SearchAttributeKey::int(COURSE_ID_NAME);
 /// By which an instructor's workflows are found.
 const INSTRUCTOR_ID: SearchAttributeKey<i64> = SearchAttributeKey::int(INSTRUCTOR_ID_NAME);
+/// The header in which Temporal's SDKs carry traces.
+const TRACE_HEADER: &str = "_tracer-data";
 /// All of them; integers.
 const ATTRIBUTES: [&str; 2] = [COURSE_ID_NAME, INSTRUCTOR_ID_NAME];
 
@@ -71,6 +75,18 @@ impl Temporal {
             .get_or_try_init(|| connection::connect(&self.config, self.codec.clone()))
             .await
     }
+}
+
+/// Carries the trace of this task into the run, in the way of Temporal's SDKs.
+fn trace_header() -> Option<Header> {
+    let carrier = BTreeMap::from([(trace::TRACEPARENT, trace::traceparent()?)]);
+    let payload = Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: serde_json::to_vec(&carrier).ok()?,
+        ..Payload::default()
+    };
+    let fields = [(TRACE_HEADER.to_owned(), payload)].into();
+    Some(Header { fields })
 }
 
 #[async_trait]
@@ -138,6 +154,7 @@ impl Workflows for Temporal {
             })
             .execution_timeout(Duration::from_secs(start.options.execution_timeout_seconds))
             .search_attributes(attributes)
+            .maybe_header(trace_header())
             // The client sends it as it is, and it has the course's title.
             .maybe_static_summary((!self.codec.encrypts()).then(|| start.options.summary.clone()))
             .build();

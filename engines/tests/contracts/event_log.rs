@@ -95,7 +95,7 @@ impl Group {
     pub(crate) async fn is_through(&self, log: &dyn EventLog) {
         wait_for("the group to be through", async || -> anyhow::Result<_> {
             let lags = log.lags().await?;
-            let through = lags.iter().any(|(group, lag)| group == self.name && *lag == 0);
+            let through = lags.iter().any(|lag| lag.group == self.name && lag.events == 0);
             Ok(if through { Ok(()) } else { Err(format!("{lags:?}")) })
         })
         .await

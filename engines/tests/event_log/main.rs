@@ -336,7 +336,7 @@ async fn a_group_is_given_again_what_it_took_and_knows_what_it_has_not() {
     for (event_type, n) in [("thing", 1), ("unwanted", 2), ("poison", 3), ("thing", 4)] {
         publish(&pool, event_type, &n.to_string(), n).await;
     }
-    let lag = async || log.lags().await.unwrap().first().map(|(_, lag)| *lag);
+    let lag = async || log.lags().await.unwrap().first().map(|lag| lag.events);
     assert_eq!(lag().await, None, "nobody has heard of it");
     given(&pool, &group).await;
     assert_eq!(lag().await, Some(0));

@@ -109,7 +109,10 @@ async fn an_old_month_goes_to_the_files_and_is_given_again_from_there() {
     assert_eq!(position(&pool, "old").await, Some(5), "positions go on");
     let log = Postgres::new(pool.clone(), Duration::from_secs(1));
     let lags = log.lags().await.unwrap();
-    assert!(lags.contains(&("old".to_owned(), 0)), "{lags:?}");
+    assert!(
+        lags.iter().any(|lag| lag.group == "old" && lag.events == 0),
+        "{lags:?}"
+    );
 
     let a_year_later = next_month() + 365 * DAY;
     assert_eq!(swept(&history, a_year_later).await, 1, "one month at a time");

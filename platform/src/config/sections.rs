@@ -27,17 +27,48 @@ pub struct Telemetry {
     pub log: String,
     /// Text or JSON.
     pub log_format: LogFormat,
-    /// Address of `/metrics`, or empty.
+    /// Address of `/metrics`, `auto`, or empty.
     pub metrics_listen: String,
+    /// Where traces are sent, or empty.
+    pub otlp_endpoint: String,
+    /// The share of requests whose traces are sent.
+    pub trace_ratio: f64,
+}
+
+impl Telemetry {
+    /// Where a role answers `/metrics`, if it does.
+    pub fn metrics_address(&self, role: &str) -> Option<String> {
+        let port = match role {
+            "relay" => 9465,
+            "worker" => 9466,
+            "tasks" => 9467,
+            _ => 9464,
+        };
+        match self.metrics_listen.as_str() {
+            "" => None,
+            "auto" => Some(format!("127.0.0.1:{port}")),
+            address => Some(address.to_owned()),
+        }
+    }
 }
 
 impl Section for Telemetry {
     const NAME: &'static str = "telemetry";
 
     fn check(&self, problems: &mut Problems) {
-        if !self.metrics_listen.is_empty() {
+        if !["", "auto"].contains(&self.metrics_listen.as_str()) {
             require_address(problems, "telemetry.metrics_listen", &self.metrics_listen);
         }
+        problems.require(
+            (0.0..=1.0).contains(&self.trace_ratio),
+            "telemetry.trace_ratio: must be 0 to 1",
+        );
+        let endpoint = &self.otlp_endpoint;
+        problems.require(
+            endpoint.is_empty()
+                || url::Url::parse(endpoint).is_ok_and(|url| ["http", "https"].contains(&url.scheme())),
+            "telemetry.otlp_endpoint: must be an http:// or https:// address",
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
 use serde_json::json;
 
 use super::{Error, Kind};
-use crate::http::trace_id;
+use smartcourse_telemetry::{catalogue::PROBLEMS, trace};
 
 impl Kind {
     /// The HTTP status of this kind.
@@ -55,7 +55,7 @@ impl Error {
             "status": status.as_u16(),
             "detail": detail,
             "code": self.code(),
-            "trace_id": trace_id(),
+            "trace_id": trace::id(),
             "errors": self.fields(),
         });
         for (name, value) in self.facts() {
@@ -68,8 +68,9 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.http_status();
+        PROBLEMS.add(1, [self.code().to_owned().into()]);
         if status.is_server_error() {
-            tracing::error!(error = %self.chain(), trace_id = %trace_id(), "request failed");
+            tracing::error!(error = %self.chain(), trace_id = %trace::id(), "request failed");
         }
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, kind, self.to_problem().to_string()).into_response();

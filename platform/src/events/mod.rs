@@ -11,8 +11,10 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
+use smartcourse_telemetry::{catalogue::EVENTS, trace};
 use sqlx::{PgConnection, types::time::OffsetDateTime};
+use tracing::{Instrument as _, Span, field::Empty};
 use uuid::Uuid;
 
 use crate::{
@@ -45,6 +47,8 @@ pub struct Event {
     pub payload: Value,
     /// When it was written.
     pub created_at: OffsetDateTime,
+    /// The trace of what it comes from.
+    pub traceparent: Option<String>,
 }
 
 impl Event {
@@ -143,6 +147,8 @@ pub async fn take<'e>(
         }
     }
     left.extend(behind.into_iter().map(|event| (event, None)));
+    EVENTS.add((events.len() - left.len()) as u64, [group.into(), "taken".into()]);
+    EVENTS.add(left.len() as u64, [group.into(), "parked".into()]);
     park(tx, group, &left).await?;
     let refused = left
         .into_iter()
@@ -213,9 +219,21 @@ async fn effects(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Even
         .copied()
         .filter(|event| new.contains(&event.id))
         .collect();
-    consumer.handle_all(&mut savepoint, &events).await?;
+    let spans: Vec<Span> = events.iter().map(|event| span(consumer.group(), event)).collect();
+    // The statements of a batch are in the trace of its first event.
+    let first = spans.first().cloned().unwrap_or_else(Span::none);
+    let effects = consumer.handle_all(&mut savepoint, &events);
+    effects.instrument(first).await?;
     savepoint.commit().await?;
     Ok(())
+}
+
+/// The span of an event that is handled, in the trace of what it comes from.
+fn span(group: &str, event: &Event) -> Span {
+    let (kind, id) = (&event.event_type, event.id);
+    let span = tracing::info_span!("event", otel.name = format!("{group} {kind}"), otel.kind = "consumer", trace_id = Empty, %group, %kind, event = %id);
+    trace::join(&span, event.traceparent.as_deref());
+    span
 }
 
 /// Parks events, and plans the next try of those that have an error.
@@ -277,16 +295,21 @@ pub async fn put_back(connection: &mut PgConnection, events: &[&Event]) -> Resul
         .iter()
         .map(|event| (event.payload.clone(), event.created_at))
         .unzip();
+    let traces: Vec<Value> = events
+        .iter()
+        .map(|event| json!({ "traceparent": event.traceparent }))
+        .collect();
     let back = sqlx::query!(
-        "insert into platform.events (id, type, key, position, payload, created_at)
-         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[])
+        "insert into platform.events (id, type, key, position, payload, created_at, headers)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::jsonb[], $6::timestamptz[], $7::jsonb[])
          on conflict (id) do nothing",
         &ids,
         &types as &[&str],
         &keys as &[&str],
         &positions,
         &payloads,
-        &times
+        &times,
+        &traces
     )
     .execute(connection)
     .await?
@@ -303,7 +326,8 @@ pub async fn retry_parked(tx: &mut PgConnection, consumer: &dyn Consumer, room: 
     let group = consumer.group();
     let first = sqlx::query_as!(
         Event,
-        "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
+        "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at,
+             e.headers ->> 'traceparent' as traceparent
          from platform.parked_events p join platform.events e on e.id = p.event_id
          where p.group_name = $1 and p.retrying and p.next_try_at <= now() order by p.next_try_at limit $2",
         group,
@@ -317,7 +341,8 @@ pub async fn retry_parked(tx: &mut PgConnection, consumer: &dyn Consumer, room: 
     }
     let behind = sqlx::query_as!(
         Event,
-        "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at
+        "select e.id, e.type as event_type, e.key, p.position, e.payload, e.created_at,
+             e.headers ->> 'traceparent' as traceparent
          from platform.parked_events p join platform.events e on e.id = p.event_id
          where p.group_name = $1 and p.key = any($2) order by p.position limit $3",
         group,

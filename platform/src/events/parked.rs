@@ -67,7 +67,8 @@ pub async fn among(tx: &mut PgConnection, group: &str, ids: &[Uuid]) -> Result<H
 pub async fn others(tx: &mut PgConnection, group: &str, ids: &[Uuid]) -> Result<Vec<Event>> {
     Ok(sqlx::query_as!(
         Event,
-        r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at
+        r#"select e.id, e.type as event_type, e.key, e.position as "position!", e.payload, e.created_at,
+               e.headers ->> 'traceparent' as traceparent
            from platform.events e where e.id = any($2) and not exists (
                select from platform.parked_events p where p.group_name = $1 and p.event_id = e.id)
            order by e.position"#,

@@ -1,18 +1,23 @@
 //! Internal calls: servers that demand the service token, clients that carry it, and the user a call acts for.
 
+mod observed;
 mod transport;
 
 use std::sync::Arc;
 
-use axum::{extract::State, middleware::Next, response::IntoResponse};
+use axum::{
+    extract::State,
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::IntoResponse,
+};
 use secrecy::{ExposeSecret, SecretString};
 use smartcourse_proto::{Wire, ids::UserId, user::Role};
+use smartcourse_telemetry::request::{accept_request_id, with_request_id};
 use tonic::{Request, Response, Status, service::Routes};
-use tracing::Instrument;
 
 use crate::{
     error::{Error, Result, codes},
-    http::{REQUEST_ID, accept_trace_id, with_trace_id},
+    http::REQUEST_ID,
 };
 
 pub use smartcourse_proto::{MAX_MESSAGE, stubs::ServiceName};
@@ -164,7 +169,7 @@ pub struct Services {
     /// For everybody who can reach the port: health and reflection answer anybody, everything else demands the service
     /// token.
     pub network: axum::Router,
-    /// For [`Transport::local`]: a call that never leaves the process has its request id and span already.
+    /// For [`Transport::local`]: a call that never leaves the process has its request id already.
     pub local: axum::Router,
     /// What they answer to health checks.
     pub health: Health,
@@ -183,10 +188,11 @@ pub async fn services(routes: Routes, names: &[&'static str], token: SecretStrin
         .register_encoded_file_descriptor_set(smartcourse_proto::DESCRIPTORS)
         .build_v1()
         .map_err(|error| Error::internal("the service descriptors are broken").because(error))?;
-    let ours = routes.prepare().into_axum_router();
-    let guarded = ours
-        .clone()
-        .layer(axum::middleware::from_fn_with_state(Arc::new(token), guard));
+    let ours = routes
+        .prepare()
+        .into_axum_router()
+        .layer(from_fn(observed::observe));
+    let guarded = ours.clone().layer(from_fn_with_state(Arc::new(token), guard));
     let open = Routes::new(health_service)
         .add_service(reflection)
         .prepare()
@@ -243,7 +249,7 @@ async fn guard(
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         (
             header(TOKEN) == Some(token.expose_secret()),
-            accept_trace_id(header(REQUEST_ID)),
+            accept_request_id(header(REQUEST_ID)),
         )
     };
     if !known {
@@ -252,6 +258,5 @@ async fn guard(
             .into_http::<axum::body::Body>()
             .into_response();
     }
-    let span = tracing::info_span!("grpc", request_id = %id, path = %request.uri().path());
-    with_trace_id(id, next.run(request).instrument(span)).await
+    with_request_id(id, next.run(request)).await
 }

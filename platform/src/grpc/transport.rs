@@ -14,6 +14,10 @@ use std::{
 use futures::future::BoxFuture;
 use secrecy::{ExposeSecret as _, SecretString};
 use smartcourse_proto::stubs::ServiceName;
+use smartcourse_telemetry::{
+    request::{new_request_id, request_id, with_request_id},
+    trace,
+};
 use tonic::{
     Status,
     body::Body,
@@ -25,7 +29,7 @@ use tower::{Service, ServiceExt as _};
 use crate::{
     config::Grpc,
     error::{Error, Result},
-    http::{REQUEST_ID, new_trace_id, trace_id, with_trace_id},
+    http::REQUEST_ID,
 };
 
 /// Largest header list of an answer.
@@ -196,8 +200,11 @@ impl Service<http::Request<Body>> for Transport {
                 if let Ok(value) = self.token.expose_secret().parse() {
                     headers.insert(TOKEN, value);
                 }
-                if let Ok(value) = trace_id().parse() {
+                if let Ok(value) = request_id().parse() {
                     headers.insert(REQUEST_ID, value);
+                }
+                if let Some(Ok(value)) = trace::traceparent().map(|traceparent| traceparent.parse()) {
+                    headers.insert(trace::TRACEPARENT, value);
                 }
                 let addresses = Arc::clone(addresses);
                 Box::pin(async move { addresses.call(request).await })
@@ -215,9 +222,9 @@ impl Service<http::Request<Body>> for Transport {
                         .map_err(|never: Infallible| match never {})?;
                     Ok(response.map(Body::new))
                 };
-                match trace_id().is_empty() {
+                match request_id().is_empty() {
                     // Nobody's request: background work gets an id of its own.
-                    true => Box::pin(with_trace_id(new_trace_id(), call)),
+                    true => Box::pin(with_request_id(new_request_id(), call)),
                     false => Box::pin(call),
                 }
             }

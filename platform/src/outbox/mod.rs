@@ -4,8 +4,10 @@
 //! *event* joins the log of [`crate::events`]. If the process dies after the commit, nothing is lost; if it dies before,
 //! nothing was asked.
 
+mod backlog;
 pub mod relay;
 
+pub use backlog::{Backlog, backlog};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -162,5 +164,8 @@ pub async fn put_events(tx: &mut PgConnection, events: &[NewEvent]) -> Result<()
 
 /// What events and tasks say of the request they come from.
 pub fn headers() -> Value {
-    serde_json::json!({ "request_id": crate::http::trace_id() })
+    serde_json::json!({
+        "request_id": smartcourse_telemetry::request::request_id(),
+        "traceparent": smartcourse_telemetry::trace::traceparent(),
+    })
 }

@@ -7,7 +7,9 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
+use smartcourse_telemetry::{catalogue::WORKFLOW_COMMANDS, trace};
 use sqlx::PgPool;
+use tracing::{Instrument as _, field::Empty};
 
 use super::CHANNEL;
 use crate::{
@@ -106,6 +108,9 @@ pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> 
         (command, outcome)
     });
     for (command, outcome) in futures::future::join_all(sends).await {
+        let (kind, workflow) = (command.kind.clone().into(), command.workflow_type.clone().into());
+        let label = if outcome.is_ok() { "ok" } else { "error" };
+        WORKFLOW_COMMANDS.add(1, [kind, workflow, label.into()]);
         match outcome {
             Ok(run_id) => {
                 tracing::info!(workflow_id = %command.workflow_id, kind = %command.kind, "handed over");
@@ -148,6 +153,14 @@ async fn send(workflows: &dyn Workflows, command: &Command) -> Result<Option<Str
     }
     let options: StartOptions = serde_json::from_value(command.options.clone())
         .map_err(|error| crate::Error::internal("a start row has unreadable options").because(error))?;
+    let span = tracing::info_span!(
+        "start",
+        otel.name = format!("start {}", command.workflow_type),
+        otel.kind = "producer",
+        trace_id = Empty,
+        workflow_id = %command.workflow_id,
+    );
+    trace::join(&span, options.traceparent.as_deref());
     let start = Start {
         workflow_id: command.workflow_id.clone(),
         workflow_type: command.workflow_type.clone(),
@@ -155,5 +168,5 @@ async fn send(workflows: &dyn Workflows, command: &Command) -> Result<Option<Str
         input: command.payload.clone(),
         options,
     };
-    workflows.start(&start).await
+    workflows.start(&start).instrument(span).await
 }

@@ -23,6 +23,17 @@ pub struct Moved {
     pub more: bool,
 }
 
+/// How far a group may be behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lag {
+    /// The group.
+    pub group: String,
+    /// Events of the log after the one up to which it was given all: it lacks no more than these.
+    pub events: i64,
+    /// Age of the first of them, in seconds; 0 when there is none.
+    pub seconds: f64,
+}
+
 /// An event log.
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -36,8 +47,8 @@ pub trait EventLog: Send + Sync {
     async fn deliver(&self, pool: PgPool, consumer: Arc<dyn Consumer>, life: Lifecycle) -> Result<()>;
     /// Takes what other systems ask for, where the log has a way in for them, until the process stops.
     async fn accept(&self, life: Lifecycle) -> Result<()>;
-    /// Every group there is, and the events of the log after the one up to which it was given all: it lacks no more than these.
-    async fn lags(&self) -> Result<Vec<(String, i64)>>;
+    /// How far every group there is may be behind.
+    async fn lags(&self) -> Result<Vec<Lag>>;
 }
 
 /// The log from its first event, wherever its parts are.

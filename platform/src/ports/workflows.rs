@@ -25,9 +25,13 @@ pub struct Start {
 }
 
 impl Start {
-    /// The options as the outbox has them.
+    /// The options as the outbox has them, with the trace of whoever writes them.
     pub fn options(&self) -> Result<serde_json::Value> {
-        to_json(&self.options)
+        let traceparent = smartcourse_telemetry::trace::traceparent();
+        to_json(&StartOptions {
+            traceparent,
+            ..self.options.clone()
+        })
     }
 }
 
@@ -45,6 +49,9 @@ pub struct StartOptions {
     /// What becomes of the id once its run has completed.
     #[serde(default)]
     pub after_completion: AfterCompletion,
+    /// The trace of what it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// What a start does whose workflow id has a completed run.

@@ -1,6 +1,7 @@
 //! The database: pools, transactions, migrations, and what its errors mean.
 
 mod error;
+mod pools;
 mod transaction;
 
 use std::{borrow::Cow, time::Duration};
@@ -10,6 +11,7 @@ use sqlx::{Executor as _, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
 pub use self::{
     error::OnConstraint,
+    pools::{observe_pools, record_pools},
     transaction::{Tx, begin, savepoint},
 };
 use crate::{
@@ -40,7 +42,9 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
          set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 3; set tcp_keepalives_count = 3; set tcp_user_timeout = 15000",
         config.idle_transaction_seconds, config.statement_seconds, config.lock_seconds
     );
-    Ok(PgPoolOptions::new()
+    let pool = PgPoolOptions::new()
+        // What is heard of statements and connections is counted (`smartcourse_telemetry::statements`).
+        .acquire_time_level(log::LevelFilter::Debug)
         .max_connections(config.pool_size)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
         // A connection in use a moment ago needs no look whether it lives: that would double every read's way.
@@ -65,7 +69,9 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
             let limits = sqlx::AssertSqlSafe(limits.clone());
             Box::pin(async move { connection.execute(limits).await.map(drop) })
         })
-        .connect_lazy_with(options.application_name(&format!("{SESSION}{service}"))))
+        .connect_lazy_with(options.application_name(&format!("{SESSION}{service}")));
+    pools::note(service, &pool);
+    Ok(pool)
 }
 
 /// Gives a service's embedded migrations its own schema and its own table of applied migrations.

@@ -36,4 +36,12 @@ impl Limits {
         idle: Duration::from_secs(3600),
         stalled: Duration::from_secs(120),
     };
+    /// Those of ports for operators: a few people with a browser each, or what scrapes and probes.
+    pub const ASIDE: Self = Self {
+        speaks: Speaks::Http1,
+        connections: 64,
+        per_address: 64,
+        idle: Duration::from_secs(60),
+        stalled: Duration::from_secs(30),
+    };
 }

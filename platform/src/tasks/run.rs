@@ -1,10 +1,19 @@
 //! Running tasks: lease what is due, keep the lease while the handler works, settle.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use smartcourse_telemetry::{
+    catalogue::TASK_SECONDS,
+    request::{accept_request_id, with_request_id},
+    trace,
+};
 use sqlx::PgPool;
 use tokio::{sync::Semaphore, task::JoinSet};
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +24,6 @@ use crate::{
     config::Tasks,
     error::{Error, Result, codes},
     fault,
-    http::{accept_trace_id, with_trace_id},
     lifecycle::Lifecycle,
     ports::task_dispatch::TaskDispatch,
     postgres,
@@ -154,11 +162,17 @@ async fn begin(
         };
         let (context, handler) = (Arc::clone(context), Arc::clone(&runner.handler));
         running.spawn(async move {
-            let id = accept_trace_id(Some(&leased.request_id));
-            let (kind, task) = (&leased.task.kind, leased.task.id);
-            let span = tracing::info_span!("task", request_id = %id, %kind, %task);
-            let work = work(&context, handler.as_ref(), &leased, told);
-            with_trace_id(id, work.instrument(span)).await;
+            let id = accept_request_id(Some(&leased.request_id));
+            with_request_id(id.clone(), async {
+                let begun = Instant::now();
+                let (kind, task) = (&leased.task.kind, leased.task.id);
+                let span = tracing::info_span!("task", otel.kind = "consumer", trace_id = Empty, request_id = %id, %kind, %task);
+                trace::join(&span, leased.traceparent.as_deref());
+                let work = work(&context, handler.as_ref(), &leased, told);
+                let outcome = work.instrument(span).await;
+                TASK_SECONDS.since(begun, [kind.clone().into(), outcome.into()]);
+            })
+            .await;
             drop(place);
         });
     }
@@ -167,8 +181,8 @@ async fn begin(
     Ok(())
 }
 
-/// One run of a task, to its settling.
-async fn work(context: &Context, handler: &dyn Handler, leased: &Leased, told: Told) {
+/// One run of a task, to its settling; answers what became of it.
+async fn work(context: &Context, handler: &dyn Handler, leased: &Leased, told: Told) -> &'static str {
     let task = &leased.task;
     let ended = if task.tries > context.settings.max_tries {
         let detail = "every run was cut off: the process died, or the handler panicked";
@@ -180,7 +194,7 @@ async fn work(context: &Context, handler: &dyn Handler, leased: &Leased, told: T
             ended = handler.handle(task) => ended,
             () = hold(context, leased) => {
                 tracing::warn!("somebody else has the task");
-                return;
+                return "lost";
             }
         };
         fault::point(&scope, "after_effect");
@@ -205,7 +219,14 @@ async fn work(context: &Context, handler: &dyn Handler, leased: &Leased, told: T
         Ok(()) => told.acknowledge().await,
         Err(error) => {
             tracing::warn!(error = %error.chain(), "a task was not settled; it runs again when its lease is over");
+            return "lost";
         }
+    }
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Postponed(_) => "postponed",
+        Outcome::Retrying(_) => "retrying",
+        Outcome::Dead(_) => "dead",
     }
 }
 

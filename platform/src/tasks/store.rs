@@ -62,6 +62,8 @@ pub(super) struct Leased {
     pub(super) lease: Uuid,
     /// The request that asked for it.
     pub(super) request_id: String,
+    /// The trace it is part of.
+    pub(super) traceparent: Option<String>,
 }
 
 /// Takes those of these tasks that are due and that nobody else takes at this moment.
@@ -92,6 +94,7 @@ pub(super) async fn lease(pool: &PgPool, ids: &[Uuid], life: Duration) -> Result
         },
         lease,
         request_id: row.headers["request_id"].as_str().unwrap_or_default().to_owned(),
+        traceparent: row.headers["traceparent"].as_str().map(str::to_owned),
     });
     Ok(leased.collect())
 }

@@ -51,6 +51,7 @@ impl Log {
             position: n,
             payload: serde_json::to_value(payload).unwrap(),
             created_at: OffsetDateTime::UNIX_EPOCH + Duration::minutes(n),
+            traceparent: None,
         });
     }
 

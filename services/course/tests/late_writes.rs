@@ -236,6 +236,7 @@ async fn a_draft_that_is_written_after_its_course_was_deleted_is_swept() {
         position: 1,
         payload: json!({"course_id": world.course_id}),
         created_at: OffsetDateTime::UNIX_EPOCH,
+        traceparent: None,
     };
     let mut tx = postgres::begin(&world.pool).await.unwrap();
     let deletions = Deletions::new(Arc::new(world.documents.clone()));

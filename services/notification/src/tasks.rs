@@ -21,6 +21,7 @@ use smartcourse_proto::{
     user::{GetUserRequest, User},
 };
 use sqlx::{PgConnection, PgPool};
+use tracing::Instrument as _;
 
 use crate::{
     codes,
@@ -115,7 +116,8 @@ impl Handler for Carrier {
                     html: write(Form::Html)?,
                     unsubscribe_url: facts.unsubscribe_url.clone(),
                 };
-                mailer.send(&id, &mail).await
+                let span = tracing::info_span!("mail", otel.kind = "client", task = id);
+                mailer.send(&id, &mail).instrument(span).await
             }
             Sender::Text(texter) => {
                 let phone = wishes.phone.unwrap_or_default();

@@ -14,6 +14,8 @@ const TAIL: usize = 4_000;
 /// A running or dead role.
 pub(crate) struct Role {
     process: Process,
+    /// Where it answers for its metrics.
+    metrics: String,
     args: Vec<String>,
     more: Vec<(String, String)>,
 }
@@ -54,7 +56,9 @@ impl World {
     /// # Errors
     /// When the process cannot be made.
     pub fn spawn(&mut self, name: &'static str, args: &[&str], more: &[(&str, &str)]) -> Result<()> {
+        let metrics = format!("127.0.0.1:{}", free_port()?);
         let mut command = self.command(args, more);
+        command.env("SMARTCOURSE_TELEMETRY__METRICS_LISTEN", &metrics);
         // As a supervisor's child it ends when this test process does, however that happens.
         command.env("SMARTCOURSE_SUPERVISED", self.data_dir()?.role_lock(name));
         let plan = Plan {
@@ -67,11 +71,25 @@ impl World {
         };
         let role = Role {
             process: Process::start(command, plan)?,
+            metrics,
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             more: owned(more),
         };
         self.roles.insert(name, role);
         Ok(())
+    }
+
+    /// What a role answers at a path of the port it has for its metrics.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn ask_role(&self, name: &'static str, path: &str) -> Result<(u16, String)> {
+        let answer = self
+            .http
+            .get(format!("http://{}{path}", self.role(name)?.metrics))
+            .send()
+            .await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// Kills a role with SIGKILL, if it still runs, and starts it again with further variables.

@@ -33,7 +33,7 @@ impl DeadLetters {
     /// Puts an event; returns once the brokers have it.
     pub(super) async fn put(&self, group: &str, event: &Event, reason: &Error) -> Result<()> {
         let payload = event.payload.to_string();
-        let headers = record::headers(event, "")?;
+        let headers = record::headers(event)?;
         self.send(
             group,
             Some(event.key.as_bytes()),

@@ -22,7 +22,7 @@ use smartcourse_platform::{
     events::{CHANNEL, Consumer},
     lifecycle::Lifecycle,
     ports::{
-        event_log::{EventLog, Moved},
+        event_log::{EventLog, Lag, Moved},
         files::Files,
     },
     waker::SharedWaker,
@@ -106,7 +106,7 @@ impl EventLog for Kafka {
         Ok(())
     }
 
-    async fn lags(&self) -> Result<Vec<(String, i64)>> {
+    async fn lags(&self) -> Result<Vec<Lag>> {
         postgres::lags(&self.pool).await
     }
 }

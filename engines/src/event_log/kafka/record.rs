@@ -1,5 +1,5 @@
 //! Events as messages of Kafka: CloudEvents in the binary mode of its binding to Kafka, so that their attributes are headers and the payload is the
-//! value. The position is the extension `sequence`; the request an event comes from is the trace of W3C's `traceparent`.
+//! value. The position is the extension `sequence`; `traceparent` is the trace of what an event comes from.
 
 use rdkafka::{
     Message,
@@ -7,15 +7,15 @@ use rdkafka::{
 };
 use serde_json::Value;
 use smartcourse_platform::{Error, Result, events::Event};
+use smartcourse_telemetry::trace::TRACEPARENT;
 use sqlx::types::time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use uuid::Uuid;
 
 /// Who writes the events.
 const SOURCE: &str = "/smartcourse";
 
-/// The headers of an event that was written for this request.
-pub(super) fn headers(event: &Event, request_id: &str) -> Result<OwnedHeaders> {
+/// The headers of an event.
+pub(super) fn headers(event: &Event) -> Result<OwnedHeaders> {
     let time = event
         .created_at
         .format(&Rfc3339)
@@ -43,19 +43,10 @@ pub(super) fn headers(event: &Event, request_id: &str) -> Result<OwnedHeaders> {
     ] {
         put(key, value);
     }
-    if let Some(traceparent) = traceparent(request_id, event.id) {
-        put("traceparent", &traceparent);
+    if let Some(traceparent) = &event.traceparent {
+        put(TRACEPARENT, traceparent);
     }
     Ok(headers)
-}
-
-/// The trace of a request whose id can be one; the event is the parent of what comes of it.
-fn traceparent(request_id: &str, event: Uuid) -> Option<String> {
-    let digits = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
-    let trace = request_id.len() == 32 && request_id.chars().all(digits) && request_id.contains(|c| c != '0');
-    // The last half of an id is by chance; the first is mostly its time.
-    let parent = event.simple().to_string().split_off(16);
-    trace.then(|| format!("00-{request_id}-{parent}-01"))
 }
 
 /// The text of a header; nothing when it is not there, empty, or no text.
@@ -83,6 +74,7 @@ pub(super) fn event(message: &impl Message) -> Result<Event, String> {
         payload: payload(message)?,
         created_at: OffsetDateTime::parse(header("ce_time")?, &Rfc3339)
             .map_err(|error| wrong("ce_time", &error))?,
+        traceparent: header(TRACEPARENT).ok().map(str::to_owned),
     })
 }
 

@@ -157,7 +157,7 @@ impl Sender {
     fn give(
         &self,
         way: &Way,
-        events: Vec<Outgoing>,
+        events: Vec<Event>,
     ) -> Result<impl Future<Output = Result<Vec<Place>>> + use<>> {
         let mut known: HashSet<Partition> = way
             .heard
@@ -166,12 +166,12 @@ impl Sender {
             .map(|(partition, _)| partition.clone())
             .collect();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
-        for outgoing in events {
-            let partition = self.partition(way, &outgoing.event.key)?;
+        for event in events {
+            let partition = self.partition(way, &event.key)?;
             if known.insert(partition.clone()) {
-                first.push((partition, outgoing));
+                first.push((partition, event));
             } else {
-                rest.push((partition, outgoing));
+                rest.push((partition, event));
             }
         }
         let producer = way.producer.clone();
@@ -197,15 +197,15 @@ impl Sender {
 }
 
 /// Gives the producer events and waits until the brokers have them.
-async fn deliver(producer: &FutureProducer, events: Vec<(Partition, Outgoing)>) -> Result<Vec<Place>> {
+async fn deliver(producer: &FutureProducer, events: Vec<(Partition, Event)>) -> Result<Vec<Place>> {
     let mut deliveries = Vec::with_capacity(events.len());
-    for ((topic, partition), Outgoing { event, request_id }) in events {
+    for ((topic, partition), event) in events {
         let payload = event.payload.to_string();
         let record = FutureRecord::to(&topic)
             .partition(partition)
             .key(&event.key)
             .payload(&payload)
-            .headers(record::headers(&event, &request_id)?);
+            .headers(record::headers(&event)?);
         let delivery = producer
             .send_result(record)
             .map_err(|(error, _)| unavailable(error))?;
@@ -223,35 +223,18 @@ async fn confirmed(delivery: DeliveryFuture, place: Place) -> Result<Place> {
     Ok(place)
 }
 
-/// An event, and the request it comes from.
-struct Outgoing {
-    event: Event,
-    request_id: String,
-}
-
 /// The next events that are placed and not recorded as sent.
-async fn next(tx: &mut PgConnection) -> Result<Vec<Outgoing>> {
-    let rows = sqlx::query!(
+async fn next(tx: &mut PgConnection) -> Result<Vec<Event>> {
+    Ok(sqlx::query_as!(
+        Event,
         r#"select id, type as event_type, key, position as "position!", payload, created_at,
-               coalesce(headers ->> 'request_id', '') as "request_id!"
+               headers ->> 'traceparent' as traceparent
            from platform.events
            where position > coalesce((select max(position) from platform.event_partitions), 0) order by position limit $1"#,
         BATCH
     )
     .fetch_all(tx)
-    .await?;
-    let events = rows.into_iter().map(|row| Outgoing {
-        event: Event {
-            id: row.id,
-            event_type: row.event_type,
-            key: row.key,
-            position: row.position,
-            payload: row.payload,
-            created_at: row.created_at,
-        },
-        request_id: row.request_id,
-    });
-    Ok(events.collect())
+    .await?)
 }
 
 /// Records the last event of each partition.

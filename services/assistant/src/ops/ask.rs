@@ -1,6 +1,6 @@
 //! One question: condense, retrieve, answer, check every citation, keep the turn.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use futures::TryStreamExt as _;
 use smartcourse_platform::{
@@ -16,6 +16,8 @@ use smartcourse_proto::{
     course::LivePointersRequest,
     events::AssistantAnswered,
 };
+use smartcourse_telemetry::catalogue::ANSWER_SECONDS;
+use tracing::Instrument as _;
 
 use crate::{State, codes, ops::conversations};
 
@@ -29,6 +31,18 @@ const FOLLOW_UP_WORDS: usize = 4;
 const REFUSAL: &str = "The course material does not answer this question.";
 
 pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
+    let begun = Instant::now();
+    let answer = answer(state, actor, request).await;
+    let outcome = match &answer {
+        Ok(answer) if answer.refused => "not_found".to_owned(),
+        Ok(_) => "answered".to_owned(),
+        Err(error) => error.code().to_owned(),
+    };
+    ANSWER_SECONDS.since(begun, [outcome.into()]);
+    answer
+}
+
+async fn answer(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
     let user = actor.user()?;
     Problems::only_text("question", &request.question, MAX_QUESTION)?;
     let question = request.question.trim();
@@ -61,11 +75,15 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
         refuse_below: found.refuse_below,
     };
     let (mut text, mut citations) = (Vec::new(), Vec::new());
-    let mut statements = state.answerer.answer(asked);
-    while let Some(statement) = statements.try_next().await? {
-        text.extend(checked(statement, &found, version, &mut citations));
-    }
-    drop(statements);
+    let answering = async {
+        let mut statements = state.answerer.answer(asked);
+        while let Some(statement) = statements.try_next().await? {
+            text.extend(checked(statement, &found, version, &mut citations));
+        }
+        Ok::<_, Error>(())
+    };
+    let span = tracing::info_span!("answer", passages = found.items.len());
+    answering.instrument(span).await?;
     let answer = Answer {
         conversation_id: conversation.id.clone(),
         refused: citations.is_empty(),

@@ -1,5 +1,7 @@
 //! One lesson from its source to stored chunks.
 
+use std::time::Instant;
+
 use futures::TryStreamExt;
 use smartcourse_platform::{Error, Result, fault};
 use smartcourse_proto::{
@@ -8,8 +10,13 @@ use smartcourse_proto::{
     course::Lesson,
     ids::VersionId,
 };
+use smartcourse_telemetry::{
+    catalogue::{PARSING, PARSING_SECONDS},
+    metric::UnderWay,
+};
 use smartcourse_text::{ExtractError, SourceKind};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tracing::Instrument as _;
 
 use crate::{
     State,
@@ -56,7 +63,7 @@ async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<R
             let run = sandbox.read_texts(SourceKind::Markdown, &texts, state.chunk_words, |_, outcome| {
                 read = outcome
             });
-            run.await.and(read)
+            parsing(run).await.and(read)
         }
         Source::File(asset, kind) => from_file(state, version, asset, kind).await?,
         Source::None(skip) => return Ok(Err(skip)),
@@ -75,6 +82,18 @@ async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<R
 /// A parser that could not be run.
 pub(crate) fn unreadable(error: ExtractError) -> Error {
     Error::new(&codes::UNAVAILABLE, "a text could not be read").because(error)
+}
+
+/// Watches a run of the parser.
+pub(crate) async fn parsing<T>(
+    run: impl Future<Output = Result<T, ExtractError>>,
+) -> Result<T, ExtractError> {
+    let begun = Instant::now();
+    let _under_way = UnderWay::begin(&PARSING, []);
+    let outcome = run.instrument(tracing::info_span!("parse")).await;
+    let label = outcome.as_ref().map_or_else(ExtractError::code, |_| "ok");
+    PARSING_SECONDS.since(begun, [label.into()]);
+    outcome
 }
 
 /// The passages of a file, which is parsed in a process of its own. That is given a copy without a name, already open.
@@ -108,7 +127,8 @@ async fn from_file(
     writer.flush().await.map_err(broken)?;
     writer.rewind().await.map_err(broken)?;
     let file = writer.into_std().await;
-    Ok(state.deps.sandbox.read_file(kind, file, state.chunk_words).await)
+    let run = state.deps.sandbox.read_file(kind, file, state.chunk_words);
+    Ok(parsing(run).await)
 }
 
 async fn store_text(

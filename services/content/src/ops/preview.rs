@@ -10,7 +10,10 @@ use smartcourse_proto::{
 };
 use smartcourse_text::{Chunk, ExtractError, SourceKind};
 
-use super::{embed::count_unknown, extract::unreadable};
+use super::{
+    embed::count_unknown,
+    extract::{parsing, unreadable},
+};
 use crate::{
     State,
     chunk::{self, embedded_text, text_hash},
@@ -110,6 +113,6 @@ async fn read(state: &State, texts: &[(&Lesson, &str)]) -> Result<(Vec<String>, 
     };
     let (kind, sandbox) = (SourceKind::Markdown, &state.deps.sandbox);
     let run = sandbox.read_texts(kind, &markdown, state.chunk_words, each);
-    run.await.map_err(unreadable)?;
+    parsing(run).await.map_err(unreadable)?;
     Ok((hashes, warnings))
 }

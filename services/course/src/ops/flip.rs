@@ -6,6 +6,7 @@ use smartcourse_proto::{
     course::{AbortReply, MarkPublishedRequest, PublishState},
     events::CoursePublished,
 };
+use smartcourse_telemetry::catalogue::{PUBLISH_STEP_SECONDS, PUBLISHES};
 
 use crate::{State, codes, ops::catalogue, store};
 
@@ -55,12 +56,13 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!(
-        "update course.publish_steps set state = 'completed', finished_at = coalesce(finished_at, now()), done = total,
-             error_code = null, error_message = null where attempt_id = $1",
+    let steps = sqlx::query!(
+        r#"update course.publish_steps set state = 'completed', finished_at = coalesce(finished_at, now()), done = total,
+             error_code = null, error_message = null where attempt_id = $1
+           returning step, extract(epoch from finished_at - started_at)::float8 as "seconds!""#,
         attempt.id
     )
-    .execute(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
     let key = course.key();
     let event = CoursePublished {
@@ -72,6 +74,10 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     };
     outbox::put_event(&mut tx, "course.published", &key, &event).await?;
     fault::commit(tx, "course.mark_published").await?;
+    PUBLISHES.add(1, ["published".into()]);
+    for step in steps {
+        PUBLISH_STEP_SECONDS.record(step.seconds, [step.step.to_string().into()]);
+    }
     catalogue::changed(state).await;
     Ok(())
 }

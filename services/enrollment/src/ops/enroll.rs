@@ -317,6 +317,7 @@ pub(crate) fn start(
             instructor_id: instructor_id.0,
             summary: format!("Enroll student {user_id} in course {course_id}"),
             after_completion: AfterCompletion::StartAgain,
+            ..StartOptions::default()
         },
     })
 }

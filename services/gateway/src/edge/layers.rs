@@ -13,6 +13,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use smartcourse_platform::{Error, grpc::Actor};
+use smartcourse_telemetry::{
+    catalogue::{HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS},
+    metric::UnderWay,
+    trace,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{extract::Peer, limit::Limits};
@@ -103,19 +108,19 @@ pub(crate) async fn deadline(State(limit): State<Duration>, request: Request, ne
 
 /// Counts and times requests by route template: ids would make a series each.
 pub(crate) async fn measure(request: Request, next: Next) -> Response {
-    let start = Instant::now();
+    let begun = Instant::now();
+    let _under_way = UnderWay::begin(&HTTP_IN_FLIGHT, []);
     let method = method_label(request.method());
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
-    let mut response = next.run(request).await;
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
+    trace::rename(format!("{method} {route}"));
+    let mut response = next.run(request).await;
     let status = response.status().as_str().to_owned();
-    metrics::histogram!("http_request_seconds", "method" => method, "route" => route.clone())
-        .record(start.elapsed().as_secs_f64());
-    metrics::counter!("http_requests_total", "method" => method, "route" => route, "status" => status)
-        .increment(1);
+    HTTP_SECONDS.since(begun, [method.into(), route.clone().into()]);
+    HTTP_REQUESTS.add(1, [method.into(), route.into(), status.into()]);
     response.headers_mut().insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -1,0 +1,21 @@
+//! Tells the executable which commit it is made from: what git says, or `SMARTCOURSE_COMMIT` where there is no repository.
+
+use std::process::Command;
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=SMARTCOURSE_COMMIT");
+    // It grows with every commit and checkout.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {
+        println!("cargo::rerun-if-changed={log}");
+    }
+    let given = std::env::var("SMARTCOURSE_COMMIT").ok();
+    let commit = given.or_else(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    let commit = commit.unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo::rustc-env=SMARTCOURSE_COMMIT={commit}");
+}
+
+fn git(args: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(args).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| said.trim().to_owned())
+}

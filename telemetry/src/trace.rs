@@ -1,0 +1,192 @@
+//! Traces: spans of `tracing`, sent by OTLP, and carried over every hop as the
+//! [`traceparent`](https://www.w3.org/TR/trace-context/#traceparent-header) of W3C.
+//!
+//! A trace begins with a request at the gateway, or with a workflow that another client started; its id is that of the request
+//! ([`crate::request`]) where that can be one. What nobody asked for, such as polls and probes, is in no trace.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use opentelemetry::{
+    Context, KeyValue, global,
+    propagation::TextMapPropagator as _,
+    trace::{Link, SpanId, SpanKind, TraceContextExt as _, TraceId},
+};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    propagation::TraceContextPropagator,
+    trace::{
+        IdGenerator, Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, SpanData,
+        SpanExporter as Export,
+    },
+};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+use crate::{catalogue::TRACE_EXPORTS, request::request_id};
+
+/// The header, and the key of outbox rows and messages, that carries a trace on.
+pub const TRACEPARENT: &str = "traceparent";
+/// The span of a request at the gateway.
+pub const ENTRY: &str = "http";
+/// Begin of the span of a run, in the words of Temporal's SDK.
+const RUN: &str = "RunWorkflow:";
+
+/// The id of the trace this task works in; where none is made, that of the request.
+pub fn id() -> String {
+    let context = Context::current();
+    let span = context.span();
+    if span.span_context().is_valid() {
+        span.span_context().trace_id().to_string()
+    } else {
+        request_id()
+    }
+}
+
+/// What carries the trace of this task to somebody else; `None` outside of one.
+pub fn traceparent() -> Option<String> {
+    let mut carrier = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Context::current(), &mut carrier);
+    carrier.remove(TRACEPARENT)
+}
+
+/// Makes a span, which has not been entered yet, part of the trace that was carried here. One that is no trace is none.
+pub fn join(span: &Span, traceparent: Option<&str>) {
+    let Some(traceparent) = traceparent else { return };
+    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+    // Fails where no traces are made.
+    drop(span.set_parent(parent));
+}
+
+/// Gives the span of this task a name that was not known when it began.
+pub fn rename(name: String) {
+    Context::current().span().update_name(name);
+}
+
+/// Where traces are sent, and how many of them.
+#[derive(Debug, Clone)]
+pub struct Traces<'a> {
+    /// Address of an OTLP receiver, over gRPC.
+    pub endpoint: &'a str,
+    /// The share of requests whose traces are sent, from 0 to 1.
+    pub ratio: f64,
+    /// The role of this process.
+    pub role: &'static str,
+}
+
+/// Makes traces from here on, with the given ids of spans. Must be called within a runtime. Fails when the address is none.
+pub(crate) fn provider(
+    traces: &Traces<'_>,
+    ids: impl IdGenerator + 'static,
+) -> Result<SdkTracerProvider, ExporterBuildError> {
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(traces.endpoint)
+        .build()?;
+    let resource = Resource::builder().with_service_name(format!("smartcourse-{}", traces.role));
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(Watched {
+            exporter,
+            failing: AtomicBool::default(),
+        })
+        .with_sampler(Entries(Sampler::TraceIdRatioBased(traces.ratio)))
+        .with_id_generator(Ids(ids))
+        .with_resource(resource.build())
+        .build();
+    global::set_tracer_provider(provider.clone());
+    Ok(provider)
+}
+
+/// The id of a trace is that of its request.
+#[derive(Debug)]
+struct Ids<I>(I);
+
+impl<I: IdGenerator> IdGenerator for Ids<I> {
+    fn new_trace_id(&self) -> TraceId {
+        let id = request_id();
+        let id = (id.len() == 32).then(|| TraceId::from_hex(&id).ok()).flatten();
+        id.filter(|id| *id != TraceId::INVALID)
+            .unwrap_or_else(|| self.0.new_trace_id())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        self.0.new_span_id()
+    }
+}
+
+/// Decides where traces begin; all other spans follow theirs. Who calls from outside does not decide.
+#[derive(Debug, Clone)]
+struct Entries(Sampler);
+
+impl ShouldSample for Entries {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let parent_span = parent.map(|parent| parent.span().span_context().clone());
+        let parent_span = parent_span.filter(|span| span.is_valid());
+        let mut drawn = match &parent_span {
+            None if name.starts_with(RUN) => self
+                .0
+                .should_sample(None, trace_id, name, kind, attributes, links),
+            _ if name == ENTRY => self
+                .0
+                .should_sample(None, trace_id, name, kind, attributes, links),
+            Some(parent) if parent.is_sampled() => {
+                Sampler::AlwaysOn.should_sample(None, trace_id, name, kind, attributes, links)
+            }
+            _ => Sampler::AlwaysOff.should_sample(None, trace_id, name, kind, attributes, links),
+        };
+        debug_assert!(drawn.decision != SamplingDecision::RecordOnly);
+        if let Some(parent) = parent_span {
+            drawn.trace_state = parent.trace_state().clone();
+        }
+        drawn
+    }
+}
+
+/// Counts what is sent; whoever waits for spans waits for nobody: a queue that is full loses them.
+#[derive(Debug)]
+struct Watched {
+    exporter: SpanExporter,
+    failing: AtomicBool,
+}
+
+impl Export for Watched {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let outcome = self.exporter.export(batch).await;
+        let failed = outcome.is_err();
+        let label = if failed { "error" } else { "ok" };
+        TRACE_EXPORTS.add(1, [label.into()]);
+        match (&outcome, self.failing.swap(failed, Ordering::Relaxed)) {
+            (Err(error), false) => {
+                tracing::warn!(%error, "traces are not taken; they are lost until they are")
+            }
+            (Ok(()), true) => tracing::info!("traces are taken again"),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn shutdown_with_timeout(&self, timeout: std::time::Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
