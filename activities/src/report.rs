@@ -152,14 +152,14 @@ impl Reporter {
             let told = self.begun(work, tries);
             let (outcome, ()) = tokio::join!(beating(ctx, &work.done, effect), told);
             let outcome = match fault::refusal(name) {
-                Some(refusal) => Some(Err(refusal.into())),
-                None => outcome,
+                Some(refusal) => Some(Err(refusal)),
+                None => outcome.map(|outcome| outcome.map_err(Error::from)),
             };
             fault::point(&point, "after_effect");
             let label = match &outcome {
                 None => "cancelled".to_owned(),
                 Some(Ok(_)) => "ok".to_owned(),
-                Some(Err(status)) => Error::from(status.clone()).code().to_owned(),
+                Some(Err(error)) => error.code().to_owned(),
             };
             ACTIVITY_SECONDS.since(begun, [name.into(), label.into()]);
             match outcome {
@@ -170,8 +170,7 @@ impl Reporter {
                     }
                     Ok(value)
                 }
-                Some(Err(status)) => {
-                    let error = Error::from(status);
+                Some(Err(error)) => {
                     let retryable = error.kind().is_retryable();
                     tracing::warn!(activity = name, workflow_id = %trace, tries, retryable, error = %error.chain(), "activity failed");
                     self.failed(work, tries, &error).await;

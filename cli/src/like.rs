@@ -5,16 +5,14 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, ExitCode},
-    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use smartcourse_launcher::{
-    Claim, DataDir, Plan, Postgres, Process, Progress, Signal, Tie, ensure_fonts, ensure_model,
-    ensure_postgres, free_port,
+    DataDir, Postgres, Process, Progress, ensure_fonts, ensure_model, ensure_postgres, free_port,
 };
-use smartcourse_platform::lifecycle::{GRACE, Lifecycle};
+use smartcourse_platform::lifecycle::Lifecycle;
 
 use crate::{
     compose::{self, Container},
@@ -26,8 +24,6 @@ const PROFILE: &str = "full";
 /// Where a container keeps what it keeps, and has its secrets.
 const KEPT: &str = "/var/lib/smartcourse/";
 const SECRETS: &str = "/run/secrets/";
-/// Pause before a dead process is started again.
-const RESTART: Duration = Duration::from_millis(300);
 
 /// What there is in place of each image. Addresses and secrets of the first are in `stack.env`.
 const STAND_INS: [(&str, &str); 15] = [
@@ -212,23 +208,8 @@ async fn start(
         let ended = tokio::process::Command::from(command(name)).status().await?;
         ensure!(ended.success(), "{name} ended with {ended}");
     }
-    let earlier = roles
-        .iter()
-        .map(|name| async move { Claim::end_holder(&home.role_lock(name), name, GRACE).await });
-    try_join_all(earlier).await?;
-    let start = |name: &str| {
-        let mut command = command(name);
-        command.env(stack::SUPERVISED, home.role_lock(name));
-        let plan = Plan {
-            // There is one of each for as long as this process lives.
-            name: name.to_owned().leak(),
-            log: home.log(name),
-            tie: Tie::Stdin,
-            stop: &[(Signal::TERM, GRACE)],
-            drop: Duration::ZERO,
-            restart: Some(RESTART),
-        };
-        Process::start(command, plan)
-    };
+    stack::end_earlier(&roles, home).await?;
+    // There is one of each for as long as this process lives.
+    let start = |name: &str| stack::start_one(command(name), name.to_owned().leak(), home);
     roles.into_iter().map(start).collect()
 }

@@ -36,8 +36,7 @@ pub(crate) async fn running(pool: &sqlx::PgPool) -> Result<Vec<String>> {
 
 /// Runs the given services, or all of them.
 pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
-    let life = life(&config)?;
-    telemetry::serve(&config, "serve", &life).await?;
+    let life = begin(&config, "serve").await?;
     let names = if only.is_empty() {
         Name::value_variants()
     } else {
@@ -132,8 +131,7 @@ fn spawn_consumers(
 
 /// Runs workflows and activities.
 pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
-    let life = life(&config)?;
-    telemetry::serve(&config, "worker", &life).await?;
+    let life = begin(&config, "worker").await?;
     let engines = Engines::open(&config)?;
     life.spawn("worker", {
         let life = life.clone();
@@ -157,8 +155,7 @@ pub(crate) async fn worker(config: Config) -> Result<ExitCode> {
 
 /// Hands over the outbox and reconciles.
 pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
-    let life = life(&config)?;
-    telemetry::serve(&config, "relay", &life).await?;
+    let life = begin(&config, "relay").await?;
     let engines = Engines::open(&config)?;
     let workflows = engines.workflows();
     let pool = postgres::pool(&config.postgres, "relay")?;
@@ -183,8 +180,7 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
 
 /// Runs background tasks.
 pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
-    let life = life(&config)?;
-    telemetry::serve(&config, "tasks", &life).await?;
+    let life = begin(&config, "tasks").await?;
     watch::database(&config, None, &life)?;
     let engines = Engines::open(&config)?;
     let senders = smartcourse_notification::Senders {
@@ -226,8 +222,8 @@ pub(crate) async fn finish(life: Lifecycle) -> ExitCode {
     }
 }
 
-/// The life of a role, which ends with the signals of a terminal or a supervisor.
-fn life(config: &Config) -> Result<Lifecycle> {
+/// The life of a role, which ends with the signals of a terminal or a supervisor; it says of itself what it does from here on.
+async fn begin(config: &Config, role: &'static str) -> Result<Lifecycle> {
     anyhow::ensure!(
         config.grpc.service_token.expose_secret().len() >= 16,
         "grpc.service_token must have at least 16 characters: set SMARTCOURSE_GRPC__SERVICE_TOKEN to the same secret for every role"
@@ -235,6 +231,10 @@ fn life(config: &Config) -> Result<Lifecycle> {
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
     if let Some(lock) = std::env::var_os(stack::SUPERVISED) {
         stack::stop_with_parent(&life, Path::new(&lock))?;
+    }
+    if let Some(address) = config.telemetry.metrics_address(role) {
+        let listener = listen(&address).await.context("telemetry.metrics_listen")?;
+        telemetry::serve(listener, role, &life)?;
     }
     Ok(life)
 }

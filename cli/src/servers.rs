@@ -75,9 +75,14 @@ pub(crate) struct Args {
 impl Args {
     /// The data directory, made if it is not there.
     pub(crate) fn open(&self) -> Result<DataDir> {
-        let root = self.data_dir.clone().unwrap_or_else(default_data_dir);
-        DataDir::open(&root).with_context(|| format!("cannot use the data directory {}", root.display()))
+        open(self.data_dir.as_deref())
     }
+}
+
+/// The data directory, made if it is not there: the given one, else that of this user.
+pub(crate) fn open(given: Option<&Path>) -> Result<DataDir> {
+    let root = given.map_or_else(default_data_dir, Path::to_owned);
+    DataDir::open(&root).with_context(|| format!("cannot use the data directory {}", root.display()))
 }
 
 /// Does it.

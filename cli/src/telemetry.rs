@@ -3,14 +3,10 @@
 use anyhow::{Context as _, Result};
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use serde_json::json;
-use smartcourse_platform::{
-    config::{Config, LogFormat, Telemetry},
-    lifecycle::Lifecycle,
-    postgres, server,
-};
+use smartcourse_platform::{config::Telemetry, lifecycle::Lifecycle, postgres, server};
 use smartcourse_telemetry::{
     exporter::{self, Metrics},
-    logs::{self, Format, Sending},
+    logs::{self, Sending},
     trace::Traces,
 };
 use tokio::net::TcpListener;
@@ -20,11 +16,6 @@ const COMMIT: &str = env!("SMARTCOURSE_COMMIT");
 
 /// Installs the subscriber of the process; what is left of traces is sent when the answer is dropped. Fails when they have no way.
 pub(crate) fn init(config: &Telemetry, role: &'static str) -> Result<Sending> {
-    let format = match config.log_format {
-        LogFormat::Auto => Format::Auto,
-        LogFormat::Json => Format::Json,
-        LogFormat::Text => Format::Text,
-    };
     let traces = (!config.otlp_endpoint.is_empty()).then_some(Traces {
         endpoint: &config.otlp_endpoint,
         ratio: config.trace_ratio,
@@ -32,18 +23,15 @@ pub(crate) fn init(config: &Telemetry, role: &'static str) -> Result<Sending> {
     });
     logs::init(
         &config.log,
-        format,
+        config.log_format,
         traces.as_ref(),
         smartcourse_worker::span_ids(),
     )
     .context("telemetry.otlp_endpoint")
 }
 
-/// Records what this process does from here on, and answers whoever asks for it, or how it is.
-pub(crate) async fn serve(config: &Config, role: &'static str, life: &Lifecycle) -> Result<()> {
-    let Some(address) = config.telemetry.metrics_address(role) else {
-        return Ok(());
-    };
+/// Records what this process does from here on, and answers whoever asks for it, or how it is, on this port.
+pub(crate) fn serve(listener: TcpListener, role: &'static str, life: &Lifecycle) -> Result<()> {
     postgres::observe_pools();
     let metrics = exporter::install(env!("CARGO_PKG_VERSION"), COMMIT, role)?;
     let app = Router::new()
@@ -51,9 +39,6 @@ pub(crate) async fn serve(config: &Config, role: &'static str, life: &Lifecycle)
         .with_state(metrics)
         .route("/livez", get(|| async { "the process lives\n" }))
         .route("/readyz", get(ready).with_state(life.clone()));
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("telemetry.metrics_listen: cannot listen on {address}"))?;
     let answered = server::serve(listener, app, server::Limits::ASIDE, life.clone());
     life.spawn("telemetry", answered);
     Ok(())

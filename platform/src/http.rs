@@ -19,7 +19,7 @@ pub async fn request_id(request: Request, next: Next) -> Response {
     };
     with_request_id(id.clone(), async {
         let span = tracing::info_span!(
-            "http",
+            trace::ENTRY,
             otel.kind = "server",
             otel.status_code = Empty,
             trace_id = Empty,

@@ -1,5 +1,7 @@
 //! The recorder of a process, and the text Prometheus reads.
 
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
@@ -8,8 +10,12 @@ use crate::{
     metric::Kind,
 };
 
-/// How often observations are folded, whether somebody reads them or not, in seconds.
-const UPKEEP: std::time::Duration = std::time::Duration::from_secs(5);
+/// How often observations are folded, whether somebody reads them or not.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// Bounds of the SDK's latencies, in seconds: from a workflow task to a whole run.
+const SDK: &[f64] = &[
+    0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 10_800.0,
+];
 
 /// What was recorded in this process.
 #[derive(Clone)]
@@ -49,11 +55,6 @@ pub fn install(
     });
     Ok(Metrics { handle, process })
 }
-
-/// Bounds of the SDK's latencies, in seconds: from a workflow task to a whole run.
-const SDK: &[f64] = &[
-    0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 10_800.0,
-];
 
 impl Metrics {
     /// All of them, in Prometheus' text format.

@@ -2,9 +2,6 @@
 
 use metrics::{Key, Label, Level, Metadata, SharedString, Unit, with_recorder};
 
-/// What every metric's name begins with.
-pub const PREFIX: &str = "smartcourse_";
-
 /// The kind of a metric, as Prometheus has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -62,11 +59,6 @@ pub struct Gauge<const N: usize>(pub(crate) Declaration);
 pub struct Histogram<const N: usize>(pub(crate) Declaration);
 
 impl<const N: usize> Counter<N> {
-    /// Its name, for whoever asks for it.
-    pub const fn name(&self) -> &'static str {
-        self.0.name
-    }
-
     /// Adds to the series with these values of its labels.
     pub fn add(&self, count: u64, values: [SharedString; N]) {
         let key = self.0.key(values);
@@ -75,11 +67,6 @@ impl<const N: usize> Counter<N> {
 }
 
 impl<const N: usize> Gauge<N> {
-    /// Its name, for whoever asks for it.
-    pub const fn name(&self) -> &'static str {
-        self.0.name
-    }
-
     /// Sets the series with these values of its labels.
     pub fn set(&self, value: f64, values: [SharedString; N]) {
         self.series(values).set(value);
@@ -97,11 +84,6 @@ impl<const N: usize> Gauge<N> {
 }
 
 impl<const N: usize> Histogram<N> {
-    /// Its name, for whoever asks for it; the series are this with `_bucket`, `_sum` and `_count`.
-    pub const fn name(&self) -> &'static str {
-        self.0.name
-    }
-
     /// Records an observation in the series with these values of its labels.
     pub fn record(&self, value: f64, values: [SharedString; N]) {
         let key = self.0.key(values);

@@ -20,7 +20,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     propagation::TraceContextPropagator,
     trace::{
-        IdGenerator, Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, SpanData,
+        IdGenerator, Sampler, SamplingResult, SdkTracerProvider, ShouldSample, SpanData,
         SpanExporter as Export,
     },
 };
@@ -54,13 +54,20 @@ pub fn traceparent() -> Option<String> {
     carrier.remove(TRACEPARENT)
 }
 
-/// Makes a span, which has not been entered yet, part of the trace that was carried here. One that is no trace is none.
+/// Makes a span, which has not been entered yet, part of the trace that was carried here, and says in its field `trace_id` in which
+/// trace it is. One that is no trace is none.
 pub fn join(span: &Span, traceparent: Option<&str>) {
-    let Some(traceparent) = traceparent else { return };
-    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
-    // Fails where no traces are made.
-    drop(span.set_parent(parent));
+    if let Some(traceparent) = traceparent {
+        let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+        // Fails where no traces are made.
+        drop(span.set_parent(parent));
+    }
+    let context = span.context();
+    let context = context.span().span_context().clone();
+    if context.is_valid() {
+        span.record("trace_id", tracing::field::display(context.trace_id()));
+    }
 }
 
 /// Gives the span of this task a name that was not known when it began.
@@ -147,7 +154,6 @@ impl ShouldSample for Entries {
             }
             _ => Sampler::AlwaysOff.should_sample(None, trace_id, name, kind, attributes, links),
         };
-        debug_assert!(drawn.decision != SamplingDecision::RecordOnly);
         if let Some(parent) = parent_span {
             drawn.trace_state = parent.trace_state().clone();
         }
@@ -188,5 +194,57 @@ impl Export for Watched {
 
     fn set_resource(&mut self, resource: &Resource) {
         self.exporter.set_resource(resource);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::RandomIdGenerator;
+    use tracing::field::Empty;
+    use tracing_subscriber::{fmt, layer::SubscriberExt as _};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("whole").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn log_lines_say_in_which_trace_they_are() {
+        let provider = SdkTracerProvider::builder()
+            .with_id_generator(Ids(RandomIdGenerator::default()))
+            .build();
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::registry()
+            .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("test")))
+            .with(fmt::layer().json().with_writer(move || writer.clone()));
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let traceparent = format!("00-{trace}-b7ad6b7169203331-01");
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("grpc", trace_id = Empty);
+            join(&span, Some(&traceparent));
+            span.in_scope(|| {
+                tracing::info!("said");
+                assert_eq!(id(), trace);
+            });
+        });
+        let lines = String::from_utf8(lines.0.lock().expect("whole").clone()).expect("text");
+        assert!(lines.contains(&format!("\"trace_id\":\"{trace}\"")), "{lines}");
     }
 }

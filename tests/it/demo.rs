@@ -175,7 +175,7 @@ async fn up_says_where_everything_is_and_stops_when_told() -> Result<()> {
             "{name}: {endpoints}"
         );
     }
-    for role in ["serve", "relay", "worker", "tasks"] {
+    for role in crate::ROLES {
         let metrics = reqwest::get(endpoints["metrics"][role].as_str().context("metrics")?).await?;
         ensure!(metrics.status() == 200);
     }

@@ -63,6 +63,9 @@ mod trials;
 mod uploads;
 mod ways_in;
 
+/// The roles of a platform.
+pub(crate) const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
+
 /// The executable under test: this package's, or the one that `SMARTCOURSE_TEST_EXECUTABLE` names (`tests/line-ups.sh`).
 pub(crate) fn executable() -> &'static std::path::Path {
     static EXECUTABLE: LazyLock<PathBuf> = LazyLock::new(|| {

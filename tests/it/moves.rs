@@ -9,9 +9,7 @@ use serde_json::Value;
 use smartcourse_tests::{Layout, ServerKind, Session, TestServer, World, wait_for};
 use tempfile::TempDir;
 
-use crate::{LESSONS, executable};
-
-const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
+use crate::{LESSONS, ROLES, executable};
 
 async fn upload(session: &Session, course: i64, name: &str) -> Result<String> {
     let made = session

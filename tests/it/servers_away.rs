@@ -6,11 +6,8 @@ mod school;
 use anyhow::{Context as _, Result, ensure};
 use smartcourse_tests::{Fault, Layout, Link, ServerKind, TestQdrant, TestServer, World, wait_for};
 
-use crate::executable;
+use crate::{ROLES, executable};
 use school::{Deed, Effect, Row, School};
-
-/// The roles of a world.
-const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 
 /// Waits until the platform says which of its servers are away.
 async fn told(world: &World, away: &[&str]) -> Result<()> {

@@ -8,9 +8,8 @@ use serde_json::json;
 use smartcourse_telemetry::{catalogue, metric::Kind};
 use smartcourse_tests::{Collector, Layout, Session, World, wait_for};
 
-use crate::executable;
+use crate::{ROLES, executable};
 
-const ROLES: [&str; 4] = ["serve", "relay", "worker", "tasks"];
 /// Series of one metric at most: routes and statements have the most.
 const MANY: usize = 400;
 /// Those that only a fault, a wait, or a server that was named, brings about.
@@ -35,8 +34,16 @@ fn series(line: &str) -> Option<(String, BTreeMap<String, String>)> {
     Some((name.to_owned(), labels.collect()))
 }
 
-/// A course that is published, learned, asked and completed by one student; answers the course and the id of each request.
-async fn a_school_day(teacher: &Session, student: &Session) -> Result<(i64, BTreeMap<&'static str, String>)> {
+/// A world that sends its traces, in which a course was published, read and asked; with the student who did, and the id of each request.
+async fn a_school_day(layout: Layout) -> Result<(World, Collector, Session, BTreeMap<&'static str, String>)> {
+    let collector = Collector::start().await?;
+    let endpoint = collector.endpoint();
+    let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
+    let world = World::start_with(executable(), layout, &settings).await?;
+    let (teacher, student) = (
+        world.sign_up("instructor").await?,
+        world.sign_up("student").await?,
+    );
     let mut ids = BTreeMap::new();
     let mut ask =
         async |who: &Session, what: &'static str, path: String, body: serde_json::Value| -> Result<u16> {
@@ -51,7 +58,7 @@ async fn a_school_day(teacher: &Session, student: &Session) -> Result<(i64, BTre
         .await?;
     ensure!(
         ask(
-            teacher,
+            &teacher,
             "publish",
             format!("/courses/{course}/publish"),
             json!({})
@@ -60,10 +67,10 @@ async fn a_school_day(teacher: &Session, student: &Session) -> Result<(i64, BTre
             == 202
     );
     teacher.publish_end(course).await?;
-    ensure!(ask(student, "enroll", format!("/courses/{course}/enroll"), json!({})).await? == 201);
+    ensure!(ask(&student, "enroll", format!("/courses/{course}/enroll"), json!({})).await? == 201);
     ensure!(
         ask(
-            student,
+            &student,
             "ask",
             format!("/courses/{course}/ask"),
             json!({"question": "What is a saga?"})
@@ -77,20 +84,12 @@ async fn a_school_day(teacher: &Session, student: &Session) -> Result<(i64, BTre
         .await?
         .expect(200)?;
     student.get("/courses/999999999").await?.expect(404)?;
-    Ok((course, ids))
+    Ok((world, collector, student, ids))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_is_emitted_and_none_has_a_label_without_bound() -> Result<()> {
-    let collector = Collector::start().await?;
-    let endpoint = collector.endpoint();
-    let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
-    let world = World::start_with(executable(), Layout::Together, &settings).await?;
-    let (teacher, student) = (
-        world.sign_up("instructor").await?,
-        world.sign_up("student").await?,
-    );
-    a_school_day(&teacher, &student).await?;
+    let (world, _collector, ..) = a_school_day(Layout::Together).await?;
 
     wait_for("every metric", async || {
         let mut seen: BTreeMap<String, BTreeSet<BTreeMap<String, String>>> = BTreeMap::new();
@@ -174,15 +173,7 @@ async fn a_role_is_ready_while_all_it_does_goes_on() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_one_trace_over_every_hop() -> Result<()> {
-    let collector = Collector::start().await?;
-    let endpoint = collector.endpoint();
-    let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
-    let world = World::start_with(executable(), Layout::Apart, &settings).await?;
-    let (teacher, student) = (
-        world.sign_up("instructor").await?,
-        world.sign_up("student").await?,
-    );
-    let (_, ids) = a_school_day(&teacher, &student).await?;
+    let (_world, collector, student, ids) = a_school_day(Layout::Apart).await?;
 
     let hops = [
         (

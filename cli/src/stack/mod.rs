@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use smartcourse_engines::Engines;
 use smartcourse_launcher::{
-    Check, Claim, DataDir, Postgres, Process, Progress, TemporalOptions, TemporalServer, default_data_dir,
-    ensure_fonts, ensure_model, ensure_postgres, ensure_temporal, wait_until,
+    Check, Claim, DataDir, Postgres, Process, Progress, TemporalOptions, TemporalServer, ensure_fonts,
+    ensure_model, ensure_postgres, ensure_temporal, wait_until,
 };
 use smartcourse_platform::{
     config::{self, Config},
@@ -19,7 +19,7 @@ use smartcourse_platform::{
 };
 
 pub(crate) use endpoints::Endpoints;
-pub(crate) use roles::{SUPERVISED, stop_with_parent};
+pub(crate) use roles::{SUPERVISED, end_earlier, start_one, stop_with_parent};
 pub(crate) use settings::service_token;
 
 use settings::Settings;
@@ -47,8 +47,7 @@ pub(crate) struct Args {
 impl Args {
     /// The data directory, made if it is not there.
     pub(crate) fn data_dir(&self) -> Result<DataDir> {
-        let root = self.data_dir.clone().unwrap_or_else(default_data_dir);
-        DataDir::open(&root).with_context(|| format!("cannot use the data directory {}", root.display()))
+        crate::servers::open(self.data_dir.as_deref())
     }
 }
 

@@ -21,10 +21,7 @@ const RESTART: Duration = Duration::from_millis(300);
 /// Starts the roles, after those of an earlier run have ended; each is started again when it dies.
 pub(super) async fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec<Process>> {
     let program = std::env::current_exe().context("the path of this executable is unknown")?;
-    // Their supervisor is gone, so they end by themselves: all but one that is frozen.
-    let earlier =
-        ROLES.map(|role| async move { Claim::end_holder(&data_dir.role_lock(role), role, GRACE).await });
-    try_join_all(earlier).await?;
+    end_earlier(&ROLES, data_dir).await?;
     let start = |name| {
         let mut command = Command::new(&program);
         if let Some(file) = &settings.config_file {
@@ -37,19 +34,32 @@ pub(super) async fn start(settings: &Settings, data_dir: &DataDir) -> Result<Vec
         command
             .arg(name)
             .envs(&settings.variables)
-            .env(SUPERVISED, data_dir.role_lock(name))
             .env("SMARTCOURSE_TELEMETRY__METRICS_LISTEN", &settings.metrics[name]);
-        let plan = Plan {
-            name,
-            log: data_dir.log(name),
-            tie: Tie::Stdin,
-            stop: &[(Signal::TERM, GRACE)],
-            drop: Duration::ZERO,
-            restart: Some(RESTART),
-        };
-        Process::start(command, plan)
+        start_one(command, name, data_dir)
     };
     ROLES.into_iter().map(start).collect()
+}
+
+/// Ends the roles of an earlier run. Their supervisor is gone, so they end by themselves: all but one that is frozen.
+pub(crate) async fn end_earlier(roles: &[&str], data_dir: &DataDir) -> Result<()> {
+    let earlier = roles
+        .iter()
+        .map(|role| async move { Claim::end_holder(&data_dir.role_lock(role), role, GRACE).await });
+    try_join_all(earlier).await.map(drop)
+}
+
+/// Starts a role, which ends with this process and is started again when it dies.
+pub(crate) fn start_one(mut command: Command, name: &'static str, data_dir: &DataDir) -> Result<Process> {
+    command.env(SUPERVISED, data_dir.role_lock(name));
+    let plan = Plan {
+        name,
+        log: data_dir.log(name),
+        tie: Tie::Stdin,
+        stop: &[(Signal::TERM, GRACE)],
+        drop: Duration::ZERO,
+        restart: Some(RESTART),
+    };
+    Process::start(command, plan)
 }
 
 /// Claims this role for its supervisor, and stops it when that is gone, however it died: the pipe to standard input closes.

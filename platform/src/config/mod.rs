@@ -16,7 +16,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::error::{Error, Result};
 pub use environment::{in_a_file, is_given, variable};
-pub use sections::{Grpc, LogFormat, Postgres, Relay, Tasks, Telemetry, Upkeep};
+pub use sections::{Grpc, Postgres, Relay, Tasks, Telemetry, Upkeep};
 pub use temporal::Temporal;
 
 /// What the defaults begin with when they are printed.

@@ -5,20 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use smartcourse_proto::stubs::ServiceName;
+use smartcourse_telemetry::logs::Format;
 
 use super::{Days, Problems, Section, require_address};
-
-/// How log lines are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
-    Auto,
-    /// For people.
-    Text,
-    /// For machines.
-    Json,
-}
 
 /// `[telemetry]`
 #[derive(Debug, Clone, Deserialize)]
@@ -26,7 +15,7 @@ pub struct Telemetry {
     /// A tracing filter.
     pub log: String,
     /// Text or JSON.
-    pub log_format: LogFormat,
+    pub log_format: Format,
     /// Address of `/metrics`, `auto`, or empty.
     pub metrics_listen: String,
     /// Where traces are sent, or empty.
