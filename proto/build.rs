@@ -65,7 +65,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Enumerations travel as numbers in gRPC and as snake_case words in JSON; times as RFC 3339 strings.
+/// Enumerations travel as numbers in gRPC and as snake_case words in JSON; times as RFC 3339 strings; whole numbers may be
+/// written with a point; messages are objects.
 fn json_attributes(path: &str, field: &FieldDescriptorProto) -> Vec<String> {
     let optional = field.proto3_optional();
     let mut attributes = vec!["#[serde(default)]".to_owned()];
@@ -88,6 +89,30 @@ fn json_attributes(path: &str, field: &FieldDescriptorProto) -> Vec<String> {
     } else if field.type_name() == ".google.protobuf.Timestamp" {
         attributes.push("#[serde(with = \"crate::json::timestamp\")]".to_owned());
         attributes.push(schema_attribute("Option<String>, format = DateTime"));
+    }
+    // A map is a list of entries to the compiler, and an object in JSON.
+    if field.r#type() == Type::Message
+        && field.type_name().starts_with(".smartcourse.")
+        && !field.type_name().ends_with("Entry")
+    {
+        let which = if field.label() == Label::Repeated {
+            "many"
+        } else {
+            "optional"
+        };
+        attributes.push(format!(
+            "#[serde(deserialize_with = \"crate::json::object::{which}\")]"
+        ));
+    }
+    if matches!(field.r#type(), Type::Int32 | Type::Int64) {
+        let which = match (field.label(), optional) {
+            (Label::Repeated, _) => "many",
+            (_, true) => "optional",
+            (_, false) => "required",
+        };
+        attributes.push(format!(
+            "#[serde(deserialize_with = \"crate::json::integer::{which}\")]"
+        ));
     }
     if optional && LEFT_OUT_WHEN_ABSENT.iter().any(|prefix| path.starts_with(prefix)) {
         attributes.push("#[serde(skip_serializing_if = \"Option::is_none\")]".to_owned());

@@ -49,6 +49,118 @@ pub mod optional_enum {
     }
 }
 
+/// Messages within messages. Serde would also take a list as the fields of one in their order; only an object is one here.
+pub mod object {
+    use std::{fmt, marker::PhantomData};
+
+    use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
+
+    use super::*;
+
+    struct Object<T>(T);
+
+    struct ObjectVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(ObjectVisitor(PhantomData))
+        }
+    }
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+        type Value = Object<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+        }
+    }
+
+    /// Reads a message or `null`.
+    pub fn optional<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let message = Option::<Object<T>>::deserialize(deserializer)?;
+        Ok(message.map(|Object(message)| message))
+    }
+
+    /// Reads a list of messages.
+    pub fn many<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+        let messages = Vec::<Object<T>>::deserialize(deserializer)?;
+        Ok(messages.into_iter().map(|Object(message)| message).collect())
+    }
+}
+
+/// Whole numbers. JSON may also write 3 as `3.0`, which is the same to its schemas, so it is the same here.
+pub mod integer {
+    use std::{fmt, marker::PhantomData};
+
+    use serde::de::{Unexpected, Visitor};
+
+    use super::*;
+
+    struct Whole<T>(T);
+
+    struct WholeVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: TryFrom<i64>> Deserialize<'de> for Whole<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_i64(WholeVisitor(PhantomData))
+        }
+    }
+
+    impl<T: TryFrom<i64>> Visitor<'_> for WholeVisitor<T> {
+        type Value = Whole<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number within its range")
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole<T>, E> {
+            let refusal = |_| E::invalid_value(Unexpected::Signed(number), &self);
+            T::try_from(number).map(Whole).map_err(refusal)
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole<T>, E> {
+            match i64::try_from(number) {
+                Ok(number) => self.visit_i64(number),
+                Err(_) => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+            }
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole<T>, E> {
+            let bound = 2_f64.powi(63);
+            if number.fract() == 0.0 && (-bound..bound).contains(&number) {
+                self.visit_i64(number as i64)
+            } else {
+                Err(E::invalid_value(Unexpected::Float(number), &self))
+            }
+        }
+    }
+
+    /// Reads a number.
+    pub fn required<'de, T: TryFrom<i64>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        Whole::deserialize(deserializer).map(|Whole(number)| number)
+    }
+
+    /// Reads a number or `null`.
+    pub fn optional<'de, T: TryFrom<i64>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let number = Option::<Whole<T>>::deserialize(deserializer)?;
+        Ok(number.map(|Whole(number)| number))
+    }
+
+    /// Reads a list of numbers.
+    pub fn many<'de, T: TryFrom<i64>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+        let numbers = Vec::<Whole<T>>::deserialize(deserializer)?;
+        Ok(numbers.into_iter().map(|Whole(number)| number).collect())
+    }
+}
+
 /// A `google.protobuf.Timestamp`: `null` or an RFC 3339 string in UTC.
 pub mod timestamp {
     use prost_types::Timestamp;
@@ -93,7 +205,7 @@ pub mod timestamp {
 
 #[cfg(test)]
 mod tests {
-    use crate::course::{Course, CourseStatus, Level};
+    use crate::course::{Course, CourseStatus, Level, Module};
 
     #[test]
     fn enumerations_are_words_and_absent_fields_have_defaults() {
@@ -110,6 +222,42 @@ mod tests {
             serde_json::from_value(serde_json::json!({"title": "T", "status": "draft"})).expect("parses");
         assert_eq!(back.status(), CourseStatus::Draft);
         assert!(serde_json::from_value::<Course>(serde_json::json!({"status": "nonsense"})).is_err());
+    }
+
+    #[test]
+    fn a_message_within_another_is_an_object() {
+        let read = |text: &str| serde_json::from_str::<Module>(text);
+        let module =
+            read(r#"{"lessons": [{"title": "L", "content": {"markdown": "M"}}, {}]}"#).expect("parses");
+        assert_eq!(module.lessons.len(), 2);
+        for text in [
+            r#"{"lessons": [["l1", "L"]]}"#,
+            r#"{"lessons": [{"content": [null]}]}"#,
+            r#"{"lessons": [null]}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point() {
+        let read = |text: &str| serde_json::from_str::<Course>(text);
+        let course =
+            read(r#"{"id": 7.0, "max_enrollments": 3e1, "prerequisites": [1, 2.0]}"#).expect("parses");
+        assert_eq!(
+            (course.id, course.max_enrollments, course.prerequisites),
+            (7, Some(30), vec![1, 2])
+        );
+        for text in [
+            r#"{"id": 7.5}"#,
+            r#"{"id": 1e19}"#,
+            r#"{"id": 9223372036854775808}"#,
+            r#"{"id": "7"}"#,
+            r#"{"id": null}"#,
+            r#"{"max_enrollments": 2147483648}"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

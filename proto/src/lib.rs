@@ -3,7 +3,8 @@
 //! The `.proto` files under `smartcourse/` describe every service and event. From them follow the gRPC clients and
 //! servers (feature `grpc`), the inputs and outputs of activities, the JSON of the HTTP contract ([`json`]), the
 //! schemas of OpenAPI and AsyncAPI (feature `openapi`) and the payloads of events: no shape is written twice. [`Wire`]
-//! gives enumerations the words used in JSON and in the database, [`ids`] the typed ids.
+//! gives enumerations the words used in JSON and in the database, [`ids`] the typed ids, [`limits`] what
+//! requests may hold.
 
 #![cfg_attr(
     feature = "grpc",
@@ -15,6 +16,7 @@ pub mod catalogue;
 pub mod ids;
 pub mod json;
 pub mod key;
+pub mod limits;
 #[cfg(feature = "grpc")]
 pub mod stubs;
 

@@ -28,7 +28,7 @@ pub use hash::source_hash;
 pub use kind::SourceKind;
 pub use sandbox::{Confinement, Hold, Limits, Sandbox, child_main, run_child};
 pub use sentences::sentences;
-pub use sniff::{Detected, UnsupportedMedia, promised, sniff};
+pub use sniff::{Detected, UnsupportedMedia, extensions, promised, sniff};
 
 /// Version of extraction and chunking together. Raise it when either gives another result for the same bytes:
 /// stored passages made with another version are then made anew.

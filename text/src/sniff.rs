@@ -55,6 +55,11 @@ const TABLE: [Entry; 12] = [
     Entry("image/jpeg", None, &["jpg", "jpeg"], &["image/jpg", "image/pjpeg"]),
 ];
 
+/// The extensions of the names of files that are taken, without the dot.
+pub fn extensions() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().flat_map(|entry| entry.2.iter().copied())
+}
+
 /// Judges an upload by its name, the declared content type (parameters are ignored, and so is
 /// `application/octet-stream`, which says nothing) and `head`, the first bytes of its content. A few hundred
 /// bytes suffice; an empty head passes for formats with text, whose extraction then reports the empty file.

@@ -153,6 +153,12 @@ pub fn first_few(reasons: impl Iterator<Item = String>) -> Option<String> {
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
+/// Whether a text has control characters other than line breaks and tabs.
+fn has_control(text: &str) -> bool {
+    text.chars()
+        .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+}
+
 /// Collects everything that is wrong with a request, so that one answer names it all: the first [`Problems::MOST`] of it.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<FieldError>);
@@ -193,14 +199,18 @@ impl Problems {
 
     /// A text that must have 1 to `max` characters once trimmed; of the control characters, line breaks and tabs may be in it.
     pub fn text(&mut self, field: &str, value: &str, max: usize) {
-        let length = value.chars().count();
-        if value
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        {
-            self.add(field, "must not contain control characters");
-        } else if value.trim().is_empty() {
+        if value.trim().is_empty() && !has_control(value) {
             self.add(field, "must not be empty");
+        } else {
+            self.words(field, value, max);
+        }
+    }
+
+    /// The same, but it may be empty: words to look for.
+    pub fn words(&mut self, field: &str, value: &str, max: usize) {
+        let length = value.chars().count();
+        if has_control(value) {
+            self.add(field, "must not contain control characters");
         } else if length > max {
             self.add(field, format!("must have at most {max} characters, has {length}"));
         }

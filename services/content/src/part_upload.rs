@@ -38,7 +38,7 @@ impl PartUpload {
 
     /// How many bytes a part has; `None` without such a part.
     pub(crate) fn bytes_of(&self, number: i32) -> Option<i64> {
-        let before = i64::from(number - 1) * self.part_bytes;
+        let before = (i64::from(number) - 1) * self.part_bytes;
         self.numbers()
             .contains(&number)
             .then(|| self.part_bytes.min(self.size_bytes - before))

@@ -7,7 +7,10 @@ use data_encoding::HEXLOWER;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest, Sha256};
 use smartcourse_platform::{Error, Result, fault, grpc::Actor, ports::files::FileWriter};
-use smartcourse_proto::content::{Asset, AssetPart};
+use smartcourse_proto::{
+    content::{Asset, AssetPart},
+    limits,
+};
 use smartcourse_text::{Detected, UnsupportedMedia, sniff};
 use sqlx::PgConnection;
 use tonic::Streaming;
@@ -19,8 +22,6 @@ use crate::{
 
 /// Bytes that tell the type of a file.
 const HEAD_BYTES: usize = 4096;
-/// Longest file name in characters.
-const MAX_FILENAME: usize = 255;
 
 /// A file that is about to come.
 pub(crate) struct Coming {
@@ -231,8 +232,8 @@ pub(crate) fn clean_filename(name: &str) -> Result<String> {
     if matches!(clean, "" | "." | "..") {
         return refused("must not be empty".to_owned());
     }
-    if clean.chars().count() > MAX_FILENAME {
-        return refused(format!("must have at most {MAX_FILENAME} characters"));
+    if clean.chars().count() > limits::FILENAME {
+        return refused(format!("must have at most {} characters", limits::FILENAME));
     }
     Ok(clean.to_owned())
 }

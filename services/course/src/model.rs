@@ -12,15 +12,10 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     common::Money,
     course::{Content, Lesson, LessonType, Module, QuestionKind, Quiz},
+    limits,
 };
 
 use crate::{codes, config};
-
-pub(crate) const MAX_TITLE: usize = 200;
-pub(crate) const MAX_DESCRIPTION: usize = 20_000;
-const MAX_MODULES: usize = 1_000;
-const MAX_LESSONS: usize = 10_000;
-const MAX_ID: usize = 64;
 
 /// The price, with at most two decimals. Records what is wrong with it, and a limit of enrollments below 1.
 pub(crate) fn terms(
@@ -48,7 +43,7 @@ pub(crate) fn terms(
         "must be an ISO 4217 code such as \"USD\"",
     );
     problems.require(
-        amount.is_none_or(|amount| amount < Decimal::from(10_000_000_000_i64)),
+        amount.is_none_or(|amount| amount < Decimal::from(10_u64.pow(limits::PRICE_DIGITS))),
         "price.amount",
         "is too large",
     );
@@ -72,25 +67,25 @@ pub(crate) fn language(problems: &mut Problems, tag: Option<&str>) -> Option<Str
 pub(crate) fn normalise(modules: &mut [Module]) -> Result<()> {
     let mut problems = Problems::default();
     problems.require(
-        modules.len() <= MAX_MODULES,
+        modules.len() <= limits::MODULES,
         "modules",
-        format!("must have at most {MAX_MODULES}"),
+        format!("must have at most {}", limits::MODULES),
     );
     let lessons: usize = modules.iter().map(|module| module.lessons.len()).sum();
     problems.require(
-        lessons <= MAX_LESSONS,
+        lessons <= limits::LESSONS,
         "modules",
-        format!("must have at most {MAX_LESSONS} lessons in all"),
+        format!("must have at most {} lessons in all", limits::LESSONS),
     );
     let mut seen = BTreeSet::new();
     for (m, module) in modules.iter_mut().enumerate() {
         let path = format!("modules[{m}]");
         identify(&mut problems, &mut seen, &path, &mut module.id, "m");
-        problems.name(&format!("{path}.title"), &module.title, MAX_TITLE);
+        problems.name(&format!("{path}.title"), &module.title, limits::TITLE);
         for (l, lesson) in module.lessons.iter_mut().enumerate() {
             let path = format!("{path}.lessons[{l}]");
             identify(&mut problems, &mut seen, &path, &mut lesson.id, "l");
-            check_lesson(&mut problems, &path, lesson);
+            check_lesson(&mut problems, &format!("{path}."), lesson);
         }
         module.lessons.sort_by_key(|lesson| lesson.order);
         renumber(module.lessons.iter_mut().map(|lesson| &mut lesson.order));
@@ -147,28 +142,42 @@ fn identify(problems: &mut Problems, seen: &mut BTreeSet<String>, path: &str, id
     if id.is_empty() {
         *id = new_id(prefix);
     }
-    let shape = id.len() <= MAX_ID
+    let shape = id.len() <= limits::PART_ID
         && id
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     problems.require(
         shape,
         format!("{path}.id"),
-        format!("must be 1 to {MAX_ID} letters, digits, - or _"),
+        format!("must be 1 to {} letters, digits, - or _", limits::PART_ID),
     );
     problems.require(seen.insert(id.clone()), format!("{path}.id"), "is used twice");
 }
 
-fn check_lesson(problems: &mut Problems, path: &str, lesson: &mut Lesson) {
-    problems.name(&format!("{path}.title"), &lesson.title, MAX_TITLE);
+/// Refuses a module that no draft could have, before it is looked whether this one has it.
+pub(crate) fn require_module(title: &str) -> Result<()> {
+    let mut problems = Problems::default();
+    problems.name("title", title, limits::TITLE);
+    problems.finish()
+}
+
+/// Likewise a lesson.
+pub(crate) fn require_lesson(lesson: &mut Lesson) -> Result<()> {
+    let mut problems = Problems::default();
+    check_lesson(&mut problems, "", lesson);
+    problems.finish()
+}
+
+fn check_lesson(problems: &mut Problems, prefix: &str, lesson: &mut Lesson) {
+    problems.name(&format!("{prefix}title"), &lesson.title, limits::TITLE);
     problems.require(
         lesson.r#type() != LessonType::Unspecified,
-        format!("{path}.type"),
+        format!("{prefix}type"),
         "is missing",
     );
     let content = lesson.content.get_or_insert_default();
     if let Some(quiz) = content.quiz.as_mut() {
-        check_quiz(problems, &format!("{path}.content.quiz"), quiz);
+        check_quiz(problems, &format!("{prefix}content.quiz"), quiz);
     }
 }
 
@@ -197,12 +206,16 @@ fn check_quiz(problems: &mut Problems, path: &str, quiz: &mut Quiz) {
             format!("{path}.id"),
             "is used twice",
         );
-        problems.name(&format!("{path}.id"), &question.id, MAX_TITLE);
+        problems.name(&format!("{path}.id"), &question.id, limits::QUIZ_ID);
         for (o, option) in question.options.iter().enumerate() {
-            problems.name(&format!("{path}.options[{o}].id"), &option.id, MAX_TITLE);
-            problems.text(&format!("{path}.options[{o}].text"), &option.text, 2_000);
+            problems.name(&format!("{path}.options[{o}].id"), &option.id, limits::QUIZ_ID);
+            problems.text(
+                &format!("{path}.options[{o}].text"),
+                &option.text,
+                limits::QUIZ_TEXT,
+            );
         }
-        problems.text(&format!("{path}.prompt"), &question.prompt, 2_000);
+        problems.text(&format!("{path}.prompt"), &question.prompt, limits::QUIZ_TEXT);
         problems.require(question.points > 0, format!("{path}.points"), "must be positive");
         problems.require(
             !question.correct.is_empty(),

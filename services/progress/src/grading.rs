@@ -14,16 +14,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use smartcourse_platform::{Result, error::Problems};
 use smartcourse_proto::{
     course::{Question, QuestionKind, Quiz},
+    limits,
     progress::{QuestionAnswer, QuestionResult},
 };
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::percentage;
-
-/// Values of one answer at most: more than any question has options.
-const MAX_VALUES: usize = 100;
-/// Characters of one value at most.
-const MAX_VALUE: usize = 2_000;
 
 /// What was answered: question ids and the option ids, or the text. In the order of the ids, so that equal answers
 /// have equal JSON.
@@ -52,12 +48,15 @@ pub(crate) fn read(quiz: &Quiz, given: Vec<QuestionAnswer>) -> Result<Answers> {
         if !known.contains(answer.question_id.as_str()) {
             problems.add(&path, "is not a question of this quiz");
         }
-        if answer.values.len() > MAX_VALUES {
-            problems.add(&path, format!("must have at most {MAX_VALUES} values"));
+        if answer.values.len() > limits::GIVEN {
+            problems.add(&path, format!("must have at most {} values", limits::GIVEN));
         }
         let lengths = answer.values.iter().map(|value| value.chars().count());
-        if lengths.max() > Some(MAX_VALUE) {
-            problems.add(&path, format!("must have at most {MAX_VALUE} characters"));
+        if lengths.max() > Some(limits::GIVEN_TEXT) {
+            problems.add(
+                &path,
+                format!("must have at most {} characters", limits::GIVEN_TEXT),
+            );
         }
         if answers.insert(answer.question_id, answer.values).is_some() {
             problems.add(path, "is answered twice");
@@ -233,7 +232,7 @@ mod tests {
             question_id: id.to_owned(),
             values: values.iter().map(|value| (*value).to_owned()).collect(),
         };
-        let long = "x".repeat(MAX_VALUE + 1);
+        let long = "x".repeat(limits::GIVEN_TEXT + 1);
         let error = read(
             &quiz(50),
             vec![

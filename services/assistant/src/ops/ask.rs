@@ -15,14 +15,13 @@ use smartcourse_proto::{
     content::{Passages, RetrieveRequest},
     course::LivePointersRequest,
     events::AssistantAnswered,
+    limits,
 };
 use smartcourse_telemetry::catalogue::ANSWER_SECONDS;
 use tracing::Instrument as _;
 
 use crate::{State, codes, ops::conversations};
 
-/// Characters of a question at most.
-const MAX_QUESTION: usize = 2_000;
 /// Passages an answer may draw from.
 const PASSAGES: i32 = 6;
 /// A question with fewer words than this leans on the one before it.
@@ -44,7 +43,7 @@ pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -
 
 async fn answer(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
     let user = actor.user()?;
-    Problems::only_text("question", &request.question, MAX_QUESTION)?;
+    Problems::only_text("question", &request.question, limits::QUESTION)?;
     let question = request.question.trim();
     let known = request.conversation_id.as_deref();
     let conversation = conversations::open(state, user, request.course_id.into(), known).await?;

@@ -18,6 +18,7 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     content::{AssetPart, BeginUploadRequest, Upload, UploadPart, UploadRef},
     json::timestamp::from_time,
+    limits,
 };
 use smartcourse_text::{promised, source_hash};
 use sqlx::types::time::OffsetDateTime;
@@ -32,8 +33,6 @@ use crate::{
 
 /// Uploads of a course that may be open at once.
 const MAX_OPEN: i64 = 20;
-/// Longest type a client may declare, in characters.
-const MAX_CONTENT_TYPE: usize = 255;
 /// Parts that are asked for at once.
 const AT_ONCE: usize = 16;
 /// How long a URL of the store is good for: each look at the upload gives new ones.
@@ -114,7 +113,7 @@ fn require_possible(
     let mut problems = Problems::default();
     problems.require(size_bytes >= 0, "size_bytes", "must not be negative");
     if let Some(content_type) = content_type {
-        problems.name("content_type", content_type, MAX_CONTENT_TYPE);
+        problems.name("content_type", content_type, limits::CONTENT_TYPE);
     }
     let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     problems.require(

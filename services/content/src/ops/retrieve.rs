@@ -16,6 +16,7 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     content::{Passage, Passages, RetrieveRequest, SentenceScore},
     ids::VersionId,
+    limits,
 };
 
 use crate::{
@@ -26,8 +27,6 @@ use crate::{
     store::{self, LessonRow},
 };
 
-/// Longest question in characters.
-const MAX_QUESTION: usize = 2000;
 /// Passages when the caller does not say, and at most.
 const DEFAULT_PASSAGES: usize = 6;
 const MAX_PASSAGES: usize = 24;
@@ -42,7 +41,7 @@ const BY_WORDS: f64 = 1.0;
 const SENTENCE_WORDS: std::ops::RangeInclusive<usize> = 4..=60;
 
 pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<Passages> {
-    Problems::only_text("question", &request.question, MAX_QUESTION)?;
+    Problems::only_text("question", &request.question, limits::RETRIEVED)?;
     let limit = match usize::try_from(request.limit) {
         Ok(asked @ 1..) => asked.min(MAX_PASSAGES),
         _ => DEFAULT_PASSAGES,

@@ -10,12 +10,11 @@ use smartcourse_platform::{
 use smartcourse_proto::{
     content::{Candidates, CandidatesRequest, SearchHit, SearchPage, SearchRequest, SearchScope},
     ids::VersionId,
+    limits,
 };
 
 use crate::State;
 
-/// Longest query in characters.
-const MAX_QUERY: usize = 500;
 /// Courses a search over all of them goes on with: what ranks lower than so many is not looked at.
 const MAX_CANDIDATES: i64 = 500;
 
@@ -30,7 +29,7 @@ pub(crate) async fn candidates(state: &State, request: CandidatesRequest) -> Res
 }
 
 pub(crate) async fn search(state: &State, request: SearchRequest) -> Result<SearchPage> {
-    Problems::only_text("q", &request.q, MAX_QUERY)?;
+    Problems::only_text("q", &request.q, limits::SEARCH_WORDS)?;
     let limit = page::limit(request.limit)?;
     let scopes: Vec<Scope> = request.scopes.iter().flat_map(keywords).collect();
     // The database takes no NUL, and no word has one.

@@ -50,6 +50,13 @@ async fn a_version_is_read_embedded_and_found() {
         question: "What does a saga undo?".to_owned(),
         limit: 3,
     };
+    // A fragment comes with the question before it, and both may be as long as a question is.
+    let long = RetrieveRequest {
+        question: "saga ".repeat(800),
+        ..question.clone()
+    };
+    let found = harness.content.retrieve(Actor::Service.request(long)).await;
+    assert_eq!(found.unwrap().items.len(), 1);
     let found = harness
         .content
         .retrieve(Actor::Service.request(question))

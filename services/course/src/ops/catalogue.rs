@@ -6,12 +6,11 @@ use smartcourse_platform::{Error, Result, error::Problems, page, postgres};
 use smartcourse_proto::{
     Wire,
     course::{CoursePage, ListCoursesRequest},
+    limits,
 };
 
 use crate::{State, store::CourseRow};
 
-/// Characters of the words in a list of courses, at most.
-const MAX_QUERY: usize = 200;
 /// What its pages are of, for all processes that share them.
 const TOPIC: &str = "catalogue";
 /// How long a page is kept for those who read it next.
@@ -21,11 +20,10 @@ pub(crate) async fn list(state: &State, request: ListCoursesRequest) -> Result<C
     let limit = page::limit(request.limit)?;
     let before: Option<i64> = page::decode(&request.cursor)?;
     let mut problems = Problems::default();
-    problems.require(
-        request.q.chars().count() <= MAX_QUERY,
-        "q",
-        format!("must have at most {MAX_QUERY} characters"),
-    );
+    problems.words("q", &request.q, limits::CATALOGUE_WORDS);
+    if let Some(category) = &request.category {
+        problems.words("category", category, limits::CATEGORY);
+    }
     problems.finish()?;
     let key = serde_json::to_string(&request)
         .map_err(|error| Error::internal("a request is JSON").because(error))?;

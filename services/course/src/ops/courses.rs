@@ -11,12 +11,12 @@ use smartcourse_proto::{
     enrollment::SetSeatLimitRequest,
     events::{CourseArchived, CourseDeleted},
     ids::CourseId,
+    limits,
 };
 use sqlx::PgConnection;
 
 use crate::{
-    State, codes,
-    model::{self, MAX_DESCRIPTION, MAX_TITLE},
+    State, codes, model,
     ops::catalogue,
     store::{self, CourseRow},
 };
@@ -28,10 +28,10 @@ pub(crate) async fn create(state: &State, actor: Actor, request: CreateCourseReq
     let owner = actor.user()?;
     actor.require_instructor()?;
     let mut problems = Problems::default();
-    problems.name("title", &request.title, MAX_TITLE);
-    problems.text("description", &request.description, MAX_DESCRIPTION);
+    problems.name("title", &request.title, limits::TITLE);
+    problems.text("description", &request.description, limits::DESCRIPTION);
     if let Some(category) = &request.category {
-        problems.name("category", category, 100);
+        problems.name("category", category, limits::CATEGORY);
     }
     let (amount, currency) = model::terms(&mut problems, request.max_enrollments, request.price.as_ref());
     let language = model::language(&mut problems, request.language.as_deref());
@@ -130,13 +130,13 @@ async fn check_prerequisites(
 pub(crate) async fn update(state: &State, actor: Actor, request: UpdateCourseRequest) -> Result<Course> {
     let mut problems = Problems::default();
     if let Some(title) = &request.title {
-        problems.name("title", title, MAX_TITLE);
+        problems.name("title", title, limits::TITLE);
     }
     if let Some(description) = &request.description {
-        problems.text("description", description, MAX_DESCRIPTION);
+        problems.text("description", description, limits::DESCRIPTION);
     }
     if let Some(category) = &request.category {
-        problems.name("category", category, 100);
+        problems.name("category", category, limits::CATEGORY);
     }
     let (amount, currency) = model::terms(&mut problems, request.max_enrollments, request.price.as_ref());
     let language = match request.language.as_deref() {

@@ -144,6 +144,7 @@ fn has_part(content: &Content, id: &str) -> bool {
 }
 
 pub(crate) async fn add_module(state: &State, actor: Actor, request: AddModuleRequest) -> Result<Module> {
+    model::require_module(&request.title)?;
     let part = NewPart {
         course_id: request.course_id,
         prefix: "m",
@@ -210,6 +211,13 @@ pub(crate) async fn delete_module(state: &State, actor: Actor, request: DeletePa
 }
 
 pub(crate) async fn add_lesson(state: &State, actor: Actor, request: AddLessonRequest) -> Result<Lesson> {
+    let mut lesson = Lesson {
+        title: request.title,
+        r#type: request.r#type,
+        content: request.content,
+        ..Lesson::default()
+    };
+    model::require_lesson(&mut lesson)?;
     let part = NewPart {
         course_id: request.course_id,
         prefix: "l",
@@ -220,10 +228,7 @@ pub(crate) async fn add_lesson(state: &State, actor: Actor, request: AddLessonRe
         let module = module_at(content, &request.module_id)?;
         let lesson = Lesson {
             id: id.to_owned(),
-            title: request.title.clone(),
-            r#type: request.r#type,
-            content: request.content.clone(),
-            ..Lesson::default()
+            ..lesson.clone()
         };
         let lessons = &mut content.modules[module].lessons;
         insert(lessons, lesson, request.order, |lesson| &mut lesson.order);
@@ -308,7 +313,9 @@ fn find_lesson(mut content: Content, id: &str) -> Result<Lesson> {
 /// Puts an item at a place counted from 1 (absent: last) and numbers the list anew.
 fn insert<T>(items: &mut Vec<T>, item: T, place: Option<i32>, order: impl Fn(&mut T) -> &mut i32) {
     let index = place.map_or(items.len(), |place| {
-        usize::try_from(place - 1).unwrap_or(0).min(items.len())
+        usize::try_from(place.saturating_sub(1))
+            .unwrap_or(0)
+            .min(items.len())
     });
     items.insert(index, item);
     model::renumber(items.iter_mut().map(order));

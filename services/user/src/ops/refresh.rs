@@ -4,7 +4,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use rand::RngCore as _;
 use sha2::{Digest as _, Sha256};
-use smartcourse_platform::{Error, Result, postgres, upkeep};
+use smartcourse_platform::{Error, Result, error::Problems, postgres, upkeep};
 use smartcourse_proto::{common::Swept, ids::UserId, user::TokenPair};
 use sqlx::PgConnection;
 use time::{Duration, OffsetDateTime};
@@ -113,6 +113,9 @@ pub(crate) async fn rotate(state: &State, token: &str) -> Result<TokenPair> {
 
 /// Ends the family of a token; an unknown token has none.
 pub(crate) async fn end(state: &State, token: &str) -> Result<()> {
+    if token.is_empty() {
+        return Err(Problems::one("refresh_token", "is missing"));
+    }
     sqlx::query!(
         r#"update "user".refresh_families set revoked_at = now()
            where revoked_at is null

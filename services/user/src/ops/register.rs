@@ -10,15 +10,11 @@ use smartcourse_proto::{
     Wire as _,
     events::UserRegistered,
     key::Key,
+    limits,
     user::{RegisterRequest, Role, User},
 };
 
 use crate::{State, codes, store::Account};
-
-const EMAIL_MAX: usize = 254;
-const NAME_MAX: usize = 200;
-const PASSWORD_MIN: usize = 8;
-const PASSWORD_MAX: usize = 128;
 
 /// Creates an account; its event is written in the same transaction.
 pub(crate) async fn register(state: &State, request: RegisterRequest) -> Result<User> {
@@ -54,15 +50,22 @@ fn check(request: &RegisterRequest) -> Result<Role> {
     problems.require(
         is_email(request.email.trim()),
         "email",
-        "must be an e-mail address of at most 254 characters",
+        format!(
+            "must be an e-mail address of at most {} characters",
+            limits::EMAIL
+        ),
     );
     let length = request.password.chars().count();
     problems.require(
-        (PASSWORD_MIN..=PASSWORD_MAX).contains(&length),
+        limits::PASSWORD.contains(&length),
         "password",
-        format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters"),
+        format!(
+            "must have {} to {} characters",
+            limits::PASSWORD.start(),
+            limits::PASSWORD.end()
+        ),
     );
-    problems.name("full_name", &request.full_name, NAME_MAX);
+    problems.name("full_name", &request.full_name, limits::PERSON);
     let role = request.role();
     problems.require(
         matches!(role, Role::Student | Role::Instructor),
@@ -74,16 +77,21 @@ fn check(request: &RegisterRequest) -> Result<Role> {
 }
 
 /// The shape of an address; whether it exists only a letter could tell.
-pub(crate) fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else {
         return false;
     };
-    let harmless = |part: &str| !part.contains(|c: char| c.is_control() || c.is_whitespace() || c == '@');
-    let label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
-    text.chars().count() <= EMAIL_MAX
-        && (1..=64).contains(&local.chars().count())
-        && harmless(local)
-        && harmless(domain)
+    let harmless = |part: &str| !part.contains(|c: char| c.is_control() || c.is_whitespace());
+    let has_only = |part: &str, signs: &str| {
+        let fits = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || signs.contains(c);
+        !part.is_empty() && part.chars().all(fits)
+    };
+    let atom = |atom: &str| has_only(atom, "!#$%&'*+-/=?^_`{|}~");
+    let label = |label: &str| has_only(label, "-") && !label.starts_with('-') && !label.ends_with('-');
+    text.chars().count() <= limits::EMAIL
+        && local.chars().count() <= 64
+        && harmless(text)
+        && local.split('.').all(atom)
         && domain.split('.').all(label)
         && domain.contains('.')
 }
@@ -94,11 +102,17 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in ["a@b.c", "first.last+tag@sub.example.com", "ü@exämple.org"] {
+        for good in [
+            "a@b.c",
+            "first.last+tag@sub.example.com",
+            "ü@exämple.org",
+            "l~u#bh}l@sa.dev",
+        ] {
             assert!(is_email(good), "{good}");
         }
         for bad in [
-            "", "a", "@b.c", "a@", "a@b", "a b@c.d", "a@b..c", "a@@b.c", "a\0@b.c", "a@b.c\n",
+            "", "a", "@b.c", "a@", "a@b", "a b@c.d", "a@b..c", "a@@b.c", "a\0@b.c", "a@b.c\n", "a@b.c*",
+            "<a@b.c", "a..b@c.d", ".a@b.c",
         ] {
             assert!(!is_email(bad), "{bad:?}");
         }
