@@ -73,7 +73,10 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             announcements: engines.announcements(),
             servers,
             errors: errors::all(),
-            max_upload_bytes: u64::try_from(content.max_upload_bytes)?,
+            files: smartcourse_gateway::Files {
+                max_bytes: u64::try_from(content.max_upload_bytes)?,
+                extensions: smartcourse_text::extensions().collect(),
+            },
         };
         let app = smartcourse_gateway::router(&config, deps, life.clone())?;
         let settings: smartcourse_gateway::config::Gateway = config.section()?;

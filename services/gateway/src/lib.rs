@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Extension, Router, middleware};
 use edge::{MaxBytes, SMALL};
-pub use openapi::Errors;
+pub use openapi::{Errors, Files};
 use smartcourse_platform::{
     Result,
     config::Config,
@@ -34,7 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub type Servers = BTreeMap<&'static str, bool>;
 
 /// The OpenAPI 3.1 document of everything this gateway serves.
-pub fn openapi() -> utoipa::openapi::OpenApi {
+pub fn openapi() -> serde_json::Value {
     let (_, document) = routes::all().split_for_parts();
     openapi::finish(document)
 }
@@ -51,8 +51,8 @@ pub struct Dependencies {
     pub servers: watch::Receiver<Servers>,
     /// Every error code there is.
     pub errors: Errors,
-    /// Largest file the content service takes, in bytes: larger ones are refused before they are read.
-    pub max_upload_bytes: u64,
+    /// Which files the content service takes.
+    pub files: Files,
 }
 
 /// The whole public face. Serve it with [`smartcourse_platform::server::serve`]: limits of callers without a token are per
@@ -62,7 +62,7 @@ pub struct Dependencies {
 /// When the settings of the gateway were not declared.
 pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Router> {
     let gateway: config::Gateway = config.section()?;
-    let errors = deps.errors.clone();
+    let (errors, files) = (deps.errors.clone(), deps.files.clone());
     let app = App::new(config, &gateway, deps, life);
     let bounded = |mut routes: OpenApiRouter<App>, bytes| {
         openapi::bound(routes.get_openapi_mut(), &gateway, bytes);
@@ -81,7 +81,10 @@ pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Ro
     document.merge(operations_document);
     // Probes and pages are outside of the limits: a busy gateway must still say that it lives.
     Ok(Router::new()
-        .merge(openapi::pages(&openapi::finish(document), &errors))
+        .merge(openapi::pages(
+            &openapi::with_files(openapi::finish(document), &files),
+            &errors,
+        ))
         .merge(operations)
         .merge(api)
         .method_not_allowed_fallback(edge::method_not_allowed)

@@ -47,7 +47,7 @@ impl App {
             rate_limits,
             announcements,
             servers,
-            max_upload_bytes,
+            files,
             ..
         } = deps;
         let verifier = Arc::new(Verifier::new(stubs.user.clone(), announcements));
@@ -64,7 +64,7 @@ impl App {
             life,
             // A handler may make several calls; the first that is too slow answers before this does, and so does a slow body.
             deadline: gateway.body_timeout() + config.grpc_timeout() + Duration::from_secs(5),
-            max_upload_bytes,
+            max_upload_bytes: files.max_bytes,
             stubs,
         }))
     }

@@ -13,7 +13,7 @@ use axum::{
 };
 use futures::StreamExt as _;
 use serde_json::Value;
-use smartcourse_gateway::{Dependencies, Errors, Stubs, codes, config::CONFIG, router};
+use smartcourse_gateway::{Dependencies, Errors, Files, Stubs, codes, config::CONFIG, router};
 use smartcourse_platform::{
     config::Config,
     grpc::{Channels, LocalRouter, Transport},
@@ -50,7 +50,10 @@ fn gateway(settings: &[(&str, &str)]) -> (Router, Seen) {
             codes: codes::ALL.to_vec(),
             warnings: &[],
         },
-        max_upload_bytes: 1024,
+        files: Files {
+            max_bytes: 1024,
+            extensions: vec!["md", "pdf"],
+        },
     };
     (
         router(&config, deps, Lifecycle::default()).expect("is made"),
@@ -252,18 +255,42 @@ async fn readiness_names_what_is_down() {
     assert_eq!(problem["down"].as_array().map(Vec::len), Some(9));
 }
 
+/// What a page loads and leads to.
+fn references(page: &str) -> impl Iterator<Item = &str> {
+    let attributes = ["src=\"", "href=\""].into_iter();
+    attributes
+        .flat_map(|attribute| page.split(attribute).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+}
+
 #[tokio::test]
 async fn the_pages_need_no_service() {
     let (gateway, _) = gateway(&[]);
     for path in ["/docs", "/docs/errors", "/openapi.json"] {
         let answer = send(&gateway, request(Method::GET, path, &[], "")).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        if path.starts_with("/docs") {
+            let policy = answer.headers()[header::CONTENT_SECURITY_POLICY]
+                .to_str()
+                .expect("is text");
+            assert!(
+                policy.contains("default-src 'none'; script-src 'self'; style-src 'self';")
+                    && !policy.contains("unsafe"),
+                "{policy}"
+            );
+        }
         let bytes = to_bytes(answer.into_body(), usize::MAX).await.expect("is read");
         let text = String::from_utf8(bytes.to_vec()).expect("is text");
-        assert!(
-            !text.contains("src=\"http") && !text.contains("href=\"http"),
-            "{path} loads from elsewhere"
-        );
+        for reference in references(&text) {
+            assert!(
+                reference.starts_with('/') || reference == "data:,",
+                "{path} refers to {reference}"
+            );
+            if reference.starts_with('/') {
+                let answer = send(&gateway, request(Method::GET, reference, &[], "")).await;
+                assert_eq!(answer.status(), StatusCode::OK, "{reference} of {path}");
+            }
+        }
         if path == "/openapi.json" {
             for limit in ["At most 4194304 bytes, 32 levels deep", "At most 262144 bytes"] {
                 assert!(text.contains(limit), "{limit}");

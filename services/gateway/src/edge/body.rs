@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use smartcourse_platform::{Error, Result};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -108,7 +108,7 @@ where
 
 impl Body {
     /// The message. Call it when it is clear that the caller may send one.
-    pub(crate) async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+    pub(crate) async fn json<T: DeserializeOwned + Serialize>(&mut self) -> Result<T> {
         parse(&self.text().await?)
     }
 

@@ -15,6 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use smartcourse_platform::{Error, Result, error::Problems};
 use smartcourse_proto::Wire;
 
+use super::json::nul;
 use crate::codes;
 
 /// An answer as JSON.
@@ -45,6 +46,9 @@ impl IntoResponse for Written {
     }
 }
 
+/// The character NUL within an address.
+const NUL: &str = "%00";
+
 /// Path parameters; one that does not fit names nothing, so it is not found.
 pub(crate) struct PathOf<T>(pub(crate) T);
 
@@ -52,9 +56,12 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathOf<
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let nothing = || Error::new(&codes::NOT_FOUND, "there is nothing at this path");
+        if parts.uri.path().contains(NUL) {
+            return Err(nothing());
+        }
         let path = Path::<T>::from_request_parts(parts, state).await;
-        path.map(|Path(value)| Self(value))
-            .map_err(|_| Error::new(&codes::NOT_FOUND, "there is nothing at this path"))
+        path.map(|Path(value)| Self(value)).map_err(|_| nothing())
     }
 }
 
@@ -86,6 +93,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        if parts.uri.query().is_some_and(|query| query.contains(NUL)) {
+            return Err(nul());
+        }
         match axum::extract::Query::<T>::try_from_uri(&parts.uri) {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
             Err(rejection) => {

@@ -11,7 +11,7 @@ use smartcourse_platform::{Error, Result, error::Problems};
 use utoipa::IntoParams;
 
 /// Longest key we keep.
-const KEY_MAX: usize = 200;
+pub(crate) const KEY_MAX: usize = 200;
 
 /// The `If-Match` header as it came; the course service compares it.
 #[derive(IntoParams)]

@@ -1,7 +1,14 @@
 //! JSON bodies as messages: weighed before they are decoded, and wrong ones refused with the path of what is wrong.
 
-use serde::de::{DeserializeOwned, IgnoredAny};
-use smartcourse_platform::{Error, Result, error::Problems};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
+use serde_json::Value;
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, to_json},
+};
 
 use crate::codes;
 
@@ -59,12 +66,42 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
     }
 }
 
+/// The refusal of a text with the character NUL.
+pub(crate) fn nul() -> Error {
+    Error::new(&codes::VALIDATION_FAILED, "no text may have the character NUL")
+}
+
 fn too_complex(what: String) -> Error {
     Error::new(&codes::BODY_TOO_COMPLEX, format!("the body {what}"))
 }
 
-/// The text as a message: 400 when it is no JSON, 422 with the path when a value has the wrong type.
-pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
+/// The text as a message: 400 when it is no JSON, 422 with the path when a value has the wrong type. No text of a message has
+/// the one character that databases do not take; what is no part of it may.
+pub(crate) fn parse<T: DeserializeOwned + Serialize>(text: &[u8]) -> Result<T> {
+    let message = decode(text)?;
+    // Only what may have one is looked through.
+    if text.windows(NUL.len()).any(|part| part == NUL) && has_nul(&to_json(&message)?) {
+        return Err(nul());
+    }
+    Ok(message)
+}
+
+/// The character NUL as JSON writes it.
+const NUL: &[u8] = b"\\u0000";
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
+        _ => false,
+    }
+}
+
+/// What the text says of a few fields of a message.
+pub(crate) fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     let start = text.iter().find(|byte| !byte.is_ascii_whitespace());
     // A list would be taken as the fields of a struct in their order.
     if start != Some(&b'{') {
@@ -105,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn status<T: DeserializeOwned + std::fmt::Debug>(text: &str) -> (u16, String) {
+    fn status<T: DeserializeOwned + Serialize + std::fmt::Debug>(text: &str) -> (u16, String) {
         let error = parse::<T>(text.as_bytes()).expect_err("is refused");
         (
             error.http_status().as_u16(),
@@ -134,6 +171,14 @@ mod tests {
             "{\"title\":\"\u{0}\"}",
         ] {
             assert_eq!(status::<CreateCourseRequest>(text).0, 400, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_message_has_a_nul() {
+        assert_eq!(status::<CreateCourseRequest>(r#"{"title":"\u0000"}"#).0, 422);
+        for text in [r#"{"title":"T","x":"\u0000"}"#, r#"{"title":"\\u0000"}"#] {
+            parse::<CreateCourseRequest>(text.as_bytes()).expect(text);
         }
     }
 

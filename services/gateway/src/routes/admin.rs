@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use smartcourse_platform::{Error, Result, error::Problems};
+use smartcourse_platform::{Error, Result};
 use smartcourse_proto::{
     analytics::{Report, ReportRef, RequestReportRequest},
     operations::{
@@ -15,7 +15,7 @@ use smartcourse_proto::{
         WorkflowRunsRequest, WorkflowState,
     },
 };
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::page::PageQuery;
@@ -41,16 +41,28 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
 /// In which form a report is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Form {
+pub(crate) struct FormQuery {
     /// `csv` for the file; its state as JSON when absent.
-    format: Option<String>,
+    #[param(inline)]
+    format: Option<Form>,
+}
+
+/// What is answered of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    /// How it stands.
+    Json,
+    /// The file.
+    Csv,
 }
 
 /// Which workflows.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RunQuery {
-    /// `running`, `completed`, `failed`, `cancelled`, `terminated` or `timed_out`; any when absent.
+    /// Only in this state.
+    #[param(value_type = Option<WorkflowState>)]
     state: Option<String>,
 }
 
@@ -79,20 +91,16 @@ async fn request_report(
 
 /// How a report stands; the CSV itself with `?format=csv`
 #[utoipa::path(get, path = "/admin/reports/{id}", tag = "admin", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The report"), Form), responses((status = 200, body = Report)))]
+    params(("id" = String, Path, description = "The report"), FormQuery),
+    responses((status = 200, description = "The report", content((Report = "application/json"), (String = "text/csv")))))]
 async fn report(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf(id): PathOf<String>,
-    Query(form): Query<Form>,
+    Query(query): Query<FormQuery>,
 ) -> Result<Response> {
-    let as_csv = match form.format.as_deref() {
-        None | Some("json") => false,
-        Some("csv") => true,
-        Some(_) => return Err(Problems::one("format", "must be csv or json")),
-    };
     let analytics = &app.stubs.analytics;
-    if as_csv {
+    if query.format == Some(Form::Csv) {
         let name = format!("attachment; filename=\"report-{id}.csv\"");
         let file = analytics.get_report_file(actor.request(ReportRef { id })).await?;
         let headers = [

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use serde::Deserialize;
-use smartcourse_platform::Result;
+use smartcourse_platform::{Result, error::Problems};
 use smartcourse_proto::analytics::{
     Bucket, CourseNumbers, InstructorNumbers, PlatformNumbers, Popular, PopularRequest, StudentNumbers,
     SubjectRequest, Trends, TrendsRequest,
@@ -30,15 +30,14 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Range {
-    /// First day, in UTC; 29 days before `to` when absent.
-    #[serde(default)]
+    /// First day, in UTC; 29 days before `to` when absent, and no more than 1096.
     #[param(example = "2026-11-01")]
-    from: String,
+    from: Option<String>,
     /// Last day, in UTC; today when absent.
-    #[serde(default)]
     #[param(example = "2026-11-30")]
-    to: String,
-    /// `day`, `week` or `month`; `day` when absent.
+    to: Option<String>,
+    /// How long a step is; `day` when absent.
+    #[param(value_type = Option<Bucket>)]
     bucket: Option<String>,
 }
 
@@ -46,9 +45,8 @@ pub(crate) struct Range {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Limit {
-    /// Items at most, 1 to 100; 20 when absent.
+    /// Items at most; none or 0 stands for the default.
     #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
     limit: i32,
 }
 
@@ -100,6 +98,14 @@ async fn student(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> R
     Ok(Json(app.stubs.analytics.get_student(request).await?))
 }
 
+/// A day that is named; the service takes an empty one for none.
+fn day(name: &str, day: Option<String>) -> Result<String> {
+    match day {
+        Some(day) if day.is_empty() => Err(Problems::one(name, "must not be empty")),
+        day => Ok(day.unwrap_or_default()),
+    }
+}
+
 /// What happened per day, week or month, for administrators
 #[utoipa::path(get, path = "/analytics/trends", tag = "analytics", security(("bearer" = [])), params(Range),
     responses((status = 200, body = Trends)))]
@@ -110,8 +116,8 @@ async fn trends(
 ) -> Result<Json<Trends>> {
     let bucket = word("bucket", range.bucket, "must be day, week or month")?;
     let request = actor.request(TrendsRequest {
-        from: range.from,
-        to: range.to,
+        from: day("from", range.from)?,
+        to: day("to", range.to)?,
         bucket: bucket.unwrap_or(Bucket::Day).into(),
     });
     Ok(Json(app.stubs.analytics.get_trends(request).await?))

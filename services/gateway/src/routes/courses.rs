@@ -20,7 +20,7 @@ use super::{page::PageQuery, publish, seats};
 use crate::{
     access,
     auth::{Caller, SignedIn},
-    edge::{Body, Id, IdempotencyKey, IfMatch, Json, Query, Written, parse, tagged, word},
+    edge::{Body, Id, IdempotencyKey, IfMatch, Json, Query, Written, decode, parse, tagged, word},
     state::App,
 };
 
@@ -40,7 +40,8 @@ pub(crate) struct CourseQuery {
     q: String,
     /// Only this category.
     category: Option<String>,
-    /// `beginner`, `intermediate` or `advanced`.
+    /// Only this level.
+    #[param(value_type = Option<Level>)]
     level: Option<String>,
     /// Only courses of this instructor.
     instructor_id: Option<i64>,
@@ -143,7 +144,7 @@ async fn update(
     let mut request: UpdateCourseRequest = parse(&text)?;
     request.id = id.0;
     request.if_match = if_match;
-    request.set_prerequisites = parse::<Named>(&text)?.prerequisites.is_some();
+    request.set_prerequisites = decode::<Named>(&text)?.prerequisites.is_some();
     let mut seats = seats::of(&app, vec![id.0]).await?;
     if let (Some(seats), Some(max)) = (seats.get_mut(&id.0), request.max_enrollments) {
         seats.max = Some(max);

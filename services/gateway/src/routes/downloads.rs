@@ -44,8 +44,8 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbo
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` of the copy the caller has"),
         ("If-Modified-Since" = Option<String>, Header, description = "The `Last-Modified` of the copy the caller has")),
     responses((status = 307, description = "The whole file, at a URL of the store of files that is good for some minutes"),
-        (status = 200, content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, description = "The part, as `Content-Range` says", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 200, description = "The whole file, as what it is", content_type = "*/*", body = Vec<u8>),
+        (status = 206, description = "The part, as `Content-Range` says", content_type = "*/*", body = Vec<u8>),
         (status = 304, description = "The caller has it")))]
 async fn download(
     State(app): State<App>,

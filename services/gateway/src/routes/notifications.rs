@@ -145,7 +145,8 @@ async fn unsubscribe(State(app): State<App>, Query(query): Query<TokenQuery>) ->
 pub(crate) struct DeliveryQuery {
     /// Only those to this user.
     user_id: Option<i64>,
-    /// `queued`, `retrying`, `sent`, `failed` or `suppressed`.
+    /// Only in this state.
+    #[param(value_type = Option<DeliveryState>)]
     state: Option<String>,
 }
 

@@ -7,11 +7,10 @@ use utoipa::IntoParams;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// Items at most, 1 to 100; 20 when absent.
+    /// Items at most; none or 0 stands for the default.
     #[serde(default)]
-    #[param(minimum = 1, maximum = 100, default = 20)]
     pub(crate) limit: i32,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before, as it came; none or an empty one is the first page.
     #[serde(default)]
     pub(crate) cursor: String,
 }

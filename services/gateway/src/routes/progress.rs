@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::extract::State;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use smartcourse_platform::{Result, error::Problems};
-use smartcourse_proto::progress::{
-    AttemptResult, CompleteLessonRequest, CourseProgress, GetProgressRequest, QuestionAnswer,
-    SubmitAttemptRequest,
+use smartcourse_proto::{
+    json::integer,
+    progress::{
+        AttemptResult, CompleteLessonRequest, CourseProgress, GetProgressRequest, QuestionAnswer,
+        SubmitAttemptRequest,
+    },
 };
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -26,15 +29,17 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
 }
 
 /// The course a lesson is completed in.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Completion {
+    #[serde(default, deserialize_with = "integer::optional")]
     #[schema(value_type = i64)]
     course_id: Option<i64>,
 }
 
 /// Answers to a quiz.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Attempt {
+    #[serde(default, deserialize_with = "integer::optional")]
     #[schema(value_type = i64)]
     course_id: Option<i64>,
     /// By question id.
@@ -43,7 +48,7 @@ pub(crate) struct Attempt {
 }
 
 /// An option id or a text, or several option ids.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "must be a string or a list of strings")]
 pub(crate) enum Given {
     /// One option, or the text.

@@ -10,6 +10,7 @@ use smartcourse_proto::{
     course::{LivePointer, LivePointersRequest},
     enrollment::AccessibleRequest,
     ids::UserId,
+    limits,
 };
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,7 +31,6 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 pub(crate) struct SearchQuery {
     /// The words.
-    #[serde(default)]
     q: String,
     /// Only in this course.
     course_id: Option<i64>,
@@ -45,7 +45,7 @@ async fn search(
     Query(query): Query<SearchQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<Json<SearchPage>> {
-    Problems::only_text("q", &query.q, 500)?;
+    Problems::only_text("q", &query.q, limits::SEARCH_WORDS)?;
     let scopes = scopes(&app, actor, &query.q, query.course_id).await?;
     if scopes.is_empty() {
         return Ok(Json(SearchPage::default()));

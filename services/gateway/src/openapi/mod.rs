@@ -1,28 +1,24 @@
 //! The OpenAPI 3.1 document, made from the handlers and messages, and the pages that show it without a network.
 
-use axum::{
-    Router,
-    http::header,
-    response::{Html, IntoResponse},
-    routing::get,
-};
-use html_escape::encode_text;
-use smartcourse_platform::error::Code;
+mod limits;
+mod pages;
+mod problems;
+
+pub use pages::Errors;
+pub(crate) use pages::pages;
+use serde_json::Value;
 use smartcourse_proto::common::FieldError;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Components, Content, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder,
-        path::Operation,
+        Components, InfoBuilder, OpenApi, RefOr,
+        path::HttpMethod,
         schema::Schema,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use crate::{config::Gateway, state::App};
-
-const DOCS: &str = include_str!("docs/index.html");
-const ERRORS: &str = include_str!("docs/errors.html");
+use crate::config::Gateway;
 
 /// An error (RFC 9457); more members may hold ids that belong to it.
 #[derive(ToSchema)]
@@ -57,8 +53,17 @@ const FROM_ELSEWHERE: [&str; 9] = [
     "set_prerequisites",
 ];
 
-/// Adds what no handler says: name, security scheme, problems; and takes out what only gRPC needs.
-pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
+/// Which files are taken.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Bytes of the largest: larger ones are refused before they are read.
+    pub max_bytes: u64,
+    /// Extensions of their names, without the dot.
+    pub extensions: Vec<&'static str>,
+}
+
+/// Adds what no handler says: name, security scheme, problems, limits; and takes out what only gRPC needs.
+pub(crate) fn finish(mut document: OpenApi) -> Value {
     document.info = InfoBuilder::new()
         .title("SmartCourse")
         .version(env!("CARGO_PKG_VERSION"))
@@ -83,22 +88,33 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         .bearer_format("JWT")
         .build();
     components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    problems::declare(components);
     for item in document.paths.paths.values_mut() {
         let operations = [
-            &mut item.get,
-            &mut item.put,
-            &mut item.post,
-            &mut item.delete,
-            &mut item.patch,
+            (HttpMethod::Get, &mut item.get),
+            (HttpMethod::Put, &mut item.put),
+            (HttpMethod::Post, &mut item.post),
+            (HttpMethod::Delete, &mut item.delete),
+            (HttpMethod::Patch, &mut item.patch),
         ];
-        for operation in operations.into_iter().flatten() {
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            problems::add(&method, operation);
             // Handlers are named within their module; ids are for the whole document.
             if let (Some([tag, ..]), Some(id)) = (operation.tags.as_deref(), &operation.operation_id) {
                 operation.operation_id = Some(format!("{tag}_{id}"));
             }
-            add_problem(operation);
         }
     }
+    // Made of derived types: it always serialises. An empty document would show at once.
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    limits::apply(&mut document);
+    document
+}
+
+/// Says of files what those in force allow.
+pub(crate) fn with_files(mut document: Value, files: &Files) -> Value {
+    limits::apply_files(&mut document, files);
     document
 }
 
@@ -133,70 +149,6 @@ fn tidy(name: &str, schema: &mut Schema) {
     }
 }
 
-fn add_problem(operation: &mut Operation) {
-    let schema = Ref::from_schema_name(ProblemDocument::name());
-    let response = ResponseBuilder::new()
-        .description("A problem; /docs/errors lists the codes")
-        .content("application/problem+json", Content::new(Some(schema)))
-        .build();
-    operation
-        .responses
-        .responses
-        .insert("default".to_owned(), response.into());
-}
-
-/// What `/docs/errors` tells of: every code of every service.
-#[derive(Debug, Clone)]
-pub struct Errors {
-    /// What an answer can have as its `code`.
-    pub codes: Vec<&'static Code>,
-    /// What marks a lesson in the status of a publish, and what it means.
-    pub warnings: &'static [(&'static str, &'static str)],
-}
-
-/// `/openapi.json`, `/docs` and `/docs/errors`.
-pub(crate) fn pages(document: &OpenApi, errors: &Errors) -> Router<App> {
-    // Made of derived types: it always serialises. An empty document would show at once.
-    let json = document.to_json().unwrap_or_default();
-    let errors = ERRORS.replace("<!-- codes -->", &error_rows(errors));
-    Router::new()
-        .route(
-            "/openapi.json",
-            get(async move || ([(header::CONTENT_TYPE, "application/json")], json).into_response()),
-        )
-        .route("/docs", get(async || page(DOCS.to_owned())))
-        .route("/docs/errors", get(async move || page(errors)))
-}
-
-/// A page that loads nothing from anywhere but here.
-fn page(html: String) -> impl IntoResponse {
-    let policy =
-        "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'";
-    ([(header::CONTENT_SECURITY_POLICY, policy)], Html(html))
-}
-
-/// A row per code, with the code as anchor: the `type` of a problem leads there.
-fn error_rows(errors: &Errors) -> String {
-    let mut rows = String::from("<h2>Codes</h2><dl>");
-    for code in &errors.codes {
-        let status = smartcourse_platform::Error::new(code, "").http_status().as_u16();
-        let term = code.code;
-        rows += &format!(
-            "<dt id=\"{term}\"><code>{term}</code> <span>{status}</span></dt><dd>{}<br><b>{}</b></dd>",
-            encode_text(code.cause),
-            encode_text(code.remedy)
-        );
-    }
-    rows += "</dl><h2>Warnings</h2><p>They mark a lesson in the status of a publish.</p><dl>";
-    for (term, text) in errors.warnings {
-        rows += &format!(
-            "<dt id=\"{term}\"><code>{term}</code></dt><dd>{}</dd>",
-            encode_text(text)
-        );
-    }
-    rows + "</dl>"
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -214,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_document_is_3_1_and_complete() {
-        let document: Value = serde_json::to_value(crate::openapi()).expect("is JSON");
+        let document: Value = crate::openapi();
         assert!(
             document["openapi"]
                 .as_str()
@@ -250,17 +202,5 @@ mod tests {
             .collect();
         let unique: std::collections::HashSet<_> = operations.iter().collect();
         assert_eq!(unique.len(), operations.len(), "{operations:?}");
-    }
-
-    #[test]
-    fn every_code_has_an_anchor() {
-        let errors = super::Errors {
-            codes: crate::codes::ALL.to_vec(),
-            warnings: &[],
-        };
-        let rows = super::error_rows(&errors);
-        for code in errors.codes {
-            assert!(rows.contains(&format!("id=\"{}\"", code.code)));
-        }
     }
 }
