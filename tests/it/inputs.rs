@@ -96,6 +96,33 @@ async fn wrong_inputs_are_told_and_harm_nothing() -> Result<()> {
     };
     let first = instructor.send(again("Once")).await?.expect(201)?;
     ensure!(instructor.send(again("Once")).await?.expect(201)? == first);
+    let reply = instructor.send(again(" ")).await?;
+    ensure!(
+        reply.status == 422 && reply.body["errors"][0]["field"] == "title",
+        "{reply:?}"
+    );
+
+    // A whole number may have a point; a list is no object; no text has a NUL.
+    let sent = [
+        (r#"{"title":"T","description":"D","max_enrollments":3.0}"#, 201),
+        (r#"{"title":"T","description":"D","max_enrollments":3.5}"#, 422),
+        (r#"{"title":"T","description":"D","price":["1","EUR"]}"#, 422),
+        (r#"{"title":"\u0000","description":"D"}"#, 422),
+        (r#"{"title":"T","description":"D","unknown":"\u0000"}"#, 201),
+    ];
+    for (body, status) in sent {
+        let request = instructor.request(Method::POST, "/courses");
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let reply = instructor.send(request.body(body)).await?;
+        ensure!(reply.status == status, "{body}: {reply:?}");
+    }
+    for (path, status) in [
+        ("/courses?category=%00", 422),
+        ("/conversations/%00", 404),
+        ("/analytics/popular?limit=1000", 422),
+    ] {
+        ensure!(instructor.get(path).await?.status == status, "{path}");
+    }
 
     // Prerequisites.
     let child = instructor

@@ -2,6 +2,7 @@
 //! without a route.
 
 mod cast;
+mod schemathesis;
 
 use std::collections::BTreeSet;
 

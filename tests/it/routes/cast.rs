@@ -39,6 +39,11 @@ impl Cast {
         Ok(filled + rest)
     }
 
+    /// The text with every `<name>` replaced by what it stands for.
+    pub(super) fn told(&self, text: &str, caller: usize) -> Result<String> {
+        self.fill(text, '<', '>', caller)
+    }
+
     fn path(&self, row: &Row, caller: usize) -> Result<String> {
         self.fill(&self.fill(row.path, '{', '}', caller)?, '<', '>', caller)
     }
@@ -117,10 +122,15 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
         bystander.sign_in().await?;
         refresh.push(bystander.refresh_token.clone());
     }
+    let unpublished = draft(&owner).await?;
+    let (owner_id, enrolled_id) = (owner.id.to_string(), enrolled.id.to_string());
     let one = |value: String| vec![value];
+    let callers = [world.anonymous(), student, enrolled, owner, other, admin, service];
+    let tokens = callers.iter().map(|caller| caller.token.clone()).collect();
     let values = vec![
+        ("token", tokens),
         ("course", one(course.to_string())),
-        ("draft", one(draft(&owner).await?.to_string())),
+        ("draft", one(unpublished.to_string())),
         ("copy", one(copy.to_string())),
         ("free", one(free.to_string())),
         ("spare", spare),
@@ -138,15 +148,14 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
         ("unsubscribe", one(unsubscribe)),
         ("report", one(text(&report["id"])?)),
         ("none", one(uuid::Uuid::nil().to_string())),
-        ("owner", one(owner.id.to_string())),
-        ("enrolled", one(enrolled.id.to_string())),
+        ("owner", one(owner_id)),
+        ("enrolled", one(enrolled_id)),
         ("bystander", one(bystander.id.to_string())),
         ("email", one(bystander.email.clone())),
         ("password", one(bystander.password.clone())),
         ("refresh", refresh),
         ("fresh", each.map(|n| format!("fresh{n}@example.org")).collect()),
     ];
-    let callers = [world.anonymous(), student, enrolled, owner, other, admin, service];
     Ok(Cast { callers, values })
 }
 
