@@ -275,12 +275,11 @@ pub(super) fn apply_files(document: &mut Value, files: &Files) {
 /// Texts of which nothing more is said, here and below.
 fn refuse_nul(schema: &mut Value) {
     let is_text = schema["type"] == "string" || schema["type"] == json!(["string", "null"]);
-    let is_said = schema.get("pattern").is_some() || schema.get("enum").is_some();
+    let is_said = is_text && (schema.get("pattern").is_some() || schema.get("enum").is_some());
     match schema {
+        Value::Object(_) if is_said || schema["format"] == "binary" => {}
         Value::Object(members) if is_text => {
-            if !is_said && members.get("format").is_none_or(|format| format != "binary") {
-                members.insert("pattern".to_owned(), NO_NUL.into());
-            }
+            members.insert("pattern".to_owned(), NO_NUL.into());
         }
         Value::Object(members) => members.values_mut().for_each(refuse_nul),
         Value::Array(items) => items.iter_mut().for_each(refuse_nul),
