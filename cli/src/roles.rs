@@ -52,6 +52,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
             return Ok(finish(life).await);
         };
         life.spawn("model", place.keep(life.clone()));
+        watch::disk(&config, &life)?;
     }
     let host = ServiceHost::new(&config, &engines, &here);
     let (router, health) = host.build().await?;

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
-use smartcourse_engines::Engines;
+use smartcourse_engines::{Engines, files::directory};
 use smartcourse_gateway::Servers;
 use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
-use smartcourse_telemetry::catalogue::{SERVER_UP, STANDING_STILL};
+use smartcourse_telemetry::catalogue::{DISK_AVAILABLE, DISK_SIZE, SERVER_UP, STANDING_STILL};
 use tokio::sync::watch;
 
 /// The pool that asks the database whether it is there.
@@ -15,6 +15,8 @@ pub(crate) const POOL: &str = "health";
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
 /// How often the servers are asked.
 const SERVER_CHECK: Duration = Duration::from_secs(5);
+/// How often it is looked how much the disk still takes.
+const DISK_CHECK: Duration = Duration::from_secs(5);
 
 /// Without its database a process is not ready, and health checks of services say so, while it is away or refuses to write.
 pub(crate) fn database(config: &Config, health: Option<Health>, life: &Lifecycle) -> Result<()> {
@@ -96,4 +98,23 @@ pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receive
         }
     });
     receiver
+}
+
+/// How much the disk of the files still takes. Where a server keeps them there is no directory, and nothing is said.
+pub(crate) fn disk(config: &Config, life: &Lifecycle) -> Result<()> {
+    let settings: directory::Settings = config.section()?;
+    let watch = life.clone();
+    life.spawn("disk", async move {
+        loop {
+            if let Ok(disk) = rustix::fs::statvfs(&settings.files_dir) {
+                let bytes = |blocks: u64| blocks as f64 * disk.f_frsize as f64;
+                DISK_AVAILABLE.set(bytes(disk.f_bavail), ["files".into()]);
+                DISK_SIZE.set(bytes(disk.f_blocks), ["files".into()]);
+            }
+            if !watch.sleep(DISK_CHECK).await {
+                return Ok::<(), anyhow::Error>(());
+            }
+        }
+    });
+    Ok(())
 }

@@ -46,6 +46,11 @@ metrics! {
     /// Transactions that have stood still for longer than any should.
     STANDING_STILL: Gauge "db_transactions_standing_still" [];
 
+    /// Bytes a directory's disk still takes: `files`.
+    DISK_AVAILABLE: Gauge "disk_available_bytes" [directory];
+    /// Bytes a directory's disk has.
+    DISK_SIZE: Gauge "disk_size_bytes" [directory];
+
     /// Whether a server that was named answers: 1, or 0.
     SERVER_UP: Gauge "server_up" [server];
     /// What was asked of a cache, by its outcome: `hit`, `miss`.

@@ -1,5 +1,7 @@
 //! Metrics that are declared once, with all their labels, and cannot be recorded with others.
 
+use std::fmt;
+
 use metrics::{Key, Label, Level, Metadata, SharedString, Unit, with_recorder};
 
 /// The kind of a metric, as Prometheus has it.
@@ -95,6 +97,19 @@ impl<const N: usize> Histogram<N> {
         self.record(begun.elapsed().as_secs_f64(), values);
     }
 }
+
+/// A metric is shown as its name, for whoever asks Prometheus.
+macro_rules! shown {
+    ($($kind:ident),*) => {$(
+        impl<const N: usize> fmt::Display for $kind<N> {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.0.name)
+            }
+        }
+    )*};
+}
+
+shown!(Counter, Gauge, Histogram);
 
 /// Counts up while it lives, and down when it is dropped: what is under way.
 #[derive(Debug)]

@@ -326,7 +326,7 @@ async fn a_transaction_that_stands_still_is_told_of() -> Result<()> {
     );
     stuck.close().await?;
     told("ok", "0").await?;
-    let alerts = std::fs::read_to_string(root().join("deploy/prometheus/alerts.yml"))?;
+    let alerts = std::fs::read_to_string(root().join("deploy/prometheus/rules.yml"))?;
     ensure!(alerts.contains(METRIC), "an alert watches it");
     Ok(())
 }

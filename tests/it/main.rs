@@ -11,6 +11,7 @@ use smartcourse_workflows::{
 };
 
 mod abuse;
+mod alerts;
 mod analytics;
 mod asyncapi;
 mod background;
@@ -36,6 +37,7 @@ mod kill_enrollment;
 mod kill_matrix;
 mod leaving;
 mod limits;
+mod monitoring;
 mod moves;
 mod notifications;
 mod outages;

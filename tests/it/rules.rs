@@ -14,8 +14,9 @@ use smartcourse_workflows::{
 };
 
 /// Which crates of ours each room may use. Nothing else may.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("telemetry", &[]),
+    ("monitoring", &["telemetry"]),
     ("proto", &[]),
     ("minilm", &[]),
     ("text", &[]),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::json;
+use smartcourse_monitoring::foreign::{self, Source};
 use smartcourse_telemetry::{catalogue, metric::Kind};
 use smartcourse_tests::{Collector, Layout, Session, World, wait_for};
 
@@ -13,7 +14,7 @@ use crate::{ROLES, executable};
 /// Series of one metric at most: routes and statements have the most.
 const MANY: usize = 400;
 /// Those that only a fault, a wait, or a server that was named, brings about.
-const OF_FAULTS: [&str; 4] = [
+pub(crate) const OF_FAULTS: [&str; 4] = [
     "smartcourse_server_up",
     "smartcourse_reconciled_total",
     "smartcourse_tasks_dead",
@@ -35,7 +36,9 @@ fn series(line: &str) -> Option<(String, BTreeMap<String, String>)> {
 }
 
 /// A world that sends its traces, in which a course was published, read and asked; with the student who did, and the id of each request.
-async fn a_school_day(layout: Layout) -> Result<(World, Collector, Session, BTreeMap<&'static str, String>)> {
+pub(crate) async fn a_school_day(
+    layout: Layout,
+) -> Result<(World, Collector, Session, BTreeMap<&'static str, String>)> {
     let collector = Collector::start().await?;
     let endpoint = collector.endpoint();
     let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
@@ -130,12 +133,12 @@ async fn every_metric_is_emitted_and_none_has_a_label_without_bound() -> Result<
             })
             .filter(|name| !seen.contains_key(name))
             .collect();
-        let of_others = [
-            "temporal_workflow_completed_total",
-            "process_resident_memory_bytes",
-        ];
-        let of_others = of_others.into_iter().filter(|name| !seen.contains_key(*name));
-        let missing: Vec<_> = missing.into_iter().chain(of_others.map(str::to_owned)).collect();
+        let of_others = foreign::ALL
+            .iter()
+            .filter(|(_, source)| [Source::Process, Source::Sdk].contains(source))
+            .filter(|(name, _)| !seen.contains_key(*name) && !seen.contains_key(&format!("{name}_count")))
+            .map(|(name, _)| (*name).to_owned());
+        let missing: Vec<_> = missing.into_iter().chain(of_others).collect();
         Ok(if missing.is_empty() {
             Ok(())
         } else {

@@ -11,6 +11,7 @@ pub(crate) mod go;
 pub(crate) mod maven;
 mod model;
 mod postgres;
+mod prometheus;
 mod steps;
 mod temporal;
 pub(crate) mod unpacked;
@@ -23,6 +24,7 @@ use crate::{DataDir, Progress};
 pub use fonts::{ensure_fonts, find_fonts};
 pub use model::{ensure_model, find_model};
 pub use postgres::{PostgresBinaries, ensure_postgres, find_postgres};
+pub use prometheus::{PrometheusBinaries, ensure_prometheus};
 pub use temporal::{ensure_temporal, find_temporal};
 
 /// Why something could not be found or installed. Every text says what to do about it.

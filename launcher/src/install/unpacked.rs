@@ -21,7 +21,7 @@ pub(crate) struct Unpacked {
     /// The program in the directory.
     pub(crate) program: &'static str,
     /// A script that names a place of the system, and that place: it is to name its own.
-    pub(crate) names_its_place: (&'static str, &'static str),
+    pub(crate) names_its_place: Option<(&'static str, &'static str)>,
     /// How to do without; ends sentences like "…, or …".
     pub(crate) otherwise: &'static str,
 }
@@ -69,12 +69,13 @@ impl Unpacked {
             unpack.arg(&root);
             steps::run(unpack, format!("unpacking {what}"), otherwise).await?;
         }
-        let (script, named) = self.names_its_place;
-        let path = root.join(script);
-        let text = std::fs::read_to_string(&path).map_err(io(format!("reading {}", path.display())))?;
-        let own = format!("{}{named}", to.display());
-        std::fs::write(&path, text.replace(named, &own))
-            .map_err(io(format!("writing {}", path.display())))?;
+        if let Some((script, named)) = self.names_its_place {
+            let path = root.join(script);
+            let text = std::fs::read_to_string(&path).map_err(io(format!("reading {}", path.display())))?;
+            let own = format!("{}{named}", to.display());
+            std::fs::write(&path, text.replace(named, &own))
+                .map_err(io(format!("writing {}", path.display())))?;
+        }
         steps::put_in_place(&root, &to, &work)?;
         step.done();
         Ok(to.join(self.program))

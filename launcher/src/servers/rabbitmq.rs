@@ -34,7 +34,7 @@ pub(super) const PROGRAM: Unpacked = Unpacked {
         "rabbitmq-server",
     ],
     program: "usr/lib/rabbitmq/bin/rabbitmq-server",
-    names_its_place: ("usr/lib/erlang/bin/erl", "/usr/lib/erlang"),
+    names_its_place: Some(("usr/lib/erlang/bin/erl", "/usr/lib/erlang")),
     otherwise: "name a server in AMQP_URL",
 };
 const ACCOUNT: &str = "smartcourse";

@@ -79,6 +79,13 @@ impl World {
         Ok(())
     }
 
+    /// Where each role answers for its metrics, as `host:port`, by its name.
+    pub fn metrics(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.roles
+            .iter()
+            .map(|(name, role)| (*name, role.metrics.as_str()))
+    }
+
     /// What a role answers at a path of the port it has for its metrics.
     ///
     /// # Errors
