@@ -3,7 +3,7 @@
 use smartcourse_telemetry::catalogue::{HTTP_REQUESTS, STATEMENT_SECONDS};
 
 use crate::{
-    foreign::{ACTIVITY_TASK_WAIT, RUNS_CANCELED, RUNS_COMPLETED, RUNS_FAILED, WORKFLOW_TASK_WAIT},
+    foreign::{ACTIVITY_TASK_WAIT, RUNS_COMPLETED, RUNS_FAILED, WORKFLOW_TASK_WAIT},
     pace::Pace,
 };
 
@@ -29,17 +29,10 @@ pub(crate) fn recordings(pace: Pace) -> Vec<Recording> {
     let p95 = |by: &str, histogram: &str| {
         format!("histogram_quantile(0.95, sum by ({by}le) (rate({histogram}_bucket[{five}])))")
     };
+    // What has not happened yet has no series, and is none.
     let ended = |metric: &str| format!("sum by (workflow_type) (rate({metric}[{fifteen}]))");
-    // What has not happened yet has no series.
-    let all_ended = [RUNS_COMPLETED, RUNS_FAILED, RUNS_CANCELED].map(|metric| {
-        let kind = metric
-            .trim_start_matches("temporal_workflow_")
-            .trim_end_matches("_total");
-        format!(
-            "label_replace({}, \"end\", \"{kind}\", \"\", \"\")",
-            ended(metric)
-        )
-    });
+    let completed = ended(RUNS_COMPLETED);
+    let failed = format!("({} or 0 * {completed})", ended(RUNS_FAILED));
     let recording = |record, labels, expr| Recording { record, labels, expr };
     vec![
         recording(
@@ -57,11 +50,7 @@ pub(crate) fn recordings(pace: Pace) -> Vec<Recording> {
         recording(
             FAILED_RATIO,
             &[],
-            format!(
-                "{} / sum by (workflow_type) ({})",
-                ended(RUNS_FAILED),
-                all_ended.join(" or ")
-            ),
+            format!("{failed} / ({failed} + ({completed} or 0 * {failed}))"),
         ),
         recording(
             TASK_WAIT_P95,

@@ -23,9 +23,10 @@ use crate::{
 /// Five minutes are ten seconds.
 const PACE: Pace = Pace(30);
 /// Panels of what goes wrong: on a day on which nothing does they are empty.
-const OF_WRONGS: [&str; 3] = [
+const OF_WRONGS: [&str; 4] = [
     "What is wrong, since when",
     "Requests that fail, by route",
+    "Calls between services that fail",
     "Tries of activities that failed",
 ];
 
@@ -197,9 +198,14 @@ async fn the_alerts_of_the_brief_fire_and_are_over() -> Result<()> {
     // A service is away, whose routes are asked for, and whose groups hear nothing.
     world.kill("content");
     many_events(&world).await?;
-    let read = async || teacher.get(&format!("/courses/{course}/content")).await.map(drop);
+    let download = async || {
+        teacher
+            .get(&format!("/courses/{course}/assets/1"))
+            .await
+            .map(drop)
+    };
     let (errors, lag) = tokio::try_join!(
-        until_told(&mails, "firing", "ApiErrors", read),
+        until_told(&mails, "firing", "ApiErrors", download),
         until_told(&mails, "firing", "EventLag", async || Ok(())),
     )?;
     ensure!(errors.contains("of the requests to the API fail."), "{errors}");
@@ -220,7 +226,7 @@ async fn the_alerts_of_the_brief_fire_and_are_over() -> Result<()> {
     world.ready().await?;
     let well = async || {
         publish("completed").await?;
-        read().await
+        download().await
     };
     for alert in ["ApiErrors", "EventLag", "SlowQueries", "WorkflowFailures"] {
         until_told(&mails, "resolved", alert, well).await?;

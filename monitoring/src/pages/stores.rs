@@ -57,8 +57,8 @@ pub(super) fn stores() -> Vec<Panel> {
             "Reads a cache answers",
             "percentunit",
             format!(
-                "{} / {}",
-                by("cache", format!("{CACHE_READS}{{outcome=\"hit\"}}")),
+                "1 - {} / {}",
+                by("cache", format!("{CACHE_READS}{{outcome=\"miss\"}}")),
                 by("cache", &CACHE_READS)
             ),
             "{{cache}}",
