@@ -46,9 +46,9 @@ foreign! {
     /// Runs that ended well, by type.
     RUNS_COMPLETED = "temporal_workflow_completed_total" of Sdk;
     /// Runs that failed.
-    RUNS_FAILED = "temporal_workflow_failed_total" of SdkLater;
+    RUNS_FAILED = "temporal_workflow_failed_total" of Sdk;
     /// Runs that were cancelled.
-    RUNS_CANCELED = "temporal_workflow_canceled_total" of SdkLater;
+    RUNS_CANCELED = "temporal_workflow_canceled_total" of Sdk;
     /// How long runs took.
     RUN_SECONDS = "temporal_workflow_endtoend_latency_seconds" of Sdk;
     /// How long workflow tasks waited for a worker.

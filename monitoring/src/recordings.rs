@@ -29,10 +29,8 @@ pub(crate) fn recordings(pace: Pace) -> Vec<Recording> {
     let p95 = |by: &str, histogram: &str| {
         format!("histogram_quantile(0.95, sum by ({by}le) (rate({histogram}_bucket[{five}])))")
     };
-    // What has not happened yet has no series, and is none.
     let ended = |metric: &str| format!("sum by (workflow_type) (rate({metric}[{fifteen}]))");
-    let completed = ended(RUNS_COMPLETED);
-    let failed = format!("({} or 0 * {completed})", ended(RUNS_FAILED));
+    let (completed, failed) = (ended(RUNS_COMPLETED), ended(RUNS_FAILED));
     let recording = |record, labels, expr| Recording { record, labels, expr };
     vec![
         recording(
@@ -47,11 +45,7 @@ pub(crate) fn recordings(pace: Pace) -> Vec<Recording> {
             &[],
             p95("statement, ", &STATEMENT_SECONDS.to_string()),
         ),
-        recording(
-            FAILED_RATIO,
-            &[],
-            format!("{failed} / ({failed} + ({completed} or 0 * {failed}))"),
-        ),
+        recording(FAILED_RATIO, &[], format!("{failed} / ({failed} + {completed})")),
         recording(
             TASK_WAIT_P95,
             &[("task", "workflow")],

@@ -11,10 +11,6 @@ use tempfile::TempDir;
 
 use crate::{PATIENCE, database::tools};
 
-/// Alerts at once, and told again when one begins or ends.
-const ROUTE: &str =
-    "{receiver: test, group_by: ['...'], group_wait: 100ms, group_interval: 500ms, repeat_interval: 1h}";
-
 /// The programs of Prometheus, unpacked when they are missing.
 ///
 /// # Errors
@@ -128,5 +124,5 @@ fn start(command: Command, name: &'static str, log: PathBuf, marker: String) -> 
         drop: Duration::ZERO,
         restart: None,
     };
-    Ok(Process::start(command, plan)?)
+    Process::start(command, plan)
 }

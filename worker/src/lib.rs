@@ -172,7 +172,11 @@ async fn poll(
     let runtime = RuntimeOptions::builder().telemetry_options(telemetry).build();
     let runtime = Runtime::from_current_tokio(runtime.map_err(anyhow::Error::msg)?)?;
     loop {
-        let mut worker = Worker::new(&runtime, client.clone(), options(config, channels)?)
+        let options = options(config, channels)?;
+        for workflow in options.workflows().workflow_definitions() {
+            Meter::expects(&workflow.workflow_type, &config.temporal.namespace, TASK_QUEUE);
+        }
+        let mut worker = Worker::new(&runtime, client.clone(), options)
             .map_err(|error| anyhow::anyhow!("the worker refused its options: {error}"))?;
         let stop = worker.shutdown_handle();
         tracing::info!(queue = TASK_QUEUE, "worker polls");

@@ -36,6 +36,24 @@ impl Meter {
         slots.values().all(|free| *free > 0)
     }
 
+    /// Runs of this type have ended in no way yet. A rate sees what a series rises by, and not the one it begins with: without this the first
+    /// failure would not count.
+    pub(crate) fn expects(workflow_type: &str, namespace: &str, task_queue: &str) {
+        for end in ["completed", "failed", "canceled"] {
+            let labels = [
+                ("workflow_type", workflow_type),
+                ("namespace", namespace),
+                ("task_queue", task_queue),
+            ];
+            let labels = labels.map(|(name, value)| Label::new(name, value.to_owned()));
+            let key = Key::from_parts(format!("temporal_workflow_{end}_total"), labels.to_vec());
+            // It is there from here on, at nothing.
+            drop(with_recorder(|recorder| {
+                recorder.register_counter(&key, &METADATA)
+            }));
+        }
+    }
+
     fn instrument(&self, params: &MetricParameters, suffix: &str) -> Arc<Instrument> {
         Arc::new(Instrument {
             name: format!("{}{suffix}", params.name).into(),
