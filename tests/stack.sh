@@ -26,7 +26,7 @@ own_temporal=(
     five_hundred_enroll_while_temporal_is_down
 )
 # They have a network of their own, or say nothing of servers.
-skipped=(--skip=soak --skip=silence --skip=rules --skip=trials --skip=asyncapi --skip=replay)
+skipped=(--skip=soak --skip=silence --skip=rules --skip=monitoring --skip=trials --skip=asyncapi --skip=replay)
 
 cargo build --workspace
 cargo test --workspace --test it --test contracts --no-run

@@ -126,7 +126,7 @@ async fn until_told(
 
 /// Somebody makes a course while somebody else holds the table for over half a second.
 async fn a_course_made_behind_a_lock(world: &World, teacher: &Session) -> Result<()> {
-    let mut tx = world.pool.begin().await?;
+    let mut tx = postgres::begin(&world.pool).await?;
     sqlx::query("lock table course.courses in share mode")
         .execute(&mut *tx)
         .await?;

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::Path, process::Command};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use smartcourse_monitoring::{Pace, alerts, cases, dashboards, deployed, rules};
+use smartcourse_telemetry::catalogue;
 use smartcourse_tests::prometheus_binaries;
 use tempfile::TempDir;
 
@@ -143,5 +144,34 @@ fn links_lead_to_ports_that_are_published() -> Result<()> {
             "nobody publishes {port}"
         );
     }
+    Ok(())
+}
+
+/// What a document calls a metric is one.
+#[test]
+fn documents_name_metrics_that_are_emitted() -> Result<()> {
+    let mut pages = vec![root().join("README.md"), root().join("CHANGELOG.md")];
+    for directory in ["docs", "docs/runbook"] {
+        for entry in std::fs::read_dir(root().join(directory))? {
+            pages.push(entry?.path());
+        }
+    }
+    let mut known = 0;
+    for page in pages
+        .iter()
+        .filter(|page| page.extension().is_some_and(|end| end == "md"))
+    {
+        let text = std::fs::read_to_string(page)?;
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let units = ["_total", "_seconds", "_bytes"];
+        let metrics = words
+            .filter(|word| word.starts_with("smartcourse_") && units.iter().any(|unit| word.ends_with(unit)));
+        for name in metrics {
+            let is_one = catalogue::ALL.iter().any(|metric| metric.name == name);
+            ensure!(is_one, "{} names {name}, which is no metric", page.display());
+            known += 1;
+        }
+    }
+    ensure!(known > 0, "no document names one");
     Ok(())
 }

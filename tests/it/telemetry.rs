@@ -9,7 +9,7 @@ use smartcourse_monitoring::foreign::{self, Source};
 use smartcourse_telemetry::{catalogue, metric::Kind};
 use smartcourse_tests::{Collector, Layout, Session, World, wait_for};
 
-use crate::{ROLES, executable};
+use crate::{ROLES, executable, root};
 
 /// Series of one metric at most: routes and statements have the most.
 const MANY: usize = 400;
@@ -241,6 +241,24 @@ async fn a_request_is_one_trace_over_every_hop() -> Result<()> {
         })
         .await?;
     }
+    // What leads from a trace to the run in Temporal (deploy/jaeger/ui.json).
+    let links: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(root().join("deploy/jaeger/ui.json"))?)?;
+    let patterns = links["linkPatterns"].as_array().context("links")?.iter();
+    let keys: Vec<&str> = patterns
+        .filter(|pattern| pattern["type"] == "tags")
+        .filter_map(|pattern| pattern["key"].as_str())
+        .collect();
+    let spans = collector.trace(&ids["publish"]);
+    let run = spans
+        .iter()
+        .find(|span| span.name == "RunWorkflow:CoursePublishing");
+    let run = run.context("a run")?;
+    ensure!(keys.len() == 2, "{keys:?}");
+    ensure!(
+        keys.iter().all(|key| run.attributes.iter().any(|one| one == key)),
+        "{run:?} lacks one of {keys:?}"
+    );
     // The problem document names the trace, whatever the caller calls its request.
     let request = student
         .request(Method::GET, "/courses/999999999")

@@ -32,6 +32,8 @@ pub struct Seen {
     pub name: String,
     /// The role that sent it.
     pub role: String,
+    /// The keys of its attributes.
+    pub attributes: Vec<String>,
 }
 
 /// A receiver over OTLP's gRPC. Dropping it ends it.
@@ -112,5 +114,6 @@ fn seen(span: Span, role: String) -> Seen {
         parent: hex(&span.parent_span_id),
         name: span.name,
         role,
+        attributes: span.attributes.into_iter().map(|one| one.key).collect(),
     }
 }
