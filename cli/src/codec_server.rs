@@ -65,7 +65,7 @@ pub(crate) async fn run(config: Config) -> Result<ExitCode> {
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
     life.spawn(
         "codec server",
-        server::serve(listener, app, Limits::ASIDE, life.clone()),
+        server::serve(listener, app, Limits::ASIDE, None, life.clone()),
     );
     tracing::info!(address = settings.listen, "serving");
     Ok(crate::roles::finish(life).await)

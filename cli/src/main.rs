@@ -1,6 +1,7 @@
 //! The `smartcourse` executable: every role of the system under one name.
 
 mod backlog;
+mod callers;
 mod codec_server;
 mod compose;
 mod config;

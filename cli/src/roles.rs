@@ -9,10 +9,11 @@ use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
     events::Consumer,
-    grpc::{Channels, Transport},
+    grpc::{self, Channels, Transport},
     lifecycle::Lifecycle,
     outbox::relay as outbox_relay,
     postgres, server, tasks,
+    tls::Certificates,
 };
 use smartcourse_proto::stubs::ServiceName;
 use tokio::net::TcpListener;
@@ -60,9 +61,17 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         watch::database(&config, Some(health), &life)?;
     }
     let servers = watch::servers(Arc::clone(&engines), &life);
+    let certificates = grpc::certificates(&config.grpc)?;
     for name in &here {
         let listener = listen(config.grpc.address(*name)).await?;
-        let serve = server::serve(listener, router.clone(), server::Limits::INTERNAL, life.clone());
+        let limits = server::Limits::INTERNAL;
+        let serve = server::serve(
+            listener,
+            router.clone(),
+            limits,
+            certificates.clone(),
+            life.clone(),
+        );
         life.spawn("grpc", serve);
     }
     spawn_consumers(&config, &engines, &host, &here, &life)?;
@@ -83,7 +92,12 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         let settings: smartcourse_gateway::config::Gateway = config.section()?;
         let listener = listen(&settings.listen).await?;
         let limits = settings.limits();
-        life.spawn("gateway", server::serve(listener, app, limits, life.clone()));
+        let certificates = settings
+            .certificate()
+            .map(|files| Certificates::open(files, b"http/1.1"));
+        let certificates = certificates.transpose()?.map(Arc::new);
+        let serve = server::serve(listener, app, limits, certificates, life.clone());
+        life.spawn("gateway", serve);
     }
     tracing::info!(services = ?names, "serving");
     Ok(finish(life).await)
@@ -229,7 +243,7 @@ pub(crate) async fn finish(life: Lifecycle) -> ExitCode {
 /// The life of a role, which ends with the signals of a terminal or a supervisor; it says of itself what it does from here on.
 async fn begin(config: &Config, role: &'static str) -> Result<Lifecycle> {
     anyhow::ensure!(
-        config.grpc.service_token.expose_secret().len() >= 16,
+        config.grpc.certificates().is_some() || config.grpc.service_token.expose_secret().len() >= 16,
         "grpc.service_token must have at least 16 characters: set SMARTCOURSE_GRPC__SERVICE_TOKEN to the same secret for every role"
     );
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;

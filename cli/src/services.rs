@@ -8,12 +8,14 @@ use smartcourse_engines::{Engines, push, sms};
 use smartcourse_platform::{
     clock::{self, Clock},
     config::Config,
-    grpc::{self, Health, LocalRouter, Transport},
+    grpc::{self, Callers, Health, LocalRouter, Transport},
     postgres,
 };
 use smartcourse_proto::stubs::ServiceName;
 use smartcourse_text::{Limits, Sandbox};
 use tonic::service::Routes;
+
+use crate::callers;
 
 /// A service of this executable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,7 +95,11 @@ impl<'a> ServiceHost<'a> {
             routes = added.with_context(|| format!("the {name:?} service cannot start"))?;
         }
         let names: Vec<&'static str> = self.here.iter().map(|name| name.protobuf()).collect();
-        let services = grpc::services(routes, &names, self.config.grpc.service_token.clone()).await?;
+        let callers = match self.config.grpc.certificates() {
+            Some(_) => Callers::Named(callers::of),
+            None => Callers::Token(self.config.grpc.service_token.clone()),
+        };
+        let services = grpc::services(routes, &names, callers).await?;
         if self.local.set(services.local).is_err() {
             anyhow::bail!("the services of a process are made once");
         }

@@ -39,7 +39,7 @@ pub(crate) fn serve(listener: TcpListener, role: &'static str, life: &Lifecycle)
         .with_state(metrics)
         .route("/livez", get(|| async { "the process lives\n" }))
         .route("/readyz", get(ready).with_state(life.clone()));
-    let answered = server::serve(listener, app, server::Limits::ASIDE, life.clone());
+    let answered = server::serve(listener, app, server::Limits::ASIDE, None, life.clone());
     life.spawn("telemetry", answered);
     Ok(())
 }

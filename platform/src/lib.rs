@@ -24,6 +24,7 @@ pub mod reader;
 pub mod server;
 mod sleep;
 pub mod tasks;
+pub mod tls;
 pub mod unbroken;
 pub mod upkeep;
 pub mod waker;

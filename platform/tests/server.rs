@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     speaks: Speaks::Http1,
     connections: 4,
     per_address: 3,
+    uncounted: Vec::new(),
     idle: Duration::from_secs(2),
     stalled: Duration::from_secs(2),
 };
@@ -57,7 +58,10 @@ async fn start(limits: Limits) -> (SocketAddr, Lifecycle) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let life = Lifecycle::default();
-    life.spawn("server", server::serve(listener, router, limits, life.clone()));
+    life.spawn(
+        "server",
+        server::serve(listener, router, limits, None, life.clone()),
+    );
     (address, life)
 }
 

@@ -53,6 +53,8 @@ metrics! {
 
     /// Whether a server that was named answers: 1, or 0.
     SERVER_UP: Gauge "server_up" [server];
+    /// When the certificate that is shown to others ends, in seconds since 1970: `grpc`, `gateway`.
+    CERTIFICATE_NOT_AFTER: Gauge "certificate_not_after_seconds" [certificate];
     /// What was asked of a cache, by its outcome: `hit`, `miss`.
     CACHE_READS: Counter "cache_reads_total" [cache, outcome];
 

@@ -24,6 +24,7 @@ mod config;
 mod containers;
 mod demo;
 mod downloads;
+mod encrypted;
 mod enrollment;
 #[path = "../../cli/src/errors.rs"]
 mod errors;

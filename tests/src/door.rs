@@ -21,7 +21,6 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -36,6 +35,8 @@ use tokio_rustls::{
     },
 };
 use tonic::Status;
+
+use crate::Authority;
 
 /// The name in its certificate, which is not that of its address.
 const NAME: &str = "temporal.test";
@@ -65,15 +66,11 @@ impl Door {
     /// When it cannot listen or write.
     pub async fn open(key: &'static str) -> Result<Self> {
         let files = TempDir::with_prefix("smartcourse-test-door-")?;
-        let ours = authority(files.path(), "authority")?;
-        let theirs = authority(files.path(), "elsewhere")?;
-        certify(files.path(), "door", &ours, |_| {})?;
-        certify(files.path(), "guest", &ours, |_| {})?;
-        certify(files.path(), "expired", &ours, |params| {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-        })?;
-        certify(files.path(), "stranger", &theirs, |_| {})?;
+        let ours = Authority::new(files.path(), "authority")?;
+        ours.certify("door", &[NAME])?;
+        ours.certify("guest", &[NAME])?;
+        ours.certify_expired("expired", &[NAME])?;
+        Authority::new(files.path(), "elsewhere")?.certify("stranger", &[NAME])?;
         let acceptor = TlsAcceptor::from(Arc::new(server(files.path())?));
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
@@ -170,32 +167,6 @@ impl Keeper {
             Err(error) => Status::unavailable(error.to_string()).into_http(),
         }
     }
-}
-
-/// An authority, and its certificate as a file.
-fn authority(files: &Path, name: &str) -> Result<Issuer<'static, KeyPair>> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate()?;
-    let certificate = params.self_signed(&key)?;
-    std::fs::write(files.join(format!("{name}.pem")), certificate.pem())?;
-    Ok(Issuer::new(params, key))
-}
-
-/// A certificate and its key as files.
-fn certify(
-    files: &Path,
-    name: &str,
-    by: &Issuer<'static, KeyPair>,
-    change: impl FnOnce(&mut CertificateParams),
-) -> Result<()> {
-    let mut params = CertificateParams::new([NAME.to_owned()])?;
-    change(&mut params);
-    let key = KeyPair::generate()?;
-    let certificate = params.signed_by(&key, by)?;
-    std::fs::write(files.join(format!("{name}.pem")), certificate.pem())?;
-    std::fs::write(files.join(format!("{name}.key")), key.serialize_pem())?;
-    Ok(())
 }
 
 /// Who asks guests for certificates of its own authority.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use smartcourse_platform::{config::Config, ports::workflows::Workflows};
 
+mod authority;
 mod by_hand;
 mod client;
 mod collector;
@@ -27,6 +28,7 @@ mod servers;
 mod stores;
 mod world;
 
+pub use authority::Authority;
 pub use by_hand::ByHand;
 pub use client::{Reply, Session, text_lessons};
 pub use collector::Collector;

@@ -1,6 +1,6 @@
 //! The sections the platform itself reads.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -8,6 +8,7 @@ use smartcourse_proto::stubs::ServiceName;
 use smartcourse_telemetry::logs::Format;
 
 use super::{Days, Problems, Section, require_address};
+use crate::tls;
 
 /// `[telemetry]`
 #[derive(Debug, Clone, Deserialize)]
@@ -66,6 +67,12 @@ impl Section for Telemetry {
 pub struct Grpc {
     /// Secret of internal calls.
     pub service_token: SecretString,
+    /// The certificate of this process, or nothing.
+    tls_certificate: PathBuf,
+    /// Its key.
+    tls_key: PathBuf,
+    /// Whose certificates are believed.
+    tls_authority: PathBuf,
     /// Seconds before a call is given up.
     pub timeout_seconds: u64,
     /// The address of each service, by its name.
@@ -77,6 +84,17 @@ impl Grpc {
     /// Where a service listens and is found; for its callers, several separated by commas.
     pub fn address(&self, service: ServiceName) -> &str {
         self.addresses.get(service.as_str()).map_or("", String::as_str)
+    }
+
+    /// The certificates internal calls are made with, if they are encrypted.
+    pub fn certificates(&self) -> Option<tls::Files> {
+        let set = |path: &PathBuf| !path.as_os_str().is_empty();
+        set(&self.tls_certificate).then(|| tls::Files {
+            name: Self::NAME,
+            certificate: self.tls_certificate.clone(),
+            key: self.tls_key.clone(),
+            authority: Some(self.tls_authority.clone()),
+        })
     }
 
     /// The variable, after `SMARTCOURSE_`, that says where a service is.
@@ -95,6 +113,12 @@ impl Section for Grpc {
                 require_address(problems, &name, address.trim());
             }
         }
+        let files = [&self.tls_certificate, &self.tls_key, &self.tls_authority];
+        let set = files.iter().filter(|path| !path.as_os_str().is_empty());
+        problems.require(
+            [0, files.len()].contains(&set.count()),
+            "grpc: tls_certificate, tls_key and tls_authority belong together",
+        );
     }
 }
 

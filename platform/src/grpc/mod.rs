@@ -3,8 +3,6 @@
 mod observed;
 mod transport;
 
-use std::sync::Arc;
-
 use axum::{
     extract::State,
     middleware::{Next, from_fn, from_fn_with_state},
@@ -18,11 +16,12 @@ use tonic::{Request, Response, Status, service::Routes};
 use crate::{
     error::{Error, Result, codes},
     http::REQUEST_ID,
+    server::Names,
 };
 
 pub use smartcourse_proto::{MAX_MESSAGE, stubs::ServiceName};
 use transport::TOKEN;
-pub use transport::{Channels, LocalRouter, Transport};
+pub use transport::{Channels, LocalRouter, Transport, certificates};
 
 const ACTOR: &str = "x-actor";
 
@@ -175,8 +174,17 @@ pub struct Services {
     pub health: Health,
 }
 
-/// The services of one process with health, reflection, token check and request ids.
-pub async fn services(routes: Routes, names: &[&'static str], token: SecretString) -> Result<Services> {
+/// By what callers from the network are known.
+#[derive(Debug, Clone)]
+pub enum Callers {
+    /// They carry the service token.
+    Token(SecretString),
+    /// One of the names in their certificate is among those that call the service.
+    Named(fn(ServiceName) -> &'static [&'static str]),
+}
+
+/// The services of one process with health, reflection, the check who calls, and request ids.
+pub async fn services(routes: Routes, names: &[&'static str], callers: Callers) -> Result<Services> {
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let health = Health {
         reporter,
@@ -192,7 +200,7 @@ pub async fn services(routes: Routes, names: &[&'static str], token: SecretStrin
         .prepare()
         .into_axum_router()
         .layer(from_fn(observed::observe));
-    let guarded = ours.clone().layer(from_fn_with_state(Arc::new(token), guard));
+    let guarded = ours.clone().layer(from_fn_with_state(callers, guard));
     let open = Routes::new(health_service)
         .add_service(reflection)
         .prepare()
@@ -239,24 +247,47 @@ fn status(well: bool) -> tonic_health::ServingStatus {
     }
 }
 
+impl Callers {
+    /// Whether a request is of one of them.
+    fn admit(&self, request: &axum::extract::Request) -> Result<()> {
+        let refuse = |reason: String| Err(Error::new(&codes::UNAUTHENTICATED, reason));
+        match self {
+            Self::Token(token) => {
+                let shown = request.headers().get(TOKEN).map(http::HeaderValue::as_bytes);
+                if shown != Some(token.expose_secret().as_bytes()) {
+                    return refuse("the service token is missing or wrong".to_owned());
+                }
+            }
+            Self::Named(callers) => {
+                let Names(names) = request.extensions().get().cloned().unwrap_or_default();
+                let called = request.uri().path().split('/').nth(1).unwrap_or_default();
+                let service = ServiceName::ALL
+                    .into_iter()
+                    .find(|service| service.protobuf() == called);
+                let may = service.map_or(&[][..], callers);
+                if !names.iter().any(|name| may.contains(&name.as_str())) {
+                    return refuse(format!("no call of {called} is for `{}`", names.join(", ")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 async fn guard(
-    State(token): State<Arc<SecretString>>,
+    State(callers): State<Callers>,
     request: axum::extract::Request,
     next: Next,
 ) -> axum::response::Response {
-    // Read before the await: the request's body is not Sync, so no borrow of it may live across one.
-    let (known, id) = {
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        (
-            header(TOKEN) == Some(token.expose_secret()),
-            accept_request_id(header(REQUEST_ID)),
-        )
-    };
-    if !known {
-        let refusal = Error::new(&codes::UNAUTHENTICATED, "the service token is missing or wrong");
+    if let Err(refusal) = callers.admit(&request) {
         return Status::from(refusal)
             .into_http::<axum::body::Body>()
             .into_response();
     }
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let id = accept_request_id(id);
     with_request_id(id, next.run(request)).await
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     convert::Infallible,
+    io,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -12,6 +13,9 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use http::Uri;
+use hyper::rt::{Read, Write};
+use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret as _, SecretString};
 use smartcourse_proto::stubs::ServiceName;
 use smartcourse_telemetry::{
@@ -30,6 +34,7 @@ use crate::{
     config::Grpc,
     error::{Error, Result},
     http::REQUEST_ID,
+    tls::Certificates,
 };
 
 /// Largest header list of an answer.
@@ -41,6 +46,17 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// Pause before one of several addresses is asked again how it is, and how long it may take to say so.
 const PROBE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The certificates of internal calls, if they are encrypted.
+///
+/// # Errors
+/// When they cannot be used.
+pub fn certificates(config: &Grpc) -> Result<Option<Arc<Certificates>>> {
+    let files = config.certificates();
+    files
+        .map(|files| Certificates::open(files, b"h2").map(Arc::new))
+        .transpose()
+}
 
 /// The header of the service token.
 pub(super) const TOKEN: &str = "x-service-token";
@@ -94,7 +110,7 @@ struct Address {
 }
 
 impl Addresses {
-    fn open(addresses: &str) -> Result<Self> {
+    fn open(addresses: &str, certificates: Option<&Arc<Certificates>>) -> Result<Self> {
         let open = |address: &str| {
             let endpoint = Endpoint::from_shared(format!("http://{}", address.trim()))
                 .map_err(|error| Error::internal(format!("`{address}` is not an address")).because(error))?
@@ -105,8 +121,14 @@ impl Addresses {
                 // Errors travel in headers, with every field that is wrong.
                 .http2_max_header_list_size(MAX_HEADERS)
                 .tcp_nodelay(true);
+            let channel = match certificates {
+                None => endpoint.connect_lazy(),
+                Some(certificates) => {
+                    endpoint.connect_with_connector_lazy(encrypted(Arc::clone(certificates)))
+                }
+            };
             Ok(Arc::new(Address {
-                channel: endpoint.connect_lazy(),
+                channel,
                 silent: AtomicBool::default(),
             }))
         };
@@ -137,6 +159,20 @@ impl Addresses {
     }
 }
 
+/// What makes connections to an address by TLS.
+fn encrypted(
+    certificates: Arc<Certificates>,
+) -> impl Service<Uri, Response = impl Read + Write + Send + Unpin, Error = io::Error, Future: Send> + Send {
+    tower::service_fn(move |address: Uri| {
+        let certificates = Arc::clone(&certificates);
+        async move {
+            let host = address.host().unwrap_or_default().trim_matches(['[', ']']);
+            let port = address.port_u16().unwrap_or_default();
+            certificates.connect(host, port).await.map(TokioIo::new)
+        }
+    })
+}
+
 /// Asks an address again and again how it is, so that no request has to find out.
 async fn watch(address: Weak<Address>) {
     loop {
@@ -153,7 +189,8 @@ impl Transport {
     /// A channel that connects when it is first used and again whenever it has to. Several addresses, separated by commas, are
     /// processes of one service: they are called in turn, but for one that did not answer. Fails when an address is none.
     pub fn remote(config: &Grpc, addresses: &str) -> Result<Self> {
-        let addresses = Addresses::open(addresses)?;
+        let certificates = certificates(config)?;
+        let addresses = Addresses::open(addresses, certificates.as_ref())?;
         Ok(Self::new(config, Route::Remote(Arc::new(addresses))))
     }
 

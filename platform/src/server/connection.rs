@@ -25,7 +25,6 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Instant,
 };
 use tower::ServiceExt as _;
@@ -36,11 +35,29 @@ use crate::lifecycle::Lifecycle;
 /// How long a connection without a request is kept while the process stops.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// The names of hosts in the certificate of a caller.
+#[derive(Debug, Clone, Default)]
+pub struct Names(pub Arc<[String]>);
+
+/// Who holds the other end.
+#[derive(Clone)]
+pub(super) struct Peer {
+    address: SocketAddr,
+    names: Names,
+}
+
+impl Peer {
+    pub(super) fn of(address: SocketAddr, names: Vec<String>) -> Self {
+        let names = Names(names.into());
+        Self { address, names }
+    }
+}
+
 /// Serves a connection to its end.
 pub(super) async fn serve(
     http: auto::Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Peer { address: peer, names }: Peer,
     router: axum::Router,
     limits: Limits,
     life: Lifecycle,
@@ -57,6 +74,7 @@ pub(super) async fn serve(
         let under_way = UnderWay::new(&requests);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(names.clone());
         let answer = router.clone().oneshot(request);
         async move {
             // The request is under way for as long as the body of its answer is there, which owns the closure.
@@ -168,8 +186,8 @@ impl Drop for UnderWay {
 }
 
 /// The socket of a connection, which tells the watch what it sees.
-struct Socket {
-    stream: TcpStream,
+struct Socket<S> {
+    stream: S,
     pulse: Arc<Pulse>,
     /// The other side has sent its last byte.
     ended: bool,
@@ -177,7 +195,7 @@ struct Socket {
     closed: bool,
 }
 
-impl Socket {
+impl<S> Socket<S> {
     fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &result {
             Poll::Ready(_) => self.pulse.goes_on(),
@@ -187,7 +205,7 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -202,7 +220,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

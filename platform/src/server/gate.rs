@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::concurrency::{self, Places};
@@ -17,19 +18,21 @@ pub fn network(address: IpAddr) -> IpAddr {
 pub(super) struct Gate {
     all: Arc<Semaphore>,
     addresses: Places<IpAddr>,
+    uncounted: Vec<IpNet>,
 }
 
 /// A connection's place; another may have it when this is dropped.
 pub(super) struct Place {
     _of_all: OwnedSemaphorePermit,
-    _of_its_address: concurrency::Place<IpAddr>,
+    _of_its_address: Option<concurrency::Place<IpAddr>>,
 }
 
 impl Gate {
-    pub(super) fn new(all: usize, per_address: usize) -> Self {
+    pub(super) fn new(all: usize, per_address: usize, uncounted: Vec<IpNet>) -> Self {
         Self {
             all: Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS))),
             addresses: Places::new(per_address),
+            uncounted,
         }
     }
 
@@ -44,9 +47,14 @@ impl Gate {
 
     /// The place, unless this address has all of its own.
     pub(super) fn admit(&self, of_all: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
+        let is_proxy = |network: &IpNet| network.contains(&address.to_canonical());
+        let of_its_address = match self.uncounted.iter().any(is_proxy) {
+            true => None,
+            false => Some(self.addresses.take(network(address))?),
+        };
         Some(Place {
             _of_all: of_all,
-            _of_its_address: self.addresses.take(network(address))?,
+            _of_its_address: of_its_address,
         })
     }
 }
@@ -59,7 +67,7 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_gives_it_back() {
-        let gate = Gate::new(3, 2);
+        let gate = Gate::new(3, 2, vec!["10.0.0.0/8".parse().expect("a network")]);
         let enter = |address: &str| {
             let place = gate.place().now_or_never()?;
             gate.admit(place, address.parse().expect("an address"))
@@ -72,5 +80,7 @@ mod tests {
         drop(first);
         let again = enter("192.0.2.1").expect("a place is free again");
         drop((again, second, third));
+        let proxy = ["10.0.0.1", "::ffff:10.0.0.1", "10.0.0.1"].map(enter);
+        assert!(proxy.iter().all(Option::is_some), "a proxy is not counted");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaks {
@@ -13,7 +15,7 @@ pub enum Speaks {
 }
 
 /// What connections may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// What is spoken.
     pub speaks: Speaks,
@@ -21,6 +23,8 @@ pub struct Limits {
     pub connections: usize,
     /// Of them, from one [`network`](super::network); more are answered 503 and closed.
     pub per_address: usize,
+    /// Networks whose connections are not counted so: proxies.
+    pub uncounted: Vec<IpNet>,
     /// How long a connection may have no request.
     pub idle: Duration,
     /// How long the other side may take nothing of what is written.
@@ -33,6 +37,7 @@ impl Limits {
         speaks: Speaks::Http2,
         connections: 4096,
         per_address: 4096,
+        uncounted: Vec::new(),
         idle: Duration::from_secs(3600),
         stalled: Duration::from_secs(120),
     };
@@ -41,6 +46,7 @@ impl Limits {
         speaks: Speaks::Http1,
         connections: 64,
         per_address: 64,
+        uncounted: Vec::new(),
         idle: Duration::from_secs(60),
         stalled: Duration::from_secs(30),
     };

@@ -4,7 +4,7 @@ mod connection;
 mod gate;
 mod limits;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
@@ -17,12 +17,13 @@ use rustix::{
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
-use self::gate::Gate;
 pub use self::{
+    connection::Names,
     gate::network,
     limits::{Limits, Speaks},
 };
-use crate::lifecycle::Lifecycle;
+use self::{connection::Peer, gate::Gate};
+use crate::{lifecycle::Lifecycle, tls::Certificates};
 
 /// Largest head of a request, and the most that is held in memory of a body or an answer on its way; hyper looks at it
 /// after each read, so what it holds may be twice that.
@@ -70,14 +71,20 @@ fn affordable(wanted: usize) -> usize {
     wanted.min(most).max(1)
 }
 
-/// Serves until the process stops, then finishes the requests that are under way. It never fails.
+/// Serves until the process stops, then finishes the requests that are under way; with certificates, over TLS, and each request has the
+/// [`Names`] of its caller. It never fails.
 pub async fn serve(
     listener: TcpListener,
     router: axum::Router,
     limits: Limits,
+    certificates: Option<Arc<Certificates>>,
     life: Lifecycle,
 ) -> io::Result<()> {
-    let gate = Gate::new(affordable(limits.connections), limits.per_address);
+    let gate = Gate::new(
+        affordable(limits.connections),
+        limits.per_address,
+        limits.uncounted.clone(),
+    );
     let http = http(limits.speaks);
     let connections = TaskTracker::new();
     loop {
@@ -99,9 +106,20 @@ pub async fn serve(
             tracing::debug!(%error, "a connection that is gone already");
             continue;
         }
-        let connection = connection::serve(http.clone(), stream, peer, router.clone(), limits, life.clone());
+        let (http, certificates) = (http.clone(), certificates.clone());
+        let (router, limits, life) = (router.clone(), limits.clone(), life.clone());
         connections.spawn(async move {
-            connection.await;
+            match certificates {
+                None => {
+                    connection::serve(http, stream, Peer::of(peer, Vec::new()), router, limits, life).await
+                }
+                Some(certificates) => match certificates.accept(stream).await {
+                    Ok((stream, names)) => {
+                        connection::serve(http, stream, Peer::of(peer, names), router, limits, life).await;
+                    }
+                    Err(error) => tracing::debug!(%peer, %error, "no connection by TLS"),
+                },
+            }
             drop(place);
         });
     }

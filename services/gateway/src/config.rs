@@ -1,11 +1,13 @@
 //! The settings of the public face: where it listens, and what callers may cost.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use smartcourse_platform::{
     config::{Declared, Problems, Reader, Section, require_address},
     server::{Limits, Speaks},
+    tls,
 };
 
 /// What is declared here.
@@ -20,6 +22,14 @@ pub const VALUE_BYTES: usize = 256;
 pub struct Gateway {
     /// Where the public face listens.
     pub listen: String,
+    /// The certificate that is shown, or nothing.
+    pub tls_certificate: PathBuf,
+    /// Its key.
+    pub tls_key: PathBuf,
+    /// Networks of proxies.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they say for whom they ask.
+    pub forwarded_header: ForwardedHeader,
     /// Largest JSON body of a course's content or a lesson.
     pub max_body_bytes: usize,
     /// Largest JSON body of everything else.
@@ -54,13 +64,35 @@ pub struct Gateway {
     pub user_streams: usize,
 }
 
+/// The header in which a proxy says for whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 impl Gateway {
+    /// The certificate the public face is served with, if it is served over TLS.
+    pub fn certificate(&self) -> Option<tls::Files> {
+        let set = !self.tls_certificate.as_os_str().is_empty();
+        set.then(|| tls::Files {
+            name: Self::NAME,
+            certificate: self.tls_certificate.clone(),
+            key: self.tls_key.clone(),
+            authority: None,
+        })
+    }
+
     /// What the connections of the public face may cost.
     pub fn limits(&self) -> Limits {
         Limits {
             speaks: Speaks::Http1,
             connections: self.max_connections,
             per_address: self.max_connections_per_address,
+            uncounted: self.trusted_proxies.clone(),
             idle: Duration::from_secs(self.idle_seconds),
             stalled: Duration::from_secs(self.stalled_seconds),
         }
@@ -82,6 +114,10 @@ impl Section for Gateway {
 
     fn check(&self, problems: &mut Problems) {
         require_address(problems, "gateway.listen", &self.listen);
+        problems.require(
+            self.tls_certificate.as_os_str().is_empty() == self.tls_key.as_os_str().is_empty(),
+            "gateway: tls_certificate and tls_key belong together",
+        );
         problems.require(
             self.user_rate_per_second > 0
                 && self.address_rate_per_second > 0

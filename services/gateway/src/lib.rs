@@ -16,7 +16,7 @@ mod stubs;
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Extension, Router, middleware};
-use edge::{MaxBytes, SMALL};
+use edge::{MaxBytes, Proxies, SMALL};
 pub use openapi::{Errors, Files};
 use smartcourse_platform::{
     Result,
@@ -92,5 +92,9 @@ pub fn router(config: &Config, deps: Dependencies, life: Lifecycle) -> Result<Ro
         .layer(middleware::from_fn(edge::close_unread))
         .layer(middleware::from_fn(edge::measure))
         .layer(middleware::from_fn(request_id))
+        .layer(middleware::from_fn_with_state(
+            Proxies::new(&gateway),
+            edge::forwarded,
+        ))
         .with_state(app))
 }
