@@ -8,10 +8,10 @@ pub(crate) fn of(service: ServiceName) -> &'static [&'static str] {
         ServiceName::User => &["gateway", "enrollment", "progress", "worker", "tasks"],
         ServiceName::Course => &[
             "gateway",
+            "content",
             "assistant",
             "enrollment",
             "progress",
-            "notification",
             "analytics",
             "worker",
             "relay",

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -84,9 +85,21 @@ impl Certificates {
     ///
     /// # Errors
     /// When the other side does not speak TLS, shows nothing that is believed, or takes too long.
-    pub async fn accept(&self, stream: TcpStream) -> io::Result<(server::TlsStream<TcpStream>, Vec<String>)> {
+    pub async fn accept(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> io::Result<(server::TlsStream<TcpStream>, Vec<String>)> {
         let accepting = TlsAcceptor::from(self.configs().server).accept(stream);
-        let stream = timeout(HANDSHAKE, accepting).await??;
+        let accepted = timeout(HANDSHAKE, accepting)
+            .await
+            .map_err(io::Error::from)
+            .flatten();
+        let stream = accepted.inspect_err(|error| match self.files.authority {
+            // One of ours, most likely, which is not told why: by TLS 1.3 it takes itself to be connected by then.
+            Some(_) => tracing::warn!(%error, "{peer} {}", meaning(error)),
+            None => tracing::debug!(%error, %peer, "no connection by TLS"),
+        })?;
         let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let names = shown.first().map(names).unwrap_or_default();
         Ok((stream, names))
@@ -229,6 +242,7 @@ fn meaning(error: &io::Error) -> String {
         Some(Tls::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "shows a certificate that none of tls_authority signed".to_owned()
         }
+        Some(Tls::NoCertificatesPresented) => "shows no certificate".to_owned(),
         Some(Tls::InvalidCertificate(other)) => format!("shows a certificate that is refused: {other}"),
         Some(Tls::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::MessageTooLarge)) => {
             "does not speak TLS".to_owned()

@@ -13,8 +13,9 @@ use crate::{ROLES, executable, root};
 
 /// Series of one metric at most: routes and statements have the most.
 const MANY: usize = 400;
-/// Those that only a fault, a wait, or a server that was named, brings about.
-pub(crate) const OF_FAULTS: [&str; 4] = [
+/// Those that only a fault, a wait, or a server or certificate that was named, brings about.
+pub(crate) const OF_FAULTS: [&str; 5] = [
+    "smartcourse_certificate_not_after_seconds",
     "smartcourse_server_up",
     "smartcourse_reconciled_total",
     "smartcourse_tasks_dead",

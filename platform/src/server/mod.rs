@@ -113,12 +113,11 @@ pub async fn serve(
                 None => {
                     connection::serve(http, stream, Peer::of(peer, Vec::new()), router, limits, life).await
                 }
-                Some(certificates) => match certificates.accept(stream).await {
-                    Ok((stream, names)) => {
+                Some(certificates) => {
+                    if let Ok((stream, names)) = certificates.accept(stream, peer).await {
                         connection::serve(http, stream, Peer::of(peer, names), router, limits, life).await;
                     }
-                    Err(error) => tracing::debug!(%peer, %error, "no connection by TLS"),
-                },
+                }
             }
             drop(place);
         });
