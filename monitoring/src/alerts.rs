@@ -1,8 +1,8 @@
 //! The alerts: what is wrong, since when, for whom, and which page of the runbook says what to do.
 
 use smartcourse_telemetry::catalogue::{
-    DISK_AVAILABLE, DISK_SIZE, EVENT_LAG, EVENTS_PARKED, HTTP_REQUESTS, OUTBOX_AGE, SERVER_UP,
-    STANDING_STILL, STATEMENT_SECONDS, TASKS_DEAD,
+    CERTIFICATE_NOT_AFTER, DISK_AVAILABLE, DISK_SIZE, EVENT_LAG, EVENTS_PARKED, HTTP_REQUESTS, OUTBOX_AGE,
+    SERVER_UP, STANDING_STILL, STATEMENT_SECONDS, TASKS_DEAD,
 };
 
 use crate::{
@@ -354,6 +354,24 @@ fn of_machines() -> Vec<Alert> {
                 ],
                 &[("directory", "files")],
                 "9% of the disk of files are free.",
+            ),
+        },
+        Alert {
+            name: "CertificateEnds",
+            severity: Severity::Ticket,
+            expr: format!("min by (instance, certificate) ({CERTIFICATE_NOT_AFTER}) - time() < 14 * 86400"),
+            waits: 300,
+            summary: "The certificate of {{ $labels.certificate }} at {{ $labels.instance }} ends in {{ $value | humanizeDuration }}.",
+            description: "A certificate ends within two weeks and was not replaced. From then on whoever connects is refused: of the                           gateway everybody, of the internal calls the other services.",
+            case: Case::new(
+                [Series::is(
+                    format!("{CERTIFICATE_NOT_AFTER}{{certificate=\"gateway\",instance=\"gateway\"}}"),
+                    // The cases begin in 1970.
+                    1e9,
+                    867_585.0,
+                )],
+                &[("certificate", "gateway"), ("instance", "gateway")],
+                "The certificate of gateway at gateway ends in 10d 0h 0m 0s.",
             ),
         },
     ]

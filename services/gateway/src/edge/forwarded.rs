@@ -11,7 +11,6 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use forwarded_header_value::ForwardedStanza;
 use ipnet::IpNet;
 
 use crate::config::{ForwardedHeader, Gateway};
@@ -59,11 +58,24 @@ impl Proxies {
         let said = headers.get_all(name).into_iter();
         let said = said.flat_map(|line| line.to_str().unwrap_or_default().split(','));
         said.map(|said| match self.says_in {
-            ForwardedHeader::XForwardedFor => said.trim().parse().ok(),
-            ForwardedHeader::Forwarded => said.parse::<ForwardedStanza>().ok()?.forwarded_for_ip(),
+            ForwardedHeader::XForwardedFor => address(said.trim()),
+            ForwardedHeader::Forwarded => address(forwarded_for(said)?),
         })
         .collect()
     }
+}
+
+/// The `for` of one element of `Forwarded` (RFC 7239, section 4).
+fn forwarded_for(element: &str) -> Option<&str> {
+    let pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter_map(|(name, value)| name.eq_ignore_ascii_case("for").then_some(value));
+    values.next().map(|value| value.trim_matches('"'))
+}
+
+/// An address, with or without a port; that of IPv6 in brackets, or not.
+fn address(text: &str) -> Option<IpAddr> {
+    let of_socket = text.parse().ok().map(|socket: SocketAddr| socket.ip());
+    of_socket.or_else(|| text.trim_matches(['[', ']']).parse().ok())
 }
 
 /// Has whoever asks a proxy stand for the proxy in all that follows.
@@ -102,6 +114,10 @@ mod tests {
         assert_eq!(asked("192.0.2.1", &["198.51.100.1"]), "192.0.2.1");
         assert_eq!(asked("10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(asked("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            asked("10.0.0.1", &["[2001:db8::1]:80, 10.0.0.2:443"]),
+            "2001:db8::1"
+        );
         assert_eq!(asked("::ffff:10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         // What stands before the first stranger was sent by the stranger.
         assert_eq!(
@@ -128,7 +144,8 @@ mod tests {
             asked(&["for=203.0.113.9, for=\"[2001:db8::1]:4711\";proto=https"]),
             "2001:db8::1"
         );
-        assert_eq!(asked(&["for=198.51.100.1:80;by=10.0.0.1"]), "198.51.100.1");
+        assert_eq!(asked(&["by=10.0.0.1; For=198.51.100.1:80"]), "198.51.100.1");
+        assert_eq!(asked(&["for=\"[2001:db8::1]\""]), "2001:db8::1");
         for hidden in ["for=unknown", "for=_hidden", "by=10.0.0.1", "198.51.100.1"] {
             assert_eq!(asked(&[hidden]), "10.0.0.1", "{hidden}");
         }
