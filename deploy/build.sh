@@ -2,7 +2,9 @@
 # The steps that make the images of deploy/Dockerfile, in a Debian with Rust; tests/image.sh runs them in an empty one.
 #
 #   deploy/build.sh packages     installs what the others need
-#   deploy/build.sh executable   builds it and lays the file system of the image in $IMAGE
+#   deploy/build.sh release      builds the executable, target/release/smartcourse: the same bytes wherever it is built
+#   deploy/build.sh sbom         writes what that is made of, target/release/smartcourse.cdx.json: each crate with version, licence and hash
+#   deploy/build.sh executable   lays the file system of the image in $IMAGE, with both and what the executable is linked with
 #   deploy/build.sh models       fetches the embedding model and the fonts of certificates, by their hashes, into $MODELS
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,10 +17,31 @@ packages() {
     rm -rf /var/lib/apt/lists/*
 }
 
+# What is built says nothing of where: tests/reproducible.sh does it twice.
+release() {
+    home=${CARGO_HOME:-$HOME/.cargo}
+    CFLAGS="-ffile-prefix-map=$PWD=/src -ffile-prefix-map=$home=/cargo" \
+        CXXFLAGS="-ffile-prefix-map=$PWD=/src -ffile-prefix-map=$home=/cargo" \
+        RUSTFLAGS="--remap-path-prefix=$PWD=/src --remap-path-prefix=$home=/cargo" \
+        CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked -p smartcourse-cli
+}
+
+# The tool is built the first time, which takes some minutes.
+sbom() {
+    cargo install --locked --root target/tools --target-dir target/tools/build cargo-cyclonedx@0.5.9
+    rm -rf target/tools/build
+    made=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+    SOURCE_DATE_EPOCH=$made target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5
+    mkdir -p target/release
+    sed "s|file://$PWD|file:///src|g" cli/smartcourse-cli.cdx.json >target/release/smartcourse.cdx.json
+    # It writes one for each room, beside its Cargo.toml.
+    find . -path ./target -prune -o -name '*.cdx.json' -exec rm {} +
+}
+
 executable() {
-    CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked -p smartcourse-cli
-    mkdir -p "$IMAGE/usr/local/bin"
+    mkdir -p "$IMAGE/usr/local/bin" "$IMAGE/usr/share/doc/smartcourse"
     cp target/release/smartcourse "$IMAGE/usr/local/bin/smartcourse"
+    cp target/release/smartcourse.cdx.json "$IMAGE/usr/share/doc/smartcourse/smartcourse.cdx.json"
     cd "$IMAGE"
     # The C library of this Debian, which reads names of hosts without further files, and what else the executable is linked with.
     ldd usr/local/bin/smartcourse | grep -o '/[^ ]*' | sort -u | while read -r library; do
@@ -49,7 +72,7 @@ models() {
 
 for step; do
     case $step in
-    packages | executable | models) "$step" ;;
+    packages | release | sbom | executable | models) "$step" ;;
     *)
         echo "deploy/build.sh: there is no step $step" >&2
         exit 2

@@ -16,10 +16,10 @@ root=$(realpath -m "${1:-target/image}")
 
 # What the Dockerfile begins with, and the steps it runs.
 read -r rust suite < <(sed -nE 's/^FROM rust:([0-9.]+)-slim-([a-z]+) .*/\1 \2/p' deploy/Dockerfile)
-mapfile -t steps < <(grep -oE 'deploy/build\.sh [a-z]+$' deploy/Dockerfile | cut -d' ' -f2)
+mapfile -t steps < <(grep -oE 'deploy/build\.sh [a-z ]+$' deploy/Dockerfile | cut -d' ' -f2- | tr ' ' '\n')
 
 if [ ! -e "$root/src" ]; then
-    debootstrap --variant=minbase "$suite" "$root"
+    debootstrap --force-check-gpg --variant=minbase "$suite" "$root"
 fi
 mkdir -p "$root"/{src,opt/rust,usr/local/cargo/registry,rootfs}
 mount --bind "$(rustc "+$rust" --print sysroot)" "$root/opt/rust"
@@ -37,7 +37,7 @@ rm -rf "$root/image" "$root/models"
 for step in "${steps[@]}"; do
     printf '\n=== %s (at %s s)\n' "$step" "$SECONDS"
     env -i PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 CARGO_HOME=/usr/local/cargo CARGO_INCREMENTAL=0 \
-        CARGO_HTTP_CAINFO=/opt/certificates.crt PIP_CERT=/opt/certificates.crt \
+        SMARTCOURSE_COMMIT="$(git rev-parse --short=12 HEAD)" SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" CARGO_HTTP_CAINFO=/opt/certificates.crt PIP_CERT=/opt/certificates.crt \
         chroot "$root" /src/deploy/build.sh "$step"
 done
 

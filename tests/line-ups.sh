@@ -25,9 +25,9 @@ if [ ! -d "$previous" ]; then
     git worktree add --detach "$previous" "$commit"
 fi
 git -C "$previous" checkout --quiet --detach "$commit"
-cargo build -p smartcourse-cli --manifest-path "$previous/Cargo.toml"
-cargo build -p smartcourse-cli
-cargo test -p smartcourse-cli --test it --no-run
+cargo build --locked -p smartcourse-cli --manifest-path "$previous/Cargo.toml"
+cargo build --locked -p smartcourse-cli
+cargo test --locked -p smartcourse-cli --test it --no-run
 
 # Runs the suite with an executable that is the earlier one for the roles of a pattern of `case`.
 line_up() {
@@ -43,7 +43,7 @@ WRAPPER
     chmod +x "$executable"
     printf '\n=== earlier: %s\n' "$name"
     SMARTCOURSE_TEST_EXECUTABLE=$PWD/$executable \
-        cargo test -p smartcourse-cli --test it -- "${filters[@]}" "${ours[@]/#/--skip=}"
+        cargo test --locked -p smartcourse-cli --test it -- "${filters[@]}" "${ours[@]/#/--skip=}"
 }
 
 line_up "worker" "worker*"

@@ -28,8 +28,8 @@ own_temporal=(
 # They have a network of their own, or say nothing of servers.
 skipped=(--skip=soak --skip=silence --skip=rules --skip=monitoring --skip=trials --skip=asyncapi --skip=replay)
 
-cargo build --workspace
-cargo test --workspace --test it --test contracts --no-run
+cargo build --locked --workspace
+cargo test --locked --workspace --test it --test contracts --no-run
 "$executable" stack up --data-dir "$data"
 trap '"$executable" stack down --data-dir "$data"' EXIT
 
@@ -42,16 +42,16 @@ suite() {
 if [ "$mode" = each ]; then
     for server in ${servers//,/ }; do
         suite "$server" SMARTCOURSE_TEST_SERVERS="$server" \
-            cargo test --workspace --test it -- "${skipped[@]}" --skip=kill_matrix "$@"
+            cargo test --locked --workspace --test it -- "${skipped[@]}" --skip=kill_matrix "$@"
     done
     suite TEMPORAL_ADDRESS SMARTCOURSE_TEST_SERVERS=TEMPORAL_ADDRESS \
-        cargo test --workspace --test it -- "${skipped[@]}" "${own_temporal[@]/#/--skip=}" --skip=kill_matrix "$@"
+        cargo test --locked --workspace --test it -- "${skipped[@]}" "${own_temporal[@]/#/--skip=}" --skip=kill_matrix "$@"
     exit
 fi
-suite "all servers" cargo test --workspace --test it -- "${skipped[@]}" "${own_temporal[@]/#/--skip=}" "$@"
+suite "all servers" cargo test --locked --workspace --test it -- "${skipped[@]}" "${own_temporal[@]/#/--skip=}" "$@"
 if [ $# -eq 0 ]; then
     suite "all servers but Temporal" SMARTCOURSE_TEST_SERVERS="$servers" \
-        cargo test --workspace --test it -- "${own_temporal[@]}"
+        cargo test --locked --workspace --test it -- "${own_temporal[@]}"
     printf '\n=== contracts, and each server killed\n'
-    cargo test --workspace --test contracts --test it -- --ignored --skip=schemathesis
+    cargo test --locked --workspace --test contracts --test it -- --ignored --skip=schemathesis
 fi

@@ -61,6 +61,7 @@ mod security;
 mod servers_away;
 mod silence;
 mod soak;
+mod supply_chain;
 mod telemetry;
 mod trials;
 mod uploads;

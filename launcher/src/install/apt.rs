@@ -8,6 +8,9 @@ use super::steps::{self, which};
 use crate::account::is_root;
 use crate::{DataDir, Progress};
 
+/// What the distribution has not signed is refused, whatever this machine is set to.
+pub(super) const SIGNED: [&str; 2] = ["-o", "APT::Get::AllowUnauthenticated=false"];
+
 /// Where daemons are that are on nobody's PATH.
 const SBIN: &[&str] = &["/usr/sbin", "/sbin"];
 
@@ -71,7 +74,7 @@ impl Package {
     async fn install(&self) -> Result<(), InstallError> {
         let mut install = Command::new("apt-get");
         // Whoever else installs something on this machine is waited for.
-        install.args(["-o", "DPkg::Lock::Timeout=120"]);
+        install.args(SIGNED).args(["-o", "DPkg::Lock::Timeout=120"]);
         install.args(["install", "--yes", "--no-install-recommends", self.name]);
         install.env("DEBIAN_FRONTEND", "noninteractive");
         steps::run(

@@ -1,4 +1,5 @@
-//! Java programs from Maven's repository: their jars, each of which has to have the hash that is written down.
+//! Java programs from Maven's repository: their jars, each of which has to have the hash that is written down. What fetches them is
+//! Maven's own plugin of one version, which Maven holds against the checksums of the repository.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use sha2::{Digest as _, Sha256};
 use super::InstallError;
 use super::steps::{self, io, which};
 use crate::{DataDir, Progress};
+
+/// What fetches them.
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.9.0:copy-dependencies";
 
 /// A program and the jars it is made of.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +68,7 @@ impl JavaProgram {
         std::fs::write(work.path().join("pom.xml"), self.pom).map_err(io("writing pom.xml"))?;
         let jars = work.path().join("jars");
         let mut fetch = Command::new(maven);
-        fetch.args(["--quiet", "--batch-mode", "dependency:copy-dependencies"]);
+        fetch.args(["--quiet", "--batch-mode", "--strict-checksums", COPY]);
         fetch.args(["-DincludeScope=runtime", "-DoutputDirectory=jars"]);
         fetch.current_dir(work.path());
         steps::run(fetch, format!("fetching {what}"), otherwise).await?;
@@ -106,5 +110,44 @@ impl JavaProgram {
             other.map_or("a jar", |(name, _)| name),
             self.otherwise
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  hello.jar";
+
+    /// What is said of a directory with these files, where `hello.jar` with the text `hello` is written down.
+    fn said_of(jars: &[(&str, &str)]) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in jars {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let program = JavaProgram {
+            what: "the test",
+            name: "test",
+            pom: "",
+            sums: KNOWN,
+            otherwise: "do without",
+        };
+        match program.verify(dir.path()) {
+            Ok(()) => "all is well".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn jars_are_those_that_are_written_down_and_no_others() {
+        assert_eq!(said_of(&[("hello.jar", "hello")]), "all is well");
+        for (jars, named) in [
+            (&[("hello.jar", "hello!")][..], "hello.jar"),
+            (&[("hello.jar", "hello"), ("more.jar", "")], "more.jar"),
+            (&[], "hello.jar"),
+        ] {
+            let said = said_of(jars);
+            assert!(said.contains(named) && said.contains("do without"), "{said}");
+        }
     }
 }

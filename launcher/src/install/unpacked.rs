@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::InstallError;
+use super::apt::SIGNED;
 use super::steps::{self, io, is_executable, which};
 use crate::account::is_root;
 use crate::{DataDir, Progress};
@@ -83,7 +84,8 @@ impl Unpacked {
 
     async fn fetch(&self, into: &Path) -> Result<(), InstallError> {
         let mut download = Command::new("apt-get");
-        download.arg("download").args(self.packages).current_dir(into);
+        download.args(SIGNED).arg("download");
+        download.args(self.packages).current_dir(into);
         steps::run(download, format!("fetching {}", self.what), self.otherwise).await
     }
 }
