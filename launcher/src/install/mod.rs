@@ -6,6 +6,7 @@
 //! distribution has not signed.
 
 pub(crate) mod apt;
+mod chart;
 mod fonts;
 pub(crate) mod go;
 pub(crate) mod maven;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{DataDir, Progress};
 
+pub use chart::{ChartTools, ensure_chart_tools};
 pub use fonts::{ensure_fonts, find_fonts};
 pub use model::{ensure_model, find_model};
 pub use postgres::{PostgresBinaries, ensure_postgres, find_postgres};
