@@ -1,5 +1,5 @@
-//! What a container engine would find in `docker-compose.yml` and `deploy/Dockerfile`, and a cluster in the chart, where none runs: the file is one, images and
-//! variables are known, and who calls whom is there and listens.
+//! What a container engine would find in `docker-compose.yml` and `deploy/Dockerfile`, and a cluster in the chart, where none runs: the
+//! file is one, images and variables are known, and who calls whom is there and listens.
 
 mod chart;
 mod file;
