@@ -34,7 +34,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// SmartCourse: a learning platform whose every multi-step action is a durable workflow.
 #[derive(Parser)]
-#[command(version = env!("SMARTCOURSE_VERSION"), about)]
+#[command(name = "smartcourse", version = env!("SMARTCOURSE_VERSION"), about)]
 struct Cli {
     /// Settings that differ from the defaults (see `config print --defaults`).
     #[arg(long, global = true, env = "SMARTCOURSE_CONFIG")]

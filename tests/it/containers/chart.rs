@@ -38,7 +38,7 @@ async fn kubernetes_takes_what_helm_makes() -> Result<()> {
     let tools = tools().await?;
     let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
     let broken = |error: &dyn std::fmt::Display| anyhow!("{error:#}");
-    let address = |file: &str| format!("http://kubernetes/api/{file}");
+    let address = |file: &str| format!("https://kubernetes.io/api/{file}");
     let mut known = BTreeSet::new();
     let mut add = |file: &str, compiler: &mut Compiler| -> Result<()> {
         if known.insert(file.to_owned()) {
