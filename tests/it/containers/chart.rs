@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use boon::{Compiler, Schemas};
 use serde_json::{Value, json};
-use smartcourse_platform::config;
+use smartcourse_platform::{config, grpc::ServiceName};
+use smartcourse_workflows::activities::{ONBOARDING, PUBLISHING, UPKEEP};
 
 use super::{
     contained,
@@ -200,8 +201,28 @@ async fn who_calls_whom_is_let_in() -> Result<()> {
         }
     }
     ensure!(ways == calls, "{ways:?} are let in, {calls:?} call");
-    let by_gateway = ways.iter().filter(|(caller, _)| caller == "\"gateway\"").count();
-    ensure!(by_gateway == 9, "the gateway reaches {by_gateway} services");
+    let called_by = |role: &str| -> BTreeSet<String> {
+        let role = json!(role).to_string();
+        let ways = ways.iter().filter(|(caller, _)| *caller == role);
+        ways.map(|(_, service)| service.trim_matches('"').to_owned())
+            .collect()
+    };
+    let all: BTreeSet<String> = ServiceName::ALL
+        .iter()
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    ensure!(called_by("gateway") == all, "{:?}", called_by("gateway"));
+    // An activity is named by the service it calls.
+    let activities = [ONBOARDING, PUBLISHING, UPKEEP].into_iter();
+    let activities = activities.flat_map(|contract| contract.activities.iter().chain(contract.apart));
+    let services: BTreeSet<String> = activities
+        .filter_map(|activity| Some(activity.name.split_once('.')?.0.to_owned()))
+        .collect();
+    ensure!(
+        called_by("worker") == services,
+        "{:?} and {services:?}",
+        called_by("worker")
+    );
     Ok(())
 }
 
