@@ -2,7 +2,7 @@
 # The steps that make the images of deploy/Dockerfile, in a Debian with Rust; tests/image.sh runs them in an empty one.
 #
 #   deploy/build.sh packages     installs what the others need
-#   deploy/build.sh release      builds the executable, target/release/smartcourse: the same bytes wherever it is built
+#   deploy/build.sh release      builds the executable, target/release/smartcourse
 #   deploy/build.sh sbom         writes what that is made of, target/release/smartcourse.cdx.json: each crate with version, licence and hash
 #   deploy/build.sh executable   lays the file system of the image in $IMAGE, with both and what the executable is linked with
 #   deploy/build.sh models       fetches the embedding model and the fonts of certificates, by their hashes, into $MODELS
@@ -17,7 +17,7 @@ packages() {
     rm -rf /var/lib/apt/lists/*
 }
 
-# What is built says nothing of where: tests/reproducible.sh does it twice.
+# What is built says nothing of where it was: tests/reproducible.sh builds it twice and compares.
 release() {
     home=${CARGO_HOME:-$HOME/.cargo}
     CFLAGS="-ffile-prefix-map=$PWD=/src -ffile-prefix-map=$home=/cargo" \
