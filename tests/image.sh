@@ -37,7 +37,8 @@ rm -rf "$root/image" "$root/models"
 for step in "${steps[@]}"; do
     printf '\n=== %s (at %s s)\n' "$step" "$SECONDS"
     env -i PATH=/opt/rust/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 CARGO_HOME=/usr/local/cargo CARGO_INCREMENTAL=0 \
-        SMARTCOURSE_COMMIT="$(git rev-parse --short=12 HEAD)" SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" CARGO_HTTP_CAINFO=/opt/certificates.crt PIP_CERT=/opt/certificates.crt \
+        SMARTCOURSE_COMMIT="$(git rev-parse --short=12 HEAD)" SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" \
+        CARGO_HTTP_CAINFO=/opt/certificates.crt PIP_CERT=/opt/certificates.crt \
         chroot "$root" /src/deploy/build.sh "$step"
 done
 
