@@ -140,6 +140,24 @@ fn nothing_is_fetched_that_is_not_held_against_a_hash_or_a_signature() -> Result
     Ok(())
 }
 
+/// A path of the machine that builds would make other bytes on another one, and lead nowhere there.
+#[test]
+fn what_is_built_does_not_say_where_it_was_built() -> Result<()> {
+    let found = Command::new("git")
+        .args([
+            "grep",
+            "--name-only",
+            "--fixed-strings",
+            "env!(\"CARGO_MANIFEST_DIR\")",
+        ])
+        .args(["--", "*/src/*", ":!tests", ":!bench"])
+        .current_dir(root())
+        .output()?;
+    // It finds nothing.
+    ensure!(found.status.code() == Some(1), "{found:?}");
+    Ok(())
+}
+
 /// Every package has hashes, every module sums, every jar a line.
 #[test]
 fn what_is_fetched_is_of_one_version_with_its_hashes() -> Result<()> {

@@ -31,8 +31,18 @@ pub(crate) struct Args {
     #[arg(long)]
     exit: bool,
     /// Directory of the sample course.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/durable-workflows"))]
+    #[arg(long, default_value_os_t = sample_course())]
     course: PathBuf,
+}
+
+/// The sample course of the tree this executable was built in, or else of the directory one is in.
+fn sample_course() -> PathBuf {
+    let sample = Path::new("examples/durable-workflows");
+    let executable = std::env::current_exe().unwrap_or_default();
+    let mut trees = executable.ancestors().map(|tree| tree.join(sample));
+    trees
+        .find(|course| course.is_dir())
+        .unwrap_or_else(|| sample.to_owned())
 }
 
 /// Runs the demo; the exit code is 0 only if every part went well.
