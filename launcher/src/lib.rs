@@ -25,9 +25,9 @@ pub use claim::{Claim, Holder};
 pub use data_dir::{AlreadyRunning, DataDir, LockError, default_data_dir};
 pub use engine::{Postgres, TemporalOptions, TemporalPorts, TemporalServer};
 pub use install::{
-    ChartTools, InstallError, Installed, PostgresBinaries, PrometheusBinaries, ensure_all, ensure_chart_tools,
-    ensure_fonts, ensure_model, ensure_postgres, ensure_prometheus, ensure_temporal, find_fonts, find_model,
-    find_postgres, find_temporal,
+    ChartTools, InstallError, Installed, PostgresBinaries, PrometheusBinaries, ensure_all,
+    ensure_chart_tools, ensure_fonts, ensure_model, ensure_postgres, ensure_prometheus, ensure_temporal,
+    find_fonts, find_model, find_postgres, find_temporal,
 };
 pub use ports::{free_port, port_is_free};
 pub use process::{Escalation, Plan, Process, Signal, Tie};

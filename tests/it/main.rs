@@ -15,6 +15,8 @@ mod alerts;
 mod analytics;
 mod asyncapi;
 mod background;
+#[path = "../../cli/src/callers.rs"]
+mod callers;
 mod catalogue;
 mod clusters;
 #[path = "../../cli/src/compose.rs"]

@@ -45,6 +45,12 @@ pub(super) fn everything() -> Value {
     values["nodeSelector"] = json!({ "a": "b" });
     values["tolerations"] = json!([{ "key": "a", "operator": "Exists" }]);
     values["image"] = json!({ "pullSecrets": [{ "name": "registry" }] });
+    // In place of the service token.
+    values["grpc"] = json!({ "certificates": "smartcourse-grpc" });
+    values["secrets"]["SMARTCOURSE_GRPC__SERVICE_TOKEN"].take();
+    if let Some(secrets) = values["secrets"].as_object_mut() {
+        secrets.retain(|_, secret| !secret.is_null());
+    }
     values
 }
 

@@ -16,7 +16,7 @@ app.kubernetes.io/component: {{ index . 1 }}
 
 {{- /* What is missing is told at once, before anything is changed. */ -}}
 {{- define "smartcourse.check" -}}
-{{- range list "DATABASE_URL" "SMARTCOURSE_GRPC__SERVICE_TOKEN" }}
+{{- range .Values.grpc.certificates | empty | ternary (list "DATABASE_URL" "SMARTCOURSE_GRPC__SERVICE_TOKEN") (list "DATABASE_URL") }}
 {{- if not (hasKey $.Values.secrets .) }}{{ fail (printf "secrets.%s: name the Secret and the key that have it" .) }}{{ end }}
 {{- end }}
 {{- if not .Values.settings.TEMPORAL_ADDRESS }}{{ fail "settings.TEMPORAL_ADDRESS: name host:port of Temporal" }}{{ end }}
@@ -73,6 +73,11 @@ containers:
       {{- end }}
       {{- end }}
       - { name: SMARTCOURSE_TELEMETRY__METRICS_LISTEN, value: "0.0.0.0:9464" }
+      {{- if and .serves $values.grpc.certificates }}
+      - { name: SMARTCOURSE_GRPC__TLS_CERTIFICATE, value: /run/certificates/tls.crt }
+      - { name: SMARTCOURSE_GRPC__TLS_KEY, value: /run/certificates/tls.key }
+      - { name: SMARTCOURSE_GRPC__TLS_AUTHORITY, value: /run/certificates/ca.crt }
+      {{- end }}
       {{- if $values.files.existingClaim }}
       - { name: SMARTCOURSE_CONTENT__FILES_DIR, value: /var/lib/smartcourse/files }
       - { name: SMARTCOURSE_MAIL__FOLDER, value: /var/lib/smartcourse/mail }
@@ -111,6 +116,9 @@ containers:
     volumeMounts:
       - { name: tmp, mountPath: /tmp }
       - { name: secrets, mountPath: /run/secrets, readOnly: true }
+      {{- if and .serves $values.grpc.certificates }}
+      - { name: certificates, mountPath: /run/certificates, readOnly: true }
+      {{- end }}
       {{- if $values.files.existingClaim }}
       - { name: data, mountPath: /var/lib/smartcourse }
       {{- end }}
@@ -127,6 +135,9 @@ volumes:
         {{- range $variable, $secret := $values.secrets }}
         - secret: { name: {{ $secret.name | quote }}, items: [{ key: {{ $secret.key | quote }}, path: {{ lower $variable }} }] }
         {{- end }}
+  {{- if and .serves $values.grpc.certificates }}
+  - { name: certificates, secret: { secretName: {{ printf "%s-%s" $values.grpc.certificates $name | quote }}, defaultMode: 288 } }
+  {{- end }}
   {{- with $values.files.existingClaim }}
   - { name: data, persistentVolumeClaim: { claimName: {{ . | quote }} } }
   {{- end }}
