@@ -193,7 +193,7 @@ async fn services_prove_to_each_other_who_they_are() -> Result<()> {
         let refusal = encrypted.content_says(&settings).await?.chain();
         ensure!(refusal.contains(told_to_us), "{told_to_us}: {refusal}");
         wait_for(said_there, async || {
-            let told = encrypted.world.log("content");
+            let told = encrypted.world.whole_log("content");
             Ok(told.contains(said_there).then_some(()).ok_or(told))
         })
         .await?;
@@ -216,7 +216,7 @@ async fn services_prove_to_each_other_who_they_are() -> Result<()> {
         encrypted.restart("course", certificate).await?;
         wait_for(said, async || {
             let answer = student.get(&format!("/courses/{course}")).await?;
-            let told = std::fs::read_to_string(encrypted.world.data_dir()?.log("serve"))?;
+            let told = encrypted.world.whole_log("serve");
             let seen = format!("{}, said: {}", answer.body, told.contains(said));
             Ok((answer.status == 503 && told.contains(said))
                 .then_some(())

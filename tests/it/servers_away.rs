@@ -79,13 +79,18 @@ async fn holds(row: Row, mut server: Server, address: &str, mut world: World) ->
     told(&world, &[row.name]).await?;
     let address = address.rsplit(['/', '@']).find(|part| part.contains(':'));
     let address = address.context("it has an address")?;
-    let log = world.log("serve");
+    let log = world.whole_log("serve");
     let named = |line: &str| {
         ["does not answer", row.variable, address]
             .iter()
             .all(|part| line.contains(part))
     };
-    ensure!(log.lines().any(named), "{} {address}: {log}", row.variable);
+    ensure!(
+        log.lines().any(named),
+        "{} {address}: {}",
+        row.variable,
+        world.log("serve")
+    );
     school.is_as(&world, &row).await?;
 
     server.comes_back().await?;

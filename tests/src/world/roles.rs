@@ -201,13 +201,18 @@ impl World {
         self.roles.get(name).with_context(|| format!("no role {name}"))
     }
 
-    /// The end of a role's log.
-    pub fn log(&self, name: &str) -> String {
+    /// A role's log, of all its processes.
+    pub fn whole_log(&self, name: &str) -> String {
         let log = self.data_dir().map(|dir| dir.log(name));
-        let text = log.map_or_else(
+        log.map_or_else(
             |_| String::new(),
             |log| std::fs::read_to_string(log).unwrap_or_default(),
-        );
+        )
+    }
+
+    /// The end of it.
+    pub fn log(&self, name: &str) -> String {
+        let text = self.whole_log(name);
         let start = text.char_indices().rev().nth(TAIL).map_or(0, |(index, _)| index);
         text[start..].to_owned()
     }
