@@ -3,6 +3,8 @@
 mod observed;
 mod transport;
 
+use std::sync::Arc;
+
 use axum::{
     extract::State,
     middleware::{Next, from_fn, from_fn_with_state},
@@ -200,7 +202,7 @@ pub async fn services(routes: Routes, names: &[&'static str], callers: Callers) 
         .prepare()
         .into_axum_router()
         .layer(from_fn(observed::observe));
-    let guarded = ours.clone().layer(from_fn_with_state(callers, guard));
+    let guarded = ours.clone().layer(from_fn_with_state(Arc::new(callers), guard));
     let open = Routes::new(health_service)
         .add_service(reflection)
         .prepare()
@@ -275,7 +277,7 @@ impl Callers {
 }
 
 async fn guard(
-    State(callers): State<Callers>,
+    State(callers): State<Arc<Callers>>,
     request: axum::extract::Request,
     next: Next,
 ) -> axum::response::Response {

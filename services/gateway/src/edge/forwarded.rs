@@ -35,11 +35,11 @@ impl Proxies {
     /// The last one on the way here that is no proxy of ours. What comes before it may be invented.
     fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut caller = peer.to_canonical();
-        for before in self.way(headers).into_iter().rev() {
-            match before {
-                Some(before) if self.believes(caller) => caller = before.to_canonical(),
-                _ => break,
-            }
+        let mut way = self.way_back(headers);
+        while self.believes(caller)
+            && let Some(Some(before)) = way.next()
+        {
+            caller = before.to_canonical();
         }
         caller
     }
@@ -48,20 +48,19 @@ impl Proxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// Who handed the request on to whom, as far as it is told: none where it is no address.
-    fn way(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    /// Who handed the request on to whom, from the last one on, as far as it is told: none where it is no address.
+    fn way_back(&self, headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
         let name = match self.says_in {
             ForwardedHeader::XForwardedFor => X_FORWARDED_FOR,
             ForwardedHeader::Forwarded => header::FORWARDED,
         };
         // Each by itself: a stranger's nonsense must not hide what a proxy put behind it.
-        let said = headers.get_all(name).into_iter();
-        let said = said.flat_map(|line| line.to_str().unwrap_or_default().split(','));
-        said.map(|said| match self.says_in {
+        let said = headers.get_all(name).into_iter().rev();
+        let said = said.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+        said.map(move |said| match self.says_in {
             ForwardedHeader::XForwardedFor => address(said.trim()),
             ForwardedHeader::Forwarded => address(forwarded_for(said)?),
         })
-        .collect()
     }
 }
 
