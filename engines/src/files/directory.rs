@@ -57,7 +57,8 @@ impl Directory {
         let whole = std::path::absolute(root).map_err(|error| broken().because(error))?;
         Ok(Self {
             root: whole,
-            store: store.with_automatic_cleanup(true),
+            // What was answered as stored outlives a power cut.
+            store: store.with_automatic_cleanup(true).with_fsync(true),
         })
     }
 }
