@@ -58,11 +58,12 @@ pub(super) fn settings(
                 format!("{variable}, {name}: both are set, unset one of them"),
             );
             match std::fs::read_to_string(value) {
-                Ok(text) => settings.push((key, content(&text, &default))),
+                Ok(text) => settings.push((key, read(content(&text), Some(&default)))),
                 Err(error) => problems.require(false, format!("{name}: {value} cannot be read: {error}")),
             }
         } else if let Some(key) = setting(declared, name) {
-            settings.push((key, parsed(value)));
+            let default = defaults.find_value(&key).ok();
+            settings.push((key, read(value, default.as_ref())));
         }
     }
     settings
@@ -97,19 +98,18 @@ fn of_a_file<'a>(
     default(variable).map(|(key, default)| (variable, key, default))
 }
 
-/// What a file has, without the line end that editors put there. It is text where the setting is: a secret may look like a number.
-fn content(text: &str, default: &Value) -> Value {
+/// What a file has, without the line end that editors put there.
+fn content(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    match default {
-        Value::String(..) => Value::from(text),
-        _ => parsed(text),
-    }
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
-/// Numbers and booleans are read as such, everything else as text.
-fn parsed(value: &str) -> Value {
-    value.parse().unwrap_or_else(|never: Infallible| match never {})
+/// A value is text where the setting is: a secret may look like a number. Elsewhere numbers and booleans are read as such.
+fn read(value: &str, default: Option<&Value>) -> Value {
+    match default {
+        Some(Value::String(..)) => Value::from(value),
+        _ => value.parse().unwrap_or_else(|never: Infallible| match never {}),
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +150,16 @@ mod tests {
         assert_eq!(config.postgres.url.expose_secret(), "postgres://db/x");
         assert_eq!(config.grpc.service_token.expose_secret(), "1234567890123456");
         assert_eq!(config.relay.poll_seconds, 7);
+    }
+
+    #[test]
+    fn a_secret_may_look_like_a_number() {
+        for token in ["1234567890123456", "true", "[]", "1e9", "\"quoted\""] {
+            let config = load(&[("SMARTCOURSE_GRPC__SERVICE_TOKEN", token)]).expect("valid");
+            assert_eq!(config.grpc.service_token.expose_secret(), token);
+        }
+        let config = load(&[("TEMPORAL_TLS", "true"), ("SMARTCOURSE_RELAY__POLL_SECONDS", "7")]);
+        assert_eq!(config.expect("valid").relay.poll_seconds, 7);
     }
 
     #[test]

@@ -66,14 +66,16 @@ fn switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D:
         Number(u64),
         Text(String),
     }
-    match Given::deserialize(deserializer)? {
-        Given::Switch(on) => Ok(Some(on)),
-        Given::Number(1) => Ok(Some(true)),
-        Given::Number(0) => Ok(Some(false)),
-        Given::Text(text) if text.is_empty() => Ok(None),
-        Given::Text(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Given::Text(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        Given::Number(_) | Given::Text(_) => Err(D::Error::custom("must be true, false or \"\"")),
+    let text = match Given::deserialize(deserializer)? {
+        Given::Switch(on) => return Ok(Some(on)),
+        Given::Number(number) => number.to_string(),
+        Given::Text(text) => text.to_lowercase(),
+    };
+    match text.as_str() {
+        "" => Ok(None),
+        "true" | "1" => Ok(Some(true)),
+        "false" | "0" => Ok(Some(false)),
+        _ => Err(D::Error::custom("must be true, false or \"\"")),
     }
 }
 
