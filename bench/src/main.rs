@@ -10,10 +10,13 @@ mod load;
 mod overhead;
 mod publish;
 mod published;
+mod quota;
 mod republish;
 mod retrieval;
 mod rules;
+mod scale;
 mod streams;
+mod telemetry;
 mod text;
 mod workflow;
 mod writers;
@@ -61,11 +64,15 @@ enum Measure {
     Republish,
     /// Memory, start times and the size of the executable.
     Footprint,
+    /// One, two and four processes of each role, held to a share of a core each.
+    Scale,
+    /// Reads over HTTP with metrics and traces against without; installs a Redis.
+    Telemetry,
     /// The tests of the services' rules; built from the sources this command was built from.
     Rules,
     /// A school after a year: sizes of its tables, times of its pages and of what runs by itself.
     Year,
-    /// Everything but the rules and the year, one after the other.
+    /// Everything but those from `scale` to `year`, one after the other.
     All,
     /// The bare route: started by `http` as a process of its own.
     #[value(hide = true)]
@@ -93,8 +100,14 @@ async fn main() -> Result<()> {
     note("removing what killed tests left");
     smartcourse_tests::remove_left_behind()?;
     print(&format!("{}{}", machine::describe(), servers()?));
-    if cli.measure == Measure::Year {
-        print(&year::measure(&executable, cli.events).await?);
+    let alone = match cli.measure {
+        Measure::Scale => Some(scale::measure(&executable).await?),
+        Measure::Telemetry => Some(telemetry::measure(&executable).await?),
+        Measure::Year => Some(year::measure(&executable, cli.events).await?),
+        _ => None,
+    };
+    if let Some(text) = alone {
+        print(&text);
         return Ok(());
     }
     if cli.measure.includes(Measure::Footprint) {

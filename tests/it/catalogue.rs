@@ -37,11 +37,11 @@ async fn set_status(instructor: &Session, course: i64, status: &str) -> Result<(
 async fn no_gateway_shows_what_was_before_a_change_that_was_answered() -> Result<()> {
     let mut redis = [TestServer::start(ServerKind::Redis).await?];
     let mut world = World::start_on(&redis, executable(), Layout::Together, &[]).await?;
-    let base = world.double().await?;
+    let gateways = world.scale(2).await?;
     let instructor = world.sign_up("instructor").await?;
     let ways = [
         instructor.clone(),
-        instructor.by_way_of(world.http.clone(), &base),
+        instructor.by_way_of(world.http.clone(), &gateways[1]),
     ];
     let course = instructor.course(&LESSONS).await?;
     for way in &ways {

@@ -109,7 +109,7 @@ async fn a_rolling_restart_answers_every_request_and_doubles_nothing() -> Result
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
     let waiting = Mutex::new(world.students(STUDENTS).await?);
-    let gateways = [world.base.clone(), world.double().await?];
+    let gateways = world.scale(2).await?;
     let (turn, done) = (AtomicUsize::new(0), AtomicBool::new(false));
     let learned = Mutex::new(Vec::new());
 

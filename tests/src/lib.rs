@@ -48,7 +48,7 @@ pub use servers::TestServer;
 pub use smartcourse_engines as engines;
 pub use smartcourse_launcher::ServerKind;
 pub use stores::Traces;
-pub use world::{Layout, Stack, World};
+pub use world::{Layout, Stack, World, process_name};
 
 /// Workflows of a Temporal nobody listens for: who asks it hears that it is away.
 ///

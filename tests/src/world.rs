@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Result;
 use roles::Role;
+pub use roles::process_name;
 use smartcourse_engines::servers::opensearch;
 use smartcourse_launcher::{DataDir, Progress, TemporalPorts, TemporalServer, ensure_temporal, free_port};
 use smartcourse_platform::{config::Grpc, grpc::ServiceName};

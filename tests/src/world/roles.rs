@@ -1,6 +1,6 @@
 //! The roles of a world: processes that are started, stopped and killed as a test wants.
 
-use std::{process::Command, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{Plan, Process, Signal, Tie, free_port};
@@ -18,6 +18,15 @@ pub(crate) struct Role {
     metrics: String,
     args: Vec<String>,
     more: Vec<(String, String)>,
+}
+
+/// What a process of a role is called: `serve`, `serve-2` and so on.
+pub fn process_name(role: &'static str, number: usize) -> &'static str {
+    match number {
+        1 => role,
+        // A test has a handful, and needs their names as long as it runs.
+        _ => format!("{role}-{number}").leak(),
+    }
 }
 
 impl World {
@@ -58,7 +67,10 @@ impl World {
     pub fn spawn(&mut self, name: &'static str, args: &[&str], more: &[(&str, &str)]) -> Result<()> {
         let metrics = format!("127.0.0.1:{}", free_port()?);
         let mut command = self.command(args, more);
-        command.env("SMARTCOURSE_TELEMETRY__METRICS_LISTEN", &metrics);
+        const METRICS: &str = "SMARTCOURSE_TELEMETRY__METRICS_LISTEN";
+        if !self.variables.contains_key(METRICS) {
+            command.env(METRICS, &metrics);
+        }
         // As a supervisor's child it ends when this test process does, however that happens.
         command.env("SMARTCOURSE_SUPERVISED", self.data_dir()?.role_lock(name));
         let plan = Plan {
@@ -109,34 +121,40 @@ impl World {
         self.spawn(name, &args.iter().map(String::as_str).collect::<Vec<_>>(), more)
     }
 
-    /// Adds another one of each role to a world whose services are in one process, as `serve-2` and so on, and has the others call both.
-    /// Answers where the second gateway is.
+    /// Adds processes until there are as many of each role, in a world whose services are in one process; the others call all of
+    /// them. Answers where the gateways are; the processes are called `serve`, `serve-2` and so on.
     ///
     /// # Errors
     /// When a process cannot be made, or they are not ready in time.
-    pub async fn double(&mut self) -> Result<String> {
-        let gateway = format!("127.0.0.1:{}", free_port()?);
-        let mut second = vec![("SMARTCOURSE_GATEWAY__LISTEN".to_owned(), gateway.clone())];
-        let mut both = Vec::new();
-        for service in ServiceName::ALL {
-            let variable = format!("SMARTCOURSE_{}", Grpc::variable(service));
-            let address = format!("127.0.0.1:{}", free_port()?);
-            both.push((
-                variable.clone(),
-                format!("{},{address}", self.variables[&variable]),
-            ));
-            second.push((variable, address));
+    pub async fn scale(&mut self, count: usize) -> Result<Vec<String>> {
+        let mut gateways = vec![self.base.clone()];
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for number in 2..=count {
+            let gateway = format!("127.0.0.1:{}", free_port()?);
+            let mut own = vec![("SMARTCOURSE_GATEWAY__LISTEN".to_owned(), gateway.clone())];
+            for service in ServiceName::ALL {
+                let variable = format!("SMARTCOURSE_{}", Grpc::variable(service));
+                let address = format!("127.0.0.1:{}", free_port()?);
+                let addresses = all
+                    .entry(variable.clone())
+                    .or_insert_with(|| self.variables[&variable].clone());
+                addresses.push_str(&format!(",{address}"));
+                own.push((variable, address));
+            }
+            self.spawn(process_name("serve", number), &["serve"], &borrowed(&own))?;
+            gateways.push(format!("http://{gateway}"));
         }
-        self.spawn("serve-2", &["serve"], &borrowed(&second))?;
-        for (name, another) in [("relay", "relay-2"), ("worker", "worker-2"), ("tasks", "tasks-2")] {
-            self.stop(name).await?;
-            for name in [name, another] {
-                self.spawn(name, &[another.trim_end_matches("-2")], &borrowed(&both))?;
+        let all: Vec<_> = all.into_iter().collect();
+        for role in ["relay", "worker", "tasks"] {
+            self.stop(role).await?;
+            for number in 1..=count {
+                self.spawn(process_name(role, number), &[role], &borrowed(&all))?;
             }
         }
-        let gateway = format!("http://{gateway}");
-        self.is_ready(&gateway).await?;
-        Ok(gateway)
+        for gateway in &gateways {
+            self.is_ready(gateway).await?;
+        }
+        Ok(gateways)
     }
 
     /// Stops a role with SIGTERM, starts it again as it was, and waits until it and what it calls are ready.
@@ -145,18 +163,24 @@ impl World {
     /// When it does not end, or is not ready in time.
     pub async fn roll(&mut self, name: &'static str) -> Result<()> {
         self.stop(name).await?;
-        let Role { args, more, .. } = self.role(name)?;
-        let (args, more) = (args.clone(), more.clone());
+        self.start_again(name)?;
+        let more = &self.role(name)?.more;
         let gateway = more
             .iter()
             .find(|(variable, _)| variable == "SMARTCOURSE_GATEWAY__LISTEN");
         let gateway = gateway.map_or_else(|| self.base.clone(), |(_, address)| format!("http://{address}"));
-        self.spawn(
-            name,
-            &args.iter().map(String::as_str).collect::<Vec<_>>(),
-            &borrowed(&more),
-        )?;
         self.is_ready(&gateway).await
+    }
+
+    /// Starts a role that was stopped, as it was.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub fn start_again(&mut self, name: &'static str) -> Result<()> {
+        let Role { args, more, .. } = self.role(name)?;
+        let (args, more) = (args.clone(), more.clone());
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        self.spawn(name, &args, &borrowed(&more))
     }
 
     /// Kills a role with SIGKILL.
