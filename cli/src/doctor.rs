@@ -116,6 +116,15 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
         return report.line("database", Err(problem));
     }
     report.line("database", Ok("answers".to_owned()))?;
+    let (taken, max) = postgres::server_connections(&pool).await?;
+    let connections = format!("{taken} of {max} in use");
+    let enough = match taken * 10 > max * 9 {
+        true => Err(format!(
+            "{connections}: raise max_connections, or end what holds them"
+        )),
+        false => Ok(connections),
+    };
+    report.line("database connections", enough)?;
     for (schema, migrator) in crate::schemas::all() {
         let count = format!("select count(*) from \"{schema}\"._migrations where success");
         let applied = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(count))

@@ -27,8 +27,8 @@ use crate::{
 /// Pause between tries to reach Temporal.
 const RECONNECT: Duration = Duration::from_millis(500);
 
-/// The pools by which the database knows that a role runs: each is in use all the time.
-const POOLS: [&str; 3] = [watch::POOL, "relay", "tasks"];
+/// The pools by which the database knows that a role runs: each is in use all the time, and past a pooler.
+const POOLS: [&str; 3] = ["serve", "relay", "tasks"];
 
 /// The roles that are connected to the database, by the names of their pools.
 pub(crate) async fn running(pool: &sqlx::PgPool) -> Result<Vec<String>> {
@@ -46,7 +46,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     let here: Vec<ServiceName> = names.iter().filter_map(|name| name.service()).collect();
     let engines = Arc::new(Engines::open(&config)?);
     if here.contains(&ServiceName::Content) {
-        let pool = postgres::pool(&config.postgres, "content-model")?;
+        let pool = postgres::pool(&config.postgres.direct().few(), "content-model")?;
         let Some(place) =
             smartcourse_content::ModelPlace::wait(pool, engines.embedder()?.model(), &life).await
         else {
@@ -58,7 +58,7 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
     let host = ServiceHost::new(&config, &engines, &here);
     let (router, health) = host.build().await?;
     if !here.is_empty() {
-        watch::database(&config, Some(health), &life)?;
+        watch::database(&config, "serve", Some(health), &life)?;
     }
     let servers = watch::servers(Arc::clone(&engines), &life);
     let certificates = grpc::certificates(&config.grpc)?;
@@ -114,7 +114,7 @@ fn spawn_consumers(
     let log = engines.event_log();
     let spawn = |consumer: Arc<dyn Consumer>| -> Result<()> {
         let group = consumer.group();
-        let pool = postgres::pool(&config.postgres, group)?;
+        let pool = postgres::pool(&config.postgres.few(), group)?;
         let (log, ended) = (Arc::clone(&log), life.clone());
         life.spawn(group, async move { log.deliver(pool, consumer, ended).await });
         Ok(())
@@ -131,7 +131,7 @@ fn spawn_consumers(
                 spawn(Arc::new(smartcourse_content::Deletions))?;
             }
             ServiceName::Enrollment => {
-                let pool = postgres::pool(&config.postgres, "enrollment-commands")?;
+                let pool = postgres::pool(&config.postgres.few(), "enrollment-commands")?;
                 let commands = smartcourse_enrollment::Commands::new(config, pool, host.enrollment()?)?;
                 spawn(Arc::new(commands))?;
                 spawn(Arc::new(smartcourse_enrollment::Completions))?;
@@ -176,7 +176,8 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     let life = begin(&config, "relay").await?;
     let engines = Engines::open(&config)?;
     let workflows = engines.workflows();
-    let pool = postgres::pool(&config.postgres, "relay")?;
+    // It listens, and holds the locks of a session.
+    let pool = postgres::pool(&config.postgres.direct(), "relay")?;
     let carriers = outbox_relay::Carriers {
         workflows: Arc::clone(&workflows),
         log: engines.event_log(),
@@ -199,7 +200,7 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
 /// Runs background tasks.
 pub(crate) async fn tasks(config: Config) -> Result<ExitCode> {
     let life = begin(&config, "tasks").await?;
-    watch::database(&config, None, &life)?;
+    watch::database(&config, "tasks", None, &life)?;
     let engines = Engines::open(&config)?;
     let senders = smartcourse_notification::Senders {
         mailer: engines.mailer()?,

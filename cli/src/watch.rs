@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use smartcourse_engines::{Engines, files::directory};
 use smartcourse_gateway::Servers;
-use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
-use smartcourse_telemetry::catalogue::{DISK_AVAILABLE, DISK_SIZE, SERVER_UP, STANDING_STILL};
+use smartcourse_platform::{Error, config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
+use smartcourse_telemetry::catalogue::{
+    DISK_AVAILABLE, DISK_SIZE, SERVER_CONNECTIONS, SERVER_CONNECTIONS_MAX, SERVER_UP, STANDING_STILL,
+};
 use tokio::sync::watch;
 
-/// The pool that asks the database whether it is there.
-pub(crate) const POOL: &str = "health";
 /// How often the database is asked whether it is there.
 const DATABASE_CHECK: Duration = Duration::from_secs(2);
 /// How often the servers are asked.
@@ -19,23 +19,30 @@ const SERVER_CHECK: Duration = Duration::from_secs(5);
 const DISK_CHECK: Duration = Duration::from_secs(5);
 
 /// Without its database a process is not ready, and health checks of services say so, while it is away or refuses to write.
-pub(crate) fn database(config: &Config, health: Option<Health>, life: &Lifecycle) -> Result<()> {
-    let pool = postgres::pool(&config.postgres, POOL)?;
+/// Its sessions are looked at past a pooler, by one that is called like the role.
+pub(crate) fn database(config: &Config, role: &str, health: Option<Health>, life: &Lifecycle) -> Result<()> {
+    let pool = postgres::pool(&config.postgres.few(), "health")?;
+    let sessions = postgres::pool(&config.postgres.direct().few(), role)?;
     let watch = life.clone();
     life.spawn("health", async move {
         let pulse = watch.pulse("database");
         while watch.sleep(DATABASE_CHECK).await {
             let look = async {
                 postgres::is_ready(&pool).await?;
-                postgres::standing_still(&pool).await
+                Ok::<_, Error>((
+                    postgres::standing_still(&sessions).await?,
+                    postgres::server_connections(&sessions).await?,
+                ))
             };
-            let still = tokio::time::timeout(DATABASE_CHECK, look).await;
+            let seen = tokio::time::timeout(DATABASE_CHECK, look).await;
             if let Some(health) = &health {
-                health.set(matches!(still, Ok(Ok(_)))).await;
+                health.set(matches!(seen, Ok(Ok(_)))).await;
             }
-            match still {
-                Ok(Ok(still)) => {
+            match seen {
+                Ok(Ok((still, (taken, max)))) => {
                     pulse.beat();
+                    SERVER_CONNECTIONS.set(taken as f64, []);
+                    SERVER_CONNECTIONS_MAX.set(max as f64, []);
                     for transaction in &still {
                         tracing::error!(transaction, "a transaction stands still and holds its locks");
                     }

@@ -62,6 +62,7 @@ mod look;
 pub mod mail;
 mod outgoing;
 mod places;
+mod prepare;
 /// Adapters of the push message port.
 pub mod push {
     pub mod web_push;
@@ -122,7 +123,6 @@ pub use places::{Claim, Part};
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{
     Result,
-    clock::{self, Clock as _},
     config::{Config, Declared},
     ports::{
         announcements::Announcements,
@@ -170,6 +170,8 @@ pub struct Engines {
     config: Config,
     /// Engines write while a transaction of their service is open, so they have connections of their own.
     pool: PgPool,
+    /// What listens does so past a pooler.
+    listeners: PgPool,
     temporal: Arc<Temporal>,
     log: Arc<dyn EventLog>,
     embedder: OnceLock<Arc<dyn Embedder>>,
@@ -194,22 +196,25 @@ impl Engines {
     pub fn open(config: &Config) -> Result<Self> {
         mail::sender(&config.section::<mail::Settings>()?.from)?;
         let pool = postgres::pool(&config.postgres, "engines")?;
+        let listeners = postgres::pool(&config.postgres.direct().few(), "listeners")?;
         let codec = Codec::open(&config.section()?)?;
         #[cfg(feature = "real")]
         let kafka = servers::kafka::Kafka::named(config)?;
         let poll = config.relay.poll();
         let log = || -> Arc<dyn EventLog> {
+            let (pool, listeners) = (pool.clone(), listeners.clone());
             #[cfg(feature = "real")]
             if let Some(kafka) = &kafka {
-                return Arc::new(event_log::kafka::Kafka::new(kafka.clone(), pool.clone(), poll));
+                return Arc::new(event_log::kafka::Kafka::new(kafka.clone(), pool, listeners, poll));
             }
-            Arc::new(event_log::postgres::Postgres::new(pool.clone(), poll))
+            Arc::new(event_log::postgres::Postgres::new(pool, listeners, poll))
         };
         Ok(Self {
             log: log(),
             config: config.clone(),
             temporal: Arc::new(Temporal::new(config.temporal.clone(), codec)),
             pool,
+            listeners,
             embedder: OnceLock::new(),
             #[cfg(feature = "real")]
             kafka,
@@ -260,14 +265,18 @@ impl Engines {
 
     /// Which background tasks are due.
     pub fn task_dispatch(&self) -> Arc<dyn TaskDispatch> {
+        let pool = self.pool.clone();
         #[cfg(feature = "real")]
         if let Some(rabbit) = &self.rabbit {
             let places = self.config.tasks.concurrency;
-            let dispatch = task_dispatch::rabbitmq::RabbitMq::new(self.pool.clone(), rabbit.clone(), places);
-            return Arc::new(dispatch);
+            return Arc::new(task_dispatch::rabbitmq::RabbitMq::new(
+                pool,
+                rabbit.clone(),
+                places,
+            ));
         }
-        let poll = self.config.relay.poll();
-        Arc::new(task_dispatch::postgres::Postgres::new(self.pool.clone(), poll))
+        let (listeners, poll) = (self.listeners.clone(), self.config.relay.poll());
+        Arc::new(task_dispatch::postgres::Postgres::new(pool, listeners, poll))
     }
 
     /// Announcements.
@@ -372,29 +381,5 @@ impl Engines {
         let settings: sms::twilio::Settings = self.config.section()?;
         let open = || Ok(Arc::new(sms::twilio::Twilio::new(&settings)?) as Arc<dyn Texter>);
         settings.is_on().then(open).transpose()
-    }
-
-    /// Makes what keeps data ready for it: collections, buckets, indexes, queues, months. Again is nothing.
-    pub async fn prepare(&self) -> Result<()> {
-        #[cfg(feature = "real")]
-        if let Some(rabbit) = &self.rabbit {
-            task_dispatch::rabbitmq::prepare(rabbit).await?;
-        }
-        self.documents().prepare().await?;
-        self.files()?.prepare().await?;
-        self.log.prepare().await?;
-        #[cfg(feature = "real")]
-        if self.qdrant.is_some() {
-            // Only these are made for a model; to know which takes loading it.
-            let embedder = self.embedder()?;
-            self.vectors()
-                .prepare(embedder.model(), embedder.dimensions())
-                .await?;
-        }
-        self.search().prepare().await?;
-        self.event_history()?
-            .sweep(clock::System.now(), None)
-            .await
-            .map(drop)
     }
 }

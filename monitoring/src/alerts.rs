@@ -2,7 +2,7 @@
 
 use smartcourse_telemetry::catalogue::{
     CERTIFICATE_NOT_AFTER, DISK_AVAILABLE, DISK_SIZE, EVENT_LAG, EVENTS_PARKED, HTTP_REQUESTS, OUTBOX_AGE,
-    SERVER_UP, STANDING_STILL, STATEMENT_SECONDS, TASKS_DEAD,
+    SERVER_CONNECTIONS, SERVER_CONNECTIONS_MAX, SERVER_UP, STANDING_STILL, STATEMENT_SECONDS, TASKS_DEAD,
 };
 
 use crate::{
@@ -337,6 +337,22 @@ fn of_machines() -> Vec<Alert> {
                 [Series::is(format!("{SERVER_UP}{{server=\"Redis\"}}"), 1.0, 0.0)],
                 &[("server", "Redis")],
                 "Redis does not answer.",
+            ),
+        },
+        Alert {
+            name: "ConnectionsRunOut",
+            severity: Severity::Page,
+            expr: format!("max({SERVER_CONNECTIONS} / {SERVER_CONNECTIONS_MAX}) > 0.9"),
+            waits: 120,
+            summary: "{{ $value | humanizePercentage }} of PostgreSQL's connections are taken.",
+            description: "Clients hold more than nine of ten connections the server takes, for at least 2 minutes. When there is none left,                           processes that start or need one more are refused, and their requests with them.",
+            case: Case::new(
+                [
+                    Series::is(SERVER_CONNECTIONS.to_string(), 180.0, 190.0),
+                    Series::is(SERVER_CONNECTIONS_MAX.to_string(), 200.0, 200.0),
+                ],
+                &[],
+                "95% of PostgreSQL's connections are taken.",
             ),
         },
         Alert {

@@ -259,8 +259,12 @@ async fn without_temporal_the_relay_still_places_events() {
             pool.clone(),
             Carriers {
                 workflows: no_temporal().unwrap(),
-                log: Arc::new(Postgres::new(pool.clone(), POLL)),
-                tasks: Arc::new(task_dispatch::postgres::Postgres::new(pool.clone(), POLL)),
+                log: Arc::new(Postgres::new(pool.clone(), pool.clone(), POLL)),
+                tasks: Arc::new(task_dispatch::postgres::Postgres::new(
+                    pool.clone(),
+                    pool.clone(),
+                    POLL,
+                )),
             },
             POLL,
             life.clone(),

@@ -18,6 +18,7 @@ use tokio::{
 fn pool(options: &PgConnectOptions, connections: u32) -> PgPool {
     let config = Postgres {
         url: options.to_url_lossy().to_string().into(),
+        direct_url: String::new().into(),
         pool_size: connections,
         acquire_timeout_seconds: 10,
         idle_transaction_seconds: 1,

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions as _, PgPool};
 fn one_connection(database: &PgPool) -> PgPool {
     let config = Postgres {
         url: database.connect_options().to_url_lossy().to_string().into(),
+        direct_url: String::new().into(),
         pool_size: 1,
         acquire_timeout_seconds: 10,
         idle_transaction_seconds: 30,

@@ -117,7 +117,11 @@ fn start(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>) -> Lifecycle {
 
 fn start_with(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>, settings: config::Tasks) -> Lifecycle {
     let life = Lifecycle::default();
-    let dispatch = Arc::new(Postgres::new(pool.clone(), Duration::from_millis(20)));
+    let dispatch = Arc::new(Postgres::new(
+        pool.clone(),
+        pool.clone(),
+        Duration::from_millis(20),
+    ));
     life.spawn(
         "tasks",
         tasks::run(pool.clone(), dispatch, handlers, settings, life.clone()),

@@ -34,8 +34,16 @@ fn relay(pool: &PgPool) -> Lifecycle {
     let life = Lifecycle::default();
     let carriers = Carriers {
         workflows: no_temporal().unwrap(),
-        log: Arc::new(event_log::postgres::Postgres::new(pool.clone(), NEVER)),
-        tasks: Arc::new(task_dispatch::postgres::Postgres::new(pool.clone(), NEVER)),
+        log: Arc::new(event_log::postgres::Postgres::new(
+            pool.clone(),
+            pool.clone(),
+            NEVER,
+        )),
+        tasks: Arc::new(task_dispatch::postgres::Postgres::new(
+            pool.clone(),
+            pool.clone(),
+            NEVER,
+        )),
     };
     life.spawn("relay", relay::run(pool.clone(), carriers, NEVER, life.clone()));
     life

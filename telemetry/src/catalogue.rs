@@ -43,6 +43,10 @@ metrics! {
     CONNECTIONS: Gauge "db_connections" [pool, state];
     /// Connections a pool may have.
     CONNECTIONS_MAX: Gauge "db_connections_max" [pool];
+    /// Connections of all clients at the database's server.
+    SERVER_CONNECTIONS: Gauge "db_server_connections" [];
+    /// Connections the database's server takes of clients that are no superusers.
+    SERVER_CONNECTIONS_MAX: Gauge "db_server_connections_max" [];
     /// Transactions that have stood still for longer than any should.
     STANDING_STILL: Gauge "db_transactions_standing_still" [];
 

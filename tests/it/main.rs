@@ -23,6 +23,7 @@ mod clusters;
 mod compose;
 #[path = "../../cli/src/config.rs"]
 mod config;
+mod connections;
 mod containers;
 mod demo;
 mod downloads;

@@ -20,10 +20,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Over the pool of the engines; `poll` is the longest pause of whoever waits and hears of nothing.
-    pub fn new(pool: PgPool, poll: Duration) -> Self {
+    /// Over the pool of the engines, and that of its listeners; `poll` is the longest pause of whoever waits and hears of nothing.
+    pub fn new(pool: PgPool, listeners: PgPool, poll: Duration) -> Self {
         Self {
-            waker: SharedWaker::new(pool.clone(), CHANNEL, poll),
+            waker: SharedWaker::new(listeners, CHANNEL, poll),
             pool,
         }
     }

@@ -63,7 +63,8 @@ impl World {
 
     /// The log as one process has it.
     pub(crate) fn log(&self) -> Arc<dyn EventLog> {
-        let log = event_log::kafka::Kafka::new(self.kafka.clone(), self.pool.clone(), POLL);
+        let log =
+            event_log::kafka::Kafka::new(self.kafka.clone(), self.pool.clone(), self.pool.clone(), POLL);
         Arc::new(log)
     }
 

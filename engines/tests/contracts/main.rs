@@ -156,8 +156,13 @@ async fn announcements_in_the_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_log_in_postgres() {
     let pool = event_log::database().await;
-    let log =
-        || -> Arc<dyn EventLog> { Arc::new(engines::event_log::postgres::Postgres::new(pool.clone(), POLL)) };
+    let log = || -> Arc<dyn EventLog> {
+        Arc::new(engines::event_log::postgres::Postgres::new(
+            pool.clone(),
+            pool.clone(),
+            POLL,
+        ))
+    };
     let (history, _files) = smartcourse_tests::history(&pool).unwrap();
     event_log::event_log_contract(&pool, log, &history).await;
 }
@@ -166,7 +171,11 @@ async fn an_event_log_in_postgres() {
 async fn task_dispatch_in_postgres() {
     let pool = database().await;
     let dispatch = |pool: PgPool| -> Arc<dyn TaskDispatch> {
-        Arc::new(engines::task_dispatch::postgres::Postgres::new(pool, POLL))
+        Arc::new(engines::task_dispatch::postgres::Postgres::new(
+            pool.clone(),
+            pool,
+            POLL,
+        ))
     };
     task_dispatch::task_dispatch_contract(&task_dispatch::Scene::new(&pool, &dispatch)).await;
 }

@@ -91,7 +91,11 @@ impl<'a> Scene<'a> {
         let life = Lifecycle::default();
         let carriers = Carriers {
             workflows: no_temporal().unwrap(),
-            log: Arc::new(event_log::postgres::Postgres::new(self.pool.clone(), POLL)),
+            log: Arc::new(event_log::postgres::Postgres::new(
+                self.pool.clone(),
+                self.pool.clone(),
+                POLL,
+            )),
             tasks: self.dispatch(),
         };
         let relay = relay::run(self.connections(), carriers, POLL, life.clone());

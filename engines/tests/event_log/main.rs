@@ -242,7 +242,7 @@ async fn two_sequencers_and_two_consumers_give_each_event_once_in_order_per_key(
             }
             Ok::<_, Error>(())
         });
-        let log = Postgres::new(pool.clone(), Duration::from_millis(5));
+        let log = Postgres::new(pool.clone(), pool.clone(), Duration::from_millis(5));
         deliver(&Arc::new(log), &pool, Recorder::new("pair"), &life);
     }
     // One writer per key: the lock of the aggregate stands in for that in production.
@@ -331,7 +331,7 @@ async fn a_batch_that_cannot_commit_leaves_no_effect_and_no_position() {
 #[tokio::test]
 async fn a_group_is_given_again_what_it_took_and_knows_what_it_has_not() {
     let pool = database().await;
-    let log = Postgres::new(pool.clone(), Duration::from_secs(1));
+    let log = Postgres::new(pool.clone(), pool.clone(), Duration::from_secs(1));
     let group = Recorder::new("again");
     for (event_type, n) in [("thing", 1), ("unwanted", 2), ("poison", 3), ("thing", 4)] {
         publish(&pool, event_type, &n.to_string(), n).await;

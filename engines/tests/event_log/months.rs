@@ -107,7 +107,7 @@ async fn an_old_month_goes_to_the_files_and_is_given_again_from_there() {
     read(&pool, &group).await;
     assert_eq!(effects(&pool, "old", "a").await, [1, 3, 5]);
     assert_eq!(position(&pool, "old").await, Some(5), "positions go on");
-    let log = Postgres::new(pool.clone(), Duration::from_secs(1));
+    let log = Postgres::new(pool.clone(), pool.clone(), Duration::from_secs(1));
     let lags = log.lags().await.unwrap();
     assert!(
         lags.iter().any(|lag| lag.group == "old" && lag.events == 0),

@@ -97,7 +97,11 @@ async fn a_running_consumer_goes_on_past_poison_and_catches_up_when_mended() {
     let pool = database().await;
     let group = Recorder::new("running");
     let life = Lifecycle::default();
-    let log = Arc::new(Postgres::new(pool.clone(), Duration::from_millis(20)));
+    let log = Arc::new(Postgres::new(
+        pool.clone(),
+        pool.clone(),
+        Duration::from_millis(20),
+    ));
     deliver(&log, &pool, group.clone(), &life);
     for (event_type, key, n) in [("poison", "a", 1), ("thing", "a", 2), ("thing", "b", 3)] {
         publish(&pool, event_type, key, n).await;

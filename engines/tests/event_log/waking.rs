@@ -26,7 +26,7 @@ async fn listener(pool: &PgPool, not: Option<i32>) -> i32 {
 async fn the_groups_of_a_process_wake_by_one_connection_and_outlive_it() {
     let pool = database().await;
     let life = Lifecycle::default();
-    let log = Arc::new(Postgres::new(pool.clone(), NEVER));
+    let log = Arc::new(Postgres::new(pool.clone(), pool.clone(), NEVER));
     for group in ["first", "second"] {
         deliver(&log, &pool, Recorder::new(group), &life);
     }

@@ -1,8 +1,8 @@
 //! The dashboard of what keeps data.
 
 use smartcourse_telemetry::catalogue::{
-    ACQUIRE_SECONDS, CACHE_READS, CONNECTIONS, CONNECTIONS_MAX, DISK_AVAILABLE, DISK_SIZE, SERVER_UP,
-    STANDING_STILL, STATEMENT_SECONDS,
+    ACQUIRE_SECONDS, CACHE_READS, CONNECTIONS, CONNECTIONS_MAX, DISK_AVAILABLE, DISK_SIZE,
+    SERVER_CONNECTIONS, SERVER_CONNECTIONS_MAX, SERVER_UP, STANDING_STILL, STATEMENT_SECONDS,
 };
 
 use super::{STATEMENT_TRACES, by, quantile};
@@ -40,6 +40,12 @@ pub(super) fn stores() -> Vec<Panel> {
                 "sum by (instance, pool) ({CONNECTIONS}{{state=\"used\"}}) / sum by (instance, pool) ({CONNECTIONS_MAX})"
             ),
             "{{instance}} {{pool}}",
+        ),
+        Panel::graph(
+            "Connections at PostgreSQL, of those it takes",
+            "percentunit",
+            format!("max({SERVER_CONNECTIONS} / {SERVER_CONNECTIONS_MAX})"),
+            "all clients",
         ),
         Panel::graph(
             "Transactions that stand still",

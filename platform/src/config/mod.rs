@@ -136,6 +136,7 @@ const PLATFORM: Declared = Declared {
     ],
     variables: &[
         ("DATABASE_URL", "postgres.url"),
+        ("DATABASE_DIRECT_URL", "postgres.direct_url"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
         ("TEMPORAL_ADDRESS", "temporal.address"),
         ("TEMPORAL_NAMESPACE", "temporal.namespace"),

@@ -142,12 +142,17 @@ impl Section for Relay {
     const NAME: &'static str = "relay";
 }
 
+/// Connections of a pool whose user does one thing at a time, and one in which a transaction that was given up still ends.
+const FEW: u32 = 2;
+
 /// `[postgres]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct Postgres {
     /// Connection URL; it may hold a password.
     pub url: SecretString,
-    /// Connections of each pool.
+    /// The same past a pooler, for sessions that must be one's own; empty where `url` is that already.
+    pub direct_url: SecretString,
+    /// Connections of a service's own pool.
     pub pool_size: u32,
     /// Seconds to wait for a free connection.
     pub acquire_timeout_seconds: u64,
@@ -163,10 +168,15 @@ impl Section for Postgres {
     const NAME: &'static str = "postgres";
 
     fn check(&self, problems: &mut Problems) {
-        let url = self.url.expose_secret();
+        let is_url = |url: &str| url.starts_with("postgres://") || url.starts_with("postgresql://");
         problems.require(
-            url.starts_with("postgres://") || url.starts_with("postgresql://"),
+            is_url(self.url.expose_secret()),
             "postgres.url: must start with postgres://",
+        );
+        let direct = self.direct_url.expose_secret();
+        problems.require(
+            direct.is_empty() || is_url(direct),
+            "postgres.direct_url: must start with postgres://",
         );
         problems.require(
             self.pool_size > 1,
@@ -176,13 +186,36 @@ impl Section for Postgres {
 }
 
 impl Postgres {
-    /// The same for commands that an operator waits for: their statements take as long as they take.
+    /// The same for whoever does one thing at a time: a consumer group, a look whether the database is there.
+    #[must_use]
+    pub fn few(&self) -> Self {
+        Self {
+            pool_size: FEW,
+            ..self.clone()
+        }
+    }
+
+    /// The same for sessions that must be one's own, past a pooler: whoever listens, holds a session's lock or sets limits
+    /// of its own.
+    #[must_use]
+    pub fn direct(&self) -> Self {
+        let url = match self.direct_url.expose_secret() {
+            "" => &self.url,
+            _ => &self.direct_url,
+        };
+        Self {
+            url: url.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for commands that an operator waits for: their statements take as long as they take, in sessions of their own.
     #[must_use]
     pub fn unhurried(&self) -> Self {
         Self {
             statement_seconds: 0,
             lock_seconds: 0,
-            ..self.clone()
+            ..self.direct()
         }
     }
 }

@@ -133,6 +133,16 @@ pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {
     .await?)
 }
 
+/// The connections of all clients at the server, ours and others', and how many it takes of those who are no superusers.
+pub async fn server_connections(pool: &PgPool) -> Result<(i64, i64)> {
+    Ok(sqlx::query_as(
+        "select (select sum(numbackends)::bigint from pg_stat_database),
+                current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint",
+    )
+    .fetch_one(pool)
+    .await?)
+}
+
 /// Those of some pools, by their names, that are connected to the database.
 pub async fn connected(pool: &PgPool, names: &[&str]) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar(

@@ -47,12 +47,12 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Over the pool of the engines; `poll` is the longest pause between two looks at what is parked.
-    pub fn new(kafka: servers::kafka::Kafka, pool: PgPool, poll: Duration) -> Self {
+    /// Over the pool of the engines, and that of its listeners; `poll` is the longest pause between two looks at what is parked.
+    pub fn new(kafka: servers::kafka::Kafka, pool: PgPool, listeners: PgPool, poll: Duration) -> Self {
         Self {
             sender: Sender::new(kafka.clone(), pool.clone()),
             dead_letters: DeadLetters::new(kafka.clone()),
-            waker: SharedWaker::new(pool.clone(), CHANNEL, poll),
+            waker: SharedWaker::new(listeners, CHANNEL, poll),
             kafka,
             pool,
         }
