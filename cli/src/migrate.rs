@@ -24,6 +24,15 @@ pub(crate) async fn stores(config: &Config) -> Result<()> {
             .run(&pool)
             .await
             .with_context(|| format!("the migrations of schema {schema} failed"))?;
+        let ours: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
+        let later = format!("select count(*) from \"{schema}\"._migrations where version <> all($1)");
+        let later: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(later))
+            .bind(ours)
+            .fetch_one(&pool)
+            .await?;
+        if later > 0 {
+            tracing::warn!(schema, later, "the schema is of a later version, and stays so");
+        }
     }
     pool.close().await;
     Engines::open(config)?.prepare().await?;

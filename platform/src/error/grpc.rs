@@ -70,6 +70,8 @@ fn transport_error(status: Status) -> Error {
         GrpcCode::Unavailable | GrpcCode::Cancelled | GrpcCode::Aborted | GrpcCode::Unknown => {
             &codes::UNAVAILABLE
         }
+        // A service of the version before, which does not know the operation: an upgrade has not come to it.
+        GrpcCode::Unimplemented => &codes::UNAVAILABLE,
         GrpcCode::DeadlineExceeded => &codes::TIMEOUT,
         GrpcCode::OutOfRange | GrpcCode::ResourceExhausted => &codes::BODY_TOO_LARGE,
         GrpcCode::Unauthenticated => &codes::UNAUTHENTICATED,
@@ -113,5 +115,10 @@ mod tests {
     #[test]
     fn a_dead_server_is_unavailable() {
         assert!(Error::from(Status::unavailable("tcp connect error")).is(&codes::UNAVAILABLE));
+    }
+
+    #[test]
+    fn what_a_service_of_the_version_before_does_not_know_is_unavailable() {
+        assert!(Error::from(Status::unimplemented("")).is(&codes::UNAVAILABLE));
     }
 }

@@ -74,8 +74,10 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
     Ok(pool)
 }
 
-/// Gives a service's embedded migrations its own schema and its own table of applied migrations.
+/// Gives a service's embedded migrations its own schema and its own table of applied migrations. Those a later version has applied are
+/// left alone: this one goes on with them.
 pub fn in_schema(schema: &str, mut migrator: Migrator) -> Migrator {
+    migrator.ignore_missing = true;
     migrator.create_schemas = Cow::Owned(vec![Cow::Owned(schema.to_owned())]);
     migrator.table_name = Cow::Owned(format!("{schema}._migrations"));
     migrator
