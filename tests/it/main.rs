@@ -50,6 +50,7 @@ mod progress;
 mod publishing;
 mod readers;
 mod record;
+mod released;
 mod replay;
 mod retention;
 mod rolling;

@@ -32,9 +32,9 @@ pub(crate) fn histories() -> PathBuf {
     crate::root().join("workflows/histories")
 }
 
-/// The files of a version in the order of their names.
-fn files(version: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(version).context("no histories: record them")?;
+/// The files of a directory in the order of their names.
+pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let mut files = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()?;
