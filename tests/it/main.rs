@@ -69,6 +69,7 @@ mod supply_chain;
 mod telemetry;
 mod trials;
 mod uploads;
+mod versions;
 mod ways_in;
 
 /// The roles of a platform.

@@ -1,8 +1,11 @@
-//! An upgrade while people are at work: there are two of each role, and one after the other is stopped and started again.
+//! Restarts and upgrades while people are at work: there are two of each role, and one after the other is stopped and started again.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+use std::{
+    path::Path,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -21,6 +24,9 @@ use crate::{
 /// Who learns at once, and how many may come one after the other.
 const LEARNERS: usize = 4;
 const STUDENTS: i32 = 1000;
+
+/// Names the executable of the version before.
+const EARLIER: &str = "SMARTCOURSE_TEST_EARLIER";
 
 /// A user before whom both gateways are one, as behind a balancer: who is not answered by one is passed to the other.
 struct Person<'a> {
@@ -103,9 +109,9 @@ impl<'a> Person<'a> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rolling_restart_answers_every_request_and_doubles_nothing() -> Result<()> {
-    let mut world = World::start_with(executable(), Layout::Together, &[LONG_TOKENS]).await?;
+/// Two of each role serve people who learn and teach, while something is done to the roles. Every request is answered, and in the end
+/// nothing is missing or there twice.
+async fn at_work(world: &mut World, done_to_roles: impl AsyncFnOnce(&mut World) -> Result<()>) -> Result<()> {
     let instructor = world.sign_up("instructor").await?;
     let course = course(&instructor, None, &[]).await?;
     let waiting = Mutex::new(world.students(STUDENTS).await?);
@@ -134,21 +140,55 @@ async fn a_rolling_restart_answers_every_request_and_doubles_nothing() -> Result
         }
         anyhow::Ok(published)
     };
-    let rolling = async {
-        for role in [
-            "serve", "serve-2", "relay", "relay-2", "worker", "worker-2", "tasks", "tasks-2",
-        ] {
-            world.roll(role).await?;
-        }
+    let doing = async {
+        done_to_roles(world).await?;
         done.store(true, Relaxed);
         anyhow::Ok(())
     };
-    let (_, published, ()) = tokio::try_join!(try_join_all(learning), teaching, rolling)?;
+    let (_, published, ()) = tokio::try_join!(try_join_all(learning), teaching, doing)?;
     let learned = learned.into_inner().unwrap_or_else(PoisonError::into_inner);
     ensure!(published > 0 && !learned.is_empty());
     let expected = Learning::completed_once(2);
     for student in &learned {
-        holds(&world, course, student, &expected).await?;
+        holds(world, course, student, &expected).await?;
     }
     Ok(())
+}
+
+/// One role after the other is stopped and started again.
+async fn roll(world: &mut World) -> Result<()> {
+    for role in [
+        "serve", "serve-2", "relay", "relay-2", "worker", "worker-2", "tasks", "tasks-2",
+    ] {
+        world.roll(role).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_answers_every_request_and_doubles_nothing() -> Result<()> {
+    let mut world = World::start_with(executable(), Layout::Together, &[LONG_TOKENS]).await?;
+    at_work(&mut world, roll).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the executable of the version before: tests/line-ups.sh"]
+async fn an_upgrade_and_the_way_back_answer_every_request_and_double_nothing() -> Result<()> {
+    let earlier = std::env::var_os(EARLIER).with_context(|| format!("{EARLIER} names no executable"))?;
+    let earlier = Path::new(&earlier);
+    let mut world = World::start_with(earlier, Layout::Together, &[LONG_TOKENS]).await?;
+    at_work(&mut world, async |world| {
+        let mut migrate = tokio::process::Command::new(executable());
+        let migrated = migrate.arg("migrate").envs(world.settings()).output().await?;
+        ensure!(
+            migrated.status.success(),
+            "{}",
+            String::from_utf8_lossy(&migrated.stderr)
+        );
+        world.run_by(executable());
+        roll(world).await?;
+        world.run_by(earlier);
+        roll(world).await
+    })
+    .await
 }

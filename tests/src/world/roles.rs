@@ -1,6 +1,6 @@
 //! The roles of a world: processes that are started, stopped and killed as a test wants.
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result};
 use smartcourse_launcher::{Plan, Process, Signal, Tie, free_port};
@@ -58,6 +58,11 @@ impl World {
             output.status.success(),
             String::from_utf8_lossy(&told).into_owned(),
         ))
+    }
+
+    /// Has roles and commands from now on run by another executable; those that run go on.
+    pub fn run_by(&mut self, executable: &Path) {
+        executable.clone_into(&mut self.executable);
     }
 
     /// Starts a role.
