@@ -55,6 +55,14 @@ impl Engines {
         })
     }
 
+    /// Whether the event log is in a server, which has more of it than the table.
+    pub fn log_is_sent(&self) -> bool {
+        #[cfg(feature = "real")]
+        return self.kafka.is_some();
+        #[cfg(not(feature = "real"))]
+        false
+    }
+
     fn log_place(&self) -> String {
         #[cfg(feature = "real")]
         if let Some(kafka) = &self.kafka {

@@ -10,7 +10,7 @@ pub mod parked;
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use smartcourse_telemetry::{catalogue::EVENTS, trace};
 use sqlx::{PgConnection, types::time::OffsetDateTime};
@@ -33,7 +33,7 @@ pub const MAX_TRIES: i32 = 10;
 pub const MAX_PAUSE: i32 = 300;
 
 /// A committed event.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Identity; the same in every delivery.
     pub id: Uuid,
@@ -46,6 +46,7 @@ pub struct Event {
     /// JSON of the message in proto/events.
     pub payload: Value,
     /// When it was written.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// The trace of what it comes from.
     pub traceparent: Option<String>,

@@ -118,6 +118,27 @@ pub async fn be_patient(tx: &mut sqlx::PgConnection) -> Result<()> {
     Ok(())
 }
 
+/// The same without an end, for what an operator waits for.
+pub async fn be_endless(tx: &mut sqlx::PgConnection) -> Result<()> {
+    be_patient(tx).await?;
+    sqlx::raw_sql(
+        "set local idle_in_transaction_session_timeout = 0; set local statement_timeout = 0; set local lock_timeout = 0",
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// A transaction that sees the database as it is now for as long as it lasts, and writes nothing.
+pub async fn snapshot(pool: &PgPool) -> Result<Tx> {
+    let mut tx = begin(pool).await?;
+    sqlx::query("set transaction isolation level repeatable read, read only")
+        .execute(&mut *tx)
+        .await?;
+    be_endless(&mut tx).await?;
+    Ok(tx)
+}
+
 /// The transactions of ours that have stood still for longer than any should, patient ones apart, each with its session,
 /// its age and its last statement: something holds on to their locks and does not go on.
 pub async fn standing_still(pool: &PgPool) -> Result<Vec<String>> {

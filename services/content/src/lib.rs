@@ -46,7 +46,7 @@ pub use consumers::{Deletions, Retention};
 pub use documents::CHUNKS as DOCUMENTS;
 pub use grpc::Api;
 pub use model_place::ModelPlace;
-pub use ops::rebuild::{Index, Rebuild, Rebuilt};
+pub use ops::rebuild::{Difference, Index, Rebuild, Rebuilt};
 pub use tasks::FileRemoval;
 
 /// Files that are made of their parts at once.

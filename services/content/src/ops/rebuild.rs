@@ -51,6 +51,17 @@ pub struct Rebuilt {
     pub removed: u64,
 }
 
+/// A version of which an engine has less or more than it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Difference {
+    /// The version.
+    pub version: VersionId,
+    /// Units it has by the documents; none when it is not to be found any more.
+    pub expected: i64,
+    /// Units the engine has of it.
+    pub held: i64,
+}
+
 /// Makes vectors and search entries again.
 pub struct Rebuild(State);
 
@@ -120,6 +131,21 @@ impl Rebuild {
             fault::commit(tx, "content.rebuild").await?;
         }
         Ok(rebuilt)
+    }
+
+    /// What a pass without `again` would write or remove, and how many versions are to be found.
+    ///
+    /// # Errors
+    /// When an engine or the database fails.
+    pub async fn differences(&self, index: Index) -> Result<(u64, Vec<Difference>)> {
+        let mut rebuilt = Rebuilt::default();
+        let differing = self.look(&self.0.pool, index, false, &mut rebuilt).await?;
+        let difference = |(row, held): (Row, i64)| Difference {
+            version: row.version,
+            expected: row.expected(index),
+            held,
+        };
+        Ok((rebuilt.versions, differing.into_iter().map(difference).collect()))
     }
 
     /// Goes over all versions once more while nobody writes any, and then calls for the change to the engine that was filled.
