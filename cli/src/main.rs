@@ -1,7 +1,9 @@
 //! The `smartcourse` executable: every role of the system under one name.
 
 mod backlog;
+mod backup;
 mod callers;
+mod check;
 mod codec_server;
 mod compose;
 mod config;
@@ -77,6 +79,25 @@ enum Command {
     /// Move what is kept to another engine, or make what is searched again.
     #[command(subcommand)]
     Engines(engines::Command),
+    /// Back up everything the platform keeps, while it serves.
+    Backup {
+        /// The directory of all back-ups: this one becomes a directory of its own below it, named by its time.
+        directory: PathBuf,
+    },
+    /// Restore a back-up into an empty place.
+    Restore {
+        /// The directory of one back-up.
+        directory: PathBuf,
+        /// Bring the documents and files that the rows of the database name: PostgreSQL's own means have put them back.
+        #[arg(long)]
+        beside_rows: bool,
+    },
+    /// Compare all stores with each other.
+    Check {
+        /// Print JSON, with every violation.
+        #[arg(long)]
+        json: bool,
+    },
     /// Administration.
     #[command(subcommand)]
     Admin(Admin),
@@ -189,6 +210,12 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             }
         }
         Command::Engines(command) => engines::run(&command, file.as_deref()).await,
+        Command::Backup { directory } => backup::make(&directory, file.as_deref()).await,
+        Command::Restore {
+            directory,
+            beside_rows,
+        } => backup::restore(&directory, beside_rows, file.as_deref()).await,
+        Command::Check { json } => check::run(json, file.as_deref()).await,
         Command::Admin(Admin::Grant { email }) => grant(&load()?, &email).await,
         Command::Analytics(Analytics::Rebuild) => rebuild(&load()?).await,
         Command::Config(ConfigCommand::Print { defaults: true }) => {

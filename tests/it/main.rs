@@ -15,6 +15,7 @@ mod alerts;
 mod analytics;
 mod asyncapi;
 mod background;
+mod backup;
 #[path = "../../cli/src/callers.rs"]
 mod callers;
 mod catalogue;

@@ -7,7 +7,10 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use smartcourse_platform::{Error, Result, fault, ports::documents::Documents};
 
-use super::compared::{Compared, Sum, Ticker};
+use super::{
+    MOVE,
+    compared::{Compared, Sum, Ticker},
+};
 
 /// Every collection there is.
 const COLLECTIONS: [&str; 3] = [
@@ -20,7 +23,7 @@ const PAGE: u32 = 32;
 const AT_ONCE: usize = 8;
 
 /// Whether there are none.
-pub(super) async fn is_empty(store: &dyn Documents) -> Result<bool> {
+pub(crate) async fn is_empty(store: &dyn Documents) -> Result<bool> {
     for collection in COLLECTIONS {
         if !store.page(collection, "", 1).await?.is_empty() {
             return Ok(false);
@@ -71,19 +74,24 @@ async fn go_over(
             (None, None) => {}
         }
         if lacking.len() >= PAGE as usize {
-            compared.written += write(target, collection, std::mem::take(&mut lacking)).await?;
+            compared.written += put(target, collection, std::mem::take(&mut lacking), MOVE).await?;
         }
     }
-    compared.written += write(target, collection, lacking).await?;
+    compared.written += put(target, collection, lacking, MOVE).await?;
     Ok(compared)
 }
 
-/// Writes documents; answers how many.
-async fn write(target: &dyn Documents, collection: &str, documents: Vec<(String, Value)>) -> Result<u64> {
+/// Writes documents for a command; answers how many.
+pub(crate) async fn put(
+    target: &dyn Documents,
+    collection: &str,
+    documents: Vec<(String, Value)>,
+    command: &str,
+) -> Result<u64> {
     let count = documents.len() as u64;
     let puts = documents.iter().map(async |(key, body)| {
         target.put(collection, key, body).await?;
-        fault::point("engines.move", "after_copy");
+        fault::point(command, "after_copy");
         Ok::<(), Error>(())
     });
     stream::iter(puts)

@@ -14,13 +14,16 @@ use smartcourse_platform::{
     ports::files::{Files, Stored},
 };
 
-use super::compared::{Compared, Ticker};
+use super::{
+    MOVE,
+    compared::{Compared, Ticker},
+};
 
 /// Files that are read at once.
 const AT_ONCE: usize = 4;
 
 /// Whether there are none.
-pub(super) async fn is_empty(store: &dyn Files) -> Result<bool> {
+pub(crate) async fn is_empty(store: &dyn Files) -> Result<bool> {
     Ok(store.list().try_next().await?.is_none())
 }
 
@@ -113,24 +116,29 @@ impl Comparison {
                 return Ok(Outcome::Same(Box::new(Same { listed, digest: ours })));
             }
         }
-        self.copy(key).await?;
+        // If it was removed since it was listed, the next pass finds that out.
+        copy((self.source.as_ref(), key), (self.target.as_ref(), key), MOVE).await?;
         Ok(Outcome::Written)
     }
+}
 
-    async fn copy(&self, key: &str) -> Result<()> {
-        let mut bytes = match self.source.read(key).await {
-            // Removed since it was listed: the next pass finds that out.
-            Err(error) if error.is(&codes::NOT_FOUND) => return Ok(()),
-            other => other?,
-        };
-        let mut file = self.target.write(key).await?;
-        while let Some(part) = bytes.try_next().await? {
-            file.write(part).await?;
-        }
-        file.finish().await?;
-        fault::point("engines.move", "after_copy");
-        Ok(())
+/// Copies a file for a command, if it is there still.
+pub(crate) async fn copy(
+    (from, key): (&dyn Files, &str),
+    (to, new_key): (&dyn Files, &str),
+    command: &str,
+) -> Result<()> {
+    let mut bytes = match from.read(key).await {
+        Err(error) if error.is(&codes::NOT_FOUND) => return Ok(()),
+        other => other?,
+    };
+    let mut file = to.write(new_key).await?;
+    while let Some(part) = bytes.try_next().await? {
+        file.write(part).await?;
     }
+    file.finish().await?;
+    fault::point(command, "after_copy");
+    Ok(())
 }
 
 async fn list(store: &dyn Files) -> Result<BTreeMap<String, Stored>> {
@@ -142,7 +150,7 @@ async fn list(store: &dyn Files) -> Result<BTreeMap<String, Stored>> {
 }
 
 /// What a file has in it; `None` when it is gone.
-async fn digest(store: &dyn Files, key: &str) -> Result<Option<[u8; 32]>> {
+pub(crate) async fn digest(store: &dyn Files, key: &str) -> Result<Option<[u8; 32]>> {
     let mut bytes = match store.read(key).await {
         Err(error) if error.is(&codes::NOT_FOUND) => return Ok(None),
         other => other?,

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use smartcourse_content::{Index, ModelPlace, Rebuild, Rebuilt};
+use smartcourse_content::{Difference, Index, ModelPlace, Rebuild, Rebuilt};
 use smartcourse_engines::{Engines, Part};
 use smartcourse_platform::{
     config::Config,
@@ -44,14 +44,19 @@ pub(super) async fn reindex(indexes: &[Index], file: Option<&Path>) -> Result<Ex
     let _sending = telemetry::init(&here.telemetry, "command")?;
     let pool = postgres::pool(&here.postgres.unhurried(), "move")?;
     let _turn = turn(&pool).await?;
-    let engines = Engines::open(&here)?;
+    make_again(indexes, &here, &Engines::open(&here)?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The same, for whoever has the turn.
+pub(crate) async fn make_again(indexes: &[Index], here: &Config, engines: &Engines) -> Result<()> {
     for index in indexes {
-        prepare(*index, &engines, &engines).await?;
+        prepare(*index, engines, engines).await?;
         let done = match index {
-            Index::Vectors => again(*index, &here, &engines).await?,
+            Index::Vectors => again(*index, here, engines).await?,
             Index::Search => match engines.search().beside().await? {
-                Some(beside) => change_over(&here, &engines, beside).await?,
-                None => again(*index, &here, &engines).await?,
+                Some(beside) => change_over(here, engines, beside).await?,
+                None => again(*index, here, engines).await?,
             },
         };
         crate::print(&format!(
@@ -62,7 +67,17 @@ pub(super) async fn reindex(indexes: &[Index], file: Option<&Path>) -> Result<Ex
             done.expected
         ))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// How many versions are to be found, and those of which an engine has less or more than it should.
+pub(crate) async fn differences(
+    here: &Config,
+    engines: &Engines,
+    index: Index,
+) -> Result<(u64, Vec<Difference>)> {
+    let rebuild = rebuild(here, engines, engines.vectors(), engines.search()).await?;
+    Ok(rebuild.differences(index).await?)
 }
 
 /// Writes every version in its place.

@@ -13,10 +13,16 @@ use std::{path::Path, process::ExitCode};
 use anyhow::{Context as _, Result};
 use assignments::Assignment;
 use clap::ValueEnum;
+pub(crate) use documents::{is_empty as no_documents, put};
+pub(crate) use files::{copy, digest, is_empty as no_files};
+pub(crate) use indexes::{differences, make_again};
+pub(crate) use moving::claim;
 use smartcourse_content::Index;
 use smartcourse_engines::Part;
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
+/// What a move is called where it can be killed.
+const MOVE: &str = "engines.move";
 /// Advisory lock of whoever moves something or makes it again.
 const LOCK: i64 = 0x5343_4d4f_5645;
 
@@ -90,7 +96,7 @@ pub(crate) async fn run(command: &Command, file: Option<&Path>) -> Result<ExitCo
 }
 
 /// The turn of this process, until it is dropped: of two moves each would undo what the other has done.
-async fn turn(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
+pub(crate) async fn turn(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
     let mut session = pool.acquire().await.context("the database does not answer")?;
     // Not of the pool any more: whatever happens to it, its lock goes with it.
     session.close_on_drop();
@@ -98,6 +104,9 @@ async fn turn(pool: &PgPool) -> Result<PoolConnection<Postgres>> {
         .bind(LOCK)
         .fetch_one(&mut *session)
         .await?;
-    anyhow::ensure!(free, "another `smartcourse engines` is at work: wait for its end");
+    anyhow::ensure!(
+        free,
+        "another `smartcourse engines`, `backup` or `restore` is at work: wait for its end"
+    );
     Ok(session)
 }

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use smartcourse_engines::{Claim, Engines, Part};
-use smartcourse_platform::{config::Config, postgres};
+use smartcourse_platform::postgres;
 
 use super::{
     assignments::{self, Assignment},
@@ -35,16 +35,16 @@ pub(super) async fn run(part: Part, to: &[Assignment], file: Option<&Path>) -> R
     let mut running = roles::running(&pool).await?;
     let compared = match part {
         Part::Documents => {
-            let (source, target) = (source.documents(), target.documents());
-            target.prepare().await?;
-            claim(&here, part, &into, documents::is_empty(target.as_ref()).await?).await?;
-            passes(async || Ok(documents::pass(source.as_ref(), target.as_ref()).await?)).await?
+            let (ours, theirs) = (source.documents(), target.documents());
+            theirs.prepare().await?;
+            claim(&source, part, &into, documents::is_empty(theirs.as_ref()).await?).await?;
+            passes(async || Ok(documents::pass(ours.as_ref(), theirs.as_ref()).await?)).await?
         }
         Part::Files => {
-            let (source, target) = (source.files()?, target.files()?);
-            target.prepare().await?;
-            claim(&here, part, &into, files::is_empty(target.as_ref()).await?).await?;
-            let mut both = files::Comparison::new(source, target);
+            let (ours, theirs) = (source.files()?, target.files()?);
+            theirs.prepare().await?;
+            claim(&source, part, &into, files::is_empty(theirs.as_ref()).await?).await?;
+            let mut both = files::Comparison::new(ours, theirs);
             passes(async || Ok(both.pass().await?)).await?
         }
         Part::Vectors | Part::Search => indexes::fill(part, &here, &source, &target).await?,
@@ -66,9 +66,9 @@ pub(super) async fn run(part: Part, to: &[Assignment], file: Option<&Path>) -> R
     })
 }
 
-/// Sees to it that a move overwrites nothing but what a move, or a use that is over, has left.
-async fn claim(here: &Config, part: Part, into: &str, is_empty: bool) -> Result<()> {
-    let (engines, what) = (Engines::open(here)?, part.as_text());
+/// Sees to it that nothing is overwritten but what a move, a restore, or a use that is over, has left.
+pub(crate) async fn claim(engines: &Engines, part: Part, into: &str, is_empty: bool) -> Result<()> {
+    let what = part.as_text();
     match engines.claim(part, into, is_empty).await? {
         Claim::Granted => Ok(()),
         Claim::InUse => anyhow::bail!(
@@ -77,7 +77,7 @@ async fn claim(here: &Config, part: Part, into: &str, is_empty: bool) -> Result<
             engines.place(part)?
         ),
         Claim::Foreign => anyhow::bail!(
-            "{into} has {what} that no move has brought there, and they would be overwritten: empty it first, if nobody needs them"
+            "{into} has {what} that no move or restore has brought there, and they would be overwritten: empty it first, if nobody needs them"
         ),
     }
 }
