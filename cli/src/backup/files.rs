@@ -58,8 +58,10 @@ async fn is_brought(file: &File, store: &dyn Files, place: &Place, earlier: Opti
         && let Some(size) = place.store.size(&earlier.key(&part)).await?
         && file.size.is_none_or(|expected| size == expected)
     {
-        place.store.copy(&earlier.key(&part), &place.key(&part)).await?;
-        return Ok(true);
+        match place.store.copy(&earlier.key(&part), &place.key(&part)).await {
+            Ok(()) => return Ok(true),
+            Err(error) => tracing::debug!(error = %error.chain(), "no links on this disk: the file is copied"),
+        }
     }
     engines::copy((store, &file.key), (&place.store, &place.key(&part)), "backup").await?;
     Ok(place.digest(&part).await?.as_ref() == Some(&file.sha256))

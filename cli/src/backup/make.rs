@@ -2,7 +2,7 @@
 //! moment, and what they name is brought. A document and a file are written before the row that names them, so all is there,
 //! unless it was removed meanwhile: then the rows are seen again.
 
-use std::{path::Path, process::ExitCode};
+use std::{os::unix::fs::DirBuilderExt as _, path::Path, process::ExitCode};
 
 use anyhow::Result;
 use smartcourse_engines::Engines;
@@ -34,6 +34,8 @@ pub(crate) async fn run(within: &Path, file: Option<&Path>) -> Result<ExitCode> 
     let engines = Engines::open(&here)?;
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let name = clock::System.now().format(form)?;
+    // Rows have e-mail addresses and hashes of passwords.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(within)?;
     let mut place = Place::open(&within.join(UNFINISHED))?;
     let earlier = earlier(within)?;
     let store = engines.files()?;

@@ -31,6 +31,11 @@ pub(crate) async fn run(directory: &Path, beside_rows: bool, file: Option<&Path>
     );
     let manifest = Manifest::read(&place).await?;
     if !beside_rows {
+        anyhow::ensure!(
+            rows::is_empty(&mut *pool.acquire().await?).await?,
+            "the database is in use: a back-up is restored into an empty one. If PostgreSQL's own means have put the rows back, \
+             --beside-rows brings the documents and files they name"
+        );
         rows::migrate(&pool, &manifest).await?;
     }
     let engines = Engines::open(&here)?;
@@ -41,11 +46,6 @@ pub(crate) async fn run(directory: &Path, beside_rows: bool, file: Option<&Path>
     postgres::be_endless(&mut tx).await?;
     let mut told = String::new();
     if !beside_rows {
-        anyhow::ensure!(
-            rows::is_empty(&mut tx).await?,
-            "the database is in use: a back-up is restored into an empty one. If PostgreSQL's own means have put the rows back, \
-             --beside-rows brings the documents and files they name"
-        );
         for (part, is_empty) in [
             (Part::Documents, engines::no_documents(documents.as_ref()).await?),
             (Part::Files, engines::no_files(files.as_ref()).await?),

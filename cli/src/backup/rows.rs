@@ -168,13 +168,21 @@ pub(super) async fn migrate(pool: &PgPool, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Whether nobody has used this database yet.
-pub(super) async fn is_empty(tx: &mut PgConnection) -> Result<bool> {
+/// Whether nobody has used this database yet, or it has no tables.
+pub(super) async fn is_empty(rows: &mut PgConnection) -> Result<bool> {
+    let tables = ["\"user\".users", "course.courses", "platform.events"];
+    let there: i64 = sqlx::query_scalar("select count(to_regclass(name)) from unnest($1::text[]) name")
+        .bind(&tables[..])
+        .fetch_one(&mut *rows)
+        .await?;
+    if there < 3 {
+        return Ok(true);
+    }
     Ok(sqlx::query_scalar(
         "select not exists (select from \"user\".users) and not exists (select from course.courses)
              and not exists (select from platform.events)",
     )
-    .fetch_one(tx)
+    .fetch_one(rows)
     .await?)
 }
 
