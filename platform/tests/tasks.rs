@@ -117,11 +117,8 @@ fn start(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>) -> Lifecycle {
 
 fn start_with(pool: &PgPool, handlers: Vec<Arc<dyn Handler>>, settings: config::Tasks) -> Lifecycle {
     let life = Lifecycle::default();
-    let dispatch = Arc::new(Postgres::new(
-        pool.clone(),
-        pool.clone(),
-        Duration::from_millis(20),
-    ));
+    let poll = Duration::from_millis(20);
+    let dispatch = Arc::new(Postgres::new(pool.clone(), pool.clone(), poll));
     life.spawn(
         "tasks",
         tasks::run(pool.clone(), dispatch, handlers, settings, life.clone()),
