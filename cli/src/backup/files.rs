@@ -60,7 +60,9 @@ async fn is_brought(file: &File, store: &dyn Files, place: &Place, earlier: Opti
     {
         match place.store.copy(&earlier.key(&part), &place.key(&part)).await {
             Ok(()) => return Ok(true),
-            Err(error) => tracing::debug!(error = %error.chain(), "no links on this disk: the file is copied"),
+            Err(error) => {
+                tracing::debug!(error = %error.chain(), "no links on this disk: the file is copied")
+            }
         }
     }
     engines::copy((store, &file.key), (&place.store, &place.key(&part)), "backup").await?;

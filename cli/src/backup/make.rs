@@ -35,7 +35,10 @@ pub(crate) async fn run(within: &Path, file: Option<&Path>) -> Result<ExitCode> 
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let name = clock::System.now().format(form)?;
     // Rows have e-mail addresses and hashes of passwords.
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(within)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(within)?;
     let mut place = Place::open(&within.join(UNFINISHED))?;
     let earlier = earlier(within)?;
     let store = engines.files()?;
