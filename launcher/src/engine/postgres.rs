@@ -83,7 +83,7 @@ fn command(cluster: &Cluster, bins: &PostgresBinaries, port: u16) -> Command {
         "unix_socket_directories=",
         // A laptop's share. Everything about durability stays at its safe default.
         "shared_buffers=64MB",
-        "max_connections=200",
+        "max_connections=400",
         // Our queries are short; compiling them costs more than running them.
         "jit=off",
         "timezone=UTC",

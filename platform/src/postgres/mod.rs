@@ -26,6 +26,9 @@ const PATIENT: &str = " (patient)";
 /// A transaction that stands still for this long is stuck: those that wait for a call of another service take seconds.
 const STILL: Duration = Duration::from_secs(10);
 
+/// How long a connection may rest before it is closed.
+const RESTED: Duration = Duration::from_secs(60);
+
 /// How long an idle connection is taken to be alive.
 pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,8 @@ pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
         // What is heard of statements and connections is counted (`smartcourse_telemetry::statements`).
         .acquire_time_level(log::LevelFilter::Debug)
         .max_connections(config.pool_size)
+        // Others may need them: the server has so many for all.
+        .idle_timeout(RESTED)
         .acquire_timeout(Duration::from_secs(config.acquire_timeout_seconds))
         // A connection in use a moment ago needs no look whether it lives: that would double every read's way.
         .test_before_acquire(false)
