@@ -26,7 +26,9 @@ own_temporal=(
     five_hundred_enroll_while_temporal_is_down
 )
 # They have a network of their own, or say nothing of servers.
-skipped=(--skip=soak --skip=silence --skip=rules --skip=monitoring --skip=trials --skip=asyncapi --skip=replay)
+skipped=(--skip=soak --skip=silence --skip=rules --skip=monitoring --skip=trials --skip=asyncapi --skip=replay --skip=released --skip=versions)
+# They have commands of their own, and need programs that this one does not install.
+elsewhere=(--skip=schemathesis --skip=containers::chart --skip=an_upgrade_and_the_way_back --skip=a_pooler_carries)
 
 cargo build --locked --workspace
 cargo test --locked --workspace --test it --test contracts --no-run
@@ -53,5 +55,5 @@ if [ $# -eq 0 ]; then
     suite "all servers but Temporal" SMARTCOURSE_TEST_SERVERS="$servers" \
         cargo test --locked --workspace --test it -- "${own_temporal[@]}"
     printf '\n=== contracts, and each server killed\n'
-    cargo test --locked --workspace --test contracts --test it -- --ignored --skip=schemathesis
+    cargo test --locked --workspace --test contracts --test it -- --ignored "${elsewhere[@]}"
 fi

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use smartcourse_tests::{
     Layout, Session, World,
@@ -25,16 +25,18 @@ use crate::{
 const PROCESSES: [usize; 3] = [1, 2, 4];
 /// What each may have of a core, so that four of a role and the servers fit two cores.
 const SHARE: f64 = 0.2;
+/// Connections of each service to PostgreSQL: four processes of each role are to get along with the 400 of the tests'.
+const POOLS: (&str, &str) = ("POSTGRES__POOL_SIZE", "3");
 /// How long requests are sent, and over how many connections to each gateway.
 const LOAD: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 8;
+/// Requests at most: more than anybody answers in that time.
+const MANY: usize = 100_000;
 /// Seats, whose commands, workflows and mails wait for relay, worker and task worker.
-const SEATS: usize = 400;
+const SEATS: usize = 600;
 /// Courses that are published at once, of ten lessons.
 const COURSES: usize = 12;
 const LESSONS: usize = 10;
-/// The part of a backlog after which its time is taken: until then processes start.
-const STARTED: f64 = 0.1;
 /// How long a backlog may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -104,7 +106,8 @@ struct Fleet {
 
 impl Fleet {
     async fn start(executable: &Path, processes: usize) -> Result<Self> {
-        let mut world = World::start_with(executable, Layout::Together, &NO_RATES).await?;
+        let settings = [NO_RATES.as_slice(), &[POOLS]].concat();
+        let mut world = World::start_with(executable, Layout::Together, &settings).await?;
         let instructor = world.sign_up("instructor").await?;
         let course = published::course(&instructor, &Dice::new(7).lessons(LESSONS, 1)).await?;
         published::publish(&instructor, &world.pool, course).await?;
@@ -158,8 +161,8 @@ impl Fleet {
             vec![load::request_with(gateway, "POST", &path, Some(&token), question)]
         };
         let mut runs = vec![
-            self.requests("course read", usize::MAX, read).await?,
-            self.requests("question answered from the course", usize::MAX, ask)
+            self.requests("course read", MANY, read).await?,
+            self.requests("question answered from the course", MANY, ask)
                 .await?,
             self.publishes().await?,
         ];
@@ -243,21 +246,32 @@ impl Fleet {
         ))
     }
 
-    /// What waits for a role, from when its processes are there until nothing is left.
+    /// What waits for a role, from when its processes live until nothing is left.
     async fn backlog(&mut self, what: &'static str, role: &'static str, left: &'static str) -> Result<Run> {
-        let all: i64 = sqlx::query_scalar(left).fetch_one(&self.world.pool).await?;
-        ensure!(all > 0, "nothing waits for {role}");
         self.start_again(role)?;
-        let mut begun = None;
+        let left = async || {
+            anyhow::Ok(
+                sqlx::query_scalar::<_, i64>(left)
+                    .fetch_one(&self.world.pool)
+                    .await?,
+            )
+        };
+        for name in self.names(role) {
+            wait_longer(PATIENCE, name, async || {
+                Ok(match self.world.ask_role(name, "/livez").await {
+                    Ok((200, _)) => Ok(()),
+                    other => Err(format!("{other:?}")),
+                })
+            })
+            .await?;
+        }
+        let (count, before, start) = (left().await?, clocks(), Instant::now());
+        ensure!(count > 0, "nothing waited for {role} any more when it lived");
         wait_longer(PATIENCE, what, async || {
-            let left: i64 = sqlx::query_scalar(left).fetch_one(&self.world.pool).await?;
-            if begun.is_none() && (left as f64) < all as f64 * (1.0 - STARTED) {
-                begun = Some((left, clocks(), Instant::now()));
-            }
+            let left = left().await?;
             Ok(if left == 0 { Ok(()) } else { Err(left.to_string()) })
         })
         .await?;
-        let (count, before, start) = begun.context("nothing was left at the first look")?;
         Ok(run(what, usize::try_from(count)?, start.elapsed(), &before))
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 const ROUNDS: usize = 9;
 const CONNECTIONS: usize = 16;
 /// Requests of a round.
-const REQUESTS: usize = 6_000;
+const REQUESTS: usize = 4_000;
 /// No new ones after this.
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -61,29 +61,44 @@ impl Way {
 /// When something fails.
 pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let collector = Collector::start().await?;
-    let mut redis = [TestServer::start(ServerKind::Redis).await?];
+    let mut redis = TestServer::start(ServerKind::Redis).await?;
     let endpoint = collector.endpoint();
-    let silent = [NO_RATES.as_slice(), &[("TELEMETRY__METRICS_LISTEN", "")]].concat();
-    let telling = [
-        NO_RATES.as_slice(),
-        &[("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())],
-    ]
-    .concat();
-    let together = Layout::Together;
+    let traced = ("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str());
+    let start = async |name, more: &[(&'static str, &str)], redis: Option<&TestServer>| {
+        let settings = [NO_RATES.as_slice(), more].concat();
+        let world = match redis {
+            None => World::start_with(executable, Layout::Together, &settings).await?,
+            Some(redis) => {
+                World::start_on(
+                    std::slice::from_ref(redis),
+                    executable,
+                    Layout::Together,
+                    &settings,
+                )
+                .await?
+            }
+        };
+        Way::start(name, world).await
+    };
     let ways = [
-        Way::start(
+        start(
             "neither metrics nor traces",
-            World::start_with(executable, together, &silent).await?,
+            &[("TELEMETRY__METRICS_LISTEN", "")],
+            None,
         )
         .await?,
-        Way::start(
+        start("metrics", &[], None).await?,
+        start("metrics, and traces as by default", &[traced], None).await?,
+        start(
             "metrics, and the traces of all requests",
-            World::start_with(executable, together, &telling).await?,
+            &[traced, ("TELEMETRY__TRACE_RATIO", "1")],
+            None,
         )
         .await?,
-        Way::start(
-            "the same with Redis",
-            World::start_on(&redis, executable, together, &telling).await?,
+        start(
+            "metrics, traces as by default, and Redis",
+            &[traced],
+            Some(&redis),
         )
         .await?,
     ];
@@ -92,7 +107,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let whole = turns(&ways).await?;
     note("the receiver of traces and Redis are gone");
     drop(collector);
-    redis[0].kill().await?;
+    redis.kill().await?;
     let gone = turns(&ways).await?;
     let others = since.spent().others;
 
@@ -114,19 +129,19 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
         table.finish(),
         verdict(
             "requests/s with metrics and traces ÷ without",
-            whole[1].0,
+            whole[2].0,
             0.97,
             false
         ),
         verdict(
             "the same with the receiver killed ÷ with it",
-            gone[1].0 / whole[1].0,
+            gone[2].0 / whole[2].0,
             0.95,
             false
         ),
         verdict(
             "with Redis killed, too ÷ with both",
-            gone[2].0 / whole[2].0,
+            gone[4].0 / whole[4].0,
             0.95,
             false
         ),
