@@ -18,17 +18,18 @@ pub async fn request_id(request: Request, next: Next) -> Response {
         (accept_request_id(header(REQUEST_ID)), traceparent)
     };
     with_request_id(id.clone(), async {
-        let span = tracing::info_span!(
-            trace::ENTRY,
-            otel.kind = "server",
-            otel.status_code = Empty,
-            trace_id = Empty,
-            request_id = %id,
-            method = %request.method(),
-            path = %request.uri().path(),
-            status = Empty,
-        );
-        trace::join(&span, traceparent.as_deref());
+        let span = trace::join(traceparent.as_deref(), || {
+            tracing::info_span!(
+                trace::ENTRY,
+                otel.kind = "server",
+                otel.status_code = Empty,
+                trace_id = Empty,
+                request_id = %id,
+                method = %request.method(),
+                path = %request.uri().path(),
+                status = Empty,
+            )
+        });
         let mut response = next.run(request).instrument(span.clone()).await;
         span.record("status", response.status().as_u16());
         if response.status().is_server_error() {

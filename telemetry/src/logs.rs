@@ -7,7 +7,8 @@ use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::trace::{IdGenerator, SdkTracerProvider};
 use serde::Deserialize;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::filter_fn, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, filter::dynamic_filter_fn, fmt, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{
@@ -56,14 +57,17 @@ pub fn init(
         Format::Json => true,
         Format::Text => false,
     };
+    let ratio = traces.map_or(0.0, |traces| traces.ratio);
     let provider = traces.map(|traces| trace::provider(traces, ids)).transpose()?;
     let spans = provider.as_ref().map(|provider| {
         tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("smartcourse"))
             .with_location(false)
             .with_threads(false)
-            .with_filter(filter_fn(|metadata| {
-                metadata.is_span() && metadata.target().starts_with("smartcourse")
+            .with_filter(dynamic_filter_fn(move |metadata, _| {
+                metadata.is_span()
+                    && metadata.target().starts_with("smartcourse")
+                    && trace::is_sent(metadata.name(), ratio)
             }))
     });
     let lines = fmt::layer().with_writer(std::io::stderr);

@@ -12,7 +12,7 @@ use std::{
 use opentelemetry::{
     Context, KeyValue, global,
     propagation::TextMapPropagator as _,
-    trace::{Link, SpanId, SpanKind, TraceContextExt as _, TraceId},
+    trace::{Link, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceId},
 };
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::{
@@ -20,8 +20,8 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     propagation::TraceContextPropagator,
     trace::{
-        IdGenerator, Sampler, SamplingResult, SdkTracerProvider, ShouldSample, SpanData,
-        SpanExporter as Export,
+        IdGenerator, RandomIdGenerator, Sampler, SamplingDecision, SamplingResult, SdkTracerProvider,
+        ShouldSample, SpanData, SpanExporter as Export,
     },
 };
 use tracing::Span;
@@ -54,12 +54,19 @@ pub fn traceparent() -> Option<String> {
     carrier.remove(TRACEPARENT)
 }
 
-/// Makes a span, which has not been entered yet, part of the trace that was carried here, and says in its field `trace_id` in which
-/// trace it is. One that is no trace is none.
-pub fn join(span: &Span, traceparent: Option<&str>) {
-    if let Some(traceparent) = traceparent {
+/// Makes a span that is part of the trace which was carried here, and says in its field `trace_id` in which trace it is. One that is no
+/// trace is none.
+pub fn join(traceparent: Option<&str>, span: impl FnOnce() -> Span) -> Span {
+    let parent = traceparent.map(|traceparent| {
         let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
+        TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
+    });
+    let span = {
+        // Whether there is to be a span depends on it.
+        let _attached = parent.clone().map(Context::attach);
+        span()
+    };
+    if let Some(parent) = parent {
         // Fails where no traces are made.
         drop(span.set_parent(parent));
     }
@@ -68,6 +75,34 @@ pub fn join(span: &Span, traceparent: Option<&str>) {
     if context.is_valid() {
         span.record("trace_id", tracing::field::display(context.trace_id()));
     }
+    span
+}
+
+/// Whether a span of ours is part of a trace that is sent. Others are not made, so that they cost nothing: of requests only that share
+/// is followed, whoever calls from outside.
+pub(crate) fn is_sent(name: &str, ratio: f64) -> bool {
+    Context::map_current(|context| {
+        let span = context.span();
+        let parent = span.span_context();
+        if name != ENTRY {
+            return parent.is_sampled();
+        }
+        let id = if parent.is_valid() {
+            parent.trace_id()
+        } else {
+            of_request().unwrap_or_else(|| RandomIdGenerator::default().new_trace_id())
+        };
+        let drawn =
+            Sampler::TraceIdRatioBased(ratio).should_sample(None, id, name, &SpanKind::Server, &[], &[]);
+        drawn.decision == SamplingDecision::RecordAndSample
+    })
+}
+
+/// The id of a trace that begins with this request, where the request's can be one.
+fn of_request() -> Option<TraceId> {
+    let id = request_id();
+    let id = (id.len() == 32).then(|| TraceId::from_hex(&id).ok()).flatten();
+    id.filter(|id| *id != TraceId::INVALID)
 }
 
 /// Gives the span of this task a name that was not known when it began.
@@ -101,7 +136,7 @@ pub(crate) fn provider(
             exporter,
             failing: AtomicBool::default(),
         })
-        .with_sampler(Entries(Sampler::TraceIdRatioBased(traces.ratio)))
+        .with_sampler(Begun(Sampler::TraceIdRatioBased(traces.ratio)))
         .with_id_generator(Ids(ids))
         .with_resource(resource.build())
         .build();
@@ -115,10 +150,7 @@ struct Ids<I>(I);
 
 impl<I: IdGenerator> IdGenerator for Ids<I> {
     fn new_trace_id(&self) -> TraceId {
-        let id = request_id();
-        let id = (id.len() == 32).then(|| TraceId::from_hex(&id).ok()).flatten();
-        id.filter(|id| *id != TraceId::INVALID)
-            .unwrap_or_else(|| self.0.new_trace_id())
+        of_request().unwrap_or_else(|| self.0.new_trace_id())
     }
 
     fn new_span_id(&self) -> SpanId {
@@ -126,11 +158,11 @@ impl<I: IdGenerator> IdGenerator for Ids<I> {
     }
 }
 
-/// Decides where traces begin; all other spans follow theirs. Who calls from outside does not decide.
+/// Decides of runs that another client of Temporal's started; requests have been drawn ([`is_sent`]), and all other spans follow theirs.
 #[derive(Debug, Clone)]
-struct Entries(Sampler);
+struct Begun(Sampler);
 
-impl ShouldSample for Entries {
+impl ShouldSample for Begun {
     fn should_sample(
         &self,
         parent: Option<&Context>,
@@ -146,10 +178,7 @@ impl ShouldSample for Entries {
             None if name.starts_with(RUN) => self
                 .0
                 .should_sample(None, trace_id, name, kind, attributes, links),
-            _ if name == ENTRY => self
-                .0
-                .should_sample(None, trace_id, name, kind, attributes, links),
-            Some(parent) if parent.is_sampled() => {
+            parent if name == ENTRY || parent.as_ref().is_some_and(SpanContext::is_sampled) => {
                 Sampler::AlwaysOn.should_sample(None, trace_id, name, kind, attributes, links)
             }
             _ => Sampler::AlwaysOff.should_sample(None, trace_id, name, kind, attributes, links),
@@ -205,7 +234,6 @@ mod tests {
     };
 
     use opentelemetry::trace::TracerProvider as _;
-    use opentelemetry_sdk::trace::RandomIdGenerator;
     use tracing::field::Empty;
     use tracing_subscriber::{fmt, layer::SubscriberExt as _};
 
@@ -225,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_drawn_and_what_follows_it_goes_with_it() {
+        assert!(is_sent(ENTRY, 1.0) && !is_sent(ENTRY, 0.0));
+        assert!(!is_sent("grpc", 1.0), "it is in no trace");
+        for (flags, sent) in [("01", true), ("00", false)] {
+            let traceparent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+            let _span = join(Some(&traceparent), || {
+                assert_eq!(is_sent("grpc", 0.0), sent, "{flags}");
+                Span::none()
+            });
+        }
+    }
+
+    #[test]
     fn log_lines_say_in_which_trace_they_are() {
         let provider = SdkTracerProvider::builder()
             .with_id_generator(Ids(RandomIdGenerator::default()))
@@ -237,8 +278,9 @@ mod tests {
         let trace = "0af7651916cd43dd8448eb211c80319c";
         let traceparent = format!("00-{trace}-b7ad6b7169203331-01");
         tracing::subscriber::with_default(subscriber, || {
-            let span = tracing::info_span!("grpc", trace_id = Empty);
-            join(&span, Some(&traceparent));
+            let span = join(Some(&traceparent), || {
+                tracing::info_span!("grpc", trace_id = Empty)
+            });
             span.in_scope(|| {
                 tracing::info!("said");
                 assert_eq!(id(), trace);

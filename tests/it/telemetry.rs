@@ -42,7 +42,10 @@ pub(crate) async fn a_school_day(
 ) -> Result<(World, Collector, Session, BTreeMap<&'static str, String>)> {
     let collector = Collector::start().await?;
     let endpoint = collector.endpoint();
-    let settings = [("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
+    let settings = [
+        ("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str()),
+        ("TELEMETRY__TRACE_RATIO", "1"),
+    ];
     let world = World::start_with(executable(), layout, &settings).await?;
     let (teacher, student) = (
         world.sign_up("instructor").await?,

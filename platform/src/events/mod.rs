@@ -232,9 +232,10 @@ async fn effects(tx: &mut PgConnection, consumer: &dyn Consumer, events: &[&Even
 /// The span of an event that is handled, in the trace of what it comes from.
 fn span(group: &str, event: &Event) -> Span {
     let (kind, id) = (&event.event_type, event.id);
-    let span = tracing::info_span!("event", otel.name = format!("{group} {kind}"), otel.kind = "consumer", trace_id = Empty, %group, %kind, event = %id);
-    trace::join(&span, event.traceparent.as_deref());
-    span
+    trace::join(
+        event.traceparent.as_deref(),
+        || tracing::info_span!("event", otel.name = format!("{group} {kind}"), otel.kind = "consumer", trace_id = Empty, %group, %kind, event = %id),
+    )
 }
 
 /// Parks events, and plans the next try of those that have an error.

@@ -25,17 +25,18 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let traceparent = traceparent
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
-    let span = tracing::info_span!(
-        "grpc",
-        otel.name = path,
-        otel.kind = "server",
-        otel.status_code = Empty,
-        trace_id = Empty,
-        request_id = request_id(),
-        path,
-        code = Empty,
-    );
-    trace::join(&span, traceparent.as_deref());
+    let span = trace::join(traceparent.as_deref(), || {
+        tracing::info_span!(
+            "grpc",
+            otel.name = path,
+            otel.kind = "server",
+            otel.status_code = Empty,
+            trace_id = Empty,
+            request_id = request_id(),
+            path,
+            code = Empty,
+        )
+    });
     let response = next.run(request).instrument(span.clone()).await;
     // A success says so behind its message, a refusal in place of one.
     let code = Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code());

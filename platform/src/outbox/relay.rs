@@ -153,14 +153,15 @@ async fn send(workflows: &dyn Workflows, command: &Command) -> Result<Option<Str
     }
     let options: StartOptions = serde_json::from_value(command.options.clone())
         .map_err(|error| crate::Error::internal("a start row has unreadable options").because(error))?;
-    let span = tracing::info_span!(
-        "start",
-        otel.name = format!("start {}", command.workflow_type),
-        otel.kind = "producer",
-        trace_id = Empty,
-        workflow_id = %command.workflow_id,
-    );
-    trace::join(&span, options.traceparent.as_deref());
+    let span = trace::join(options.traceparent.as_deref(), || {
+        tracing::info_span!(
+            "start",
+            otel.name = format!("start {}", command.workflow_type),
+            otel.kind = "producer",
+            trace_id = Empty,
+            workflow_id = %command.workflow_id,
+        )
+    });
     let start = Start {
         workflow_id: command.workflow_id.clone(),
         workflow_type: command.workflow_type.clone(),

@@ -166,8 +166,9 @@ async fn begin(
             with_request_id(id.clone(), async {
                 let begun = Instant::now();
                 let (kind, task) = (&leased.task.kind, leased.task.id);
-                let span = tracing::info_span!("task", otel.kind = "consumer", trace_id = Empty, request_id = %id, %kind, %task);
-                trace::join(&span, leased.traceparent.as_deref());
+                let span = trace::join(leased.traceparent.as_deref(), || {
+                    tracing::info_span!("task", otel.kind = "consumer", trace_id = Empty, request_id = %id, %kind, %task)
+                });
                 let work = work(&context, handler.as_ref(), &leased, told);
                 let outcome = work.instrument(span).await;
                 TASK_SECONDS.since(begun, [kind.clone().into(), outcome.into()]);
