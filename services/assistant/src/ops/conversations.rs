@@ -156,7 +156,8 @@ async fn copy_pending(state: &State, tx: &mut PgConnection, user: UserId, id: &s
     if let Some(Json(Pending { course_id, turn })) = pending {
         let found = document(state, user, id).await?;
         let mut conversation = found.unwrap_or_else(|| begun(id, course_id, &turn));
-        if conversation.turns.last() != Some(&turn) {
+        // Not only as the last one: a document may be of a later day than its row, after a restore.
+        if !conversation.turns.contains(&turn) {
             conversation.updated_at = turn.asked_at;
             conversation.turns.push(turn);
             let body = to_json(&conversation)?;
