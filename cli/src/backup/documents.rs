@@ -1,12 +1,11 @@
 //! Documents, a line of JSON each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use futures::TryStreamExt as _;
 use serde_json::Value;
 use smartcourse_platform::ports::documents::Documents;
-use sqlx::PgConnection;
 
 use super::{
     place::{Place, line},
@@ -21,15 +20,14 @@ fn part(collection: &Collection) -> String {
     format!("documents/{}.jsonl", collection.name)
 }
 
-/// Writes those that rows name.
+/// Writes those that rows name: their keys, and of each whether it is there for certain.
 pub(super) async fn write(
-    rows: &mut PgConnection,
+    mut named: BTreeMap<String, bool>,
     store: &dyn Documents,
     collection: &Collection,
     place: &mut Place,
     manifest: &mut Manifest,
 ) -> Result<()> {
-    let mut named = collection.named(rows).await?;
     let keys: Vec<String> = named.keys().cloned().collect();
     let part = part(collection);
     let mut writer = place.write(&part).await?;

@@ -1,4 +1,4 @@
-//! Files, each a part of its own. What a file has in it never changes, so one that the back-up before has is linked.
+//! Files, each a part of its own. What a file has in it never changes, so one that the back-up before has is linked, unread.
 
 use anyhow::Result;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -20,12 +20,11 @@ fn part(key: &str) -> String {
 
 /// Brings those that rows name and are not there yet; answers what nobody has.
 pub(super) async fn bring(
-    rows: &mut PgConnection,
+    mut named: Vec<File>,
     store: &dyn Files,
     place: &mut Place,
     earlier: Option<&Place>,
 ) -> Result<Vec<String>> {
-    let mut named = named::files(rows).await?;
     named.retain(|file| !place.sums.contains_key(&part(&file.key)));
     let into = &*place;
     let brought: Vec<(File, bool)> = stream::iter(named)

@@ -12,13 +12,17 @@ const PART: &str = "log.jsonl";
 /// Events that are read and written at a time.
 const BATCH: usize = 500;
 
-/// Writes the log as far as these rows know of it. What comes after them says what they do not.
-pub(super) async fn write(rows: &mut PgConnection, engines: &Engines, place: &mut Place) -> Result<()> {
-    let last: i64 = sqlx::query_scalar(
+/// The last position these rows know of.
+pub(super) async fn last(rows: &mut PgConnection) -> Result<i64> {
+    Ok(sqlx::query_scalar(
         "select greatest(0, (select max(position) from platform.events), (select max(position) from platform.event_partitions))",
     )
     .fetch_one(rows)
-    .await?;
+    .await?)
+}
+
+/// Writes the log up to this position. What comes after it says what the rows do not.
+pub(super) async fn write(last: i64, engines: &Engines, place: &mut Place) -> Result<()> {
     // What this group was not given yet is in the table, and so among the rows.
     let group = smartcourse_analytics::Counter.group();
     let mut log = engines.event_history()?.replay(group);

@@ -2,10 +2,10 @@
 //! moment, and what they name is brought. A document and a file are written before the row that names them, so all is there,
 //! unless it was removed meanwhile: then the rows are seen again.
 
-use std::{os::unix::fs::DirBuilderExt as _, path::Path, process::ExitCode};
+use std::{os::unix::fs::DirBuilderExt as _, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::Result;
-use smartcourse_engines::Engines;
+use smartcourse_engines::{Engines, event_log::history::History};
 use smartcourse_platform::{
     clock::{self, Clock as _},
     fault, postgres,
@@ -18,19 +18,24 @@ use super::{
     place::{Place, SUMS},
     rows::{self, Manifest},
 };
-use crate::{check::named::COLLECTIONS, config, engines, telemetry};
+use crate::{
+    check::named::{self, COLLECTIONS},
+    config, engines, telemetry,
+};
 
 /// Where a back-up is made; one that was killed is gone on with.
 const UNFINISHED: &str = "unfinished";
-/// How often the rows are seen at most.
+/// How often the rows are seen at most, and the pause in between: what is being removed goes before its row does.
 const LOOKS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes a back-up in a directory below this one, named by its time.
 pub(crate) async fn run(within: &Path, file: Option<&Path>) -> Result<ExitCode> {
     let here = config::load(file, &[])?;
     let _sending = telemetry::init(&here.telemetry, "command")?;
     let pool = postgres::pool(&here.postgres.unhurried(), "backup")?;
-    let _turn = engines::turn(&pool).await?;
+    let mut turn = engines::turn(&pool).await?;
+    History::keep_months(&mut turn).await?;
     let engines = Engines::open(&here)?;
     let form = format_description!("[year][month][day]T[hour][minute][second]Z");
     let name = clock::System.now().format(form)?;
@@ -43,7 +48,8 @@ pub(crate) async fn run(within: &Path, file: Option<&Path>) -> Result<ExitCode> 
     let earlier = earlier(within)?;
     let store = engines.files()?;
     let earlier = earlier.as_ref();
-    files::bring(&mut *pool.acquire().await?, store.as_ref(), &mut place, earlier).await?;
+    let named = named::files(&mut *pool.acquire().await?).await?;
+    files::bring(named, store.as_ref(), &mut place, earlier).await?;
     fault::point("backup", "before_rows");
     let mut manifest = look(&pool, &engines, &mut place, earlier).await?;
     for _ in 1..LOOKS {
@@ -51,6 +57,7 @@ pub(crate) async fn run(within: &Path, file: Option<&Path>) -> Result<ExitCode> 
             break;
         }
         tracing::warn!(missing = ?manifest.missing, "something was removed meanwhile, or is lost");
+        tokio::time::sleep(PAUSE).await;
         manifest = look(&pool, &engines, &mut place, earlier).await?;
     }
     manifest.write(&mut place).await?;
@@ -81,15 +88,23 @@ async fn look(
 ) -> Result<Manifest> {
     let mut rows = postgres::snapshot(pool).await?;
     let mut manifest = rows::write(&mut rows, place).await?;
+    let last = log::last(&mut rows).await?;
+    let mut documents = Vec::new();
+    for collection in &COLLECTIONS {
+        documents.push((collection, collection.named(&mut rows).await?));
+    }
+    let files = named::files(&mut rows).await?;
+    // What it has locked is free again, however long the rest takes.
+    drop(rows);
     if engines.log_is_sent() {
-        log::write(&mut rows, engines, place).await?;
+        log::write(last, engines, place).await?;
     }
     let store = engines.documents();
-    for collection in &COLLECTIONS {
-        documents::write(&mut rows, store.as_ref(), collection, place, &mut manifest).await?;
+    for (collection, named) in documents {
+        documents::write(named, store.as_ref(), collection, place, &mut manifest).await?;
     }
     let store = engines.files()?;
-    let missing = files::bring(&mut rows, store.as_ref(), place, earlier).await?;
+    let missing = files::bring(files, store.as_ref(), place, earlier).await?;
     manifest.files = files::count(place);
     manifest.missing.extend(missing);
     Ok(manifest)

@@ -11,7 +11,7 @@ use data_encoding::HEXLOWER;
 use futures::{AsyncBufReadExt as _, Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use serde::{Serialize, de::DeserializeOwned};
 use smartcourse_engines::files::directory::Directory;
-use smartcourse_platform::ports::files::{FileWriter, Files as _};
+use smartcourse_platform::ports::files::{FileWriter, Files as _, Stored};
 
 use crate::engines;
 
@@ -107,8 +107,13 @@ impl Place {
         Ok(())
     }
 
-    /// Ends the back-up under its name: from here on it is whole, whatever becomes of this machine.
+    /// Ends the back-up under its name: from here on it is whole, whatever becomes of this machine. What a run that was killed has
+    /// brought and no row names any more is removed.
     pub(super) async fn finish(self, name: &str) -> Result<PathBuf> {
+        let parts: Vec<Stored> = Directory::open(&self.path)?.list().try_collect().await?;
+        for part in parts.iter().filter(|part| !self.sums.contains_key(&part.key)) {
+            self.store.delete(&self.key(&part.key)).await?;
+        }
         let sums = self.sums.iter();
         let list: String = sums.map(|(part, sum)| format!("{sum}  {part}\n")).collect();
         let mut writer = self.write(SUMS).await?;

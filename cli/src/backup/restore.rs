@@ -31,15 +31,13 @@ pub(crate) async fn run(directory: &Path, beside_rows: bool, file: Option<&Path>
     );
     let manifest = Manifest::read(&place).await?;
     if !beside_rows {
-        anyhow::ensure!(
-            rows::is_empty(&mut *pool.acquire().await?).await?,
-            "the database is in use: a back-up is restored into an empty one. If PostgreSQL's own means have put the rows back, \
-             --beside-rows brings the documents and files they name"
-        );
+        rows::require_empty(&mut *pool.acquire().await?).await?;
         rows::migrate(&pool, &manifest).await?;
     }
     let engines = Engines::open(&here)?;
     let (documents, files) = (engines.documents(), engines.files()?);
+    // What is searched is made again by it, once the rows are there.
+    engines.embedder()?;
     documents.prepare().await?;
     files.prepare().await?;
     let mut tx = postgres::begin(&pool).await?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::clock::{self, Clock as _};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 use time::OffsetDateTime;
 
@@ -77,7 +76,8 @@ async fn last_migration(rows: &mut PgConnection, schema: &str) -> Result<Option<
 
 /// Writes all rows this transaction sees.
 pub(super) async fn write(tx: &mut PgConnection, place: &mut Place) -> Result<Manifest> {
-    let seen = clock::System.now();
+    // When the transaction began, which is before what it sees.
+    let seen = sqlx::query_scalar("select now()").fetch_one(&mut *tx).await?;
     let mut migrations = BTreeMap::new();
     for schema in names() {
         let last = last_migration(tx, schema).await?;
@@ -148,9 +148,10 @@ async fn tables(tx: &mut PgConnection) -> Result<Vec<(String, String)>> {
 pub(super) async fn migrate(pool: &PgPool, manifest: &Manifest) -> Result<()> {
     let made_by = &manifest.made_by;
     for (schema, migrator) in schemas::all() {
-        let last = manifest.migrations.get(schema);
-        let last =
-            *last.with_context(|| format!("SmartCourse {made_by}, which made it, has no schema {schema}"))?;
+        // A schema that it did not have is made later, empty.
+        let Some(&last) = manifest.migrations.get(schema) else {
+            continue;
+        };
         anyhow::ensure!(
             migrator.version_exists(last),
             "the back-up was made by SmartCourse {made_by}, which is newer than this one: restore it with that version"
@@ -168,8 +169,17 @@ pub(super) async fn migrate(pool: &PgPool, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Whether nobody has used this database yet, or it has no tables.
-pub(super) async fn is_empty(rows: &mut PgConnection) -> Result<bool> {
+/// Fails when somebody has used this database; it may have no tables yet.
+pub(super) async fn require_empty(rows: &mut PgConnection) -> Result<()> {
+    anyhow::ensure!(
+        is_empty(rows).await?,
+        "the database is in use: a back-up is restored into an empty one. If PostgreSQL's own means have put the rows back, \
+         --beside-rows brings the documents and files they name"
+    );
+    Ok(())
+}
+
+async fn is_empty(rows: &mut PgConnection) -> Result<bool> {
     let tables = ["\"user\".users", "course.courses", "platform.events"];
     let there: i64 = sqlx::query_scalar("select count(to_regclass(name)) from unnest($1::text[]) name")
         .bind(&tables[..])
@@ -189,8 +199,13 @@ pub(super) async fn is_empty(rows: &mut PgConnection) -> Result<bool> {
 /// Makes the rows of an empty database those of a back-up, once the transaction commits; answers how many there are.
 pub(super) async fn read(tx: &mut PgConnection, place: &Place, manifest: &Manifest) -> Result<u64> {
     let names: Vec<&str> = manifest.tables.iter().map(|(name, _)| name.as_str()).collect();
+    let names = names.join(", ");
+    // A role that was started meanwhile may have written.
+    let lock = format!("lock table {names} in access exclusive mode");
+    sqlx::query(AssertSqlSafe(lock)).execute(&mut *tx).await?;
+    require_empty(tx).await?;
     // Migrations have written some.
-    let truncate = format!("truncate {}", names.join(", "));
+    let truncate = format!("truncate {names}");
     sqlx::query(AssertSqlSafe(truncate)).execute(&mut *tx).await?;
     let mut count = 0;
     for (table, columns) in &manifest.tables {

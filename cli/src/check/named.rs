@@ -35,7 +35,8 @@ pub(crate) const COLLECTIONS: [Collection; 3] = [
         told: "lessons have their text",
         named: "select format('%s/v%s/%s', l.course_id, l.version, l.lesson_id), true
                 from content.lessons l join content.versions v using (course_id, version)
-                where l.chunk_count > 0 and v.state = 'open' and v.retired_at is null",
+                where l.chunk_count > 0 and v.state = 'open' and v.retired_at is null
+                    and (v.retire_after is null or v.retire_after > now())",
     },
     Collection {
         name: smartcourse_assistant::DOCUMENTS,
@@ -93,7 +94,7 @@ pub(crate) async fn files(connection: &mut PgConnection) -> Result<Vec<File>> {
              where exists (select from course.courses c where c.id = a.course_id)
          union select f.storage_key, f.size_bytes, f.sha256
              from content.version_assets f join content.versions v using (course_id, version)
-             where v.state = 'open' and v.retired_at is null
+             where v.state = 'open' and v.retired_at is null and (v.retire_after is null or v.retire_after > now())
          union select 'events/' || month || '.jsonl.gz', null, sha256 from platform.event_archives
          order by 1",
     )

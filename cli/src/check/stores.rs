@@ -18,6 +18,17 @@ use super::{
 };
 use crate::engines;
 
+const FILES: &str = "files are there, and whole";
+const INDEXES: [(Index, &str); 2] = [
+    (Index::Vectors, "versions have their vectors"),
+    (Index::Search, "versions have their search entries"),
+];
+/// Versions that are to be found, and those of which nothing is left.
+const PUBLISHED: &str =
+    "select v.course_id, v.version from course.versions v join content.versions c using (course_id, version)
+     where v.state = 'published' and (c.retire_after is null or c.retire_after > now())";
+const REMOVED: &str =
+    "select course_id, version from content.versions where swept_at is not null or retired_at is not null";
 /// Files that are asked for at a time.
 const AT_ONCE: usize = 8;
 
@@ -30,11 +41,27 @@ pub(super) async fn look(
     let mut findings = Vec::new();
     let documents = engines.documents();
     for collection in &COLLECTIONS {
-        findings.push(of_documents(connection, collection, documents.as_ref()).await?);
+        let finding = of_documents(connection, collection, documents.as_ref()).await;
+        findings.push(answered(collection.told, finding));
     }
-    findings.push(of_files(connection, engines.files()?.as_ref()).await?);
-    findings.extend(of_indexes(connection, config, engines).await?);
+    let files = of_files(connection, engines.files()?.as_ref()).await;
+    findings.push(answered(FILES, files));
+    let published = versions(connection, PUBLISHED).await?;
+    let removed = versions(connection, REMOVED).await?;
+    for (index, rule) in INDEXES {
+        let finding = of_index(&published, &removed, config, engines, (index, rule)).await;
+        findings.push(answered(rule, finding));
+    }
     Ok(findings)
+}
+
+/// A store that does not answer agrees with nobody, and the others are asked all the same.
+fn answered(rule: &'static str, finding: Result<Finding>) -> Finding {
+    finding.unwrap_or_else(|error| Finding {
+        rule,
+        checked: 0,
+        violations: vec![format!("{error:#}")],
+    })
 }
 
 async fn of_documents(
@@ -65,7 +92,7 @@ async fn of_files(connection: &mut PgConnection, store: &dyn Files) -> Result<Fi
     };
     let violations = stream::iter(named).map(wrong).buffered(AT_ONCE);
     Ok(Finding {
-        rule: "files are there, and whole",
+        rule: FILES,
         checked,
         violations: violations
             .try_filter_map(async |wrong| Ok(wrong))
@@ -74,35 +101,34 @@ async fn of_files(connection: &mut PgConnection, store: &dyn Files) -> Result<Fi
     })
 }
 
-/// Of versions that are being published the engines may have a part so far.
-async fn of_indexes(
-    connection: &mut PgConnection,
+async fn versions(connection: &mut PgConnection, query: &'static str) -> Result<BTreeSet<(i64, i32)>> {
+    let versions: Vec<(i64, i32)> = sqlx::query_as(query).fetch_all(connection).await?;
+    Ok(versions.into_iter().collect())
+}
+
+/// Of versions that are being published, or removed, the engines may have a part.
+async fn of_index(
+    published: &BTreeSet<(i64, i32)>,
+    removed: &BTreeSet<(i64, i32)>,
     config: &Config,
     engines: &Engines,
-) -> Result<Vec<Finding>> {
-    let published: Vec<(i64, i32)> =
-        sqlx::query_as("select course_id, version from course.versions where state = 'published'")
-            .fetch_all(connection)
-            .await?;
-    let published: BTreeSet<(i64, i32)> = published.into_iter().collect();
-    let mut findings = Vec::new();
-    for (index, rule) in [
-        (Index::Vectors, "versions have their vectors"),
-        (Index::Search, "versions have their search entries"),
-    ] {
-        let (versions, mut differing) = engines::differences(config, engines, index).await?;
-        differing.retain(|one| {
-            one.expected == 0 || published.contains(&(one.version.course_id.0, one.version.version))
-        });
-        let told = differing.iter().map(|one| {
-            let (course, version) = (one.version.course_id, one.version.version);
-            format!("{course}/v{version}: {} of {}", one.held, one.expected)
-        });
-        findings.push(Finding {
-            rule,
-            checked: versions,
-            violations: told.collect(),
-        });
-    }
-    Ok(findings)
+    (index, rule): (Index, &'static str),
+) -> Result<Finding> {
+    let (checked, mut differing) = engines::differences(config, engines, index).await?;
+    differing.retain(|one| {
+        let version = (one.version.course_id.0, one.version.version);
+        match one.expected {
+            0 => removed.contains(&version),
+            _ => published.contains(&version),
+        }
+    });
+    let told = differing.iter().map(|one| {
+        let (course, version) = (one.version.course_id, one.version.version);
+        format!("{course}/v{version}: {} of {}", one.held, one.expected)
+    });
+    Ok(Finding {
+        rule,
+        checked,
+        violations: told.collect(),
+    })
 }

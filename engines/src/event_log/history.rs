@@ -12,7 +12,7 @@ use smartcourse_platform::{
         files::Files,
     },
 };
-use sqlx::{PgPool, types::time::OffsetDateTime};
+use sqlx::{PgConnection, PgPool, types::time::OffsetDateTime};
 
 use super::{
     archive::{Contents, Reader},
@@ -29,6 +29,14 @@ impl History {
     /// Over the pool of the engines.
     pub fn new(pool: PgPool, files: Arc<dyn Files>) -> Self {
         Self { pool, files }
+    }
+
+    /// No month of the table comes or goes for as long as this session lives, so that a snapshot sees them all to its end.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep_months(session: &mut PgConnection) -> Result<()> {
+        months::keep(session).await
     }
 }
 

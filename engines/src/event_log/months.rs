@@ -5,12 +5,39 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool, types::time::OffsetDateTime};
 
 use super::archive;
 
-/// Makes the month of this time and the next two; those that are there stay.
-pub(super) async fn make(pool: &PgPool, now: OffsetDateTime) -> Result<()> {
-    sqlx::query!(r#"select platform.make_event_months($1)::text as "made?""#, now)
-        .fetch_one(pool)
+/// Advisory lock of whoever wants the months to stay as they are, "mont"; whoever changes them needs it alone.
+const MONTHS: i64 = 0x6d6f_6e74;
+
+/// Keeps the months as they are for as long as this session lives: a table that is dropped is gone from every snapshot.
+pub(super) async fn keep(session: &mut PgConnection) -> Result<()> {
+    sqlx::query("select pg_advisory_lock_shared($1)")
+        .bind(MONTHS)
+        .execute(session)
         .await?;
     Ok(())
+}
+
+/// Whether they may be changed until the transaction ends; a later clean-up does it otherwise, and nobody waits.
+async fn may_change(tx: &mut PgConnection) -> Result<bool> {
+    let may: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)")
+        .bind(MONTHS)
+        .fetch_one(tx)
+        .await?;
+    if !may {
+        tracing::info!("a back-up is made: the months of the log stay as they are");
+    }
+    Ok(may)
+}
+
+/// Makes the month of this time and the next two; those that are there stay.
+pub(super) async fn make(pool: &PgPool, now: OffsetDateTime) -> Result<()> {
+    let mut tx = postgres::begin(pool).await?;
+    if may_change(&mut tx).await? {
+        sqlx::query!(r#"select platform.make_event_months($1)::text as "made?""#, now)
+            .fetch_one(&mut *tx)
+            .await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 /// Takes the oldest month to the files if it ended before this time; answers how many events it had. A month somebody needs
@@ -52,6 +79,9 @@ pub(super) async fn archive_oldest(pool: &PgPool, files: &dyn Files, before: Off
     {}
 
     let mut tx = postgres::begin(pool).await?;
+    if !may_change(&mut tx).await? {
+        return Ok(0);
+    }
     // Whoever parks an event holds the one and then looks at the other: in this order nobody waits in a circle.
     sqlx::query("lock table platform.parked_events, platform.events in access exclusive mode")
         .execute(&mut *tx)
