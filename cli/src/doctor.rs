@@ -116,7 +116,14 @@ async fn database(config: &Config, report: &mut Report) -> Result<()> {
         return report.line("database", Err(problem));
     }
     report.line("database", Ok("answers".to_owned()))?;
-    let (taken, max) = postgres::server_connections(&pool).await?;
+    let direct = postgres::pool(&config.postgres.direct(), "doctor")?;
+    let (taken, max) = match postgres::server_connections(&direct).await {
+        Ok(counted) => counted,
+        Err(error) => {
+            let problem = format!("{}: check DATABASE_DIRECT_URL", error.chain());
+            return report.line("database past a pooler", Err(problem));
+        }
+    };
     let connections = format!("{taken} of {max} in use");
     let enough = match taken * 10 > max * 9 {
         true => Err(format!(

@@ -27,8 +27,9 @@ use crate::{
 /// Pause between tries to reach Temporal.
 const RECONNECT: Duration = Duration::from_millis(500);
 
-/// The pools by which the database knows that a role runs: each is in use all the time, and past a pooler.
-const POOLS: [&str; 3] = ["serve", "relay", "tasks"];
+/// The pools by which the database knows that a role runs: each is in use all the time, and past a pooler. By `health` services of 0.2
+/// are known.
+const POOLS: [&str; 4] = ["serve", "relay", "tasks", "health"];
 
 /// The roles that are connected to the database, by the names of their pools.
 pub(crate) async fn running(pool: &sqlx::PgPool) -> Result<Vec<String>> {

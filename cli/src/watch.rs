@@ -27,20 +27,29 @@ pub(crate) fn database(config: &Config, role: &str, health: Option<Health>, life
     life.spawn("health", async move {
         let pulse = watch.pulse("database");
         while watch.sleep(DATABASE_CHECK).await {
+            let ready = tokio::time::timeout(DATABASE_CHECK, postgres::is_ready(&pool)).await;
+            if let Some(health) = &health {
+                health.set(matches!(ready, Ok(Ok(())))).await;
+            }
+            match ready {
+                Ok(Ok(())) => pulse.beat(),
+                Ok(Err(error)) => {
+                    tracing::error!(error = %error.chain(), "not ready");
+                    continue;
+                }
+                Err(_) => {
+                    tracing::error!("not ready: the database does not answer");
+                    continue;
+                }
+            }
             let look = async {
-                postgres::is_ready(&pool).await?;
                 Ok::<_, Error>((
                     postgres::standing_still(&sessions).await?,
                     postgres::server_connections(&sessions).await?,
                 ))
             };
-            let seen = tokio::time::timeout(DATABASE_CHECK, look).await;
-            if let Some(health) = &health {
-                health.set(matches!(seen, Ok(Ok(_)))).await;
-            }
-            match seen {
+            match tokio::time::timeout(DATABASE_CHECK, look).await {
                 Ok(Ok((still, (taken, max)))) => {
-                    pulse.beat();
                     SERVER_CONNECTIONS.set(taken as f64, []);
                     SERVER_CONNECTIONS_MAX.set(max as f64, []);
                     for transaction in &still {
@@ -51,8 +60,8 @@ pub(crate) fn database(config: &Config, role: &str, health: Option<Health>, life
                         health.set_transactions(still.is_empty()).await;
                     }
                 }
-                Ok(Err(error)) => tracing::error!(error = %error.chain(), "not ready"),
-                Err(_) => tracing::error!("not ready: the database does not answer"),
+                Ok(Err(error)) => tracing::error!(error = %error.chain(), "sessions cannot be looked at"),
+                Err(_) => tracing::error!("sessions cannot be looked at: the database does not answer"),
             }
         }
         Ok::<(), anyhow::Error>(())

@@ -345,7 +345,8 @@ fn of_machines() -> Vec<Alert> {
             expr: format!("max({SERVER_CONNECTIONS} / {SERVER_CONNECTIONS_MAX}) > 0.9"),
             waits: 120,
             summary: "{{ $value | humanizePercentage }} of PostgreSQL's connections are taken.",
-            description: "Clients hold more than nine of ten connections the server takes, for at least 2 minutes. When there is none left,                           processes that start or need one more are refused, and their requests with them.",
+            description: "Clients hold more than nine of ten connections the server takes, for at least 2 minutes. When there is none left, \
+                          processes that start or need one more wait, and then refuse what they were asked.",
             case: Case::new(
                 [
                     Series::is(SERVER_CONNECTIONS.to_string(), 180.0, 190.0),
@@ -378,7 +379,8 @@ fn of_machines() -> Vec<Alert> {
             expr: format!("min by (instance, certificate) ({CERTIFICATE_NOT_AFTER}) - time() < 14 * 86400"),
             waits: 300,
             summary: "The certificate of {{ $labels.certificate }} at {{ $labels.instance }} ends in {{ $value | humanizeDuration }}.",
-            description: "A certificate ends within two weeks and was not replaced. From then on whoever connects is refused: of the                           gateway everybody, of the internal calls the other services.",
+            description: "A certificate ends within two weeks and was not replaced. From then on whoever connects is refused: of the \
+                          gateway everybody, of the internal calls the other services.",
             case: Case::new(
                 [Series::is(
                     format!("{CERTIFICATE_NOT_AFTER}{{certificate=\"gateway\",instance=\"gateway\"}}"),

@@ -84,7 +84,7 @@ pub(crate) async fn differences(
 async fn again(index: Index, here: &Config, engines: &Engines) -> Result<Rebuilt> {
     let rebuild = rebuild(here, engines, engines.vectors(), engines.search()).await?;
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
-    let pool = postgres::pool(&here.postgres, "move-model")?;
+    let pool = postgres::pool(&here.postgres.direct().few(), "move-model")?;
     // Nobody serves with another model meanwhile: what is written would be found by nobody.
     let embedder = engines.embedder()?;
     let place = ModelPlace::wait(pool, embedder.model(), &life);

@@ -34,11 +34,10 @@ pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
 
 /// A pool that connects when it is first used, so that a service starts before its database. Fails when the URL is none.
 pub fn pool(config: &Postgres, service: &str) -> Result<PgPool> {
-    let options: sqlx::postgres::PgConnectOptions = config
-        .url
-        .expose_secret()
-        .parse()
-        .map_err(|error: sqlx::Error| Error::internal("postgres.url cannot be read").because(error))?;
+    let options: sqlx::postgres::PgConnectOptions =
+        config.url.expose_secret().parse().map_err(|error: sqlx::Error| {
+            Error::internal("postgres.url or postgres.direct_url cannot be read").because(error)
+        })?;
     let limits = format!(
         // The server ends the sessions of a process that vanished, and with them their locks; over a local socket it need not.
         "set idle_in_transaction_session_timeout = '{}s'; set statement_timeout = '{}s'; set lock_timeout = '{}s';
