@@ -121,6 +121,20 @@ async fn an_old_month_goes_to_the_files_and_is_given_again_from_there() {
 }
 
 #[tokio::test]
+async fn a_month_stays_while_somebody_keeps_all_of_them() {
+    let pool = database().await;
+    let (history, _files) = history(&pool).unwrap();
+    publish(&pool, "thing", "a", 1).await;
+    let mut session = pool.acquire().await.unwrap();
+    session.close_on_drop();
+    History::keep_months(&mut session).await.unwrap();
+    assert_eq!(swept(&history, next_month()).await, 0);
+    assert_eq!(in_the_table(&pool).await, 1);
+    session.close().await.unwrap();
+    assert_eq!(swept(&history, next_month()).await, 1);
+}
+
+#[tokio::test]
 async fn a_month_somebody_needs_stays() {
     let pool = database().await;
     let (history, files) = history(&pool).unwrap();
