@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Result;
 use smartcourse_engines::{Engines, files::directory};
 use smartcourse_gateway::Servers;
-use smartcourse_platform::{Error, config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
+use smartcourse_platform::{config::Config, grpc::Health, lifecycle::Lifecycle, postgres};
 use smartcourse_telemetry::catalogue::{
     DISK_AVAILABLE, DISK_SIZE, SERVER_CONNECTIONS, SERVER_CONNECTIONS_MAX, SERVER_UP, STANDING_STILL,
 };
@@ -27,29 +27,21 @@ pub(crate) fn database(config: &Config, role: &str, health: Option<Health>, life
     life.spawn("health", async move {
         let pulse = watch.pulse("database");
         while watch.sleep(DATABASE_CHECK).await {
-            let ready = tokio::time::timeout(DATABASE_CHECK, postgres::is_ready(&pool)).await;
+            let ready = postgres::in_time(DATABASE_CHECK, postgres::is_ready(&pool)).await;
             if let Some(health) = &health {
-                health.set(matches!(ready, Ok(Ok(())))).await;
+                health.set(ready.is_ok()).await;
             }
-            match ready {
-                Ok(Ok(())) => pulse.beat(),
-                Ok(Err(error)) => {
-                    tracing::error!(error = %error.chain(), "not ready");
-                    continue;
-                }
-                Err(_) => {
-                    tracing::error!("not ready: the database does not answer");
-                    continue;
-                }
+            if let Err(error) = ready {
+                tracing::error!(error = %error.chain(), "not ready");
+                continue;
             }
+            pulse.beat();
             let look = async {
-                Ok::<_, Error>((
-                    postgres::standing_still(&sessions).await?,
-                    postgres::server_connections(&sessions).await?,
-                ))
+                let still = postgres::standing_still(&sessions).await?;
+                Ok((still, postgres::server_connections(&sessions).await?))
             };
-            match tokio::time::timeout(DATABASE_CHECK, look).await {
-                Ok(Ok((still, (taken, max)))) => {
+            match postgres::in_time(DATABASE_CHECK, look).await {
+                Ok((still, (taken, max))) => {
                     SERVER_CONNECTIONS.set(taken as f64, []);
                     SERVER_CONNECTIONS_MAX.set(max as f64, []);
                     for transaction in &still {
@@ -60,8 +52,7 @@ pub(crate) fn database(config: &Config, role: &str, health: Option<Health>, life
                         health.set_transactions(still.is_empty()).await;
                     }
                 }
-                Ok(Err(error)) => tracing::error!(error = %error.chain(), "sessions cannot be looked at"),
-                Err(_) => tracing::error!("sessions cannot be looked at: the database does not answer"),
+                Err(error) => tracing::error!(error = %error.chain(), "sessions cannot be looked at"),
             }
         }
         Ok::<(), anyhow::Error>(())

@@ -24,7 +24,7 @@ use sqlx::{
     query::QueryAs,
 };
 
-use crate::error::{Error, Result, codes};
+use crate::{error::Result, postgres};
 
 /// First key of the advisory lock, "wake"; `platform.wake` names it too. The second is what is left for the sleeper.
 const LOCK: i32 = 0x7761_6b65;
@@ -119,9 +119,7 @@ impl Sleep {
             let answer = question.fetch_one(&mut session).await?;
             Ok((session, answer))
         };
-        let answer = tokio::time::timeout(PATIENCE, answer).await;
-        let (session, answer) =
-            answer.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database does not answer")))?;
+        let (session, answer) = postgres::in_time(PATIENCE, answer).await?;
         self.session = Some(session);
         Ok(answer)
     }

@@ -9,9 +9,10 @@ use sqlx::{PgPool, postgres::PgListener};
 use tokio::sync::watch;
 
 use crate::{
-    error::{Error, Result, codes},
+    error::Result,
     lifecycle::{Lifecycle, Pulse},
     ports::event_log::Moved,
+    postgres,
     sleep::Sleep,
 };
 
@@ -134,8 +135,7 @@ async fn bounded(who: &str, pulse: &Pulse, round: impl Future<Output = Result<Mo
 
 /// A round, if it ends in time; `timeout` when it waits for a database that has vanished.
 pub async fn in_time<T>(round: impl Future<Output = Result<T>>) -> Result<T> {
-    let round = tokio::time::timeout(ROUND, round).await;
-    round.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database has vanished")))
+    postgres::in_time(ROUND, round).await
 }
 
 /// The waker of a process for a channel, made by whoever waits first: not every process does.

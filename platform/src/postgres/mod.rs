@@ -16,7 +16,7 @@ pub use self::{
 };
 use crate::{
     config::Postgres,
-    error::{Error, Result},
+    error::{Error, Result, codes},
 };
 
 /// Start of the names our sessions have at the server.
@@ -180,6 +180,12 @@ pub async fn connected(pool: &PgPool, names: &[&str]) -> Result<Vec<String>> {
     .bind(SESSION)
     .fetch_all(pool)
     .await?)
+}
+
+/// What a call of the database answers, if it does so in this time; `timeout` otherwise.
+pub async fn in_time<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Err(Error::new(&codes::TIMEOUT, "the database does not answer"));
+    tokio::time::timeout(limit, call).await.unwrap_or_else(late)
 }
 
 /// Whether a connection still answers, within whatever transaction it is in.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use smartcourse_platform::{Error, Result, error::codes, lifecycle::Lifecycle, postgres};
+use smartcourse_platform::{Error, Result, lifecycle::Lifecycle, postgres};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
 /// First key of the advisory locks, "mode". The second is 0 for whoever looks who is there, else made of a model's name.
@@ -70,8 +70,7 @@ impl ModelPlace {
 
     /// Takes the place; answers the other model whose it is.
     async fn take(&mut self) -> Result<Option<String>> {
-        let answer = tokio::time::timeout(PATIENCE, self.ask()).await;
-        answer.unwrap_or_else(|_| Err(Error::new(&codes::TIMEOUT, "the database does not answer")))
+        postgres::in_time(PATIENCE, self.ask()).await
     }
 
     async fn ask(&mut self) -> Result<Option<String>> {
@@ -115,8 +114,9 @@ impl ModelPlace {
         let Some(session) = &mut self.session else {
             return false;
         };
-        let lives = tokio::time::timeout(PATIENCE, postgres::lives(session)).await;
-        let lives = matches!(lives, Ok(Ok(())));
+        let lives = postgres::in_time(PATIENCE, postgres::lives(session))
+            .await
+            .is_ok();
         if !lives {
             self.session = None;
         }
