@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use smartcourse_content::Index;
+use smartcourse_content::{Index, Rebuild};
 use smartcourse_engines::Engines;
 use smartcourse_platform::{
     config::Config,
@@ -48,8 +48,12 @@ pub(super) async fn look(
     findings.push(answered(FILES, files));
     let published = versions(connection, PUBLISHED).await?;
     let removed = versions(connection, REMOVED).await?;
+    let rebuild = engines::in_place(config, engines).await;
     for (index, rule) in INDEXES {
-        let finding = of_index(&published, &removed, config, engines, (index, rule)).await;
+        let finding = match &rebuild {
+            Ok(rebuild) => of_index(&published, &removed, rebuild, (index, rule)).await,
+            Err(error) => Err(anyhow!("{error:#}")),
+        };
         findings.push(answered(rule, finding));
     }
     Ok(findings)
@@ -110,11 +114,10 @@ async fn versions(connection: &mut PgConnection, query: &'static str) -> Result<
 async fn of_index(
     published: &BTreeSet<(i64, i32)>,
     removed: &BTreeSet<(i64, i32)>,
-    config: &Config,
-    engines: &Engines,
+    rebuild: &Rebuild,
     (index, rule): (Index, &'static str),
 ) -> Result<Finding> {
-    let (checked, mut differing) = engines::differences(config, engines, index).await?;
+    let (checked, mut differing) = rebuild.differences(index).await?;
     differing.retain(|one| {
         let version = (one.version.course_id.0, one.version.version);
         match one.expected {

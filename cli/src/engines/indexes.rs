@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use smartcourse_content::{Difference, Index, ModelPlace, Rebuild, Rebuilt};
+use smartcourse_content::{Index, ModelPlace, Rebuild, Rebuilt};
 use smartcourse_engines::{Engines, Part};
 use smartcourse_platform::{
     config::Config,
@@ -70,19 +70,14 @@ pub(crate) async fn make_again(indexes: &[Index], here: &Config, engines: &Engin
     Ok(())
 }
 
-/// How many versions are to be found, and those of which an engine has less or more than it should.
-pub(crate) async fn differences(
-    here: &Config,
-    engines: &Engines,
-    index: Index,
-) -> Result<(u64, Vec<Difference>)> {
-    let rebuild = rebuild(here, engines, engines.vectors(), engines.search()).await?;
-    Ok(rebuild.differences(index).await?)
+/// What makes them again where they are.
+pub(crate) async fn in_place(here: &Config, engines: &Engines) -> Result<Rebuild> {
+    rebuild(here, engines, engines.vectors(), engines.search()).await
 }
 
 /// Writes every version in its place.
 async fn again(index: Index, here: &Config, engines: &Engines) -> Result<Rebuilt> {
-    let rebuild = rebuild(here, engines, engines.vectors(), engines.search()).await?;
+    let rebuild = in_place(here, engines).await?;
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
     let pool = postgres::pool(&here.postgres.direct().few(), "move-model")?;
     // Nobody serves with another model meanwhile: what is written would be found by nobody.

@@ -15,7 +15,7 @@ use assignments::Assignment;
 use clap::ValueEnum;
 pub(crate) use documents::{is_empty as no_documents, put};
 pub(crate) use files::{copy, digest, is_empty as no_files};
-pub(crate) use indexes::{differences, make_again};
+pub(crate) use indexes::{in_place, make_again};
 pub(crate) use moving::claim;
 use smartcourse_content::Index;
 use smartcourse_engines::Part;
