@@ -174,15 +174,14 @@ impl ShouldSample for Begun {
     ) -> SamplingResult {
         let parent_span = parent.map(|parent| parent.span().span_context().clone());
         let parent_span = parent_span.filter(|span| span.is_valid());
-        let mut drawn = match &parent_span {
-            None if name.starts_with(RUN) => self
-                .0
-                .should_sample(None, trace_id, name, kind, attributes, links),
+        let sampler = match &parent_span {
+            None if name.starts_with(RUN) => &self.0,
             parent if name == ENTRY || parent.as_ref().is_some_and(SpanContext::is_sampled) => {
-                Sampler::AlwaysOn.should_sample(None, trace_id, name, kind, attributes, links)
+                &Sampler::AlwaysOn
             }
-            _ => Sampler::AlwaysOff.should_sample(None, trace_id, name, kind, attributes, links),
+            _ => &Sampler::AlwaysOff,
         };
+        let mut drawn = sampler.should_sample(None, trace_id, name, kind, attributes, links);
         if let Some(parent) = parent_span {
             drawn.trace_state = parent.trace_state().clone();
         }
