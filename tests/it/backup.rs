@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, ServerKind, Session, TestServer, World, wait_for};
+use smartcourse_tests::{Hold, Layout, ServerKind, Session, TestServer, World};
 use tempfile::TempDir;
 
 use crate::{
@@ -107,24 +107,16 @@ async fn a_back_up_made_while_people_work_is_restored_elsewhere_and_goes_on() ->
     ensure!(!done && told.contains("did not come to its end"), "{told}");
 
     // While it is made somebody publishes, uploads and enrolls, and a publish does not come to its end.
-    let hold = home.path().join("hold").display().to_string();
-    let held = [
-        ("SMARTCOURSE_HOLD_AT", "backup.before_rows"),
-        ("SMARTCOURSE_HOLD_FILE", hold.as_str()),
-    ];
-    world.spawn("backup", &backup, &held)?;
-    wait_for("the back-up", async || {
-        let begun = Path::new(&hold).exists().then_some(());
-        Ok(begun.ok_or_else(|| "it has not begun".to_owned()))
-    })
-    .await?;
+    let hold = Hold::at("backup.before_rows", &home.path().join("hold"));
+    world.spawn("backup", &backup, &hold.variables()?)?;
+    hold.reached().await?;
     let (late, late_file) = published(&instructor).await?;
     enroll(&student, late).await?;
     world.kill("worker");
     let open = instructor.course(&LESSONS).await?;
     let publish = format!("/courses/{open}/publish");
     instructor.post(&publish, &Value::Null).await?.expect(202)?;
-    std::fs::remove_file(&hold)?;
+    hold.release()?;
     ended(&world, "backup").await?;
     let first = made(&backups)?;
     ensure!(first.len() == 1 && !first[0].ends_with("unfinished"), "{first:?}");

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, Learning, Session, World, text_lessons, wait_for};
+use smartcourse_tests::{Hold, Layout, Learning, Session, World, text_lessons, wait_for};
 
 use crate::{LESSONS, NO_PROGRESS, executable};
 
@@ -288,20 +288,11 @@ async fn a_step_that_recovered_is_not_shown_as_retrying() -> Result<()> {
     })
     .await?;
     // The step works now, and the next one stands still.
-    let held = world.files().with_extension("held");
-    let file = held.to_string_lossy().into_owned();
     let point = "worker.notification.queue_welcome_mail.before_effect";
-    let hold = [("SMARTCOURSE_HOLD_AT", point), ("SMARTCOURSE_HOLD_FILE", &file)];
-    world.restart("worker", &hold).await?;
-    wait_for("the next step", async || {
-        Ok(if held.exists() {
-            Ok(())
-        } else {
-            Err("on its way".to_owned())
-        })
-    })
-    .await?;
+    let hold = Hold::at(point, &world.files().with_extension("held"));
+    world.restart("worker", &hold.variables()?).await?;
+    hold.reached().await?;
     shows("running", "completed").await?;
-    std::fs::remove_file(&held)?;
+    hold.release()?;
     shows("completed", "completed").await
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, Session, Traces, World, wait_for};
+use smartcourse_tests::{Hold, Layout, Session, Traces, World, wait_for};
 use smartcourse_workflows::{
     activities::{AbortVersion, FinishAttempt, PUBLISHING, PrepareProgress},
     contract::{Activity as _, Declaration},
@@ -174,15 +174,11 @@ async fn kill(world: &mut World, instructor: &Session, at: At<'_>, outcome: Outc
     lessons.push(json!({"id": "l3", "title": "Replay", "type": "video", "content": {"transcript_asset_id": asset["id"]}}));
     instructor.put_lessons(course, &lessons).await?.expect(200)?;
 
-    let held = world.files().with_extension("held");
-    let file = held.to_string_lossy().into_owned();
+    let hold = Hold::at(point, &world.files().with_extension("held"));
     let mut variables = if owner == victim {
         vec![("SMARTCOURSE_KILL_AT", point)]
     } else {
-        vec![
-            ("SMARTCOURSE_HOLD_AT", point),
-            ("SMARTCOURSE_HOLD_FILE", file.as_str()),
-        ]
+        hold.variables()?.to_vec()
     };
     let failing = [("SMARTCOURSE_FAIL_AT", FAILING)];
     if outcome == Outcome::Undone {
@@ -205,7 +201,7 @@ async fn kill(world: &mut World, instructor: &Session, at: At<'_>, outcome: Outc
         let reached = if owner == victim {
             !world.is_running(owner)
         } else {
-            held.exists()
+            hold.is_reached()
         };
         Ok(if reached {
             Ok(())
@@ -221,7 +217,7 @@ async fn kill(world: &mut World, instructor: &Session, at: At<'_>, outcome: Outc
     };
     world.restart(victim, back).await?;
     if owner != victim {
-        std::fs::remove_file(&held)?;
+        hold.release()?;
     }
     publish.await?;
     world.ready().await?;

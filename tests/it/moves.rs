@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
-use smartcourse_tests::{Layout, ServerKind, Session, TestServer, World, wait_for};
+use smartcourse_tests::{Hold, Layout, ServerKind, Session, TestServer, World, wait_for};
 use tempfile::TempDir;
 
 use crate::{LESSONS, ROLES, executable};
@@ -111,21 +111,13 @@ async fn files_move_while_people_work_and_nothing_is_lost() -> Result<()> {
         (1..9).contains(&files(&there)?.len()),
         "it was killed too early or too late"
     );
-    let hold = home.path().join("hold").display().to_string();
-    let held = [
-        ("SMARTCOURSE_HOLD_AT", "engines.move.after_copy"),
-        ("SMARTCOURSE_HOLD_FILE", hold.as_str()),
-    ];
-    world.spawn("move", &moving, &held)?;
-    wait_for("the move", async || {
-        let begun = Path::new(&hold).exists().then_some(());
-        Ok(begun.ok_or_else(|| "it has not begun".to_owned()))
-    })
-    .await?;
+    let hold = Hold::at("engines.move.after_copy", &home.path().join("hold"));
+    world.spawn("move", &moving, &hold.variables()?)?;
+    hold.reached().await?;
     uploads.push(("late.txt", upload(&instructor, course, "late.txt").await?));
     let (done, told) = world.run(&moving)?;
     ensure!(!done && told.contains("another `smartcourse engines`"), "{told}");
-    std::fs::remove_file(&hold)?;
+    hold.release()?;
     ended(&world, "move").await?;
     let (done, told) = world.run(&moving)?;
     ensure!(
