@@ -17,7 +17,7 @@ use smartcourse_tests::{
     measure::{
         Outcome,
         machine::Since,
-        proc,
+        proc::{self, Clocks},
         table::{Table, millis, quantile, verdict},
     },
     wait_longer,
@@ -50,8 +50,15 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a process is watched to see whether it rests.
 const WINDOW: Duration = Duration::from_secs(3);
 
-/// Programs whose processor time is told.
-const BUSY: [&str; 5] = ["temporal", "postgres", "serve", "worker", "relay"];
+/// Programs whose processor time is told, and this command with its worker.
+const BUSY: [Option<&'static str>; 6] = [
+    Some("temporal"),
+    Some("postgres"),
+    Some("serve"),
+    Some("worker"),
+    Some("relay"),
+    None,
+];
 
 /// Measures both.
 ///
@@ -219,8 +226,8 @@ struct Onboarded {
     per_second: f64,
     p50: Duration,
     p95: Duration,
-    /// Cores, by program; last this command.
-    shares: Vec<f64>,
+    /// Cores, by program.
+    shares: [f64; BUSY.len()],
 }
 
 /// All at once: so many seats, then as many bare workflows on the same server.
@@ -238,13 +245,13 @@ async fn onboarding(world: &World, course: i64) -> Result<String> {
     worker.stop().await?;
     let mut columns = vec!["", "workflows/s", "p50 ms", "p95 ms"];
     columns.extend(BUSY.map(|name| match name {
-        "temporal" => "Temporal, cores",
-        "postgres" => "PostgreSQL, cores",
-        "serve" => "services, cores",
-        "worker" => "worker, cores",
-        _ => "relay, cores",
+        Some("temporal") => "Temporal, cores",
+        Some("postgres") => "PostgreSQL, cores",
+        Some("serve") => "services, cores",
+        Some("worker") => "worker, cores",
+        Some(_) => "relay, cores",
+        None => "this command, cores",
     }));
-    columns.push("this command, cores");
     let mut table = Table::new(&columns);
     for (name, run) in [
         (format!("bare workflows of {ACTIVITIES} activities"), &bare),
@@ -275,20 +282,10 @@ async fn onboarding(world: &World, course: i64) -> Result<String> {
     ))
 }
 
-fn clocks() -> Vec<Duration> {
-    BUSY.iter()
-        .map(|name| proc::time_of(name))
-        .chain([proc::own_time_alone()])
-        .collect()
-}
-
-fn onboarded(mut times: Vec<Duration>, wall: Duration, before: &[Duration]) -> Onboarded {
+fn onboarded(mut times: Vec<Duration>, wall: Duration, clocks: &Clocks<{ BUSY.len() }>) -> Onboarded {
     times.sort_unstable();
-    let shares = clocks()
-        .into_iter()
-        .zip(before)
-        .map(|(now, then)| now.saturating_sub(*then).as_secs_f64() / wall.as_secs_f64())
-        .collect();
+    let shares = clocks.spent();
+    let shares = shares.map(|spent| spent.as_secs_f64() / wall.as_secs_f64());
     Onboarded {
         per_second: times.len() as f64 / wall.as_secs_f64(),
         p50: quantile(&times, 0.5),
@@ -303,7 +300,7 @@ async fn bare_workflows(client: &Client, name: &str, count: usize) -> Result<Onb
         lanes: 1,
         beats: false,
     };
-    let before = clocks();
+    let clocks = Clocks::start(BUSY);
     let start = Instant::now();
     let runs = (0..count).map(|number| async move {
         let options = WorkflowStartOptions::new(QUEUE, format!("enroll-{name}-{number}")).build();
@@ -312,12 +309,12 @@ async fn bare_workflows(client: &Client, name: &str, count: usize) -> Result<Onb
         Ok::<_, anyhow::Error>(start.elapsed())
     });
     let times = try_join_all(runs).await?;
-    Ok(onboarded(times, start.elapsed(), &before))
+    Ok(onboarded(times, start.elapsed(), &clocks))
 }
 
 async fn enrollments(world: &World, course: i64, count: usize) -> Result<Onboarded> {
     let students = world.students(i32::try_from(count)?).await?;
-    let before = clocks();
+    let clocks = Clocks::start(BUSY);
     let start = Instant::now();
     let path = format!("/courses/{course}/enroll");
     let path = path.as_str();
@@ -349,5 +346,5 @@ async fn enrollments(world: &World, course: i64, count: usize) -> Result<Onboard
     .await?;
     let wall = times.last().copied().context("at least one enrollment")?;
     ensure!(times.len() == count);
-    Ok(onboarded(times, wall, &before))
+    Ok(onboarded(times, wall, &clocks))
 }

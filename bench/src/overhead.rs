@@ -11,7 +11,7 @@ use smartcourse_tests::{
     Layout, World,
     measure::{
         machine::Since,
-        proc,
+        proc::Clocks,
         table::{Table, median, millis, verdict},
     },
 };
@@ -35,7 +35,7 @@ const WARM_UP: usize = 2;
 const LANES: usize = 5;
 
 /// Programs whose processor time is told: engines, roles, and this command with its worker.
-const BUSY: [Option<&str>; 5] = [
+const BUSY: [Option<&'static str>; 5] = [
     Some("temporal"),
     Some("postgres"),
     Some("serve"),
@@ -171,25 +171,12 @@ fn middle(runs: &[Run], pick: impl Fn(&Run) -> Duration) -> Duration {
     median(&runs.iter().map(pick).collect::<Vec<_>>())
 }
 
-/// Processor time so far.
-fn clocks() -> [Duration; BUSY.len()] {
-    BUSY.map(|name| name.map_or_else(proc::own_time_alone, proc::time_of))
-}
-
-fn since(before: [Duration; BUSY.len()]) -> [Duration; BUSY.len()] {
-    let mut spent = clocks();
-    for (now, then) in spent.iter_mut().zip(before) {
-        *now = now.saturating_sub(then);
-    }
-    spent
-}
-
 async fn of_publish(
     client: &Client,
     publish: impl AsyncFnOnce() -> Result<Duration>,
     course: i64,
 ) -> Result<Run> {
-    let before = clocks();
+    let clocks = Clocks::start(BUSY);
     let total = publish().await?;
     let version = VersionId {
         course_id: course.into(),
@@ -200,7 +187,7 @@ async fn of_publish(
         content_processing::workflow_id(version),
     );
     let events = closed(client, &outer).await?;
-    let busy = since(before);
+    let busy = clocks.spent();
     let activities = count(&events) + count(&closed(client, &inner).await?);
     Ok(Run {
         total,
@@ -212,7 +199,7 @@ async fn of_publish(
 
 async fn of_bare(client: &Client, round: usize, shape: Shape) -> Result<Run> {
     let id = format!("bare-{}-{}-{round}", shape.lanes, shape.beats);
-    let before = clocks();
+    let clocks = Clocks::start(BUSY);
     let start = Instant::now();
     let handle = client
         .start_workflow(
@@ -228,7 +215,7 @@ async fn of_bare(client: &Client, round: usize, shape: Shape) -> Result<Run> {
         total,
         inside: inside(&events)?,
         activities: count(&events),
-        busy: since(before),
+        busy: clocks.spent(),
     })
 }
 

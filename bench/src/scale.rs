@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use smartcourse_tests::{
     Layout, Session, World,
-    measure::{Outcome, machine::Since, proc, table::Table},
+    measure::{Outcome, machine::Since, proc::Clocks, table::Table},
     process_name, wait_longer,
 };
 
@@ -55,7 +55,7 @@ struct Run {
     what: &'static str,
     per_second: f64,
     /// Processor milliseconds of an operation, by program.
-    cost: Vec<f64>,
+    cost: [f64; BUSY.len()],
 }
 
 /// Measures all of them.
@@ -218,13 +218,13 @@ impl Fleet {
                 Target::of(address, made(address))
             })
             .collect();
-        let (before, start) = (clocks(), Instant::now());
+        let timed = Timed::start();
         let loads = targets
             .iter()
             .map(|target| load::run(target, CONNECTIONS, each, LOAD));
         let outcomes = try_join_all(loads).await?;
         let count = outcomes.iter().map(Outcome::count).sum();
-        Ok(run(what, count, start.elapsed(), &before))
+        Ok(timed.run(what, count))
     }
 
     async fn publishes(&self) -> Result<Run> {
@@ -233,17 +233,12 @@ impl Fleet {
             let lessons = Dice::new(100 + seed as u64).lessons(LESSONS, 1);
             courses.push(published::course(&self.instructor, &lessons).await?);
         }
-        let (before, start) = (clocks(), Instant::now());
+        let timed = Timed::start();
         let publishes = courses
             .iter()
             .map(|course| published::publish(&self.instructor, &self.world.pool, *course));
         try_join_all(publishes).await?;
-        Ok(run(
-            "course of ten lessons published",
-            COURSES,
-            start.elapsed(),
-            &before,
-        ))
+        Ok(timed.run("course of ten lessons published", COURSES))
     }
 
     /// What waits for a role, from when its processes live until nothing is left.
@@ -265,28 +260,39 @@ impl Fleet {
             })
             .await?;
         }
-        let (count, before, start) = (left().await?, clocks(), Instant::now());
+        let (count, timed) = (left().await?, Timed::start());
         ensure!(count > 0, "nothing waited for {role} any more when it lived");
         wait_longer(PATIENCE, what, async || {
             let left = left().await?;
             Ok(if left == 0 { Ok(()) } else { Err(left.to_string()) })
         })
         .await?;
-        Ok(run(what, usize::try_from(count)?, start.elapsed(), &before))
+        Ok(timed.run(what, usize::try_from(count)?))
     }
 }
 
-fn clocks() -> Vec<Duration> {
-    BUSY.iter().map(|(program, _)| proc::time_of(program)).collect()
+/// A run under way.
+struct Timed {
+    start: Instant,
+    clocks: Clocks<{ BUSY.len() }>,
 }
 
-fn run(what: &'static str, count: usize, wall: Duration, before: &[Duration]) -> Run {
-    let spent = clocks().into_iter().zip(before);
-    Run {
-        what,
-        per_second: count as f64 / wall.as_secs_f64(),
-        cost: spent
-            .map(|(now, then)| now.saturating_sub(*then).as_secs_f64() * 1000.0 / count as f64)
-            .collect(),
+impl Timed {
+    fn start() -> Self {
+        Self {
+            clocks: Clocks::start(BUSY.map(|(program, _)| Some(program))),
+            start: Instant::now(),
+        }
+    }
+
+    /// It has done so many operations.
+    fn run(&self, what: &'static str, count: usize) -> Run {
+        let wall = self.start.elapsed();
+        let each = |spent: Duration| spent.as_secs_f64() * 1000.0 / count as f64;
+        Run {
+            what,
+            per_second: count as f64 / wall.as_secs_f64(),
+            cost: self.clocks.spent().map(each),
+        }
     }
 }

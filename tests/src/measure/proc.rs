@@ -107,6 +107,36 @@ pub fn time_of(name: &str) -> Duration {
         .sum()
 }
 
+/// Processor time that some programs spend from when this is made, each by its name; without one, this process alone.
+#[derive(Debug)]
+pub struct Clocks<const N: usize> {
+    programs: [Option<&'static str>; N],
+    before: [Duration; N],
+}
+
+impl<const N: usize> Clocks<N> {
+    /// From now on.
+    pub fn start(programs: [Option<&'static str>; N]) -> Self {
+        Self {
+            programs,
+            before: Self::now(programs),
+        }
+    }
+
+    /// What they have spent so far.
+    pub fn spent(&self) -> [Duration; N] {
+        let mut spent = Self::now(self.programs);
+        for (now, before) in spent.iter_mut().zip(self.before) {
+            *now = now.saturating_sub(before);
+        }
+        spent
+    }
+
+    fn now(programs: [Option<&'static str>; N]) -> [Duration; N] {
+        programs.map(|program| program.map_or_else(own_time_alone, time_of))
+    }
+}
+
 /// PostgreSQL's processes have no arguments but call themselves `postgres: …`.
 fn is_named(command: &str, name: &str) -> bool {
     let mut arguments = command.split('\0');
