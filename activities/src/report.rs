@@ -157,11 +157,11 @@ impl Reporter {
             };
             fault::point(&point, "after_effect");
             let label = match &outcome {
-                None => "cancelled".to_owned(),
-                Some(Ok(_)) => "ok".to_owned(),
-                Some(Err(error)) => error.code().to_owned(),
+                None => "cancelled",
+                Some(Ok(_)) => "ok",
+                Some(Err(error)) => error.code(),
             };
-            ACTIVITY_SECONDS.since(begun, [name.into(), label.into()]);
+            ACTIVITY_SECONDS.since(begun, [name, label]);
             match outcome {
                 None => Err(ActivityError::cancelled()),
                 Some(Ok(value)) => {

@@ -19,8 +19,8 @@ pub(crate) async fn watch(pool: PgPool, log: Arc<dyn EventLog>, life: Lifecycle)
         let looked = waker::in_time(async {
             record(&pool, &mut kinds).await?;
             for lag in log.lags().await? {
-                EVENT_LAG.set(lag.events as f64, [lag.group.clone().into()]);
-                EVENT_AGE.set(lag.seconds, [lag.group.into()]);
+                EVENT_LAG.set(lag.events as f64, [&lag.group]);
+                EVENT_AGE.set(lag.seconds, [&lag.group]);
             }
             Ok(())
         });
@@ -36,20 +36,20 @@ pub(crate) async fn watch(pool: PgPool, log: Arc<dyn EventLog>, life: Lifecycle)
 async fn record(pool: &PgPool, kinds: &mut BTreeSet<String>) -> smartcourse_platform::Result<()> {
     let backlog = outbox::backlog(pool).await?;
     for (kind, waiting, age) in backlog.outbox {
-        OUTBOX_WAITING.set(waiting as f64, [kind.into()]);
-        OUTBOX_AGE.set(age, [kind.into()]);
+        OUTBOX_WAITING.set(waiting as f64, [kind]);
+        OUTBOX_AGE.set(age, [kind]);
     }
     for (group, count) in backlog.parked {
-        EVENTS_PARKED.set(count as f64, [group.into()]);
+        EVENTS_PARKED.set(count as f64, [&group]);
     }
     // A kind of which nothing waits any more is not among them.
     for kind in kinds.iter() {
-        TASKS_WAITING.set(0.0, [kind.clone().into()]);
-        TASKS_DEAD.set(0.0, [kind.clone().into()]);
+        TASKS_WAITING.set(0.0, [kind]);
+        TASKS_DEAD.set(0.0, [kind]);
     }
     for (kind, waiting, dead) in backlog.tasks {
-        TASKS_WAITING.set(waiting as f64, [kind.clone().into()]);
-        TASKS_DEAD.set(dead as f64, [kind.clone().into()]);
+        TASKS_WAITING.set(waiting as f64, [&kind]);
+        TASKS_DEAD.set(dead as f64, [&kind]);
         kinds.insert(kind);
     }
     Ok(())

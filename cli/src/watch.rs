@@ -95,7 +95,7 @@ pub(crate) fn servers(engines: Arc<Engines>, life: &Lifecycle) -> watch::Receive
                     _ => {}
                 }
                 let up = found.outcome.is_ok();
-                SERVER_UP.set(f64::from(u8::from(up)), [server.into()]);
+                SERVER_UP.set(f64::from(u8::from(up)), [server]);
                 servers.insert(server, up);
             }
             sender.send_replace(servers);
@@ -115,8 +115,8 @@ pub(crate) fn disk(config: &Config, life: &Lifecycle) -> Result<()> {
         loop {
             if let Ok(disk) = rustix::fs::statvfs(&settings.files_dir) {
                 let bytes = |blocks: u64| blocks as f64 * disk.f_frsize as f64;
-                DISK_AVAILABLE.set(bytes(disk.f_bavail), ["files".into()]);
-                DISK_SIZE.set(bytes(disk.f_blocks), ["files".into()]);
+                DISK_AVAILABLE.set(bytes(disk.f_bavail), ["files"]);
+                DISK_SIZE.set(bytes(disk.f_blocks), ["files"]);
             }
             if !watch.sleep(DISK_CHECK).await {
                 return Ok::<(), anyhow::Error>(());

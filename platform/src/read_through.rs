@@ -106,8 +106,8 @@ impl ReadThrough {
     }
 }
 
-fn count(outcome: &'static str) {
-    CACHE_READS.add(1, ["shared_reads".into(), outcome.into()]);
+fn count(outcome: &str) {
+    CACHE_READS.add(1, ["shared_reads", outcome]);
 }
 
 /// A tenth more or less, so that what was kept at one time is not read anew at one time.

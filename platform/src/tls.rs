@@ -181,7 +181,7 @@ impl Files {
             .map_err(not_the_key)?;
         server.alpn_protocols = vec![protocol.to_vec()];
         let not_after = not_after(&chain[0]).map_err(|e| broken("certificate", &self.certificate, &e))?;
-        CERTIFICATE_NOT_AFTER.set(not_after as f64, [self.name.into()]);
+        CERTIFICATE_NOT_AFTER.set(not_after as f64, [self.name]);
         if not_after < OffsetDateTime::now_utc().unix_timestamp() {
             tracing::error!(path = %self.certificate.display(), "the certificate has expired: nobody will believe it");
         }

@@ -5,7 +5,7 @@
 //! routes, codes, kinds, never ids. Besides these `/metrics` has what the process itself uses (`process_…`) and, of a worker,
 //! the metrics of Temporal's SDK (`temporal_…`).
 
-use crate::metric::{Counter, Declaration, Gauge, Histogram, Kind, metrics};
+use crate::metric::{Counter, Declaration, Family, Gauge, Histogram, Kind, metrics};
 
 /// Bounds of what answers a person, in seconds.
 const ANSWERS: &[f64] = &[

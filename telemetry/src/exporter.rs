@@ -1,13 +1,13 @@
 //! The recorder of a process, and the text Prometheus reads.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
 use crate::{
     catalogue::{self, ALL},
-    metric::Kind,
+    metric::{Kind, RECORDING},
 };
 
 /// How often observations are folded, whether somebody reads them or not.
@@ -39,12 +39,13 @@ pub fn install(
     // Those of Temporal's SDK.
     let builder = builder.set_buckets_for_metric(Matcher::Suffix("_latency_seconds".to_owned()), SDK)?;
     let handle = builder.install_recorder()?;
+    RECORDING.store(true, Ordering::Relaxed);
     for metric in ALL {
         metric.describe();
     }
     let process = Collector::default();
     process.describe();
-    catalogue::BUILD_INFO.set(1.0, [version.into(), commit.into(), role.into()]);
+    catalogue::BUILD_INFO.set(1.0, [version, commit, role]);
     let upkeep = handle.clone();
     tokio::spawn(async move {
         let mut tick = tokio::time::interval(UPKEEP);

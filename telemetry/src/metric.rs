@@ -1,8 +1,16 @@
 //! Metrics that are declared once, with all their labels, and cannot be recorded with others.
 
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use metrics::{Key, Label, Level, Metadata, SharedString, Unit, with_recorder};
+use metrics::{Key, Label, Level, Metadata, Recorder, Unit, with_recorder};
 
 /// The kind of a metric, as Prometheus has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,13 +38,10 @@ pub struct Declaration {
 
 const METADATA: Metadata<'static> = Metadata::new("smartcourse", Level::INFO, None);
 
-impl Declaration {
-    fn key<const N: usize>(&self, values: [SharedString; N]) -> Key {
-        let labels = self.labels.iter().zip(values);
-        let labels: Vec<Label> = labels.map(|(name, value)| Label::new(*name, value)).collect();
-        Key::from_parts(self.name, labels)
-    }
+/// Whether the process has a recorder. Without one nothing is recorded, and nothing kept: it would be recorded nowhere for good.
+pub(crate) static RECORDING: AtomicBool = AtomicBool::new(false);
 
+impl Declaration {
     pub(crate) fn describe(&self) {
         let (name, help) = (self.name.into(), self.help.into());
         let unit = self.name.ends_with("_seconds").then_some(Unit::Seconds);
@@ -48,52 +53,100 @@ impl Declaration {
     }
 }
 
+type Hashing = BuildHasherDefault<DefaultHasher>;
+
+/// A metric with those of its series that were recorded. They are kept, since the recorder's own way to one is many times what it
+/// costs to record.
+#[derive(Debug)]
+pub(crate) struct Family<T> {
+    pub(crate) declaration: Declaration,
+    /// By a hash of the values of their labels.
+    series: RwLock<HashMap<u64, T, Hashing>>,
+}
+
+impl<T: Clone> Family<T> {
+    pub(crate) const fn new(declaration: Declaration) -> Self {
+        let series = RwLock::new(HashMap::with_hasher(Hashing::new()));
+        Self { declaration, series }
+    }
+
+    fn series<const N: usize>(
+        &self,
+        values: [&str; N],
+        register: impl FnOnce(&dyn Recorder, &Key) -> T,
+    ) -> Option<T> {
+        if !RECORDING.load(Ordering::Relaxed) {
+            return None;
+        }
+        let hash = Hashing::new().hash_one(values);
+        let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = known.get(&hash) {
+            return Some(series.clone());
+        }
+        drop(known);
+        let labels = self.declaration.labels.iter().zip(values);
+        let labels: Vec<Label> = labels
+            .map(|(name, value)| Label::new(*name, value.to_owned()))
+            .collect();
+        let key = Key::from_parts(self.declaration.name, labels);
+        let series = with_recorder(|recorder| register(recorder, &key));
+        let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(hash, series.clone());
+        Some(series)
+    }
+}
+
 /// A number that only rises.
 #[derive(Debug)]
-pub struct Counter<const N: usize>(pub(crate) Declaration);
+pub struct Counter<const N: usize>(pub(crate) Family<metrics::Counter>);
 
 /// A number that goes up and down.
 #[derive(Debug)]
-pub struct Gauge<const N: usize>(pub(crate) Declaration);
+pub struct Gauge<const N: usize>(pub(crate) Family<metrics::Gauge>);
 
 /// Observations, such as how long something took, in seconds.
 #[derive(Debug)]
-pub struct Histogram<const N: usize>(pub(crate) Declaration);
+pub struct Histogram<const N: usize>(pub(crate) Family<metrics::Histogram>);
 
 impl<const N: usize> Counter<N> {
     /// Adds to the series with these values of its labels.
-    pub fn add(&self, count: u64, values: [SharedString; N]) {
-        let key = self.0.key(values);
-        with_recorder(|recorder| recorder.register_counter(&key, &METADATA)).increment(count);
+    pub fn add(&self, count: u64, values: [&str; N]) {
+        let series = self
+            .0
+            .series(values, |recorder, key| recorder.register_counter(key, &METADATA));
+        if let Some(series) = series {
+            series.increment(count);
+        }
     }
 }
 
 impl<const N: usize> Gauge<N> {
     /// Sets the series with these values of its labels.
-    pub fn set(&self, value: f64, values: [SharedString; N]) {
-        self.series(values).set(value);
+    pub fn set(&self, value: f64, values: [&str; N]) {
+        if let Some(series) = self.series(values) {
+            series.set(value);
+        }
     }
 
-    /// Adds to the series; what is taken away is negative.
-    pub fn add(&self, value: f64, values: [SharedString; N]) {
-        self.series(values).increment(value);
-    }
-
-    fn series(&self, values: [SharedString; N]) -> metrics::Gauge {
-        let key = self.0.key(values);
-        with_recorder(|recorder| recorder.register_gauge(&key, &METADATA))
+    fn series(&self, values: [&str; N]) -> Option<metrics::Gauge> {
+        self.0
+            .series(values, |recorder, key| recorder.register_gauge(key, &METADATA))
     }
 }
 
 impl<const N: usize> Histogram<N> {
     /// Records an observation in the series with these values of its labels.
-    pub fn record(&self, value: f64, values: [SharedString; N]) {
-        let key = self.0.key(values);
-        with_recorder(|recorder| recorder.register_histogram(&key, &METADATA)).record(value);
+    pub fn record(&self, value: f64, values: [&str; N]) {
+        let series = self.0.series(values, |recorder, key| {
+            recorder.register_histogram(key, &METADATA)
+        });
+        if let Some(series) = series {
+            series.record(value);
+        }
     }
 
     /// Records how long it is since then.
-    pub fn since(&self, begun: std::time::Instant, values: [SharedString; N]) {
+    pub fn since(&self, begun: std::time::Instant, values: [&str; N]) {
         self.record(begun.elapsed().as_secs_f64(), values);
     }
 }
@@ -103,7 +156,7 @@ macro_rules! shown {
     ($($kind:ident),*) => {$(
         impl<const N: usize> fmt::Display for $kind<N> {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(self.0.name)
+                formatter.write_str(self.0.declaration.name)
             }
         }
     )*};
@@ -113,22 +166,24 @@ shown!(Counter, Gauge, Histogram);
 
 /// Counts up while it lives, and down when it is dropped: what is under way.
 #[derive(Debug)]
-pub struct UnderWay<const N: usize> {
-    gauge: &'static Gauge<N>,
-    values: [SharedString; N],
-}
+pub struct UnderWay(Option<metrics::Gauge>);
 
-impl<const N: usize> UnderWay<N> {
+impl UnderWay {
     /// One more of these.
-    pub fn begin(gauge: &'static Gauge<N>, values: [SharedString; N]) -> Self {
-        gauge.add(1.0, values.clone());
-        Self { gauge, values }
+    pub fn begin<const N: usize>(gauge: &Gauge<N>, values: [&str; N]) -> Self {
+        let series = gauge.series(values);
+        if let Some(series) = &series {
+            series.increment(1.0);
+        }
+        Self(series)
     }
 }
 
-impl<const N: usize> Drop for UnderWay<N> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.gauge.add(-1.0, self.values.clone());
+        if let Some(series) = &self.0 {
+            series.decrement(1.0);
+        }
     }
 }
 
@@ -140,16 +195,16 @@ macro_rules! metrics {
     )*) => {
         $(
             $(#[doc = $help])+
-            pub static $name: $kind<{ <[&str]>::len(&[$(stringify!($label)),*]) }> = $kind(Declaration {
+            pub static $name: $kind<{ <[&str]>::len(&[$(stringify!($label)),*]) }> = $kind(Family::new(Declaration {
                 name: concat!("smartcourse_", $text),
                 help: concat!($($help),+).trim_ascii(),
                 labels: &[$(stringify!($label)),*],
                 kind: Kind::$kind $(($bounds))?,
-            });
+            }));
         )*
 
         /// Every metric of the platform, in this order.
-        pub static ALL: &[&Declaration] = &[$(&$name.0),*];
+        pub static ALL: &[&Declaration] = &[$(&$name.0.declaration),*];
     };
 }
 pub(crate) use metrics;

@@ -69,7 +69,7 @@ impl<S: Subscriber> Layer<S> for Statements {
             &said.text
         };
         let name = self.name(text);
-        STATEMENT_SECONDS.record(seconds, [Arc::clone(&name).into()]);
+        STATEMENT_SECONDS.record(seconds, [&name]);
         trace(&name, text, seconds);
     }
 }

@@ -201,7 +201,7 @@ impl Export for Watched {
         let outcome = self.exporter.export(batch).await;
         let failed = outcome.is_err();
         let label = if failed { "error" } else { "ok" };
-        TRACE_EXPORTS.add(1, [label.into()]);
+        TRACE_EXPORTS.add(1, [label]);
         match (&outcome, self.failing.swap(failed, Ordering::Relaxed)) {
             (Err(error), false) => {
                 tracing::warn!(%error, "traces are not taken; they are lost until they are")

@@ -128,7 +128,7 @@ async fn start_again(
     let restart = Actor::Service.request(restart);
     // What was open when it was listed may have ended with its run.
     if enrollment.restart_onboarding(restart).await?.restarted {
-        RECONCILED.add(1, ["restart_onboarding".into()]);
+        RECONCILED.add(1, ["restart_onboarding"]);
         tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding had no workflow; it starts again");
     }
     Ok(())
@@ -165,7 +165,7 @@ async fn heal(
         } else {
             "restart_publish"
         };
-        RECONCILED.add(1, [action.into()]);
+        RECONCILED.add(1, [action]);
         tracing::warn!(
             attempt_id = %attempt.attempt_id,
             workflow_id = %attempt.workflow_id,

@@ -68,7 +68,7 @@ impl Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.http_status();
-        PROBLEMS.add(1, [self.code().to_owned().into()]);
+        PROBLEMS.add(1, [self.code()]);
         if status.is_server_error() {
             tracing::error!(error = %self.chain(), trace_id = %trace::id(), "request failed");
         }

@@ -148,8 +148,8 @@ pub async fn take<'e>(
         }
     }
     left.extend(behind.into_iter().map(|event| (event, None)));
-    EVENTS.add((events.len() - left.len()) as u64, [group.into(), "taken".into()]);
-    EVENTS.add(left.len() as u64, [group.into(), "parked".into()]);
+    EVENTS.add((events.len() - left.len()) as u64, [group, "taken"]);
+    EVENTS.add(left.len() as u64, [group, "parked"]);
     park(tx, group, &left).await?;
     let refused = left
         .into_iter()

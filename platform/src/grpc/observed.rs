@@ -51,12 +51,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         (Code::Unimplemented, _) | (_, None) => ("unknown", "unknown"),
         (_, Some((service, method))) => (service.rsplit('.').next().unwrap_or(service), method),
     };
-    let labels = [
-        service.to_owned().into(),
-        method.to_owned().into(),
-        format!("{code:?}").into(),
-    ];
-    GRPC_SECONDS.since(begun, labels);
+    GRPC_SECONDS.since(begun, [service, method, &format!("{code:?}")]);
     let id = request_id();
     response.map(|body| Body::new(Part { body, span, id }))
 }

@@ -108,9 +108,8 @@ pub async fn hand_over(pool: &PgPool, workflows: &dyn Workflows) -> Result<i64> 
         (command, outcome)
     });
     for (command, outcome) in futures::future::join_all(sends).await {
-        let (kind, workflow) = (command.kind.clone().into(), command.workflow_type.clone().into());
         let label = if outcome.is_ok() { "ok" } else { "error" };
-        WORKFLOW_COMMANDS.add(1, [kind, workflow, label.into()]);
+        WORKFLOW_COMMANDS.add(1, [&command.kind, &command.workflow_type, label]);
         match outcome {
             Ok(run_id) => {
                 tracing::info!(workflow_id = %command.workflow_id, kind = %command.kind, "handed over");

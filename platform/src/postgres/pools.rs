@@ -28,11 +28,9 @@ pub fn record_pools() {
         *max += pool.options().get_max_connections();
     }
     for (name, (size, idle, max)) in sums {
-        let set =
-            |state: &'static str, count: f64| CONNECTIONS.set(count, [name.to_owned().into(), state.into()]);
-        set("idle", idle as f64);
-        set("used", f64::from(size) - idle as f64);
-        CONNECTIONS_MAX.set(f64::from(max), [name.to_owned().into()]);
+        CONNECTIONS.set(idle as f64, [name, "idle"]);
+        CONNECTIONS.set(f64::from(size) - idle as f64, [name, "used"]);
+        CONNECTIONS_MAX.set(f64::from(max), [name]);
     }
 }
 

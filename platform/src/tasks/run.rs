@@ -171,7 +171,7 @@ async fn begin(
                 });
                 let work = work(&context, handler.as_ref(), &leased, told);
                 let outcome = work.instrument(span).await;
-                TASK_SECONDS.since(begun, [kind.clone().into(), outcome.into()]);
+                TASK_SECONDS.since(begun, [kind, outcome]);
             })
             .await;
             drop(place);

@@ -33,19 +33,16 @@ impl<E: Embedder> Embedder for Observed<E> {
 
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
         let begun = Instant::now();
-        let model = self.model().to_owned();
         let span = tracing::info_span!(
             "embed",
             otel.kind = "client",
-            model,
+            model = self.model(),
             ?purpose,
             texts = texts.len()
         );
         let vectors = self.0.embed(purpose, texts).instrument(span).await;
-        let outcome = vectors
-            .as_ref()
-            .map_or_else(|error| error.code().to_owned(), |_| "ok".to_owned());
-        MODEL_SECONDS.since(begun, [model.into(), "embed".into(), outcome.into()]);
+        let outcome = vectors.as_ref().map_or_else(|error| error.code(), |_| "ok");
+        MODEL_SECONDS.since(begun, [self.model(), "embed", outcome]);
         vectors
     }
 }

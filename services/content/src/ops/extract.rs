@@ -92,7 +92,7 @@ pub(crate) async fn parsing<T>(
     let _under_way = UnderWay::begin(&PARSING, []);
     let outcome = run.instrument(tracing::info_span!("parse")).await;
     let label = outcome.as_ref().map_or_else(ExtractError::code, |_| "ok");
-    PARSING_SECONDS.since(begun, [label.into()]);
+    PARSING_SECONDS.since(begun, [label]);
     outcome
 }
 

@@ -247,6 +247,6 @@ pub(crate) async fn finish(state: &State, request: FinishAttemptRequest) -> Resu
         outbox::put_event(&mut tx, "course.publish_failed", &course.key(), &event).await?;
     }
     fault::commit(tx, "course.finish_attempt").await?;
-    PUBLISHES.add(1, [if cancelled { "cancelled" } else { "failed" }.into()]);
+    PUBLISHES.add(1, [if cancelled { "cancelled" } else { "failed" }]);
     Ok(())
 }

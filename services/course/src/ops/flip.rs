@@ -74,9 +74,9 @@ pub(crate) async fn mark_published(state: &State, request: MarkPublishedRequest)
     };
     outbox::put_event(&mut tx, "course.published", &key, &event).await?;
     fault::commit(tx, "course.mark_published").await?;
-    PUBLISHES.add(1, ["published".into()]);
+    PUBLISHES.add(1, ["published"]);
     for step in steps {
-        PUBLISH_STEP_SECONDS.record(step.seconds, [step.step.to_string().into()]);
+        PUBLISH_STEP_SECONDS.record(step.seconds, [&step.step.to_string()]);
     }
     catalogue::changed(state).await;
     Ok(())

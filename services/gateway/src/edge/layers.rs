@@ -111,16 +111,12 @@ pub(crate) async fn measure(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let _under_way = UnderWay::begin(&HTTP_IN_FLIGHT, []);
     let method = method_label(request.method());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|path| path.as_str().to_owned());
-    let route = route.unwrap_or_else(|| "unmatched".to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     trace::rename(format!("{method} {route}"));
     let mut response = next.run(request).await;
-    let status = response.status().as_str().to_owned();
-    HTTP_SECONDS.since(begun, [method.into(), route.clone().into()]);
-    HTTP_REQUESTS.add(1, [method.into(), route.into(), status.into()]);
+    HTTP_SECONDS.since(begun, [method, route]);
+    HTTP_REQUESTS.add(1, [method, route, response.status().as_str()]);
     response.headers_mut().insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
