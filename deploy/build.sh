@@ -13,7 +13,7 @@ MODELS=${MODELS:-/models}
 
 packages() {
     apt-get update
-    apt-get install -y --no-install-recommends ca-certificates g++ gcc libc6-dev make python3-pip
+    apt-get install -y --no-install-recommends ca-certificates g++ gcc libc6-dev libssl-dev make pkg-config python3-pip
     rm -rf /var/lib/apt/lists/*
 }
 
@@ -23,7 +23,8 @@ release() {
     CFLAGS="-ffile-prefix-map=$PWD=/src -ffile-prefix-map=$home=/cargo" \
         CXXFLAGS="-ffile-prefix-map=$PWD=/src -ffile-prefix-map=$home=/cargo" \
         RUSTFLAGS="--remap-path-prefix=$PWD=/src --remap-path-prefix=$home=/cargo" \
-        CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_STRIP=symbols cargo build --release --locked -p smartcourse-cli
+        CARGO_INCREMENTAL=0 CARGO_PROFILE_RELEASE_STRIP=symbols \
+        cargo build --release --locked -p smartcourse-cli --features kafka-tls
 }
 
 # The tool is built the first time, which takes some minutes.
@@ -31,7 +32,7 @@ sbom() {
     cargo install --locked --root target/tools --target-dir target/tools/build cargo-cyclonedx@0.5.9
     rm -rf target/tools/build
     made=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
-    SOURCE_DATE_EPOCH=$made target/tools/bin/cargo-cyclonedx cyclonedx --quiet --format json --spec-version 1.5
+    SOURCE_DATE_EPOCH=$made target/tools/bin/cargo-cyclonedx cyclonedx --quiet --features kafka-tls --format json --spec-version 1.5
     mkdir -p target/release
     sed "s|file://$PWD|file:///src|g" cli/smartcourse-cli.cdx.json >target/release/smartcourse.cdx.json
     # It writes one for each room, beside its Cargo.toml.
@@ -49,7 +50,9 @@ executable() {
     done
     cp --parents /etc/ssl/certs/ca-certificates.crt .
     # Whose work they are.
-    cp --parents /usr/share/doc/libc6/copyright /usr/share/doc/libgcc-s1/copyright /usr/share/doc/ca-certificates/copyright .
+    for package in libc6 libgcc-s1 libssl3 ca-certificates; do
+        cp --parents "/usr/share/doc/$package/copyright" .
+    done
     echo 'hosts: files dns' >etc/nsswitch.conf
     echo 'smartcourse:x:65532:65532::/var/lib/smartcourse:/usr/sbin/nologin' >etc/passwd
     echo 'smartcourse:x:65532:' >etc/group

@@ -68,6 +68,8 @@ within() {
 }
 within --version
 within "config check"
+# It has what a plain build has not.
+within "config check" KAFKA_BROKERS=kafka:9093 KAFKA_TLS=true
 if within health SMARTCOURSE_TELEMETRY__METRICS_LISTEN=0.0.0.0:9; then
     echo 'tests/image.sh: nobody is there, and nobody is well' >&2
     exit 1

@@ -3,7 +3,7 @@
 #
 #   tests/reproducible.sh [DIRECTORY]   below which both are built
 #
-# Takes as long as two release builds, and 3 GB.
+# Takes as long as two release builds, and 3 GB; needs OpenSSL with its headers, and pkg-config (Debian: libssl-dev pkg-config).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$(realpath -m "${1:-target/reproducible}")

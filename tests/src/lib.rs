@@ -24,6 +24,7 @@ mod neighbours;
 mod prometheus;
 mod provider;
 mod qdrant;
+mod secure_kafka;
 mod seed;
 mod servers;
 mod stores;
@@ -45,6 +46,7 @@ pub use neighbours::{Neighbours, StoppedClock, local, refusal};
 pub use prometheus::{Prometheus, prometheus_binaries};
 pub use provider::{Call, Provider};
 pub use qdrant::TestQdrant;
+pub use secure_kafka::SecureKafka;
 pub use servers::TestServer;
 /// The adapters, for the rules of services whose tests work on them.
 pub use smartcourse_engines as engines;

@@ -1,6 +1,6 @@
 //! The event log in Kafka, on a real one.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rdkafka::{
     ClientConfig, Message as _,
@@ -37,13 +37,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn start() -> Self {
         let server = TestServer::start(ServerKind::Kafka).await.unwrap();
-        let kafka = servers::kafka::Kafka::new(servers::kafka::Settings {
-            brokers: server.variable("KAFKA_BROKERS").to_owned(),
-            prefix: "smartcourse".to_owned(),
-            partitions: 3,
-            replication: -1,
-            retention_ms: -1,
-        });
+        let kafka = servers::kafka::Kafka::new(settings(server.variable("KAFKA_BROKERS")));
         let pool = database().await;
         let dir = tempfile::tempdir().unwrap();
         let files = Arc::new(Directory::open(dir.path()).unwrap());
@@ -91,6 +85,24 @@ impl World {
             messages
         };
         tokio::time::timeout(Duration::from_secs(60), read).await.unwrap()
+    }
+}
+
+/// Of brokers that ask for nothing.
+pub(crate) fn settings(brokers: &str) -> servers::kafka::Settings {
+    servers::kafka::Settings {
+        brokers: brokers.to_owned(),
+        tls: false,
+        tls_authority: PathBuf::new(),
+        tls_certificate: PathBuf::new(),
+        tls_key: PathBuf::new(),
+        username: String::new(),
+        password: String::new().into(),
+        sasl_mechanism: String::new(),
+        prefix: "smartcourse".to_owned(),
+        partitions: 3,
+        replication: -1,
+        retention_ms: -1,
     }
 }
 

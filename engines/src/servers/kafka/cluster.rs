@@ -15,6 +15,7 @@ use rdkafka::{
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     producer::FutureProducer,
 };
+use secrecy::ExposeSecret as _;
 use smartcourse_platform::{Error, Result, config::Config, error::codes};
 use smartcourse_proto::key::Key;
 
@@ -35,6 +36,35 @@ struct Inner {
     settings: Settings,
     /// For questions, which come every few seconds.
     admin: OnceLock<Admin>,
+}
+
+impl Settings {
+    /// How connections are encrypted, and who we are.
+    fn protect(&self, config: &mut ClientConfig) {
+        if !self.tls {
+            return;
+        }
+        // With this in place of a file the library looks where systems have whom they trust.
+        config
+            .set("security.protocol", "ssl")
+            .set("ssl.ca.location", "probe");
+        for (key, file) in [
+            ("ssl.ca.location", &self.tls_authority),
+            ("ssl.certificate.location", &self.tls_certificate),
+            ("ssl.key.location", &self.tls_key),
+        ] {
+            if !file.as_os_str().is_empty() {
+                config.set(key, file.display().to_string());
+            }
+        }
+        if !self.username.is_empty() {
+            config
+                .set("security.protocol", "sasl_ssl")
+                .set("sasl.mechanism", &self.sasl_mechanism)
+                .set("sasl.username", &self.username)
+                .set("sasl.password", self.password.expose_secret());
+        }
+    }
 }
 
 type Admin = Arc<AdminClient<DefaultClientContext>>;
@@ -72,9 +102,10 @@ impl Kafka {
         {
             config.set(*key, *value);
         }
+        self.0.settings.protect(&mut config);
         config
             .create_with_context(context)
-            .map_err(|error| Error::internal("kafka.brokers cannot be used").because(error))
+            .map_err(|error| Error::internal("the settings of kafka cannot be used").because(error))
     }
 
     fn admin(&self) -> Result<Admin> {
