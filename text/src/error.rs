@@ -8,9 +8,9 @@ pub enum ExtractError {
     /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// A text format that is not UTF-8.
-    #[error("the file is not UTF-8 text")]
-    InvalidUtf8,
+    /// A text in an encoding that cannot be read.
+    #[error("the file is text in {0}, which cannot be read; save it as UTF-8")]
+    Encoding(String),
     /// A PDF that cannot be opened without a password.
     #[error("the PDF is protected by a password")]
     Encrypted,
@@ -42,7 +42,7 @@ impl ExtractError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Empty => "empty_file",
-            Self::InvalidUtf8 => "invalid_utf8",
+            Self::Encoding(_) => "unsupported_encoding",
             Self::Encrypted => "pdf_encrypted",
             Self::Damaged => "pdf_damaged",
             Self::NoTextLayer => "no_text_layer",

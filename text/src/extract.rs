@@ -6,7 +6,7 @@ mod pdf;
 mod reflow;
 mod subtitles;
 
-use crate::{Document, ExtractError, SourceKind};
+use crate::{Document, ExtractError, SourceKind, encoding::decode};
 
 /// Extracts the text of `bytes` in this process. Parsers may overflow the stack or allocate without bound on
 /// hostile input: services use a [`Sandbox`](crate::Sandbox) for whatever others wrote.
@@ -21,13 +21,13 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
     }
     let document = match kind {
         SourceKind::Pdf => pdf::extract(bytes)?,
-        SourceKind::Markdown => markdown::extract(&decode(bytes)?),
+        SourceKind::Markdown => markdown::extract(&read(bytes, false)?),
         SourceKind::PlainText => Document {
-            text: decode(bytes)?.trim_end().to_owned(),
+            text: read(bytes, false)?.trim_end().to_owned(),
             anchors: Vec::new(),
         },
-        SourceKind::Html => html::extract(&decode(bytes)?)?,
-        SourceKind::WebVtt | SourceKind::Srt => subtitles::extract(&decode(bytes)?),
+        SourceKind::Html => html::extract(&read(bytes, true)?),
+        SourceKind::WebVtt | SourceKind::Srt => subtitles::extract(&read(bytes, false)?),
     };
     if document.text.trim().is_empty() {
         Err(ExtractError::NoText)
@@ -39,17 +39,12 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
     }
 }
 
-/// Decodes UTF-8, without byte order mark, with `\n` for every line ending and without control characters,
-/// which neither a reader nor the database can take.
-fn decode(bytes: &[u8]) -> Result<String, ExtractError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| ExtractError::InvalidUtf8)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    Ok(text
-        .replace("\r\n", "\n")
-        .replace('\r', "\n")
-        .chars()
-        .filter(|c| is_readable(*c))
-        .collect())
+/// The characters of `bytes` (`declares` as for [`decode`]), with `\n` for every line ending and without control
+/// characters, which neither a reader nor the database can take.
+fn read(bytes: &[u8], declares: bool) -> Result<String, ExtractError> {
+    let text = decode(bytes, declares).map_err(ExtractError::Encoding)?;
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    Ok(text.chars().filter(|c| is_readable(*c)).collect())
 }
 
 /// Whether `c` may stand in extracted text.
@@ -85,8 +80,8 @@ mod tests {
             Err(ExtractError::NoText)
         );
         assert_eq!(
-            extract(SourceKind::PlainText, b"\xff\xfea"),
-            Err(ExtractError::InvalidUtf8)
+            extract(SourceKind::PlainText, b"\0\0\xfe\xff\0\0\0a"),
+            Err(ExtractError::Encoding("UTF-32".to_owned()))
         );
         assert_eq!(
             extract(SourceKind::Pdf, b"%PDF-1.4 not really"),

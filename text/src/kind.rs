@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum SourceKind {
     /// CommonMark with tables, footnotes and strikethrough.
     Markdown,
-    /// UTF-8 text.
+    /// Text without markup.
     PlainText,
-    /// HTML in UTF-8.
+    /// HTML.
     Html,
     /// WebVTT subtitles.
     WebVtt,

@@ -12,6 +12,7 @@
 
 mod chunk;
 mod document;
+mod encoding;
 mod error;
 mod extract;
 mod hash;
@@ -32,4 +33,4 @@ pub use sniff::{Detected, UnsupportedMedia, extensions, promised, sniff};
 
 /// Version of extraction and chunking together. Raise it when either gives another result for the same bytes:
 /// stored passages made with another version are then made anew.
-pub const EXTRACTOR_VERSION: &str = "2";
+pub const EXTRACTOR_VERSION: &str = "3";

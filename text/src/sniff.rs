@@ -1,6 +1,9 @@
 //! What an upload is, judged by its name, its declared type and its first bytes together.
 
-use crate::SourceKind;
+use crate::{
+    SourceKind,
+    encoding::{decode, is_plainly_text, is_text},
+};
 
 /// What an upload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,18 +141,32 @@ fn compatible(name: &Entry, declared: &Entry) -> bool {
 
 /// Refuses content that is not what its labels promise.
 fn check_content(promised: Detected, head: &[u8]) -> Result<(), UnsupportedMedia> {
-    let found = match (magic(head), promised.kind) {
-        (_, Some(_)) if head.is_empty() => return Ok(()),
-        (Some(found), _) => found,
-        (None, _) if !is_text(head) => "application/octet-stream",
-        (None, None | Some(SourceKind::Pdf)) => "text/plain",
-        (None, Some(SourceKind::WebVtt)) if !starts_webvtt(head) => "text/plain",
-        (None, Some(_)) => return Ok(()),
+    let is_format_of_text = promised.kind.is_some_and(|kind| kind != SourceKind::Pdf);
+    let found = match promised.kind {
+        Some(_) if head.is_empty() => return Ok(()),
+        // A text may begin like the signature of something else.
+        Some(SourceKind::WebVtt) if is_plainly_text(head) && !starts_webvtt(head) => "text/plain",
+        Some(_) if is_format_of_text && is_plainly_text(head) => return Ok(()),
+        Some(SourceKind::Pdf) if holds_pdf(head) => return Ok(()),
+        _ => match magic(head) {
+            Some(found) => found,
+            None if !is_text(head) => "application/octet-stream",
+            None if !is_format_of_text => "text/plain",
+            None if promised.kind == Some(SourceKind::WebVtt) && !starts_webvtt(head) => "text/plain",
+            None => return Ok(()),
+        },
     };
     match found == promised.content_type {
         true => Ok(()),
         false => Err(mismatch(promised.content_type, found)),
     }
+}
+
+/// Whether a PDF begins in `head`: readers let it begin within the first kilobyte.
+fn holds_pdf(head: &[u8]) -> bool {
+    head[..head.len().min(1024)]
+        .windows(5)
+        .any(|window| window == b"%PDF-")
 }
 
 /// The type a file's first bytes are the signature of.
@@ -162,8 +179,9 @@ fn magic(head: &[u8]) -> Option<&'static str> {
         [0x1f, 0x8b, ..] => "application/gzip",
         [0x7f, b'E', b'L', b'F', ..] => "application/x-executable",
         [b'M', b'Z', _, 0, ..] => "application/x-msdownload",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => "image/gif",
+        // The length of the first box is far below 16 MB.
+        [0, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
         [0x1a, 0x45, 0xdf, 0xa3, rest @ ..] => {
             // EBML: WebM and Matroska differ by the document type in the header that follows.
             match rest.windows(4).take(64).any(|w| w == b"webm") {
@@ -173,23 +191,15 @@ fn magic(head: &[u8]) -> Option<&'static str> {
         }
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => "audio/wav",
         // ID3v2 tag, or an MPEG audio frame: eleven sync bits, then layer III (01) in bits 1–2.
-        [b'I', b'D', b'3', version, ..] if *version < 16 => "audio/mpeg",
+        [b'I', b'D', b'3', 2..=4, ..] => "audio/mpeg",
         [0xff, second, ..] if second & 0xe6 == 0xe2 => "audio/mpeg",
         _ => return None,
     })
 }
 
-/// Whether `head` can begin a UTF-8 text: no NUL, and no invalid sequence besides one cut off at the end.
-fn is_text(head: &[u8]) -> bool {
-    let valid = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
-    valid && !head.contains(&0)
-}
-
 /// Whether `head` begins as every WebVTT file must (W3C WebVTT, section 4.1).
 fn starts_webvtt(head: &[u8]) -> bool {
-    head.strip_prefix("\u{feff}".as_bytes())
-        .unwrap_or(head)
-        .starts_with(b"WEBVTT")
+    decode(head, false).is_ok_and(|text| text.starts_with("WEBVTT"))
 }
 
 #[cfg(test)]
@@ -260,11 +270,13 @@ mod tests {
             "application/zip"
         );
         assert_eq!(found("a.md", None, b"a\0b"), "application/octet-stream");
-        assert_eq!(found("a.md", None, b"caf\xe9 x"), "application/octet-stream");
         assert_eq!(found("a.txt", None, b"\x7fELF\x02"), "application/x-executable");
         assert_eq!(found("a.txt", None, b"PK\x03\x04"), "application/zip");
         assert_eq!(found("a.txt", None, b"\x89PNG\r\n\x1a\n"), "image/png");
-        assert_eq!(found("a.txt", None, b"%PDF-1.4"), "application/pdf");
+        assert_eq!(
+            found("a.txt", None, b"%PDF-1.4\n%\xe2\xe3\xcf\xd3"),
+            "application/pdf"
+        );
         assert_eq!(found("a.vtt", None, b"1\n00:00"), "text/plain");
         assert_eq!(found("a.mp4", None, b"#EXTM3U"), "text/plain");
         assert_eq!(found("a.png", None, b""), "text/plain");
@@ -272,6 +284,42 @@ mod tests {
             found("a.webm", None, b"\x1a\x45\xdf\xa3matroska"),
             "video/x-matroska"
         );
+    }
+
+    #[test]
+    fn what_is_declared_as_text_and_is_text_stays_text() {
+        let texts: [(&str, &[u8]); 8] = [
+            ("id3.md", b"ID3\n===\n\nThe algorithm.\n"),
+            ("id3.txt", b"ID3\tdecision tree"),
+            ("box.md", b"The ftyp box is the first."),
+            ("gif.txt", b"GIF89a is the second version."),
+            ("pdf.md", b"%PDF-1.7 is the first line."),
+            ("riff.txt", b"RIFF and WAVE: RIFFxxxxWAVE"),
+            ("latin.txt", b"caf\xe9 x"),
+            ("utf16.html", b"\xff\xfe<\0p\0>\0"),
+        ];
+        for (name, head) in texts {
+            assert!(kind(name, None, head).is_some(), "{name}");
+        }
+        assert_eq!(
+            kind("a.vtt", None, b"\xff\xfeW\0E\0B\0V\0T\0T\0"),
+            Some(SourceKind::WebVtt)
+        );
+        // One in a text that is not UTF-8 is told by what follows.
+        assert_eq!(found("a.txt", None, b"\xff\xfb\x90\x64\0\0"), "audio/mpeg");
+    }
+
+    #[test]
+    fn a_pdf_may_begin_after_other_bytes() {
+        for lead in [
+            "\n",
+            "\u{feff}",
+            "--abc\r\nContent-Disposition: form-data; name=\"f\"\r\n\r\n",
+        ] {
+            let head = format!("{lead}%PDF-1.4\n");
+            assert_eq!(kind("a.pdf", None, head.as_bytes()), Some(SourceKind::Pdf));
+        }
+        assert_eq!(found("a.pdf", None, &[b' '; 2000]), "text/plain");
     }
 
     #[test]

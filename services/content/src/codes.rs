@@ -19,7 +19,10 @@ pub const WARNINGS: &[(&str, &str)] = &[
         "needs_transcript",
         "A video or audio lesson has no transcript file; upload a WebVTT or SRT file.",
     ),
-    ("invalid_utf8", "The file is not valid UTF-8."),
+    (
+        "unsupported_encoding",
+        "The file is text in an encoding that cannot be read; the message names it.",
+    ),
     ("pdf_encrypted", "The PDF asks for a password."),
     ("pdf_damaged", "The PDF is truncated or damaged."),
     ("no_text_layer", "The PDF has pages but no text, such as a scan."),

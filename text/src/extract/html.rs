@@ -1,128 +1,171 @@
-//! HTML to readable text.
+//! HTML to readable text: what a browser shows, and nothing else.
 
-use html2text::config;
-use html2text::render::TextDecorator;
+mod table;
+mod visibility;
+mod writer;
 
-use crate::{Anchor, Document, ExtractError, document::Path};
+use ego_tree::{NodeRef, iter::Edge};
+use scraper::{ElementRef, Html, Node, node::Element};
 
-/// Stands before a heading's line, once per level, until the anchors are made. A private-use character; the
-/// source's own are removed first.
-const HEADING_MARK: char = '\u{f8f0}';
+use crate::Document;
+use visibility::Visibility;
+use writer::{Gap, Writer};
 
-/// Wide enough that no paragraph is wrapped: quotations should not contain the renderer's line breaks.
-const WIDTH: usize = 1 << 20;
-
-/// Extracts `source`: scripts and styles dropped, links as their text, table cells as lines, headings as anchors.
-/// [`ExtractError::NoText`] when the renderer gives up on the document.
-pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
-    let source = source.replace(HEADING_MARK, "");
-    let rendered = config::with_decorator(Plain)
-        .raw_mode(true)
-        .allow_width_overflow()
-        .string_from_read(source.as_bytes(), WIDTH)
-        .map_err(|_| ExtractError::NoText)?;
-    Ok(anchored(&rendered))
+/// Extracts `source`: links become their text, rows of tables lines with their cells apart, formulas their TeX,
+/// headings anchors.
+pub(super) fn extract(source: &str) -> Document {
+    let html = Html::parse_document(source);
+    let visibility = Visibility::of(&html);
+    let mut writer = Writer::default();
+    walk(html.tree.root(), &visibility, &mut writer);
+    writer.finish()
 }
 
-/// Takes the heading marks out of `rendered` and makes anchors of them.
-fn anchored(rendered: &str) -> Document {
-    let mut document = Document::default();
-    let mut path = Path::default();
-    for line in rendered.lines() {
-        let title = line.trim_start_matches(HEADING_MARK);
-        let level = (line.len() - title.len()) / HEADING_MARK.len_utf8();
-        let title = title.replace(HEADING_MARK, "");
-        let title = title.trim_end();
-        if level > 0 && !title.trim().is_empty() {
-            document.anchors.push(Anchor {
-                start: document.text.len(),
-                heading_path: path.open(level, title.trim()),
-                ..Anchor::default()
+/// Writes what is visible below `root`. No recursion: documents nest as deep as their authors like.
+fn walk(root: NodeRef<'_, Node>, visibility: &Visibility, writer: &mut Writer) {
+    let mut skipped = None;
+    for edge in root.traverse() {
+        match edge {
+            _ if skipped.is_some() => {
+                if matches!(edge, Edge::Close(node) if Some(node.id()) == skipped) {
+                    skipped = None;
+                }
+            }
+            Edge::Open(node) => match node.value() {
+                Node::Text(text) => writer.text(text),
+                Node::Element(element) => {
+                    let shown = ElementRef::wrap(node).is_none_or(|element| visibility.shows(element));
+                    let whole = !shown || instead(node, element, visibility, writer);
+                    if whole {
+                        skipped = Some(node.id());
+                    } else {
+                        open(element, writer);
+                    }
+                }
+                _ => {}
+            },
+            Edge::Close(node) => {
+                if let Node::Element(element) = node.value() {
+                    close(element, writer);
+                }
+            }
+        }
+    }
+}
+
+/// Writes what stands for a whole element, if its content is not simply written.
+fn instead(node: NodeRef<'_, Node>, element: &Element, visibility: &Visibility, writer: &mut Writer) -> bool {
+    match element.name() {
+        "table" if !table::is_layout(node, element) => {
+            writer.gap(Gap::Block);
+            table::write(
+                node,
+                writer,
+                &mut |cell| {
+                    let mut inner = Writer::default();
+                    walk(cell, visibility, &mut inner);
+                    inner
+                        .finish()
+                        .text
+                        .split_whitespace()
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                },
+                &|node| ElementRef::wrap(node).is_none_or(|element| visibility.shows(element)),
+            );
+            writer.gap(Gap::Block);
+            true
+        }
+        "math" => tex_of(node)
+            .inspect(|tex| writer.text(&format!("${tex}$")))
+            .is_some(),
+        // Formulas for MathJax, which shows them in place of the script.
+        "script"
+            if element
+                .attr("type")
+                .is_some_and(|kind| kind.starts_with("math/tex")) =>
+        {
+            writer.text(&format!("${}$", text_of(node)));
+            true
+        }
+        // The same formula again, glyph by glyph.
+        "span" if element.has_class("katex-html", scraper::CaseSensitivity::CaseSensitive) => {
+            has_formula(node)
+        }
+        name => NEVER_SHOWN.contains(&name),
+    }
+}
+
+/// Elements whose content no reader of the page sees.
+const NEVER_SHOWN: [&str; 18] = [
+    "audio", "canvas", "datalist", "defs", "desc", "head", "iframe", "metadata", "noembed", "noframes",
+    "noscript", "rp", "rt", "script", "style", "template", "title", "video",
+];
+
+/// The TeX a formula in MathML was made of.
+fn tex_of(math: NodeRef<'_, Node>) -> Option<String> {
+    let annotation = math.descendants().find(|node| {
+        let element = node.value().as_element();
+        element.is_some_and(|e| e.name() == "annotation" && e.attr("encoding") == Some("application/x-tex"))
+    })?;
+    Some(text_of(annotation).trim().to_owned())
+}
+
+/// Whether the formula that `glyphs` draws stands beside it as MathML with its TeX.
+fn has_formula(glyphs: NodeRef<'_, Node>) -> bool {
+    glyphs.prev_siblings().any(|node| tex_of(node).is_some())
+}
+
+/// All text below `node`.
+fn text_of(node: NodeRef<'_, Node>) -> String {
+    node.descendants()
+        .filter_map(|node| node.value().as_text())
+        .map(|text| &**text)
+        .collect()
+}
+
+fn open(element: &Element, writer: &mut Writer) {
+    match element.name() {
+        name @ ("h1" | "h2" | "h3" | "h4" | "h5" | "h6") => writer.open_heading(name.as_bytes()[1] - b'0'),
+        "pre" => writer.open_pre(),
+        "ul" | "menu" => writer.open_list(None),
+        "ol" => writer.open_list(Some(
+            element.attr("start").and_then(|n| n.parse().ok()).unwrap_or(1),
+        )),
+        "li" => writer.item(),
+        "br" => writer.line_break(),
+        "img" => writer.text(element.attr("alt").unwrap_or_default()),
+        "input" if element.attr("type") == Some("checkbox") => {
+            writer.text(if element.attr("checked").is_some() {
+                "[x] "
+            } else {
+                "[ ] "
             });
         }
-        // The renderer leaves runs of blank lines where it drops elements.
-        if !(title.is_empty() && (document.text.is_empty() || document.text.ends_with("\n\n"))) {
-            document.text.push_str(title);
-            document.text.push('\n');
-        }
-        // A list may follow its heading directly, which would make one paragraph of both.
-        if level > 0 && !document.text.ends_with("\n\n") {
-            document.text.push('\n');
-        }
+        "sup" => writer.superscript(),
+        name => writer.gap(gap(name)),
     }
-    document.text.truncate(document.text.trim_end().len());
-    document
 }
 
-/// Renders text only: no footnotes for links, no marks for emphasis, bullets for lists.
-struct Plain;
-
-/// No text, no annotation.
-fn nothing() -> (String, ()) {
-    (String::new(), ())
+fn close(element: &Element, writer: &mut Writer) {
+    match element.name() {
+        "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => writer.close_heading(),
+        "pre" => writer.close_pre(),
+        "ul" | "ol" | "menu" => writer.close_list(),
+        "li" => writer.gap(Gap::Line),
+        name => writer.gap(gap(name)),
+    }
 }
 
-impl TextDecorator for Plain {
-    type Annotation = ();
-
-    fn decorate_link_start(&mut self, _url: &str) -> (String, ()) {
-        nothing()
-    }
-    fn decorate_link_end(&mut self) -> String {
-        String::new()
-    }
-    fn decorate_em_start(&self) -> (String, ()) {
-        nothing()
-    }
-    fn decorate_em_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_strong_start(&self) -> (String, ()) {
-        nothing()
-    }
-    fn decorate_strong_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_strikeout_start(&self) -> (String, ()) {
-        nothing()
-    }
-    fn decorate_strikeout_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_code_start(&self) -> (String, ()) {
-        nothing()
-    }
-    fn decorate_code_end(&self) -> String {
-        String::new()
-    }
-    fn decorate_preformat_first(&self) {}
-    fn decorate_preformat_cont(&self) {}
-    fn decorate_image(&mut self, _src: &str, title: &str) -> (String, ()) {
-        (title.to_owned(), ())
-    }
-    fn header_prefix(&self, level: usize) -> String {
-        HEADING_MARK.to_string().repeat(level)
-    }
-    fn quote_prefix(&self) -> String {
-        String::new()
-    }
-    fn unordered_item_prefix(&self) -> String {
-        "- ".to_owned()
-    }
-    fn ordered_item_prefix(&self, number: i64) -> String {
-        format!("{number}. ")
-    }
-    fn make_subblock_decorator(&self) -> Self {
-        Self
-    }
-    fn decorate_superscript_start(&self) -> (String, ()) {
-        nothing()
-    }
-    fn decorate_superscript_end(&self) -> String {
-        String::new()
-    }
-    fn finalise(&mut self, _urls: Vec<String>) -> Vec<html2text::render::TaggedLine<()>> {
-        Vec::new()
+/// How far an element is from what stands before and after it.
+fn gap(name: &str) -> Gap {
+    match name {
+        "article" | "aside" | "blockquote" | "body" | "dl" | "fieldset" | "figure" | "footer" | "form"
+        | "header" | "hr" | "main" | "nav" | "p" | "section" | "table" => Gap::Block,
+        "address" | "caption" | "center" | "dd" | "details" | "dialog" | "div" | "dt" | "figcaption"
+        | "hgroup" | "legend" | "summary" | "td" | "text" | "th" | "tr" => Gap::Line,
+        "option" | "button" | "textarea" | "select" => Gap::Space,
+        _ => Gap::None,
     }
 }
 
@@ -130,23 +173,24 @@ impl TextDecorator for Plain {
 mod tests {
     use super::*;
 
+    fn text(source: &str) -> String {
+        extract(source).text
+    }
+
     #[test]
     fn text_lists_and_headings() {
         let source = "<html><head><title>t</title><style>p{}</style></head><body><h1>Owner<em>ship</em></h1>\
 <p>Each value has an <a href='https://example.org'>owner</a>\n and <b>one</b> scope&nbsp;&amp; more.</p>\
-<h2>Rules</h2><ol><li>First</li><li>Second</li></ol><pre>let x = 1;\n  let y;</pre>\
+<h2>Rules</h2><ol><li>First</li><li>Second<ul><li>inner</ul></ol><pre>let x = 1;\n  let y;\n</pre>\
 <table><tr><td>a</td><td>b</td></tr></table><script>alert(1)</script></body></html>";
-        let document = extract(source).unwrap();
+        let document = extract(source);
         assert_eq!(
             document.text,
-            "Ownership\n\nEach value has an owner and one scope\u{a0}& more.\n\nRules\n\n1. First\n2. Second\n\n\
-let x = 1;\n  let y;\n\na\nb"
+            "Ownership\n\nEach value has an owner and one scope\u{a0}& more.\n\nRules\n\n1. First\n2. Second\n  - inner\n\n\
+let x = 1;\n  let y;\n\na | b"
         );
-        let paths: Vec<_> = document
-            .anchors
-            .iter()
-            .map(|a| (a.start, a.heading_path.join("/")))
-            .collect();
+        let path = |anchor: &crate::Anchor| (anchor.start, anchor.heading_path.join("/"));
+        let paths: Vec<_> = document.anchors.iter().map(path).collect();
         let rules = document.text.find("Rules").unwrap();
         assert_eq!(
             paths,
@@ -155,9 +199,71 @@ let x = 1;\n  let y;\n\na\nb"
     }
 
     #[test]
+    fn what_is_not_shown_is_not_text() {
+        let source = "<style>.k, #gone em { display : none }  /* .shown{display:none} */ @media print { p { display:none } }\
+ .tab{display:none} .tab.open{display:block}</style>\
+<p>shown</p><div hidden>a1</div><p style='DISPLAY: None !important'>a2</p><div class='k x'>a3</div><template><p>a4</template>\
+<noscript>a5</noscript><script>a6</script><!-- a7 --><div id=gone>seen <em>a8</em></div><p style='visibility:hidden'>a9</p>\
+<dialog>a10</dialog><div style='position:absolute;left:-9999px'>a11</div><span style='opacity:0'>a12</span>\
+<div class=tab>a13</div><div class='tab open'>open</div><div hidden=until-found>found</div>\
+<details><summary>More</summary>inside</details><iframe>a14</iframe><input type=hidden value=a15><p style='color:red'>red</p>";
+        assert_eq!(text(source), "shown\n\nseen\nopen\nfound\nMore\ninside\n\nred");
+    }
+
+    #[test]
+    fn rows_of_tables_are_lines() {
+        let source = "<table><caption>Solvents</caption><thead><tr><th>Solvent<th>Boiling point</thead>\
+<tr><td>Ethanol<td><p>78 °C</p><tr><td rowspan=2>Water<td>100<br>°C<tr><td>373 K<tr hidden><td>x<td>y</table>\
+<table role=presentation><tr><td><h2>Left</h2>one<td>two</table>";
+        assert_eq!(
+            text(source),
+            "Solvents\n\nSolvent | Boiling point\nEthanol | 78 °C\nWater | 100 °C\nWater | 373 K\n\nLeft\n\none\ntwo"
+        );
+    }
+
+    #[test]
+    fn a_long_table_says_its_header_again() {
+        let rows: String = (0..60)
+            .map(|n| format!("<tr><td>row {n}<td>some value {n}"))
+            .collect();
+        let text = text(&format!("<table><tr><th>Name<th>Value</tr>{rows}</table>"));
+        let headers = text.lines().filter(|line| *line == "Name | Value").count();
+        assert!((3..8).contains(&headers), "{text}");
+    }
+
+    #[test]
+    fn formulas_are_their_tex() {
+        let katex = "<p>So <span class=katex><span class=katex-mathml><math><semantics><mi>x</mi><annotation encoding='application/x-tex'>x^2_{i}</annotation></semantics></math></span>\
+<span class=katex-html aria-hidden=true>x2i</span></span> holds, and 10<sup>3</sup> m<sup>2</sup> <script type='math/tex'>a*b</script>.</p>";
+        assert_eq!(text(katex), "So $x^2_{i}$ holds, and 10^3 m2 $a*b$.");
+    }
+
+    #[test]
+    fn lines_words_and_references() {
+        assert_eq!(
+            text("<p>First line<br>second  line</p>Flow &ndash; m&sup3;&#47;h<span>a</span><div>b</div>"),
+            "First line\nsecond line\n\nFlow – m³/ha\nb"
+        );
+        assert_eq!(
+            text("<ul><li><p>one</p><p>more</p></li><li><input type=checkbox checked> done</li></ul>after"),
+            "- one\n\nmore\n- [x] done\n\nafter"
+        );
+    }
+
+    #[test]
     fn long_paragraphs_are_not_wrapped() {
         let words = "word ".repeat(5000);
-        let document = extract(&format!("<p>{words}</p>")).unwrap();
-        assert_eq!(document.text, words.trim_end());
+        assert_eq!(text(&format!("<p>{words}</p>")), words.trim_end());
+    }
+
+    #[test]
+    fn deep_nesting_is_read() {
+        let depth = 3000;
+        let source = format!(
+            "{}x{}",
+            "<div><span>".repeat(depth),
+            "</span></div>".repeat(depth)
+        );
+        assert_eq!(text(&source), "x");
     }
 }
