@@ -17,6 +17,9 @@ pub enum ExtractError {
     /// A PDF whose structure cannot be read.
     #[error("the PDF is damaged or incomplete")]
     Damaged,
+    /// A PDF whose fonts do not say which characters their signs are.
+    #[error("the PDF does not say which characters its signs are; make it again with fonts that do")]
+    UnmappedPdf,
     /// A PDF of pictures: scanned pages without recognised text.
     #[error("the PDF has no text layer; it is probably a scan")]
     NoTextLayer,
@@ -45,6 +48,7 @@ impl ExtractError {
             Self::Encoding(_) => "unsupported_encoding",
             Self::Encrypted => "pdf_encrypted",
             Self::Damaged => "pdf_damaged",
+            Self::UnmappedPdf => "pdf_unsupported_encoding",
             Self::NoTextLayer => "no_text_layer",
             Self::NoText => "no_text",
             Self::Crashed => "parser_crashed",

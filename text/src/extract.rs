@@ -3,7 +3,6 @@
 mod html;
 mod markdown;
 mod pdf;
-mod reflow;
 mod subtitles;
 
 use crate::{Document, ExtractError, SourceKind, encoding::decode};
@@ -21,7 +20,7 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
     }
     let document = match kind {
         SourceKind::Pdf => pdf::extract(bytes)?,
-        SourceKind::Markdown => markdown::extract(&read(bytes, false)?),
+        SourceKind::Markdown => markdown::extract(&read(bytes, false)?)?,
         SourceKind::PlainText => Document {
             text: read(bytes, false)?.trim_end().to_owned(),
             anchors: Vec::new(),

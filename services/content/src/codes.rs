@@ -25,6 +25,10 @@ pub const WARNINGS: &[(&str, &str)] = &[
     ),
     ("pdf_encrypted", "The PDF asks for a password."),
     ("pdf_damaged", "The PDF is truncated or damaged."),
+    (
+        "pdf_unsupported_encoding",
+        "The PDF is whole, but does not say which characters its signs are.",
+    ),
     ("no_text_layer", "The PDF has pages but no text, such as a scan."),
     ("no_text", "The lesson has no text."),
     ("parser_crashed", "The parser crashed on the file."),

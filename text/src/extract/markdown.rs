@@ -7,7 +7,7 @@ mod tags;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html::push_html};
 
 use super::html;
-use crate::Document;
+use crate::{Document, ExtractError, MAX_HEADINGS};
 use formulas::Formulas;
 use tags::Tags;
 
@@ -17,7 +17,8 @@ const MAX_NESTING: usize = 64;
 
 /// Extracts `source`. Headings, list items, table rows and lines of code stay lines; links and images become their
 /// text; front matter and what HTML in it hides are no text. Formulas and `<placeholders>` stay as they are written.
-pub(super) fn extract(source: &str) -> Document {
+/// [`ExtractError::Limit`] for more headings than a document may have, before they are made a page of.
+pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -25,7 +26,7 @@ pub(super) fn extract(source: &str) -> Document {
         | Options::ENABLE_HEADING_ATTRIBUTES;
     let (formulas, source) = Formulas::protect(front_matter::without(source));
     let mut tags = Tags::of(&source);
-    let mut nesting = 0_usize;
+    let (mut nesting, mut headings) = (0_usize, 0_usize);
     let events = Parser::new_ext(&source, options).filter_map(|event| match event {
         Event::Start(Tag::List(_) | Tag::Item | Tag::BlockQuote(_)) => {
             nesting += 1;
@@ -34,6 +35,10 @@ pub(super) fn extract(source: &str) -> Document {
         Event::End(TagEnd::List(_) | TagEnd::Item | TagEnd::BlockQuote(_)) => {
             nesting -= 1;
             (nesting < MAX_NESTING).then_some(event)
+        }
+        Event::Start(Tag::Heading { .. }) => {
+            headings += 1;
+            (headings <= MAX_HEADINGS).then_some(event)
         }
         // The number of a note says nothing without the line at the foot of the page.
         Event::FootnoteReference(_) => None,
@@ -45,7 +50,10 @@ pub(super) fn extract(source: &str) -> Document {
     });
     let mut rendered = String::with_capacity(source.len() * 3 / 2);
     push_html(&mut rendered, events);
-    html::extract(&formulas.restore(&rendered))
+    match headings > MAX_HEADINGS {
+        true => Err(ExtractError::Limit),
+        false => Ok(html::extract(&formulas.restore(&rendered))),
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +67,7 @@ mod tests {
 | Type | Size |\n|---|---:|\n| u8 | 1 |\n\n<div>\n\nInside ![alt text](a.png)<br>here\n\n</div>\n\n# End\n\n- [x] done[^1]\n\n[^1]: A note.\n";
 
     fn text(source: &str) -> String {
-        extract(source).text
+        extract(source).unwrap().text
     }
 
     #[test]
@@ -79,7 +87,7 @@ let x = 1;\n\nlet y = x;\n\nType | Size\nu8 | 1\n\nInside alt text\nhere\n\nEnd\
 
     #[test]
     fn headings_are_anchors() {
-        let document = extract(SOURCE);
+        let document = extract(SOURCE).unwrap();
         let line = |anchor: &crate::Anchor| document.text[anchor.start..].lines().next().unwrap().to_owned();
         let found: Vec<_> = document
             .anchors

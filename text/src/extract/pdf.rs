@@ -1,161 +1,132 @@
-//! PDF to readable text, page by page.
+//! PDF to readable text: what is seen of each page, in the order it is read.
 
-use std::cell::RefCell;
-use std::fmt;
+mod columns;
+mod direction;
+mod glyphs;
+mod hyphens;
+mod lines;
+mod marks;
+mod model;
+mod paragraphs;
+mod running;
+mod visible;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 
-use pdf_extract::encryption::DecryptionError;
-use pdf_extract::{
-    ConvertToFmt, Document as Pdf, Error as PdfError, MediaBox, OutputDev, OutputError, PlainTextOutput,
-    Transform,
-};
+use hayro_interpret::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
-use super::{is_readable, reflow};
-use crate::{Anchor, Document, ExtractError};
+use crate::{Anchor, Document, ExtractError, sentences};
+use hyphens::Words;
+use model::{Leaf, Line};
+use paragraphs::Paragraph;
 
 /// Fewer words than this per page, on average, are page numbers and watermarks of a scan.
 const MIN_WORDS_PER_PAGE: usize = 2;
 
-/// Extracts the PDF `bytes`; each page begins an anchor. A PDF that only restricts what its reader may do, and
-/// opens with the empty password, is read like any other.
-/// Fails with [`ExtractError::Encrypted`], [`Damaged`](ExtractError::Damaged) (also when the parser panics) or
-/// [`NoTextLayer`](ExtractError::NoTextLayer).
+/// One in so many signs without a character, and the text is not what the page shows.
+const UNMAPPED: usize = 3;
+
+/// Extracts the PDF `bytes`; each page begins an anchor, after a sentence that goes on from the page before. A PDF
+/// that only restricts what its reader may do, and opens with the empty password, is read like any other.
+/// Fails with [`ExtractError::Encrypted`], [`Damaged`](ExtractError::Damaged) (also when the parser panics),
+/// [`NoTextLayer`](ExtractError::NoTextLayer) or [`UnmappedPdf`](ExtractError::UnmappedPdf).
 pub(super) fn extract(bytes: &[u8]) -> Result<Document, ExtractError> {
-    // The parser unwraps what it expects to find in a file; nothing of it is used after a panic.
-    let pages = catch_unwind(AssertUnwindSafe(|| read_pages(bytes))).unwrap_or(Err(ExtractError::Damaged))?;
-    if pages.is_empty() {
-        return Err(ExtractError::Damaged);
-    }
-    let mut document = Document::default();
-    for (number, raw) in (1_u32..).zip(&pages) {
-        let text = reflow::paragraphs(raw);
-        if !document.text.is_empty() && !text.is_empty() {
-            document.text.push_str("\n\n");
-        }
-        document.anchors.push(Anchor {
-            start: document.text.len(),
-            page: Some(number),
-            ..Anchor::default()
-        });
-        document.text.push_str(&text);
-    }
+    // Nothing of the parser is used after a panic.
+    let pages = catch_unwind(AssertUnwindSafe(|| read(bytes))).unwrap_or(Err(ExtractError::Damaged))?;
+    let count = pages.len();
+    let document = joined(pages);
     let words = document.text.split_whitespace();
     let words = words.filter(|word| word.contains(char::is_alphanumeric));
-    if words.count() < MIN_WORDS_PER_PAGE * pages.len() {
+    if words.count() < MIN_WORDS_PER_PAGE * count {
         return Err(ExtractError::NoTextLayer);
     }
     Ok(document)
 }
 
-/// The text of each page as the parser lays it out.
-fn read_pages(bytes: &[u8]) -> Result<Vec<String>, ExtractError> {
-    let mut pdf = Pdf::load_mem(bytes).map_err(|error| refusal(&error))?;
-    if pdf.is_encrypted() {
-        pdf.decrypt("").map_err(|error| refusal(&error))?;
-    }
-    let mut output = Pages::default();
-    // One pass over all pages: asking for each page by number would walk the page tree every time.
-    pdf_extract::output_doc(&pdf, &mut output).map_err(|error| match error {
-        OutputError::PdfError(error) => refusal(&error),
-        OutputError::FormatError(_) | OutputError::IoError(_) => ExtractError::Damaged,
-    })?;
-    Ok(output.pages)
-}
-
-/// What a parser's error says about the file. An unknown encryption is still an encryption.
-fn refusal(error: &PdfError) -> ExtractError {
-    match error {
-        PdfError::InvalidPassword
-        | PdfError::UnsupportedSecurityHandler(_)
-        | PdfError::Decryption(
-            DecryptionError::IncorrectPassword
-            | DecryptionError::UnsupportedEncryption
-            | DecryptionError::UnsupportedVersion
-            | DecryptionError::UnsupportedRevision,
+/// What stands on each page.
+fn read(bytes: &[u8]) -> Result<Vec<Leaf>, ExtractError> {
+    // Mail and forms leave bytes before the file, which its table of contents does not count.
+    let head = &bytes[..bytes.len().min(1024)];
+    let begin = head.windows(5).position(|window| window == b"%PDF-").unwrap_or(0);
+    let pdf = Pdf::new(bytes[begin..].to_vec()).map_err(|error| match error {
+        LoadPdfError::Decryption(
+            DecryptionError::PasswordProtected | DecryptionError::UnsupportedAlgorithm,
         ) => ExtractError::Encrypted,
-        _ => ExtractError::Damaged,
+        LoadPdfError::Decryption(_) | LoadPdfError::Invalid => ExtractError::Damaged,
+    })?;
+    let (mut mapped, mut unmapped) = (0, 0);
+    let mut leaves = Vec::new();
+    for mut page in glyphs::pages(&pdf) {
+        mapped += page.glyphs.len();
+        unmapped += page.unmapped;
+        page.glyphs = marks::settle(page.glyphs);
+        leaves.push(Leaf {
+            height: page.height,
+            frames: lines::frames(&page),
+        });
+    }
+    match leaves.is_empty() {
+        true => Err(ExtractError::Damaged),
+        false if unmapped * UNMAPPED > mapped + unmapped => Err(ExtractError::UnmappedPdf),
+        false => Ok(leaves),
     }
 }
 
-/// A string that the plain-text renderer writes and [`Pages`] reads.
-#[derive(Clone, Default)]
-struct Shared(Rc<RefCell<String>>);
-
-impl fmt::Write for Shared {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.borrow_mut().push_str(text);
-        Ok(())
+/// The document of these pages, without what runs with them.
+fn joined(mut pages: Vec<Leaf>) -> Document {
+    running::drop(&mut pages);
+    let pages: Vec<Vec<Line>> = pages.into_iter().map(lines::ordered).collect();
+    let mut words = Words::default();
+    pages.iter().flatten().for_each(|line| words.note(&line.text));
+    let mut document = Document::default();
+    // The paragraph that may go on, and the pages that began within it, each with the offset.
+    let mut open: Option<Paragraph> = None;
+    let mut begun: Vec<(u32, usize)> = Vec::new();
+    for (number, page) in (1_u32..).zip(&pages) {
+        let mut paragraphs = paragraphs::of_page(page, &words).into_iter().peekable();
+        let goes_on = open
+            .as_ref()
+            .is_some_and(|open| paragraphs.peek().is_some_and(|next| open.leads_to(next)));
+        if goes_on && let (Some(open), Some(rest)) = (&mut open, paragraphs.next()) {
+            begun.push((number, open.text.len()));
+            open.take(rest, &words);
+        } else {
+            close(&mut document, open.take(), &mut begun);
+            begun.push((number, 0));
+        }
+        for paragraph in paragraphs {
+            close(&mut document, open.replace(paragraph), &mut begun);
+        }
     }
+    close(&mut document, open, &mut begun);
+    document.text.truncate(document.text.trim_end().len());
+    document
 }
 
-impl ConvertToFmt for Shared {
-    type Writer = Self;
-
-    fn convert(self) -> Self {
-        self
+/// Appends a paragraph. A page begins with the first sentence that begins on it.
+fn close(document: &mut Document, paragraph: Option<Paragraph>, begun: &mut Vec<(u32, usize)>) {
+    let text = paragraph
+        .map(|paragraph| paragraph.text.replace('\u{ad}', "-"))
+        .unwrap_or_default();
+    let start = document.text.len();
+    let ends: Vec<usize> = sentences(&text)
+        .into_iter()
+        .map(|sentence| sentence.end)
+        .collect();
+    for (page, offset) in begun.drain(..) {
+        let end = ends
+            .iter()
+            .find(|end| **end > offset)
+            .copied()
+            .unwrap_or(text.len());
+        document.anchors.push(Anchor {
+            start: start + if offset == 0 { 0 } else { end },
+            page: Some(page),
+            ..Anchor::default()
+        });
     }
-}
-
-/// Renders every page with a plain-text renderer of its own.
-#[derive(Default)]
-struct Pages {
-    pages: Vec<String>,
-    current: Shared,
-    renderer: Option<PlainTextOutput<Shared>>,
-}
-
-impl Pages {
-    /// Calls `f` with the open page's renderer; outside pages there is nothing to do.
-    fn render(
-        &mut self,
-        f: impl FnOnce(&mut PlainTextOutput<Shared>) -> Result<(), OutputError>,
-    ) -> Result<(), OutputError> {
-        self.renderer.as_mut().map_or(Ok(()), f)
-    }
-}
-
-impl OutputDev for Pages {
-    fn begin_page(
-        &mut self,
-        number: u32,
-        media_box: &MediaBox,
-        art_box: Option<(f64, f64, f64, f64)>,
-    ) -> Result<(), OutputError> {
-        let mut renderer = PlainTextOutput::new(self.current.clone());
-        renderer.begin_page(number, media_box, art_box)?;
-        self.renderer = Some(renderer);
-        Ok(())
-    }
-
-    fn end_page(&mut self) -> Result<(), OutputError> {
-        self.renderer = None;
-        let page = std::mem::take(&mut *self.current.0.borrow_mut());
-        self.pages
-            .push(page.chars().filter(|c| is_readable(*c)).collect());
-        Ok(())
-    }
-
-    fn output_character(
-        &mut self,
-        position: &Transform,
-        width: f64,
-        spacing: f64,
-        font_size: f64,
-        text: &str,
-    ) -> Result<(), OutputError> {
-        self.render(|renderer| renderer.output_character(position, width, spacing, font_size, text))
-    }
-
-    fn begin_word(&mut self) -> Result<(), OutputError> {
-        self.render(PlainTextOutput::begin_word)
-    }
-
-    fn end_word(&mut self) -> Result<(), OutputError> {
-        self.render(PlainTextOutput::end_word)
-    }
-
-    fn end_line(&mut self) -> Result<(), OutputError> {
-        self.render(PlainTextOutput::end_line)
+    document.text.push_str(&text);
+    if !text.is_empty() {
+        document.text.push_str("\n\n");
     }
 }

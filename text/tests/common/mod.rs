@@ -1,6 +1,6 @@
 //! PDFs built in memory, honest and hostile.
 
-use pdf_extract::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
+use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
 
 /// A PDF with one page per content stream; every page has the font `/F1` and what `resources` adds.
 pub(crate) fn pdf(contents: &[&str], resources: impl FnOnce(&mut Document) -> Dictionary) -> Document {

@@ -1,0 +1,272 @@
+#!/usr/bin/env python3
+"""Makes PDFs of one text with as many producers as are installed, each beside its words: OUT/NAME.pdf and OUT/NAME.txt.
+
+    python3 -m venv venv && venv/bin/pip install reportlab fpdf2 weasyprint matplotlib cairocffi skia-python typst python-docx
+    npm install --prefix OUT pdfkit jspdf
+    venv/bin/python text/corpus/make.py OUT
+
+Others are taken from the PATH: pdflatex, lualatex, xelatex, latex with dvips and ps2pdf, soffice, chromium."""
+
+import html
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OUT = pathlib.Path(sys.argv[1]).resolve()
+GERMAN = (
+    "Die Brücke über den Fluss wurde im Jahr 1904 gebaut und trägt höchstens drei Tonnen. Fußgänger und Radfahrer dürfen sie "
+    "jederzeit überqueren, größere Fahrzeuge müssen die nächste Straße nehmen. Der Schlüssel für das Häuschen des Brückenwärters "
+    "hängt im Rathaus. Öffentliche Führungen gibt es an jedem Sonntag außer im Januar."
+)
+
+
+def blocks():
+    """The text: (kind, text) of a lesson, and German for its letters."""
+    lines = (ROOT / "examples/durable-workflows/lessons/11-testing-by-fault-injection.md").read_text().split("\n\n")
+    found = []
+    for block in lines:
+        block = re.sub(r"[*`]|\[([^\]]*)\]\([^)]*\)", r"\1", block).strip()
+        if not block or block.startswith(("|", "---")):
+            continue
+        if block.startswith("#"):
+            found.append(("h", block.lstrip("# ")))
+        elif block.startswith("- "):
+            found += [("li", " ".join(item.split())) for item in re.split(r"^- ", block, flags=re.M) if item.strip()]
+        else:
+            found.append(("p", " ".join(block.split())))
+    return found + [("h", "Die Brücke"), ("p", GERMAN)] * 1
+
+
+BLOCKS = blocks()
+HEAD = "Fault injection – running head"
+
+
+def page(columns=1):
+    body = "".join(
+        f"<h2>{html.escape(t)}</h2>" if k == "h" else f"<p class={k}>{'• ' if k == 'li' else ''}{html.escape(t)}</p>" for k, t in BLOCKS
+    )
+    style = f"body{{font:11pt serif;text-align:justify;hyphens:auto;columns:{columns};column-gap:8mm}} h2{{font-size:14pt}}"
+    style += f"@page{{size:A4;margin:25mm;@top-center{{content:'{HEAD}'}}@bottom-center{{content:counter(page)}}}}"
+    return f"<!doctype html><html lang=en><meta charset=utf-8><style>{style}</style>{body}</html>"
+
+
+def tex(options="", preamble=""):
+    escape = lambda t: re.sub(r"([&%$#_{}])", r"\\\1", t).replace("~", r"\textasciitilde{}").replace('"', "''")
+    body = "\n\n".join(
+        rf"\section*{{{escape(t)}}}" if k == "h" else (r"\begin{itemize}\item " + escape(t) + r"\end{itemize}" if k == "li" else escape(t))
+        for k, t in BLOCKS
+    )
+    return rf"\documentclass[11pt,a4paper{options}]{{article}}{preamble}\pagestyle{{myheadings}}\markright{{{HEAD}}}\begin{{document}}{body}\end{{document}}"
+
+
+def run(*command, **more):
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=240, **more)
+
+
+def latex(engine, options, preamble):
+    def make(target):
+        with tempfile.TemporaryDirectory() as d:
+            (pathlib.Path(d) / "a.tex").write_text(tex(options, preamble))
+            run(engine, "-interaction=batchmode", "a.tex", cwd=d)
+            if engine == "latex":
+                run("dvips", "-q", "-o", "a.ps", "a.dvi", cwd=d)
+                run("ps2pdf", "a.ps", "a.pdf", cwd=d)
+            shutil.copy(pathlib.Path(d) / "a.pdf", target)
+
+    return make
+
+
+T1, OT1 = r"\usepackage[T1]{fontenc}\usepackage[utf8]{inputenc}\usepackage{lmodern}", r"\usepackage[utf8]{inputenc}"
+
+
+def reportlab(target):
+    from reportlab.lib.styles import getSampleStyleSheet
+    from reportlab.platypus import Paragraph, SimpleDocTemplate
+
+    def number(canvas, document):
+        canvas.drawCentredString(300, 20, str(document.page))
+        canvas.drawCentredString(300, 815, HEAD)
+
+    s = getSampleStyleSheet()
+    story = [Paragraph(("• " if k == "li" else "") + html.escape(t), s["Heading2" if k == "h" else "BodyText"]) for k, t in BLOCKS]
+    SimpleDocTemplate(str(target)).build(story, onFirstPage=number, onLaterPages=number)
+
+
+def fpdf2(target):
+    import fpdf
+
+    pdf = fpdf.FPDF()
+    pdf.add_page()
+    for k, t in BLOCKS:
+        pdf.set_font("Helvetica", "B" if k == "h" else "", 14 if k == "h" else 11)
+        clean = t.replace("–", "-").replace("’", "'").replace("“", '"').replace("”", '"').encode("latin1", "ignore").decode("latin1")
+        pdf.multi_cell(0, 6, clean, new_x="LMARGIN", new_y="NEXT")
+        pdf.ln(3)
+    pdf.output(str(target))
+
+
+def weasyprint(columns):
+    def make(target):
+        import weasyprint
+
+        weasyprint.HTML(string=page(columns)).write_pdf(str(target))
+
+    return make
+
+
+def chromium(columns):
+    def make(target):
+        with tempfile.TemporaryDirectory() as d:
+            source = pathlib.Path(d) / "a.html"
+            source.write_text(page(columns))
+            run("chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={d}/p", "--no-pdf-header-footer", f"--print-to-pdf={target}", source.as_uri())
+
+    return make
+
+
+def libreoffice(target):
+    with tempfile.TemporaryDirectory() as d:
+        import docx
+
+        document = docx.Document()
+        document.sections[0].header.paragraphs[0].text = HEAD
+        for k, t in BLOCKS:
+            document.add_paragraph(t, style={"h": "Heading 2", "li": "List Bullet", "p": "Normal"}[k])
+        document.save(f"{d}/a.docx")
+        run("soffice", "--headless", f"-env:UserInstallation=file://{d}/u", "--convert-to", "pdf", "--outdir", d, f"{d}/a.docx")
+        shutil.copy(f"{d}/a.pdf", target)
+
+
+def lines(width):
+    for k, t in BLOCKS:
+        yield from ((k, line) for line in textwrap.wrap(t, width))
+        yield ("", "")
+
+
+def cairo(target):
+    import cairocffi
+
+    surface = cairocffi.PDFSurface(str(target), 595, 842)
+    context = cairocffi.Context(surface)
+    context.select_font_face("DejaVu Serif")
+    y = 60
+    for k, line in lines(80):
+        context.set_font_size(13 if k == "h" else 10)
+        context.move_to(60, y)
+        context.show_text(line)
+        y += 14 if line else 8
+        if y > 780:
+            context.show_page()
+            y = 60
+    surface.finish()
+
+
+def skia(target):
+    import skia as s
+
+    stream = s.FILEWStream(str(target))
+    document = s.PDF.MakeDocument(stream)
+    rest = list(lines(80))
+    while rest:
+        canvas = document.beginPage(595, 842)
+        y = 60
+        while rest and y < 780:
+            k, line = rest.pop(0)
+            canvas.drawString(line, 60, y, s.Font(s.Typeface("DejaVu Serif"), 13 if k == "h" else 10), s.Paint())
+            y += 14 if line else 8
+        document.endPage()
+    document.close()
+    stream.flush()
+
+
+def matplotlib(kind):
+    def make(target):
+        import matplotlib as m
+
+        m.use("pdf")
+        m.rcParams["pdf.fonttype"] = kind
+        from matplotlib import pyplot
+        from matplotlib.backends.backend_pdf import PdfPages
+
+        with PdfPages(target) as pages:
+            rest = list(lines(80))
+            while rest:
+                figure = pyplot.figure(figsize=(8.27, 11.69))
+                for at, (_, line) in enumerate(rest[:50]):
+                    figure.text(0.1, 0.95 - at * 0.017, line.replace("$", r"\$"), fontsize=9)
+                rest = rest[50:]
+                pages.savefig(figure)
+                pyplot.close(figure)
+
+    return make
+
+
+def typst(columns):
+    def make(target):
+        import typst as t
+
+        escape = lambda s: re.sub(r"([#*_$@<>\\`\[\]~-])", r"\\\1", s)
+        body = "\n\n".join({"h": "== ", "li": "- ", "p": ""}[k] + escape(t_) for k, t_ in BLOCKS)
+        head = f'#set page(paper: "a4", columns: {columns}, numbering: "1", header: [{HEAD}])\n#set par(justify: true)\n#set text(hyphenate: true, size: 10pt)\n'
+        with tempfile.TemporaryDirectory() as d:
+            source = pathlib.Path(d) / "a.typ"
+            source.write_text(head + body)
+            t.compile(str(source), output=str(target))
+
+    return make
+
+
+def node(script):
+    def make(target):
+        import json
+
+        prelude = f"const B = {json.dumps(BLOCKS)}, target = {json.dumps(str(target))};"
+        run("node", "-e", prelude + script, env={**os.environ, "NODE_PATH": str(OUT / "node_modules")})
+
+    return make
+
+
+PDFKIT = """const D = require('pdfkit'), d = new D({size: 'A4'}); d.pipe(require('fs').createWriteStream(target));
+for (const [k, t] of B) { d.fontSize(k == 'h' ? 14 : 11).text(t, {align: 'justify'}); d.moveDown(0.5); } d.end();"""
+JSPDF = """const { jsPDF } = require('jspdf'); const d = new jsPDF({unit: 'pt', format: 'a4'}); let y = 60;
+for (const [k, t] of B) { d.setFontSize(k == 'h' ? 14 : 11); for (const l of d.splitTextToSize(t, 470)) { if (y > 780) { d.addPage(); y = 60 }
+ d.text(l, 60, y); y += 15 } y += 8 } require('fs').writeFileSync(target, Buffer.from(d.output('arraybuffer')));"""
+
+PRODUCERS = {
+    "pdftex": latex("pdflatex", "", T1),
+    "pdftex-two-columns": latex("pdflatex", ",twocolumn", T1),
+    "pdftex-ot1": latex("pdflatex", "", OT1),
+    "luatex": latex("lualatex", "", r"\usepackage{fontspec}"),
+    "xetex-two-columns": latex("xelatex", ",twocolumn", r"\usepackage{fontspec}"),
+    "dvips-ghostscript": latex("latex", "", T1),
+    "libreoffice": libreoffice,
+    "chromium": chromium(1),
+    "chromium-two-columns": chromium(2),
+    "skia": skia,
+    "weasyprint": weasyprint(1),
+    "weasyprint-two-columns": weasyprint(2),
+    "cairo": cairo,
+    "reportlab": reportlab,
+    "fpdf2": fpdf2,
+    "matplotlib-type3": matplotlib(3),
+    "matplotlib-truetype": matplotlib(42),
+    "typst": typst(1),
+    "typst-two-columns": typst(2),
+    "pdfkit": node(PDFKIT),
+    "jspdf": node(JSPDF),
+}
+
+for name, make in PRODUCERS.items():
+    target = OUT / f"{name}.pdf"
+    try:
+        make(target)
+        target.with_suffix(".txt").write_text("\n\n".join(t for _, t in BLOCKS))
+        print("made", name)
+    except Exception as error:
+        print("left out", name, type(error).__name__, str(error)[:200])

@@ -1,0 +1,82 @@
+//! How much of a text comes back from the PDFs made of it, by `text/corpus/make.py`:
+//! `cargo run --release -p smartcourse-text --example recall -- DIRECTORY`.
+//!
+//! Words are runs of letters and digits with the hyphens and apostrophes within. Recall is the share of the source's
+//! words that are found, precision the share of those found that are the source's, and pairs the share of the source's
+//! neighbouring words that are neighbours in what is found: the order of reading.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use smartcourse_text::{SourceKind, extract};
+
+fn main() -> ExitCode {
+    match std::env::args()
+        .nth(1)
+        .ok_or("usage: recall DIRECTORY".into())
+        .and_then(|name| measure(Path::new(&name)))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
+    println!("| file | recall | precision | pairs |\n|---|---|---|---|");
+    let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
+    let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.sort();
+    for file in files
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "pdf"))
+    {
+        let source = words(&std::fs::read_to_string(file.with_extension("txt"))?);
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        match extract(SourceKind::Pdf, &std::fs::read(file)?) {
+            Err(error) => println!("| {name} | {error} | | |"),
+            Ok(document) => {
+                let found = words(&document.text);
+                let shared = shared(&source, &found) as f64;
+                let pairs =
+                    |words: &[String]| words.windows(2).map(|pair| pair.join(" ")).collect::<Vec<_>>();
+                let (wanted, had) = (pairs(&source), pairs(&found));
+                let share = |part: f64, whole: usize| part / whole.max(1) as f64;
+                let order = share(self::shared(&wanted, &had) as f64, wanted.len());
+                println!(
+                    "| {name} | {:.3} | {:.3} | {order:.3} |",
+                    share(shared, source.len()),
+                    share(shared, found.len())
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The words of a text.
+fn words(text: &str) -> Vec<String> {
+    let within = |c: char| c.is_alphanumeric() || matches!(c, '-' | '\'' | '’');
+    let text = text.to_lowercase().replace('’', "'");
+    let words = text
+        .split(|c: char| !within(c))
+        .map(|word| word.trim_matches(['-', '\'']));
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// How many words both have, each as often as the one that has it less often.
+fn shared(one: &[String], other: &[String]) -> usize {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for word in other {
+        *counts.entry(word).or_default() += 1;
+    }
+    let found = one.iter().filter(|word| {
+        let left = counts.get_mut(word.as_str()).filter(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
+    });
+    found.count()
+}

@@ -1,0 +1,189 @@
+//! The columns of a page, told from its tables.
+
+use super::model::Segment;
+
+/// Lines on each side of a gutter.
+const LINES: usize = 3;
+
+/// A column is prose: on average so many words to a line, most lines about as wide as the column.
+const WORDS: f64 = 3.5;
+const FILLED: f64 = 0.6;
+
+/// Width of a gutter, in heights of the font.
+const GUTTER: f64 = 0.8;
+
+/// Gutters that are tried for a region.
+const TRIES: usize = 6;
+
+/// Columns within columns.
+const DEPTH: usize = 5;
+
+/// The blocks that `segments` form, in the order they are read; the right column first where the page is read
+/// `leftwards`.
+pub(super) fn ordered(segments: Vec<Segment>, leftwards: bool) -> Vec<Vec<Segment>> {
+    let mut blocks = Vec::new();
+    split(segments, leftwards, DEPTH, &mut blocks);
+    blocks
+}
+
+fn split(segments: Vec<Segment>, leftwards: bool, depth: usize, blocks: &mut Vec<Vec<Segment>>) {
+    if depth > 0 {
+        for gutter in gutters(&segments) {
+            let stretches = stretches(&segments, gutter);
+            if !stretches.iter().any(|stretch| is_columns(stretch, gutter)) {
+                continue;
+            }
+            let mut across = Vec::new();
+            for stretch in stretches {
+                if !is_columns(&stretch, gutter) {
+                    across.extend(stretch);
+                    continue;
+                }
+                if !across.is_empty() {
+                    split(std::mem::take(&mut across), leftwards, depth - 1, blocks);
+                }
+                let (left, right): (Vec<_>, Vec<_>) =
+                    stretch.into_iter().partition(|segment| segment.right() <= gutter);
+                let columns = if leftwards { [right, left] } else { [left, right] };
+                for column in columns {
+                    split(column, leftwards, depth - 1, blocks);
+                }
+            }
+            if !across.is_empty() {
+                split(across, leftwards, depth - 1, blocks);
+            }
+            return;
+        }
+    }
+    blocks.push(segments);
+}
+
+/// Places that most lines keep clear of, the best first.
+fn gutters(segments: &[Segment]) -> Vec<f64> {
+    let mut places: Vec<f64> = segments.iter().map(|segment| segment.right() + 0.1).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup_by(|a, b| (*a - *b).abs() < 1.0);
+    let step = places.len() / 300 + 1;
+    let mut scored: Vec<(i64, f64)> = Vec::new();
+    for place in places.into_iter().step_by(step) {
+        let left = segments.iter().filter(|segment| segment.right() <= place).count();
+        let right = segments.iter().filter(|segment| segment.left() >= place).count();
+        let crossing = segments.len() - left - right;
+        if left >= LINES && right >= LINES {
+            scored.push((
+                4 * left.min(right) as i64 - crossing as i64,
+                middle(segments, place),
+            ));
+        }
+    }
+    scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)));
+    scored.into_iter().map(|(_, place)| place).take(TRIES).collect()
+}
+
+/// The middle of the gutter at `place`, by the edges of most lines: a page number may stand in it.
+fn middle(segments: &[Segment], place: f64) -> f64 {
+    let mut rights: Vec<f64> = segments
+        .iter()
+        .map(|segment| segment.right())
+        .filter(|right| *right <= place)
+        .collect();
+    let mut lefts: Vec<f64> = segments
+        .iter()
+        .map(|segment| segment.left())
+        .filter(|left| *left >= place)
+        .collect();
+    rights.sort_by(f64::total_cmp);
+    lefts.sort_by(f64::total_cmp);
+    let left = rights.get(rights.len() * 9 / 10).copied().unwrap_or(place);
+    let right = lefts.get(lefts.len() / 10).copied().unwrap_or(place);
+    (left + right) / 2.0
+}
+
+/// The region from top to bottom, cut where lines cross the gutter: lines across, and what lies between such.
+fn stretches(segments: &[Segment], gutter: f64) -> Vec<Vec<Segment>> {
+    let crosses = |segment: &Segment| {
+        let half = GUTTER / 2.0 * segment.size();
+        segment.left() < gutter + half && segment.right() > gutter - half
+    };
+    let mut bands: Vec<(f64, f64)> = segments
+        .iter()
+        .filter(|segment| crosses(segment))
+        .map(|segment| {
+            (
+                segment.base() - 0.8 * segment.size(),
+                segment.base() + 0.3 * segment.size(),
+            )
+        })
+        .collect();
+    bands.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut merged: Vec<(f64, f64)> = Vec::new();
+    for band in bands {
+        match merged.last_mut() {
+            Some(last) if band.0 <= last.1 => last.1 = last.1.max(band.1),
+            _ => merged.push(band),
+        }
+    }
+    // Even numbers are what lies between bands, odd ones the bands.
+    let place = |segment: &Segment| {
+        let middle = segment.base() - 0.25 * segment.size();
+        let above = merged.partition_point(|band| band.0 <= middle);
+        let inside = above.checked_sub(1).is_some_and(|band| middle <= merged[band].1);
+        if inside { 2 * above - 1 } else { 2 * above }
+    };
+    let mut stretches: Vec<Vec<Segment>> = vec![Vec::new(); 2 * merged.len() + 1];
+    for segment in segments {
+        stretches[place(segment)].push(segment.clone());
+    }
+    stretches.retain(|stretch| !stretch.is_empty());
+    stretches
+}
+
+/// Whether `stretch` is prose on both sides of a gutter.
+fn is_columns(stretch: &[Segment], gutter: f64) -> bool {
+    let (left, right): (Vec<&Segment>, Vec<&Segment>) =
+        stretch.iter().partition(|segment| segment.right() <= gutter);
+    if right.iter().any(|segment| segment.left() < gutter) || !is_prose(&left) || !is_prose(&right) {
+        return false;
+    }
+    let edge = left
+        .iter()
+        .map(|segment| segment.right())
+        .fold(f64::MIN, f64::max);
+    let begin = right
+        .iter()
+        .map(|segment| segment.left())
+        .fold(f64::MAX, f64::min);
+    let size = stretch
+        .iter()
+        .map(|segment| segment.size())
+        .fold(f64::MAX, f64::min);
+    begin - edge >= GUTTER * size
+}
+
+fn is_prose(side: &[&Segment]) -> bool {
+    if side.len() < LINES {
+        return false;
+    }
+    let words: usize = side.iter().map(|segment| words(segment)).sum();
+    let left = side.iter().map(|segment| segment.left()).fold(f64::MAX, f64::min);
+    let right = side
+        .iter()
+        .map(|segment| segment.right())
+        .fold(f64::MIN, f64::max);
+    let mut widths: Vec<f64> = side
+        .iter()
+        .map(|segment| segment.right() - segment.left())
+        .collect();
+    widths.sort_by(f64::total_cmp);
+    let usual = widths.get(widths.len() / 2).copied().unwrap_or_default();
+    words as f64 >= WORDS * side.len() as f64 && usual >= FILLED * (right - left)
+}
+
+/// Words of a segment. Scripts without blanks have some four signs to one.
+fn words(segment: &Segment) -> usize {
+    let signs = segment.words.iter().flat_map(|word| &word.signs);
+    let ideographs = signs
+        .filter(|sign| sign.chars().any(|c| u32::from(c) >= 0x2e80))
+        .count();
+    segment.words.len().max(ideographs / 4)
+}
