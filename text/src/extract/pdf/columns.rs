@@ -10,7 +10,7 @@ const WORDS: f64 = 3.5;
 const FILLED: f64 = 0.6;
 
 /// Width of a gutter, in heights of the font.
-const GUTTER: f64 = 0.8;
+const GUTTER: f64 = 0.7;
 
 /// Gutters that are tried for a region.
 const TRIES: usize = 6;

@@ -11,7 +11,7 @@ use super::model::{Frame, Glyph, Leaf, Line, Page, Segment, Word};
 const WORD_GAP: f64 = 0.17;
 const WORD_GAP_BESIDE_BLANKS: f64 = 0.3;
 const SPACED_LETTERS: f64 = 0.12;
-const SEGMENT_GAP: f64 = 1.0;
+const SEGMENT_GAP: f64 = 0.75;
 const CELL_GAP: f64 = 1.5;
 
 /// How far from a baseline, in heights, a sign still stands on it.

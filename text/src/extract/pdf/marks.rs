@@ -1,7 +1,7 @@
 //! From the signs that were drawn to the characters that are meant: what is drawn twice once, accents on their
 //! letters, letters instead of their shapes.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use unicode_normalization::{UnicodeNormalization as _, char::canonical_combining_class};
 
@@ -9,6 +9,9 @@ use super::model::Glyph;
 
 /// How far from a sign, in heights of its font, the same sign is its shadow or its bold face.
 const SHADOW: f64 = 0.12;
+
+/// Points a side of the squares in which signs are looked up.
+const CELL: f64 = 8.0;
 
 /// Accents that stand alone in fonts, with those that combine.
 const ACCENTS: [(char, char); 15] = [
@@ -58,18 +61,25 @@ pub(super) fn settle(glyphs: Vec<Glyph>) -> Vec<Glyph> {
 
 /// The signs, each once.
 fn once(glyphs: Vec<Glyph>) -> Vec<Glyph> {
-    let mut seen: HashSet<(String, i64, i64)> = HashSet::new();
+    // By text and cell, wide enough that a shadow falls into the same one or one beside it.
+    let mut seen: HashMap<(String, i64, i64), Vec<(f64, f64)>> = HashMap::new();
     let mut kept = Vec::with_capacity(glyphs.len());
     for glyph in glyphs {
-        // Cells as wide as a shadow may fall: the same sign is in the same one or beside it.
-        let cell = (SHADOW * glyph.size).max(0.1);
-        let (column, row) = ((glyph.x / cell).floor() as i64, (glyph.y / cell).floor() as i64);
-        let around = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (column + dx, row + dy)));
-        let is_shadow = around
-            .into_iter()
-            .any(|(column, row)| seen.contains(&(glyph.text.clone(), column, row)));
+        let reach = (SHADOW * glyph.size).max(0.1);
+        let cell = |x: f64| (x / CELL).floor() as i64;
+        let (columns, rows) = (
+            cell(glyph.x - reach)..=cell(glyph.x + reach),
+            cell(glyph.y - reach)..=cell(glyph.y + reach),
+        );
+        let mut around = columns.flat_map(|column| rows.clone().map(move |row| (column, row)));
+        let is_shadow = around.any(|(column, row)| {
+            let others = seen.get(&(glyph.text.clone(), column, row));
+            let near = |(x, y): &(f64, f64)| (x - glyph.x).abs() <= reach && (y - glyph.y).abs() <= reach;
+            others.is_some_and(|others| others.iter().any(near))
+        });
         if !is_shadow {
-            seen.insert((glyph.text.clone(), column, row));
+            let place = (glyph.text.clone(), cell(glyph.x), cell(glyph.y));
+            seen.entry(place).or_default().push((glyph.x, glyph.y));
             kept.push(glyph);
         }
     }
