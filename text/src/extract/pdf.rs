@@ -35,12 +35,19 @@ pub(super) fn extract(bytes: &[u8]) -> Result<Document, ExtractError> {
     let pages = catch_unwind(AssertUnwindSafe(|| read(bytes))).unwrap_or(Err(ExtractError::Damaged))?;
     let count = pages.len();
     let document = joined(pages);
-    let words = document.text.split_whitespace();
-    let words = words.filter(|word| word.contains(char::is_alphanumeric));
-    if words.count() < MIN_WORDS_PER_PAGE * count {
+    if words(&document.text) < MIN_WORDS_PER_PAGE * count {
         return Err(ExtractError::NoTextLayer);
     }
     Ok(document)
+}
+
+/// The words of `text`; scripts without blanks have some two signs to one.
+fn words(text: &str) -> usize {
+    let words = text
+        .split_whitespace()
+        .filter(|word| word.contains(char::is_alphanumeric));
+    let signs = |word: &str| word.chars().filter(|c| u32::from(*c) >= 0x2e80).count();
+    words.map(|word| (signs(word) / 2).max(1)).sum()
 }
 
 /// What stands on each page.

@@ -12,6 +12,9 @@ const FILLED: f64 = 0.6;
 /// Width of a gutter, in heights of the font.
 const GUTTER: f64 = 0.7;
 
+/// Words so far apart, in heights of the font, are cells of a table.
+const CELL_GAP: f64 = 1.5;
+
 /// Gutters that are tried for a region.
 const TRIES: usize = 6;
 
@@ -43,7 +46,7 @@ fn split(segments: Vec<Segment>, leftwards: bool, depth: usize, blocks: &mut Vec
                     split(std::mem::take(&mut across), leftwards, depth - 1, blocks);
                 }
                 let (left, right): (Vec<_>, Vec<_>) =
-                    stretch.into_iter().partition(|segment| segment.right() <= gutter);
+                    stretch.into_iter().partition(|segment| is_left(segment, gutter));
                 let columns = if leftwards { [right, left] } else { [left, right] };
                 for column in columns {
                     split(column, leftwards, depth - 1, blocks);
@@ -101,13 +104,9 @@ fn middle(segments: &[Segment], place: f64) -> f64 {
 
 /// The region from top to bottom, cut where lines cross the gutter: lines across, and what lies between such.
 fn stretches(segments: &[Segment], gutter: f64) -> Vec<Vec<Segment>> {
-    let crosses = |segment: &Segment| {
-        let half = GUTTER / 2.0 * segment.size();
-        segment.left() < gutter + half && segment.right() > gutter - half
-    };
     let mut bands: Vec<(f64, f64)> = segments
         .iter()
-        .filter(|segment| crosses(segment))
+        .filter(|segment| crosses(segment, gutter))
         .map(|segment| {
             (
                 segment.base() - 0.8 * segment.size(),
@@ -138,45 +137,50 @@ fn stretches(segments: &[Segment], gutter: f64) -> Vec<Vec<Segment>> {
     stretches
 }
 
+/// Whether a segment goes from one side of the gutter to the other, or stands in it.
+fn crosses(segment: &Segment, gutter: f64) -> bool {
+    let (left, right) = (segment.left(), segment.right());
+    let half = GUTTER / 2.0 * segment.size();
+    let is_across = left < gutter - half && right > gutter + half;
+    is_across || ((left + right) / 2.0 - gutter).abs() < half
+}
+
+/// Whether a segment stands left of the gutter; edges are not quite straight.
+fn is_left(segment: &Segment, gutter: f64) -> bool {
+    segment.left() + segment.right() < 2.0 * gutter
+}
+
 /// Whether `stretch` is prose on both sides of a gutter.
 fn is_columns(stretch: &[Segment], gutter: f64) -> bool {
     let (left, right): (Vec<&Segment>, Vec<&Segment>) =
-        stretch.iter().partition(|segment| segment.right() <= gutter);
-    if right.iter().any(|segment| segment.left() < gutter) || !is_prose(&left) || !is_prose(&right) {
-        return false;
-    }
-    let edge = left
-        .iter()
-        .map(|segment| segment.right())
-        .fold(f64::MIN, f64::max);
-    let begin = right
-        .iter()
-        .map(|segment| segment.left())
-        .fold(f64::MAX, f64::min);
-    let size = stretch
-        .iter()
-        .map(|segment| segment.size())
-        .fold(f64::MAX, f64::min);
-    begin - edge >= GUTTER * size
+        stretch.iter().partition(|segment| is_left(segment, gutter));
+    !stretch.iter().any(|segment| crosses(segment, gutter)) && is_prose(&left) && is_prose(&right)
 }
 
 fn is_prose(side: &[&Segment]) -> bool {
-    if side.len() < LINES {
+    // Words set wide apart to fill a line are no cells.
+    let mut pieces: Vec<(usize, f64, f64, usize)> = Vec::new();
+    for segment in side {
+        match pieces.last_mut() {
+            Some((row, _, right, count))
+                if *row == segment.row && segment.left() - *right < CELL_GAP * segment.size() =>
+            {
+                *right = segment.right();
+                *count += words(segment);
+            }
+            _ => pieces.push((segment.row, segment.left(), segment.right(), words(segment))),
+        }
+    }
+    if pieces.len() < LINES {
         return false;
     }
-    let words: usize = side.iter().map(|segment| words(segment)).sum();
-    let left = side.iter().map(|segment| segment.left()).fold(f64::MAX, f64::min);
-    let right = side
-        .iter()
-        .map(|segment| segment.right())
-        .fold(f64::MIN, f64::max);
-    let mut widths: Vec<f64> = side
-        .iter()
-        .map(|segment| segment.right() - segment.left())
-        .collect();
+    let count: usize = pieces.iter().map(|piece| piece.3).sum();
+    let left = pieces.iter().map(|piece| piece.1).fold(f64::MAX, f64::min);
+    let right = pieces.iter().map(|piece| piece.2).fold(f64::MIN, f64::max);
+    let mut widths: Vec<f64> = pieces.iter().map(|piece| piece.2 - piece.1).collect();
     widths.sort_by(f64::total_cmp);
     let usual = widths.get(widths.len() / 2).copied().unwrap_or_default();
-    words as f64 >= WORDS * side.len() as f64 && usual >= FILLED * (right - left)
+    count as f64 >= WORDS * pieces.len() as f64 && usual >= FILLED * (right - left)
 }
 
 /// Words of a segment. Scripts without blanks have some four signs to one.

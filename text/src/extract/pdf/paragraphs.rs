@@ -7,6 +7,9 @@ use super::model::Line;
 const WIDER: f64 = 1.35;
 const OTHER_SIZE: f64 = 0.12;
 
+/// Heights of the font between lines that are no paragraph, however wide it is set.
+const APART: f64 = 2.6;
+
 /// How far a first line is moved in, in heights of the font.
 const INDENT: f64 = 0.8;
 
@@ -119,12 +122,15 @@ impl Shape {
             return true;
         }
         if is_cut(&before.text) {
-            return distance > 2.5 * size && other_size;
+            return distance > APART * size && other_size;
+        }
+        if distance > APART * size {
+            return true;
         }
         let small = line.text.chars().next().is_some_and(char::is_lowercase);
         if distance > WIDER * self.leading && distance > 1.2 * size {
             // A sentence that goes on bridges lines that are set wide apart.
-            return other_size || ended(&before.text) || !small || distance > 2.5 * size;
+            return other_size || ended(&before.text) || !small;
         }
         // Raised letters and formulas make a line higher; a heading differs as a whole.
         if other_size && (ended(&before.text) || !small) {

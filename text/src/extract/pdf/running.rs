@@ -62,22 +62,26 @@ pub(super) fn drop(pages: &mut [Leaf]) {
                 .any(|word| pattern.to_lowercase().starts_with(word));
         for edge in group {
             let beside = |other: &&&Edge| other.page != edge.page && (other.base - edge.base).abs() <= SHIFT;
-            let needed = if is_number || edge.detached || edge.parts {
-                1
-            } else {
-                2
-            };
-            let alike = group.iter().filter(beside).filter(|other| {
+            let same = |other: &&&Edge| edge.numbers == other.numbers && edge.in_margin && *pattern != "#";
+            let counting = |other: &&&Edge| {
                 let counts =
                     |(here, there): (&i64, &i64)| here - edge.page as i64 == there - other.page as i64;
                 let numbers = || edge.numbers.iter().zip(&other.numbers);
-                let same = edge.numbers == other.numbers && edge.in_margin && *pattern != "#";
-                let counting =
-                    numbers().any(counts) && numbers().all(|pair| counts(pair) || pair.0 == pair.1);
-                same || (counting && (edge.in_margin || edge.outermost))
-            });
-            let same = alike.take(needed).count() >= needed;
-            if same {
+                let all = numbers().any(counts) && numbers().all(|pair| counts(pair) || pair.0 == pair.1);
+                all && (edge.in_margin || (edge.outermost && is_number))
+            };
+            let alike = group
+                .iter()
+                .filter(beside)
+                .filter(|other| same(other) || counting(other));
+            let alike: Vec<&&Edge> = alike.take(2).collect();
+            let runs = match &*alike {
+                [] => false,
+                [other] if same(&other) => edge.detached || other.detached || edge.parts,
+                [_] => is_number || edge.parts,
+                _ => true,
+            };
+            if runs {
                 dropped.push((edge.page, edge.row));
             }
         }
