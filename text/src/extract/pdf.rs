@@ -23,6 +23,9 @@ use paragraphs::Paragraph;
 /// Fewer words than this per page, on average, are page numbers and watermarks of a scan.
 const MIN_WORDS_PER_PAGE: usize = 2;
 
+/// A document can have lines of code if one in so many lines is surely none.
+const CODE: usize = 5;
+
 /// One in so many signs without a character, and the text is not what the page shows.
 const UNMAPPED: usize = 3;
 
@@ -85,12 +88,15 @@ fn joined(mut pages: Vec<Leaf>) -> Document {
     let pages: Vec<Vec<Line>> = pages.into_iter().map(lines::ordered).collect();
     let mut words = Words::default();
     pages.iter().flatten().for_each(|line| words.note(&line.text));
+    // Where nearly all is typewritten, it is prose.
+    let (lines, other) = (pages.iter().flatten(), |line: &&Line| line.pitch.is_none());
+    let has_code = lines.clone().filter(other).count() * CODE > lines.count();
     let mut document = Document::default();
     // The paragraph that may go on, and the pages that began within it, each with the offset.
     let mut open: Option<Paragraph> = None;
     let mut begun: Vec<(u32, usize)> = Vec::new();
     for (number, page) in (1_u32..).zip(&pages) {
-        let mut paragraphs = paragraphs::of_page(page, &words).into_iter().peekable();
+        let mut paragraphs = paragraphs::of_page(page, &words, has_code).into_iter().peekable();
         let goes_on = open
             .as_ref()
             .is_some_and(|open| paragraphs.peek().is_some_and(|next| open.leads_to(next)));

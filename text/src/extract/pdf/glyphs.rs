@@ -147,12 +147,12 @@ impl<'a> Device<'a> for Reader {
     }
 
     fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
-        if matches!(mode, DrawMode::Fill(_))
+        if let DrawMode::Fill(rule) = mode
             && props.soft_mask.is_none()
             && props.blend_mode == BlendMode::Normal
         {
-            self.canvas
-                .fill(props.transform * path.clone(), color(&props.paint));
+            let path = props.transform * path.clone();
+            self.canvas.fill(path, *rule, color(&props.paint));
         }
     }
 
@@ -162,7 +162,7 @@ impl<'a> Device<'a> for Reader {
     }
 
     fn push_clip_path(&mut self, clip: &ClipPath) {
-        self.canvas.clip(clip.path.clone());
+        self.canvas.clip(clip.path.clone(), clip.fill);
     }
 
     fn pop_clip(&mut self) {

@@ -17,8 +17,11 @@ const CELL_GAP: f64 = 1.5;
 /// How far from a baseline, in heights, a sign still stands on it.
 const BASELINE: f64 = 0.2;
 
+/// Different signs of one width that are no chance.
+const SIGNS_OF_PITCH: usize = 5;
+
 /// Raised and lowered signs are so much smaller than their line.
-const SMALLER: f64 = 0.85;
+const SMALLER: f64 = 0.92;
 
 /// What stands together on `page`, by the directions of reading.
 pub(super) fn frames(page: &Page) -> Vec<Frame> {
@@ -128,6 +131,7 @@ fn words(page: &Page, row: &[(f64, f64, &Glyph)]) -> Vec<Word> {
         match words.last_mut() {
             Some(word) if !apart && left - word.right <= limit * word.size.max(glyph.size) => {
                 word.signs.push(glyph.text.clone());
+                word.pitch = word.pitch.filter(|pitch| alike(*pitch, glyph.advance));
                 word.right = word.right.max(right);
                 word.size = word.size.max(glyph.size);
                 word.on_page |= on_page;
@@ -138,6 +142,7 @@ fn words(page: &Page, row: &[(f64, f64, &Glyph)]) -> Vec<Word> {
                 right,
                 base: *base,
                 size: glyph.size,
+                pitch: Some(glyph.advance),
                 on_page,
             }),
         }
@@ -223,12 +228,23 @@ pub(super) fn text(words: &[Word]) -> String {
     logical(signs).concat()
 }
 
+/// Whether two widths are the same.
+fn alike(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 0.02 * one.max(other)
+}
+
 fn line(words: Vec<Word>, block: usize) -> Line {
     let size = words.iter().map(|word| word.size).fold(0.0, f64::max);
     let text = text(&words);
     let leftwards = is_leftwards(&text);
     let first = if leftwards { words.last() } else { words.first() };
     let gaps = words.windows(2).map(|pair| pair[1].left - pair[0].right);
+    let pitches = words.iter().map(|word| word.pitch);
+    let pitch = pitches.reduce(|one, other| one.filter(|one| other.is_some_and(|other| alike(*one, other))));
+    let mut signs: Vec<&String> = words.iter().flat_map(|word| &word.signs).collect();
+    signs.sort();
+    signs.dedup();
+    let surely_pitched = pitch.flatten().is_some() && signs.len() >= SIGNS_OF_PITCH;
     let biggest = words.iter().find(|word| word.size == size);
     Line {
         left: words.first().map_or(0.0, |word| word.left),
@@ -237,6 +253,8 @@ fn line(words: Vec<Word>, block: usize) -> Line {
         size,
         first_word: first.map_or(0.0, |word| word.right - word.left),
         leftwards,
+        pitch: pitch.flatten(),
+        surely_pitched,
         cells: gaps.fold(0.0, f64::max) > CELL_GAP * size,
         block,
         text,

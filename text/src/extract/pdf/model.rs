@@ -36,6 +36,8 @@ pub(super) struct Word {
     pub(super) right: f64,
     pub(super) base: f64,
     pub(super) size: f64,
+    /// How wide each sign is, if all are alike.
+    pub(super) pitch: Option<f64>,
     /// Whether any of it lies on the page.
     pub(super) on_page: bool,
 }
@@ -91,6 +93,9 @@ pub(super) struct Line {
     pub(super) first_word: f64,
     /// Whether it is read from right to left.
     pub(super) leftwards: bool,
+    /// How wide each of its signs is, if all are alike: the typeface of code. And whether they are enough to tell.
+    pub(super) pitch: Option<f64>,
+    pub(super) surely_pitched: bool,
     /// Whether its words stand apart like the cells of a table.
     pub(super) cells: bool,
     /// The block of the page it belongs to.

@@ -7,25 +7,30 @@ use super::model::Line;
 const WIDER: f64 = 1.35;
 const OTHER_SIZE: f64 = 0.12;
 
+/// A gap between lines of code that is a blank line, and the deepest indent.
+const CODE_GAP: f64 = 1.6;
+const MAX_INDENT: f64 = 60.0;
+
 /// Heights of the font between lines that are no paragraph, however wide it is set.
 const APART: f64 = 2.6;
 
 /// How far a first line is moved in, in heights of the font.
 const INDENT: f64 = 0.8;
 
-/// The paragraphs of one page, in order. `joins` are the offsets in the text where the page, a column or a block
-/// ends within one.
+/// A paragraph, or lines of code that belong together.
 #[derive(Debug)]
 pub(super) struct Paragraph {
     pub(super) text: String,
+    /// Whether its lines are lines of code.
+    code: bool,
     /// Its last line, which says whether it may go on.
     last: Line,
     /// Its first line.
     first: Line,
 }
 
-/// Joins the lines of a page.
-pub(super) fn of_page(lines: &[Line], words: &Words) -> Vec<Paragraph> {
+/// Joins the lines of a page. With `code` what is set in the typeface of code keeps its lines.
+pub(super) fn of_page(lines: &[Line], words: &Words, code: bool) -> Vec<Paragraph> {
     let mut paragraphs: Vec<Paragraph> = Vec::new();
     for block in lines.chunk_by(|a, b| a.block == b.block) {
         let shape = Shape::of(block);
@@ -34,17 +39,37 @@ pub(super) fn of_page(lines: &[Line], words: &Words) -> Vec<Paragraph> {
             if text.is_empty() {
                 continue;
             }
+            let goes_on = |open: &&mut Paragraph| {
+                let alike = |(one, other): (f64, f64)| (one - other).abs() < 0.05 * one;
+                at > 0 && open.code && open.last.pitch.zip(line.pitch).is_some_and(alike)
+            };
+            let is_code = code && line.surely_pitched;
+            if let Some(open) = paragraphs.last_mut().filter(goes_on) {
+                let indent = (line.left - shape.left) / line.pitch.unwrap_or(line.size);
+                let blank = line.base - open.last.base > CODE_GAP * shape.leading;
+                open.text.push_str(if blank { "\n\n" } else { "\n" });
+                open.text
+                    .push_str(&" ".repeat(indent.round().clamp(0.0, MAX_INDENT) as usize));
+                open.text.push_str(&text);
+                open.last = line.clone();
+                continue;
+            }
             let joins = match (paragraphs.last(), at) {
                 (None, _) => false,
                 (Some(open), 0) => open.goes_on(line),
+                (Some(open), _) if open.code => false,
                 (Some(open), _) => !shape.breaks(&open.last, line),
             };
-            if joins && let Some(open) = paragraphs.last_mut() {
+            if joins
+                && !is_code
+                && let Some(open) = paragraphs.last_mut()
+            {
                 append(&mut open.text, &text, words);
                 open.last = line.clone();
             } else {
                 paragraphs.push(Paragraph {
                     text,
+                    code: is_code,
                     first: line.clone(),
                     last: line.clone(),
                 });
@@ -69,6 +94,9 @@ pub(super) fn append(text: &mut String, line: &str, words: &Words) {
 impl Paragraph {
     /// Whether `next`, at the top of the next column or page, is the rest of this paragraph.
     pub(super) fn goes_on(&self, next: &Line) -> bool {
+        if self.code {
+            return false;
+        }
         let alike = (self.last.size - next.size).abs() <= OTHER_SIZE * next.size;
         let small = next.text.chars().next().is_some_and(char::is_lowercase);
         alike && !is_item(&next.text) && (is_cut(&self.text) || (small && !ended(&self.text)))

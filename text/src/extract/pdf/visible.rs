@@ -1,5 +1,6 @@
 //! Whether what is drawn can be seen: within the clip, in a colour that stands out, under nothing.
 
+use hayro_interpret::FillRule;
 use hayro_interpret::kurbo::{BezPath, Point, Rect, Shape as _};
 
 /// Shapes of one page that may hide text. Those of drawings beyond it do not.
@@ -30,23 +31,54 @@ pub(super) struct Ink {
     size: f64,
 }
 
+/// A path and what is inside of it.
+struct Outline {
+    path: BezPath,
+    even_odd: bool,
+}
+
+impl Outline {
+    /// The outline, unless it is just its bounds or has too many parts.
+    fn of(path: BezPath, rule: FillRule) -> Option<Self> {
+        let elements = path.elements().len();
+        let is_box = elements <= 6 && path.area().abs() > 0.98 * path.bounding_box().area();
+        (!is_box && elements <= MAX_ELEMENTS).then_some(Self {
+            path,
+            even_odd: rule == FillRule::EvenOdd,
+        })
+    }
+
+    fn contains(&self, place: Point) -> bool {
+        let winding = self.path.winding(place);
+        if self.even_odd {
+            winding % 2 != 0
+        } else {
+            winding != 0
+        }
+    }
+}
+
 /// A filled shape.
 struct Filled {
     bounds: Rect,
     /// Its outline, where that is not its bounds.
-    path: Option<BezPath>,
+    outline: Option<Outline>,
     color: [f32; 3],
 }
 
 impl Filled {
     fn contains(&self, place: Point) -> bool {
-        self.bounds.contains(place) && self.path.as_ref().is_none_or(|path| path.contains(place))
+        self.bounds.contains(place)
+            && self
+                .outline
+                .as_ref()
+                .is_none_or(|outline| outline.contains(place))
     }
 }
 
 /// The page, as far as it hides text.
 pub(super) struct Canvas {
-    clips: Vec<(Rect, Option<BezPath>)>,
+    clips: Vec<(Rect, Option<Outline>)>,
     opacities: Vec<f32>,
     shapes: Vec<Filled>,
     /// Pictures, and what else has no one colour.
@@ -67,8 +99,8 @@ impl Canvas {
     /// What is known of a glyph with this middle, drawn now.
     pub(super) fn ink(&self, middle: Point, size: f64, color: Option<[f32; 4]>, invisible: bool) -> Ink {
         let opacity = self.opacities.last().copied().unwrap_or(1.0) * color.map_or(1.0, |color| color[3]);
-        let within = self.clips.iter().all(|(bounds, path)| {
-            bounds.contains(middle) && path.as_ref().is_none_or(|path| path.contains(middle))
+        let within = self.clips.iter().all(|(bounds, outline)| {
+            bounds.contains(middle) && outline.as_ref().is_none_or(|outline| outline.contains(middle))
         });
         let stands_out = color.is_none_or(|[red, green, blue, _]| {
             self.behind(middle).is_none_or(|behind| {
@@ -112,7 +144,7 @@ impl Canvas {
         Some(top.map_or([1.0; 3], |shape| shape.color))
     }
 
-    pub(super) fn fill(&mut self, path: BezPath, color: Option<[f32; 4]>) {
+    pub(super) fn fill(&mut self, path: BezPath, rule: FillRule, color: Option<[f32; 4]>) {
         let bounds = path.bounding_box();
         let clipped = self
             .clips
@@ -128,7 +160,7 @@ impl Canvas {
                 if alpha * opacity > SOLID && self.shapes.len() < MAX_SHAPES {
                     self.shapes.push(Filled {
                         bounds: clipped,
-                        path: (path.area().abs() < 0.98 * bounds.area()).then_some(path),
+                        outline: Outline::of(path, rule),
                         color: [red, green, blue],
                     });
                 }
@@ -143,10 +175,8 @@ impl Canvas {
         }
     }
 
-    pub(super) fn clip(&mut self, path: BezPath) {
-        let bounds = path.bounding_box();
-        let exact = path.elements().len() <= MAX_ELEMENTS && path.area().abs() < 0.98 * bounds.area();
-        self.clips.push((bounds, exact.then_some(path)));
+    pub(super) fn clip(&mut self, path: BezPath, rule: FillRule) {
+        self.clips.push((path.bounding_box(), Outline::of(path, rule)));
     }
 
     pub(super) fn unclip(&mut self) {
