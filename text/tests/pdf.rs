@@ -266,6 +266,20 @@ fn words_and_sentences_go_on_over_pages() {
 }
 
 #[test]
+fn a_note_at_the_foot_does_not_cut_a_sentence() {
+    let first = column(50.0, 120.0, &["The sentence that begins on this page is by no"])
+        + &at(50.0, 60.0, 7.0, "1 A note about it.");
+    let second = column(50.0, 780.0, &["means over. Another one is."]);
+    assert_eq!(
+        cited(&[&first, &second]),
+        [
+            "1 A note about it.\n\nThe sentence that begins on this page is by no means over.",
+            "Another one is."
+        ]
+    );
+}
+
+#[test]
 fn what_is_drawn_twice_is_there_once() {
     let twice: String = [0.0, 0.4]
         .iter()

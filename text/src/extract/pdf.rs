@@ -95,23 +95,37 @@ fn joined(mut pages: Vec<Leaf>) -> Document {
     // The paragraph that may go on, and the pages that began within it, each with the offset.
     let mut open: Option<Paragraph> = None;
     let mut begun: Vec<(u32, usize)> = Vec::new();
+    // Notes at the foot of the page before, which must not cut the paragraph above them.
+    let mut notes: Vec<Paragraph> = Vec::new();
     for (number, page) in (1_u32..).zip(&pages) {
-        let mut paragraphs = paragraphs::of_page(page, &words, has_code).into_iter().peekable();
-        let goes_on = open
+        let mut paragraphs = paragraphs::of_page(page, &words, has_code);
+        let next_notes = paragraphs::split_notes(&mut paragraphs);
+        let mut paragraphs = paragraphs.into_iter().peekable();
+        let leads_on = open
             .as_ref()
             .is_some_and(|open| paragraphs.peek().is_some_and(|next| open.leads_to(next)));
+        let goes_on = leads_on && (notes.is_empty() || begun.iter().all(|(_, offset)| *offset == 0));
+        if !goes_on {
+            close(&mut document, open.take(), &mut begun);
+        }
+        for note in notes.drain(..) {
+            close(&mut document, Some(note), &mut begun);
+        }
         if goes_on && let (Some(open), Some(rest)) = (&mut open, paragraphs.next()) {
             begun.push((number, open.text.len()));
             open.take(rest, &words);
         } else {
-            close(&mut document, open.take(), &mut begun);
             begun.push((number, 0));
         }
         for paragraph in paragraphs {
             close(&mut document, open.replace(paragraph), &mut begun);
         }
+        notes = next_notes;
     }
-    close(&mut document, open, &mut begun);
+    for paragraph in open.into_iter().chain(notes) {
+        close(&mut document, Some(paragraph), &mut begun);
+    }
+    close(&mut document, None, &mut begun);
     document.text.truncate(document.text.trim_end().len());
     document
 }

@@ -79,6 +79,17 @@ pub(super) fn of_page(lines: &[Line], words: &Words, code: bool) -> Vec<Paragrap
     paragraphs
 }
 
+/// Takes the notes at the foot of a page away, if the paragraph before them may go on over the page.
+pub(super) fn split_notes(paragraphs: &mut Vec<Paragraph>) -> Vec<Paragraph> {
+    let longest = paragraphs.iter().max_by_key(|paragraph| paragraph.text.len());
+    let size = longest.map_or(0.0, |longest| longest.last.size);
+    let is_body = |paragraph: &Paragraph| paragraph.last.size > (1.0 - OTHER_SIZE) * size;
+    match paragraphs.iter().rposition(is_body) {
+        Some(body) if !ended(&paragraphs[body].text) => paragraphs.split_off(body + 1),
+        _ => Vec::new(),
+    }
+}
+
 /// Appends a line to the text of its paragraph.
 pub(super) fn append(text: &mut String, line: &str, words: &Words) {
     let join = words.join(text, line);
