@@ -1,6 +1,8 @@
 //! Prints the text of a file as readers of a course are quoted it, with the places that can be cited:
 //! `cargo run -p smartcourse-text --example extract -- FILE`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints the text")]
+
 use std::process::ExitCode;
 
 use smartcourse_text::{extract, sniff};

@@ -5,6 +5,8 @@
 //! words that are found, precision the share of those found that are the source's, and pairs the share of the source's
 //! neighbouring words that are neighbours in what is found: the order of reading.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints a table")]
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::path::Path;

@@ -46,9 +46,9 @@ fn read(bytes: &[u8], declares: bool) -> Result<String, ExtractError> {
     Ok(text.chars().filter(|c| is_readable(*c)).collect())
 }
 
-/// Whether `c` may stand in extracted text.
+/// Whether `c` may stand in extracted text. What only says where a word might be broken is not seen.
 fn is_readable(c: char) -> bool {
-    matches!(c, '\n' | '\t') || !c.is_control()
+    matches!(c, '\n' | '\t') || !(c.is_control() || matches!(c, '\u{ad}' | '\u{2060}' | '\u{feff}'))
 }
 
 #[cfg(test)]

@@ -251,6 +251,11 @@ let x = 1;\n  let y;\n\na | b"
     }
 
     #[test]
+    fn hyphens_that_are_not_drawn_are_no_text() {
+        assert_eq!(text("<p>Fuß&shy;gänger&#1;</p>"), "Fußgänger");
+    }
+
+    #[test]
     fn long_paragraphs_are_not_wrapped() {
         let words = "word ".repeat(5000);
         assert_eq!(text(&format!("<p>{words}</p>")), words.trim_end());

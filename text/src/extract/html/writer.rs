@@ -1,5 +1,6 @@
 //! Text as it grows: blanks collapsed, blocks apart, headings as anchors.
 
+use super::super::is_readable;
 use crate::{Anchor, Document, document::Path};
 
 /// Levels of a list that are indented further. Without an end, lists within lists would make a text of the square of
@@ -56,10 +57,12 @@ impl Writer {
     }
 
     pub(super) fn text(&mut self, text: &str) {
+        // Character references can bring what the source may not hold itself.
+        let text: String = text.chars().filter(|c| is_readable(*c)).collect();
         if self.pre > 0 {
             if !text.is_empty() {
                 self.flush();
-                self.document.text.push_str(text);
+                self.document.text.push_str(&text);
             }
             return;
         }

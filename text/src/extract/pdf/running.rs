@@ -77,7 +77,7 @@ pub(super) fn drop(pages: &mut [Leaf]) {
             let alike: Vec<&&Edge> = alike.take(2).collect();
             let runs = match &*alike {
                 [] => false,
-                [other] if same(&other) => edge.detached || other.detached || edge.parts,
+                [other] if same(other) => edge.detached || other.detached || edge.parts,
                 [_] => is_number || edge.parts,
                 _ => true,
             };

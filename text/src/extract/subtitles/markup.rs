@@ -2,6 +2,8 @@
 
 use html_escape::decode_html_entities;
 
+use super::super::is_readable;
+
 /// The elements of both formats. Others, such as the `<T>` of a lecture on generics, are text.
 const ELEMENTS: [&str; 18] = [
     "b", "br", "c", "div", "em", "font", "i", "lang", "p", "rt", "ruby", "s", "span", "strong", "sub", "sup",
@@ -31,6 +33,7 @@ pub(super) fn readable(line: &str) -> String {
     let text = decode_html_entities(&text)
         .replace(['\u{200e}', '\u{200f}'], "")
         .replace("\\N", " ");
+    let text: String = text.chars().filter(|c| is_readable(*c)).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
