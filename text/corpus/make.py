@@ -3,7 +3,7 @@
 
     python3 -m venv venv && venv/bin/pip install reportlab fpdf2 weasyprint matplotlib cairocffi skia-python typst python-docx
     npm install --prefix OUT pdfkit jspdf
-    venv/bin/python text/corpus/make.py OUT
+    venv/bin/python text/corpus/make.py OUT [TEXT.md]
 
 Others are taken from the PATH: pdflatex, lualatex, xelatex, latex with dvips and ps2pdf, soffice, chromium."""
 
@@ -27,12 +27,13 @@ GERMAN = (
 
 
 def blocks():
-    """The text: (kind, text) of a lesson, and German for its letters."""
-    lines = (ROOT / "examples/durable-workflows/lessons/11-testing-by-fault-injection.md").read_text().split("\n\n")
+    """The text: (kind, text) of a lesson, tables and code left out, and German for its letters."""
+    default = ROOT / "examples/durable-workflows/lessons/11-testing-by-fault-injection.md"
+    lines = pathlib.Path(sys.argv[2] if len(sys.argv) > 2 else default).read_text().split("\n\n")
     found = []
     for block in lines:
         block = re.sub(r"[*`]|\[([^\]]*)\]\([^)]*\)", r"\1", block).strip()
-        if not block or block.startswith(("|", "---")):
+        if not block or block.startswith(("|", "---", "```")):
             continue
         if block.startswith("#"):
             found.append(("h", block.lstrip("# ")))
@@ -40,7 +41,7 @@ def blocks():
             found += [("li", " ".join(item.split())) for item in re.split(r"^- ", block, flags=re.M) if item.strip()]
         else:
             found.append(("p", " ".join(block.split())))
-    return found + [("h", "Die Brücke"), ("p", GERMAN)] * 1
+    return found + [("h", "Die Brücke"), ("p", GERMAN)]
 
 
 BLOCKS = blocks()

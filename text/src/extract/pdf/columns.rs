@@ -15,6 +15,9 @@ const GUTTER: f64 = 0.7;
 /// Words so far apart, in heights of the font, are cells of a table.
 const CELL_GAP: f64 = 1.5;
 
+/// How much of a gutter the words beside it in a large heading leave free.
+const PARTED: f64 = 0.6;
+
 /// Gutters that are tried for a region.
 const TRIES: usize = 6;
 
@@ -31,8 +34,9 @@ pub(super) fn ordered(segments: Vec<Segment>, leftwards: bool) -> Vec<Vec<Segmen
 
 fn split(segments: Vec<Segment>, leftwards: bool, depth: usize, blocks: &mut Vec<Vec<Segment>>) {
     if depth > 0 {
-        for gutter in gutters(&segments) {
-            let stretches = stretches(&segments, gutter);
+        for (begin, end) in gutters(&segments) {
+            let gutter = (begin + end) / 2.0;
+            let stretches = stretches(&parted(&segments, begin, end), gutter);
             if !stretches.iter().any(|stretch| is_columns(stretch, gutter)) {
                 continue;
             }
@@ -61,13 +65,13 @@ fn split(segments: Vec<Segment>, leftwards: bool, depth: usize, blocks: &mut Vec
     blocks.push(segments);
 }
 
-/// Places that most lines keep clear of, the best first.
-fn gutters(segments: &[Segment]) -> Vec<f64> {
+/// Gaps that most lines keep clear of, from the left edge to the right one, the best first.
+fn gutters(segments: &[Segment]) -> Vec<(f64, f64)> {
     let mut places: Vec<f64> = segments.iter().map(|segment| segment.right() + 0.1).collect();
     places.sort_by(f64::total_cmp);
     places.dedup_by(|a, b| (*a - *b).abs() < 1.0);
     let step = places.len() / 300 + 1;
-    let mut scored: Vec<(i64, f64)> = Vec::new();
+    let mut scored: Vec<(i64, (f64, f64))> = Vec::new();
     for place in places.into_iter().step_by(step) {
         let left = segments.iter().filter(|segment| segment.right() <= place).count();
         let right = segments.iter().filter(|segment| segment.left() >= place).count();
@@ -75,16 +79,16 @@ fn gutters(segments: &[Segment]) -> Vec<f64> {
         if left >= LINES && right >= LINES {
             scored.push((
                 4 * left.min(right) as i64 - crossing as i64,
-                middle(segments, place),
+                edges(segments, place),
             ));
         }
     }
-    scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.total_cmp(&b.1)));
+    scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.0.total_cmp(&b.1.0)));
     scored.into_iter().map(|(_, place)| place).take(TRIES).collect()
 }
 
-/// The middle of the gutter at `place`, by the edges of most lines: a page number may stand in it.
-fn middle(segments: &[Segment], place: f64) -> f64 {
+/// The edges of the gutter at `place`, by those of most lines: a page number may stand in it.
+fn edges(segments: &[Segment], place: f64) -> (f64, f64) {
     let mut rights: Vec<f64> = segments
         .iter()
         .map(|segment| segment.right())
@@ -99,7 +103,34 @@ fn middle(segments: &[Segment], place: f64) -> f64 {
     lefts.sort_by(f64::total_cmp);
     let left = rights.get(rights.len() * 9 / 10).copied().unwrap_or(place);
     let right = lefts.get(lefts.len() / 10).copied().unwrap_or(place);
-    (left + right) / 2.0
+    (left, right)
+}
+
+/// The segments, those cut that go over the gutter with a gap as wide between two words: large headings side by side.
+fn parted(segments: &[Segment], begin: f64, end: f64) -> Vec<Segment> {
+    let gutter = (begin + end) / 2.0;
+    let parts = segments.iter().flat_map(|segment| {
+        let at = segment
+            .words
+            .partition_point(|word| (word.left + word.right) / 2.0 < gutter);
+        let gap = match (
+            at.checked_sub(1).and_then(|before| segment.words.get(before)),
+            segment.words.get(at),
+        ) {
+            (Some(before), Some(after)) if before.right < gutter && after.left > gutter => {
+                after.left - before.right
+            }
+            _ => 0.0,
+        };
+        let (left, right) = segment
+            .words
+            .split_at(if gap > PARTED * (end - begin) { at } else { 0 });
+        [left, right].map(|words| Segment {
+            row: segment.row,
+            words: words.to_vec(),
+        })
+    });
+    parts.filter(|segment| !segment.words.is_empty()).collect()
 }
 
 /// The region from top to bottom, cut where lines cross the gutter: lines across, and what lies between such.

@@ -45,6 +45,11 @@ const PREFIXES: [&str; 18] = [
     "under", "un", "child",
 ];
 
+/// Words within compounds of three, as in `start-to-close`.
+const LINKS: [&str; 12] = [
+    "to", "of", "in", "on", "the", "and", "or", "by", "for", "at", "up", "a",
+];
+
 /// The words of a document, as far as they tell of hyphens.
 #[derive(Default)]
 pub(super) struct Words {
@@ -114,8 +119,13 @@ impl Words {
         if !starts_small || left.ends_with(|c: char| c.is_ascii_digit()) || left.contains('-') {
             return true;
         }
-        // The end of a word that is cut again is not known.
-        let right = right.split('-').next().unwrap_or_default();
+        let whole = right;
+        let (right, goes_on) = right
+            .split_once('-')
+            .map_or((right, false), |(first, _)| (first, true));
+        if self.whole.contains(&format!("{left}-{whole}")) || (goes_on && LINKS.contains(&right)) {
+            return true;
+        }
         if self.whole.contains(&format!("{left}-{right}")) {
             return true;
         }
@@ -187,6 +197,10 @@ mod tests {
         assert_eq!(joined(nothing, "Vor-", "und Nachteile"), "Vor- und Nachteile");
         assert_eq!(joined(nothing, "E-Mail-", "Adresse"), "E-Mail-Adresse");
         assert_eq!(joined(nothing, "state-of-the-", "art"), "state-of-the-art");
+        assert_eq!(
+            joined(nothing, "the start-", "to-close time-out"),
+            "the start-to-close time-out"
+        );
         assert_eq!(joined(nothing, "COVID-", "19"), "COVID-19");
         assert_eq!(
             joined(&["a well\u{ad}known fact"], "a well\u{ad}", "known one"),
