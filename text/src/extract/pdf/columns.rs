@@ -9,6 +9,10 @@ const LINES: usize = 3;
 const WORDS: f64 = 3.5;
 const FILLED: f64 = 0.6;
 
+/// Of a side that is not prose throughout: the share of its width that a line fills, and lines that do on both sides.
+const NEARLY: f64 = 0.8;
+const FULL: usize = 6;
+
 /// Width of a gutter, in heights of the font.
 const GUTTER: f64 = 0.7;
 
@@ -185,33 +189,62 @@ fn is_left(segment: &Segment, gutter: f64) -> bool {
 fn is_columns(stretch: &[Segment], gutter: f64) -> bool {
     let (left, right): (Vec<&Segment>, Vec<&Segment>) =
         stretch.iter().partition(|segment| is_left(segment, gutter));
-    !stretch.iter().any(|segment| crosses(segment, gutter)) && is_prose(&left) && is_prose(&right)
-}
-
-fn is_prose(side: &[&Segment]) -> bool {
-    // Words set wide apart to fill a line are no cells.
-    let mut pieces: Vec<(usize, f64, f64, usize)> = Vec::new();
-    for segment in side {
-        match pieces.last_mut() {
-            Some((row, _, right, count))
-                if *row == segment.row && segment.left() - *right < CELL_GAP * segment.size() =>
-            {
-                *right = segment.right();
-                *count += words(segment);
-            }
-            _ => pieces.push((segment.row, segment.left(), segment.right(), words(segment))),
-        }
-    }
-    if pieces.len() < LINES {
+    if stretch.iter().any(|segment| crosses(segment, gutter)) {
         return false;
     }
-    let count: usize = pieces.iter().map(|piece| piece.3).sum();
-    let left = pieces.iter().map(|piece| piece.1).fold(f64::MAX, f64::min);
-    let right = pieces.iter().map(|piece| piece.2).fold(f64::MIN, f64::max);
-    let mut widths: Vec<f64> = pieces.iter().map(|piece| piece.2 - piece.1).collect();
-    widths.sort_by(f64::total_cmp);
-    let usual = widths.get(widths.len() / 2).copied().unwrap_or_default();
-    count as f64 >= WORDS * pieces.len() as f64 && usual >= FILLED * (right - left)
+    // Beside a column of prose another may be broken by lists, tables and formulas.
+    match (Side::of(&left), Side::of(&right)) {
+        (Some(left), Some(right)) => {
+            let full = left.full.min(right.full);
+            (left.is_prose && right.is_prose)
+                || (full >= LINES && (left.is_prose || right.is_prose))
+                || full >= FULL
+        }
+        _ => false,
+    }
+}
+
+/// What stands on one side of a gutter.
+struct Side {
+    /// Whether it is lines of words about as wide as the side.
+    is_prose: bool,
+    /// Lines that fill it.
+    full: usize,
+}
+
+impl Side {
+    /// None where there are too few lines to tell.
+    fn of(side: &[&Segment]) -> Option<Self> {
+        // Words set wide apart to fill a line are no cells.
+        let mut pieces: Vec<(usize, f64, f64, usize)> = Vec::new();
+        for segment in side {
+            match pieces.last_mut() {
+                Some((row, _, right, count))
+                    if *row == segment.row && segment.left() - *right < CELL_GAP * segment.size() =>
+                {
+                    *right = segment.right();
+                    *count += words(segment);
+                }
+                _ => pieces.push((segment.row, segment.left(), segment.right(), words(segment))),
+            }
+        }
+        if pieces.len() < LINES {
+            return None;
+        }
+        let count: usize = pieces.iter().map(|piece| piece.3).sum();
+        let left = pieces.iter().map(|piece| piece.1).fold(f64::MAX, f64::min);
+        let right = pieces.iter().map(|piece| piece.2).fold(f64::MIN, f64::max);
+        let mut widths: Vec<f64> = pieces.iter().map(|piece| piece.2 - piece.1).collect();
+        widths.sort_by(f64::total_cmp);
+        let usual = widths.get(widths.len() / 2).copied().unwrap_or_default();
+        let full = pieces
+            .iter()
+            .filter(|piece| piece.2 - piece.1 > NEARLY * (right - left) && piece.3 as f64 >= WORDS);
+        Some(Self {
+            is_prose: count as f64 >= WORDS * pieces.len() as f64 && usual >= FILLED * (right - left),
+            full: full.count(),
+        })
+    }
 }
 
 /// Words of a segment. Scripts without blanks have some four signs to one.

@@ -8,7 +8,7 @@ const SUSPENDING: [&str; 16] = [
 ];
 
 /// Words that English joins to others by a hyphen, and the syllables that do not make a compound with them.
-const COMPOUNDING: [&str; 30] = [
+const COMPOUNDING: [&str; 31] = [
     "aware",
     "based",
     "bound",
@@ -35,6 +35,7 @@ const COMPOUNDING: [&str; 30] = [
     "sized",
     "specific",
     "term",
+    "threaded",
     "tolerant",
     "type",
     "wide",
@@ -43,6 +44,11 @@ const COMPOUNDING: [&str; 30] = [
 const PREFIXES: [&str; 18] = [
     "a", "bi", "co", "de", "dis", "im", "in", "inter", "ir", "mid", "non", "over", "pre", "re", "sub",
     "under", "un", "child",
+];
+
+/// Numbers that stand before another.
+const TENS: [&str; 8] = [
+    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
 ];
 
 /// Words within compounds of three, as in `start-to-close`.
@@ -132,7 +138,7 @@ impl Words {
         if self.whole.contains(&format!("{left}{right}")) {
             return false;
         }
-        COMPOUNDING.contains(&right) && !PREFIXES.contains(&left)
+        TENS.contains(&left) || (COMPOUNDING.contains(&right) && !PREFIXES.contains(&left))
     }
 }
 
