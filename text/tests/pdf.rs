@@ -202,6 +202,36 @@ fn columns_are_read_one_after_the_other_and_tables_by_rows() {
 }
 
 #[test]
+fn a_column_of_lists_and_cells_beside_one_of_prose_is_read_by_itself() {
+    let left = [
+        "These widgets survive what people",
+        "do to them, and they are measured",
+        "by everybody who has one of these:",
+        "1. one of tin",
+        "2. one of iron",
+    ];
+    let right = [
+        "We measured each widget ten times",
+        "and wrote the outcome down, since",
+        "paper does not crash. Afterwards",
+        "the differences between them were",
+        "compared by somebody who had not",
+        "seen any of them before the day.",
+    ];
+    let cells = at(40.0, 616.0, 10.0, "Tin")
+        + &at(130.0, 616.0, 10.0, "78")
+        + &at(40.0, 602.0, 10.0, "Iron")
+        + &at(130.0, 602.0, 10.0, "111");
+    let page = column(40.0, 700.0, &left) + &cells + &column(300.0, 700.0, &right);
+    let expected = format!(
+        "{}\n\n1. one of tin\n\n2. one of iron\n\nTin 78\n\nIron 111\n\n{}",
+        left[..3].join(" "),
+        right.join(" ")
+    );
+    assert_eq!(text(&page), expected);
+}
+
+#[test]
 fn what_runs_with_the_pages_goes_and_other_numbers_stay() {
     let page = |number: usize, body: &str| {
         format!(
@@ -261,6 +291,15 @@ fn words_and_sentences_go_on_over_pages() {
             "Before it ends, the keeper must sound the pneumatic horn once in every minute.",
             "The log is written at noon.",
             "A new page begins here."
+        ]
+    );
+    assert_eq!(
+        cited(&[&first, "", &third, "0 0 1 1 re f"]),
+        [
+            "Before it ends, the keeper must sound the pneu-",
+            "",
+            "A new page begins here.",
+            ""
         ]
     );
 }

@@ -127,6 +127,11 @@ fn joined(mut pages: Vec<Leaf>) -> Document {
     }
     close(&mut document, None, &mut begun);
     document.text.truncate(document.text.trim_end().len());
+    // Pages without text at the end begin where all ends.
+    let end = document.text.len();
+    for anchor in &mut document.anchors {
+        anchor.start = anchor.start.min(end);
+    }
     document
 }
 
