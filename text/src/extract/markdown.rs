@@ -27,27 +27,29 @@ pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
     let (formulas, source) = Formulas::protect(front_matter::without(source));
     let mut tags = Tags::of(&source);
     let (mut nesting, mut headings) = (0_usize, 0_usize);
-    let events = Parser::new_ext(&source, options).filter_map(|event| match event {
-        Event::Start(Tag::List(_) | Tag::Item | Tag::BlockQuote(_)) => {
-            nesting += 1;
-            (nesting <= MAX_NESTING).then_some(event)
-        }
-        Event::End(TagEnd::List(_) | TagEnd::Item | TagEnd::BlockQuote(_)) => {
-            nesting -= 1;
-            (nesting < MAX_NESTING).then_some(event)
-        }
-        Event::Start(Tag::Heading { .. }) => {
-            headings += 1;
-            (headings <= MAX_HEADINGS).then_some(event)
-        }
-        // The number of a note says nothing without the line at the foot of the page.
-        Event::FootnoteReference(_) => None,
-        Event::Start(Tag::FootnoteDefinition(_)) => Some(Event::Html("<section>".into())),
-        Event::End(TagEnd::FootnoteDefinition) => Some(Event::Html("</section>\n".into())),
-        Event::InlineHtml(html) => Some(Event::InlineHtml(tags.only_real(&html).into())),
-        Event::Html(html) => Some(Event::Html(tags.only_real(&html).into())),
-        event => Some(event),
-    });
+    let few = |event: &Event<'_>| {
+        headings += usize::from(matches!(event, Event::Start(Tag::Heading { .. })));
+        headings <= MAX_HEADINGS
+    };
+    let events = Parser::new_ext(&source, options)
+        .take_while(few)
+        .filter_map(|event| match event {
+            Event::Start(Tag::List(_) | Tag::Item | Tag::BlockQuote(_)) => {
+                nesting += 1;
+                (nesting <= MAX_NESTING).then_some(event)
+            }
+            Event::End(TagEnd::List(_) | TagEnd::Item | TagEnd::BlockQuote(_)) => {
+                nesting -= 1;
+                (nesting < MAX_NESTING).then_some(event)
+            }
+            // The number of a note says nothing without the line at the foot of the page.
+            Event::FootnoteReference(_) => None,
+            Event::Start(Tag::FootnoteDefinition(_)) => Some(Event::Html("<section>".into())),
+            Event::End(TagEnd::FootnoteDefinition) => Some(Event::Html("</section>\n".into())),
+            Event::InlineHtml(html) => Some(Event::InlineHtml(tags.only_real(&html).into())),
+            Event::Html(html) => Some(Event::Html(tags.only_real(&html).into())),
+            event => Some(event),
+        });
     let mut rendered = String::with_capacity(source.len() * 3 / 2);
     push_html(&mut rendered, events);
     match headings > MAX_HEADINGS {
