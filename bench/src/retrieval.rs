@@ -126,6 +126,7 @@ async fn fill(pool: &PgPool, version: VersionId, dice: &mut Dice) -> Result<()> 
             entries.push(Entry {
                 unit: Unit::new(&lesson_id, anchor),
                 title: title.clone(),
+                heading: heading.clone(),
                 body: text.clone(),
             });
             chunks.push(json!({"ordinal": ordinal, "heading": heading, "text": text}));
@@ -179,6 +180,7 @@ async fn ask(address: &str, version: VersionId, questions: &[String]) -> Result<
             version: version.version,
             question: question.clone(),
             limit: PASSAGES,
+            ..RetrieveRequest::default()
         };
         let start = Instant::now();
         let found = content

@@ -6,9 +6,9 @@
 //! | documents | [`documents::postgres`]: JSONB rows; `documents::mongodb` when `mongodb.url` names a server |
 //! | files | [`files::directory`]; `files::s3` when `s3.bucket` names a bucket |
 //! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes; `vectors::qdrant` when `qdrant.url` names a server |
-//! | search | [`search::postgres`]: full text in the language of each version, and trigrams; `search::opensearch` when `opensearch.url` names a server |
+//! | search | [`search::postgres`]: full text in the language of each version, and trigrams; questions by BM25 in memory; `search::opensearch` when `opensearch.url` names a server |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
-//! | answers | [`answers::extractive`]: the best sentences, quoted |
+//! | answers | [`answers::extractive`]: the best pieces, quoted |
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
 //! | text messages | [`sms::twilio`], when configured |
 //! | push messages | [`push::web_push`], when configured |
@@ -79,6 +79,8 @@ pub mod search {
     #[cfg(feature = "real")]
     pub mod opensearch;
     pub mod postgres;
+    mod ranking;
+    mod tsearch;
 }
 pub mod servers;
 /// Adapters of the shared read port.

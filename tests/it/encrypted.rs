@@ -97,6 +97,7 @@ impl Encrypted {
             version: 1,
             question: "What is a saga?".to_owned(),
             limit: 1,
+            ..RetrieveRequest::default()
         };
         let answer = content.retrieve(Actor::Service.request(question)).await;
         Ok(answer.err().context("it answered")?.into())

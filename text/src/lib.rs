@@ -20,6 +20,7 @@ mod kind;
 mod sandbox;
 mod sentences;
 mod sniff;
+mod units;
 
 pub use chunk::{Chunk, chunk};
 pub use document::{Anchor, Document, MAX_ANCHORS, MAX_HEADING, MAX_HEADINGS};
@@ -30,6 +31,7 @@ pub use kind::SourceKind;
 pub use sandbox::{Confinement, Hold, Limits, Sandbox, child_main, run_child};
 pub use sentences::sentences;
 pub use sniff::{Detected, UnsupportedMedia, extensions, promised, sniff};
+pub use units::{Unit, UnitKind, units};
 
 /// Version of extraction and chunking together. Raise it when either gives another result for the same bytes:
 /// stored passages made with another version are then made anew.

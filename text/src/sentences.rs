@@ -2,10 +2,37 @@
 
 use std::ops::Range;
 
-/// Words whose final point does not end a sentence, in lower case and without that point.
-const ABBREVIATIONS: [&str; 22] = [
-    "al", "approx", "cf", "ch", "dr", "e.g", "eq", "etc", "fig", "i.e", "mr", "mrs", "ms", "no", "p", "pp",
-    "prof", "sec", "st", "u.s", "viz", "vs",
+/// What ends a sentence: of Latin, Chinese and Japanese, Arabic and Urdu, Indic, Khmer, Ethiopic and Armenian scripts.
+const ENDS: &str = ".!?…。！？؟۔।॥។።։";
+/// Words whose final point does not end a sentence, in small letters and without that point: of English, German, French
+/// and Spanish.
+const ABBREVIATIONS: [&str; 56] = [
+    "abs", "al", "approx", "bzw", "ca", "capt", "cf", "col", "dr", "e.g", "ed", "esp", "etc", "evtl", "ex",
+    "gen", "ggf", "gov", "hr", "i.e", "inc", "incl", "jr", "lt", "max", "min", "mme", "mr", "mrs", "ms",
+    "mt", "op", "p.ej", "prof", "rep", "rev", "sen", "sgt", "sog", "sr", "sra", "st", "u.a", "u.s", "ud",
+    "usf", "usw", "v", "vgl", "viz", "vs", "z.b", "d.h", "u.k", "d.c", "bsp",
+];
+/// The same for words before a number.
+const BEFORE_NUMBERS: [&str; 17] = [
+    "art", "bd", "ch", "chap", "eq", "fig", "kap", "no", "nr", "núm", "p", "pág", "pp", "s", "sec", "vol",
+    "vols",
+];
+/// What an ordinal number of German stands before.
+const AFTER_ORDINALS: [&str; 14] = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+    "Jahrhundert",
+    "Jh",
 ];
 
 /// Byte ranges of the sentences of `text`, in order. Together they hold everything but blanks, and none is empty.
@@ -29,7 +56,7 @@ fn split_line(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
         .map(|(at, c)| (line.start + at, c))
         .peekable();
     while let Some((at, c)) = characters.next() {
-        if !matches!(c, '.' | '!' | '?' | '…' | '。' | '！' | '？') {
+        if !ENDS.contains(c) {
             continue;
         }
         let mut end = at + c.len_utf8();
@@ -39,7 +66,9 @@ fn split_line(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
         }
         let rest = &text[end..line.end];
         let ideographic = matches!(c, '。' | '！' | '？');
-        if ideographic || (ends_here(rest) && !(c == '.' && is_abbreviation(&text[start..at]))) {
+        if ideographic
+            || (ends_here(rest) && !(c == '.' && is_abbreviation(&text[start..at], rest.trim_start())))
+        {
             push_trimmed(text, start..end, ranges);
             start = end;
         }
@@ -48,7 +77,7 @@ fn split_line(text: &str, line: Range<usize>, ranges: &mut Vec<Range<usize>>) {
 }
 
 fn closes(c: char) -> bool {
-    ".!?…。！？\"')]”’»」』）".contains(c)
+    ENDS.contains(c) || "\"')]”’»」』）".contains(c)
 }
 
 /// Whether what follows a final mark can begin a sentence: a blank, then anything but a small letter.
@@ -56,13 +85,24 @@ fn ends_here(rest: &str) -> bool {
     rest.starts_with(char::is_whitespace) && !rest.trim_start().starts_with(char::is_lowercase)
 }
 
-/// Whether `before`, the text up to a point, ends in an abbreviation or an initial.
-fn is_abbreviation(before: &str) -> bool {
+/// Whether `before`, the text up to a point, ends in an abbreviation, an initial or an ordinal number; `after` follows.
+fn is_abbreviation(before: &str, after: &str) -> bool {
     let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-    let word = word.trim_start_matches(['(', '[', '"', '“', '\'']);
+    let word = word.trim_start_matches(['(', '[', '"', '“', '„', '\'']);
     let mut letters = word.chars();
-    let initial = letters.next().is_some_and(char::is_uppercase) && letters.next().is_none();
-    initial || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+    let alone = letters.next().filter(|_| letters.next().is_none());
+    let small = word.to_lowercase();
+    let numbered =
+        || after.starts_with(|c: char| c.is_ascii_digit()) && BEFORE_NUMBERS.contains(&small.as_str());
+    let ordinal = || {
+        word.len() <= 2
+            && word.bytes().all(|byte| byte.is_ascii_digit())
+            && AFTER_ORDINALS.iter().any(|name| after.starts_with(name))
+    };
+    alone.is_some_and(|letter| letter.is_alphabetic() && letter != 'I')
+        || ABBREVIATIONS.contains(&small.as_str())
+        || numbered()
+        || ordinal()
 }
 
 /// Appends `range` without the blanks at its ends, unless nothing is left.
@@ -101,6 +141,24 @@ mod tests {
             split("Version 1.95 of std.rs is here. it says so"),
             ["Version 1.95 of std.rs is here. it says so"]
         );
+    }
+
+    #[test]
+    fn points_of_other_languages() {
+        assert_eq!(
+            split("In Worcester v. Georgia the court ruled. It was no. Then"),
+            ["In Worcester v. Georgia the court ruled.", "It was no.", "Then"]
+        );
+        assert_eq!(
+            split("Das gilt z. B. Am 3. Oktober, vgl. Nr. 5 usw. Ende."),
+            ["Das gilt z. B. Am 3. Oktober, vgl. Nr. 5 usw. Ende."]
+        );
+    }
+
+    #[test]
+    fn other_scripts_have_marks_of_their_own() {
+        assert_eq!(split("रानी अंडे देती है। शहद निकाला जाता है।").len(), 2);
+        assert_eq!(split("أين الكتاب؟ هنا. یہ کتاب ہے۔ وہ قلم ہے۔").len(), 4);
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(crate) async fn port(line_up: &LineUp) -> Result<Vec<Outcome>> {
                 let entry = |entry: u64| Entry {
                     unit: Unit::new(format!("l{entry}"), "c0"),
                     title: question(entry),
+                    heading: String::new(),
                     body: text(number * ENTRIES + entry),
                 };
                 let entries: Vec<Entry> = (0..ENTRIES).map(entry).collect();

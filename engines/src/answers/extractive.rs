@@ -1,4 +1,4 @@
-//! The best sentences of the passages, quoted: it cannot say what the course does not.
+//! The best pieces of the passages, quoted: it cannot say what the course does not.
 
 use std::collections::BTreeSet;
 
@@ -7,89 +7,190 @@ use smartcourse_platform::{
     Result,
     ports::answers::{Answerer, Citation, Question, Statement},
 };
+use smartcourse_proto::content::{Passage, PieceKind, SentenceScore};
+use smartcourse_retrieval::words;
 
-/// Sentences of an answer at most.
-const SENTENCES: usize = 3;
-/// Weight of shared words, and of the passage's rank, beside the cosine. Measured on questions about a programming book.
-const LEXICAL_WEIGHT: f64 = 0.15;
-const RANK_WEIGHT: f64 = 0.15;
+/// Pieces of an answer at most, without those they are read with.
+const PIECES: usize = 4;
 /// Balance of relevance against repetition in maximal marginal relevance (Carbonell & Goldstein 1998).
 const LAMBDA: f64 = 0.7;
-/// A further sentence must be at least this share as good as the best one.
+/// A further piece must be at least this share as good as the best one.
 const FURTHER: f64 = 0.75;
+/// Share of common words from which two pieces say the same.
+const SAME: f64 = 0.8;
+/// Items, rows or lines of code that a sentence with a colon announces, as far as they are quoted.
+const ANNOUNCED: usize = 6;
+/// What a sentence begins with that is read with the one before it, in English, German, Spanish and French.
+const POINTS_BACK: [&str; 37] = [
+    "this",
+    "these",
+    "that",
+    "those",
+    "it",
+    "they",
+    "he",
+    "she",
+    "such",
+    "its",
+    "their",
+    "his",
+    "her",
+    "here",
+    "then",
+    "thus",
+    "therefore",
+    "however",
+    "but",
+    "and",
+    "also",
+    "so",
+    "otherwise",
+    "dies",
+    "diese",
+    "dieser",
+    "dieses",
+    "er",
+    "sie",
+    "es",
+    "dabei",
+    "esto",
+    "esta",
+    "este",
+    "cela",
+    "ceci",
+    "cette",
+];
 
-/// The best sentences, quoted.
+/// The best pieces, quoted.
 pub struct Extractive;
 
+/// The place of a piece: its passage, and which of its pieces.
+type Place = (usize, usize);
+
 struct Candidate {
-    citation: Citation,
+    place: Place,
     words: BTreeSet<String>,
     relevance: f64,
 }
 
 impl Answerer for Extractive {
     fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Statement>> {
-        let statements = best(question).into_iter().map(|citation| {
-            Ok(Statement {
-                text: citation.quote.clone(),
+        let quotes = match question.answers {
+            true => best(question.passages),
+            false => Vec::new(),
+        };
+        let statements = quotes.into_iter().filter_map(|place| {
+            let piece = piece(question.passages, place)?;
+            let quote = text(question.passages, place)?;
+            let citation = Citation {
+                passage: place.0,
+                quote: quote.to_owned(),
+                score: piece.cosine.clamp(0.0, 1.0),
+            };
+            Some(Ok(Statement {
+                text: quote.to_owned(),
                 citations: vec![citation],
-            })
+            }))
         });
         stream::iter(statements).boxed()
     }
 }
 
-/// The sentences that answer a question, the best first.
-fn best(question: Question<'_>) -> Vec<Citation> {
-    let asked = content_words(question.text);
-    let passages = question.passages;
-    let scores = passages.iter().map(|passage| passage.score);
-    let top = scores.fold(f64::MIN_POSITIVE, f64::max);
+fn piece(passages: &[Passage], (passage, piece): Place) -> Option<&SentenceScore> {
+    passages.get(passage)?.sentences.get(piece)
+}
+
+fn text(passages: &[Passage], place: Place) -> Option<&str> {
+    let piece = piece(passages, place)?;
+    let text = &passages.get(place.0)?.text;
+    text.get(piece.start as usize..piece.end as usize).map(str::trim)
+}
+
+/// The pieces that answer a question, the best first, each with those it is read with.
+fn best(passages: &[Passage]) -> Vec<Place> {
     let mut candidates = Vec::new();
     for (index, passage) in passages.iter().enumerate() {
-        for sentence in &passage.sentences {
-            let Some(quote) = passage.text.get(sentence.start as usize..sentence.end as usize) else {
-                continue;
-            };
-            let quote = quote.trim();
-            let words = content_words(quote);
-            let shared = asked.intersection(&words).count() as f64 / asked.len().max(1) as f64;
-            candidates.push(Candidate {
-                citation: Citation {
-                    passage: index,
-                    quote: quote.to_owned(),
-                    score: sentence.cosine.clamp(0.0, 1.0),
-                },
-                words,
-                relevance: sentence.cosine + LEXICAL_WEIGHT * shared + RANK_WEIGHT * passage.score / top,
-            });
+        for (number, piece) in passage.sentences.iter().enumerate() {
+            let place = (index, number);
+            if let Some(text) = text(passages, place) {
+                candidates.push(Candidate {
+                    place,
+                    words: words(text).into_iter().collect(),
+                    relevance: piece.score.unwrap_or(piece.cosine),
+                });
+            }
         }
-    }
-    let scores = candidates.iter().map(|candidate| candidate.citation.score);
-    if scores.fold(0.0, f64::max) < question.refuse_below {
-        return Vec::new();
-    }
-    // A heading matches a question well and answers nothing.
-    let says_something = |candidate: &Candidate| is_sentence(&candidate.citation.quote);
-    if candidates.iter().any(says_something) {
-        candidates.retain(says_something);
     }
     let relevances = candidates.iter().map(|candidate| candidate.relevance);
     let strongest = relevances.fold(f64::MIN, f64::max);
     candidates.retain(|candidate| candidate.relevance >= FURTHER * strongest);
-    diverse(candidates)
+    let mut quoted: Vec<(Place, BTreeSet<String>)> = Vec::new();
+    for (rank, place) in diverse(candidates).into_iter().enumerate() {
+        for place in read_with(passages, place, rank == 0) {
+            let words: BTreeSet<String> = text(passages, place).map(words).into_iter().flatten().collect();
+            // Transcripts and handouts say the same thing twice: once is enough.
+            if quoted
+                .iter()
+                .all(|(other, theirs)| *other != place && overlap(&words, theirs) < SAME)
+            {
+                quoted.push((place, words));
+            }
+        }
+    }
+    quoted.into_iter().map(|(place, _)| place).collect()
 }
 
-/// Whether a text ends like a sentence.
-fn is_sentence(text: &str) -> bool {
-    text.trim_end_matches(['"', '”', '’', '»', ')', '*', '`'])
-        .ends_with(['.', '!', '?', '…', '。'])
+/// A piece, and what it is read with: the sentence before one that points back, what a colon announces, and after the best of
+/// an answer the next sentence.
+fn read_with(passages: &[Passage], place: Place, is_best: bool) -> Vec<Place> {
+    let (passage, number) = place;
+    let mut places = vec![place];
+    let sentence =
+        |place: Place| piece(passages, place).is_some_and(|piece| piece.kind() == PieceKind::Sentence);
+    if let Some(before) = number.checked_sub(1).map(|before| (passage, before))
+        && sentence(place)
+        && sentence(before)
+        && runs_on(passages, before)
+        && text(passages, place).is_some_and(points_back)
+    {
+        places.insert(0, before);
+    }
+    let next = (passage, number + 1);
+    if is_best && sentence(place) && sentence(next) && runs_on(passages, place) {
+        places.push(next);
+    }
+    let last = *places.last().unwrap_or(&place);
+    if text(passages, last).is_some_and(|text| text.ends_with(':')) {
+        let announced = (last.1 + 1..).map(|number| (passage, number));
+        let listed =
+            |place: &Place| piece(passages, *place).is_some_and(|piece| piece.kind() != PieceKind::Sentence);
+        places.extend(announced.take_while(listed).take(ANNOUNCED));
+    }
+    places
 }
 
-/// Takes the most relevant candidate, then those that add to what was taken.
-fn diverse(mut candidates: Vec<Candidate>) -> Vec<Citation> {
+/// Whether the piece after this one stands in the same paragraph.
+fn runs_on(passages: &[Passage], place: Place) -> bool {
+    let (Some(piece_here), Some(after)) = (piece(passages, place), piece(passages, (place.0, place.1 + 1)))
+    else {
+        return false;
+    };
+    let between = passages[place.0]
+        .text
+        .get(piece_here.end as usize..after.start as usize);
+    between.is_some_and(|between| !between.contains('\n'))
+}
+
+fn points_back(text: &str) -> bool {
+    words(text)
+        .first()
+        .is_some_and(|first| POINTS_BACK.contains(&first.as_str()))
+}
+
+/// The most relevant candidate, then those that add to what was taken.
+fn diverse(mut candidates: Vec<Candidate>) -> Vec<Place> {
     let mut taken: Vec<Candidate> = Vec::new();
-    while taken.len() < SENTENCES {
+    while taken.len() < PIECES {
         let marginal = |candidate: &Candidate| {
             let overlaps = taken.iter().map(|other| overlap(&candidate.words, &other.words));
             let repeated = overlaps.fold(0.0, f64::max);
@@ -102,13 +203,12 @@ fn diverse(mut candidates: Vec<Candidate>) -> Vec<Citation> {
             .map(|(index, _)| index);
         let Some(index) = next else { break };
         let candidate = candidates.remove(index);
-        // Transcripts and handouts say the same thing twice: once is enough.
-        let is_new = |other: &Candidate| overlap(&candidate.words, &other.words) < 0.8;
+        let is_new = |other: &Candidate| overlap(&candidate.words, &other.words) < SAME;
         if taken.iter().all(is_new) {
             taken.push(candidate);
         }
     }
-    taken.into_iter().map(|candidate| candidate.citation).collect()
+    taken.into_iter().map(|candidate| candidate.place).collect()
 }
 
 /// Jaccard similarity of two sets of words.
@@ -116,70 +216,54 @@ fn overlap(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
     a.intersection(b).count() as f64 / a.union(b).count().max(1) as f64
 }
 
-/// Lower-case words that carry meaning, with a plural's `s` cut off.
-fn content_words(text: &str) -> BTreeSet<String> {
-    const STOP: [&str; 40] = [
-        "a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "how", "i",
-        "in", "is", "it", "its", "of", "on", "or", "should", "that", "the", "then", "there", "this", "to",
-        "was", "what", "when", "where", "which", "who", "why", "will", "with", "you", "your",
-    ];
-    text.split(|c: char| !c.is_alphanumeric())
-        .map(str::to_lowercase)
-        .filter(|word| !word.is_empty() && !STOP.contains(&word.as_str()))
-        .map(|word| match word.len() {
-            0..=3 => word,
-            _ => word.trim_end_matches('s').to_owned(),
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use smartcourse_proto::content::{Passage, SentenceScore};
-
     use super::*;
 
-    fn passage(sentences: &[(&str, f64)]) -> Passage {
+    fn passage(pieces: &[(&str, f64, PieceKind)]) -> Passage {
         let mut passage = Passage {
             score: 1.0,
             ..Passage::default()
         };
-        for (text, cosine) in sentences {
+        for (text, score, kind) in pieces {
             let start = passage.text.len() as u32;
             passage.text.push_str(text);
             passage.sentences.push(SentenceScore {
                 start,
                 end: passage.text.len() as u32,
-                cosine: *cosine,
+                cosine: 0.5,
+                score: Some(*score),
+                kind: (*kind).into(),
             });
-            passage.text.push(' ');
+            passage
+                .text
+                .push(if *kind == PieceKind::Sentence { ' ' } else { '\n' });
         }
         passage
     }
 
-    fn quotes(passages: &[Passage]) -> Vec<String> {
-        let question = Question {
-            text: "What is a saga?",
-            history: &[],
-            passages,
-            refuse_below: 0.45,
-        };
-        best(question)
-            .into_iter()
-            .map(|citation| citation.quote)
+    fn quotes(pieces: &[(&str, f64, PieceKind)]) -> Vec<String> {
+        let passages = [passage(pieces)];
+        let places = best(&passages).into_iter();
+        places
+            .map(|place| text(&passages, place).unwrap().to_owned())
             .collect()
     }
 
     #[test]
-    fn the_best_sentence_comes_first_and_repetition_is_left_out() {
-        let passages = [passage(&[
-            ("Bread rises because of yeast.", 0.2),
-            ("A saga is a sequence of steps with compensations.", 0.8),
-            ("A saga is a sequence of steps with compensations.", 0.79),
-            ("Each compensation of a saga undoes one step.", 0.7),
-        ])];
+    fn the_best_piece_comes_first_and_repetition_is_left_out() {
+        use PieceKind::Sentence;
         assert_eq!(
-            quotes(&passages),
+            quotes(&[
+                ("Bread rises because of yeast.", 0.2, Sentence),
+                ("A saga is a sequence of steps with compensations.", 0.8, Sentence),
+                (
+                    "A saga is a sequence of steps with compensations.",
+                    0.79,
+                    Sentence
+                ),
+                ("Each compensation of a saga undoes one step.", 0.7, Sentence),
+            ]),
             [
                 "A saga is a sequence of steps with compensations.",
                 "Each compensation of a saga undoes one step."
@@ -188,7 +272,32 @@ mod tests {
     }
 
     #[test]
-    fn nothing_similar_enough_is_a_refusal() {
-        assert!(quotes(&[passage(&[("Bread rises because of yeast.", 0.3)])]).is_empty());
+    fn what_a_piece_is_read_with_stands_beside_it() {
+        use PieceKind::{Item, Sentence};
+        assert_eq!(
+            quotes(&[
+                ("The axis meets the sphere at two points.", 0.3, Sentence),
+                ("These are the poles.", 0.9, Sentence),
+                ("Nothing else moves.", 0.1, Sentence),
+            ]),
+            [
+                "The axis meets the sphere at two points.",
+                "These are the poles.",
+                "Nothing else moves."
+            ]
+        );
+        assert_eq!(
+            quotes(&[
+                ("Install it so:", 0.9, Sentence),
+                ("fetch the archive", 0.2, Item),
+                ("unpack it", 0.1, Item),
+            ]),
+            ["Install it so:", "fetch the archive", "unpack it"]
+        );
+    }
+
+    #[test]
+    fn nothing_gives_nothing() {
+        assert!(quotes(&[]).is_empty());
     }
 }

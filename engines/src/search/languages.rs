@@ -50,6 +50,14 @@ pub(super) fn config(language: &str) -> &'static str {
         .map_or(SIMPLE, |(_, config)| config)
 }
 
+/// A language that has a configuration, by its primary subtag; none for [`SIMPLE`].
+pub(super) fn language(config: &str) -> &'static str {
+    CONFIGS
+        .iter()
+        .find(|(_, known)| *known == config)
+        .map_or("", |(tag, _)| tag)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +68,6 @@ mod tests {
         assert_eq!(config("EN"), "english");
         assert_eq!(config("ja"), "simple");
         assert_eq!(config(""), "simple");
+        assert_eq!((language("german"), language("simple")), ("de", ""));
     }
 }

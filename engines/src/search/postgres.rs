@@ -1,5 +1,6 @@
-//! PostgreSQL full text and trigrams. The words of a version are stemmed in its language, so a query is made in each language
-//! it may meet.
+//! PostgreSQL full text and trigrams, over words that are ours. Those of a version are of its language, so a query is made in
+//! each language it may meet. The entries of a version are ranked for a question by an index in memory: PostgreSQL's own ranks know no
+//! rarity.
 
 use std::sync::Arc;
 
@@ -9,28 +10,70 @@ use smartcourse_platform::{
     Result, page,
     ports::{
         Unit,
-        search::{Entry, Found, Hit, Scope, Search},
+        search::{Entry, Found, Hit, Ranked, Scope, Search},
     },
     postgres,
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
+use smartcourse_retrieval::{Analyzer, Query, snippet};
 use sqlx::{PgConnection, PgPool};
 
-use super::languages;
+use super::{languages, ranking::Rankings, tsearch};
 
 /// PostgreSQL full text and trigrams.
-pub struct Postgres(PgPool);
+pub struct Postgres {
+    pool: PgPool,
+    rankings: Rankings,
+}
 
 impl Postgres {
     /// Over the pool of the engines.
     pub fn new(pool: PgPool) -> Self {
-        Self(pool)
+        Self {
+            rankings: Rankings::new(pool.clone()),
+            pool,
+        }
     }
 }
 
 /// The place of a hit among all: score, course and lesson.
 #[derive(Serialize, Deserialize)]
 struct Place(f32, i64, String);
+
+/// A query in each language it may meet.
+struct Asked {
+    configs: Vec<String>,
+    words: Vec<String>,
+}
+
+impl Asked {
+    fn of(query: &str, configs: Vec<String>) -> Self {
+        let word = |config: &String| {
+            let analyzer = Analyzer::of(languages::language(config));
+            tsearch::query(&Query::of(query, &analyzer))
+        };
+        let words = configs.iter().map(word).collect();
+        Self { configs, words }
+    }
+}
+
+/// The part of a body that shows why it was found, with markers around the words.
+fn marked(body: &str, query: &str, language: &str) -> String {
+    let analyzer = Analyzer::of(language);
+    let terms = Query::of(query, &analyzer).wanted.into_iter().flatten().collect();
+    let (part, words) = snippet(body, &terms, &analyzer);
+    let mut marked = String::with_capacity(part.len() + 2 * words.len());
+    let mut at = part.start;
+    for word in words {
+        marked.push_str(&body[at..word.start]);
+        at = word.end;
+        marked.push('\u{2}');
+        marked.push_str(&body[word]);
+        marked.push('\u{3}');
+    }
+    marked.push_str(&body[at..part.end]);
+    marked
+}
 
 /// Removes the entries of a version.
 async fn delete(connection: &mut PgConnection, version: VersionId) -> Result<()> {
@@ -56,11 +99,17 @@ impl Search for Postgres {
     }
 
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
-        let mut tx = postgres::begin(&self.0).await?;
+        let mut tx = postgres::begin(&self.pool).await?;
         postgres::be_patient(&mut tx).await?;
         delete(&mut tx, version).await?;
         let column = |pick: fn(&Entry) -> &String| entries.iter().map(pick).cloned().collect::<Vec<_>>();
         let config = languages::config(language);
+        let analyzer = Analyzer::of(languages::language(config));
+        let words = entries.iter().map(|entry| {
+            let texts = [('A', &*entry.title), ('A', &*entry.heading), ('B', &*entry.body)];
+            tsearch::vector(&texts, &analyzer)
+        });
+        let words: Vec<String> = words.collect();
         sqlx::query!(
             "insert into platform.search_configs values ($1::text::regconfig) on conflict do nothing",
             config
@@ -68,17 +117,18 @@ impl Search for Postgres {
         .execute(&mut *tx)
         .await?;
         sqlx::query!(
-            "insert into platform.search_entries (course_id, version, lesson_id, anchor, title, body, config, words)
-             select $1, $2, l, a, t, b, $7::text::regconfig,
-                    setweight(to_tsvector($7::text::regconfig, t), 'A') || setweight(to_tsvector($7::text::regconfig, b), 'B')
-             from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as x(l, a, t, b)",
+            "insert into platform.search_entries (course_id, version, lesson_id, anchor, title, heading, body, config, words)
+             select $1, $2, l, a, t, h, b, $8::text::regconfig, w::tsvector
+             from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $9::text[]) as x(l, a, t, h, b, w)",
             version.course_id.0,
             version.version,
             &column(|entry| &entry.unit.lesson_id),
             &column(|entry| &entry.unit.anchor),
             &column(|entry| &entry.title),
+            &column(|entry| &entry.heading),
             &column(|entry| &entry.body),
-            config
+            config,
+            &words
         )
         .execute(&mut *tx)
         .await?;
@@ -87,10 +137,14 @@ impl Search for Postgres {
     }
 
     async fn candidates(&self, query: &str, lesson_text: bool, limit: i64) -> Result<Vec<CourseId>> {
+        let configs = sqlx::query_scalar!("select config::text as \"config!\" from platform.search_configs")
+            .fetch_all(&self.pool)
+            .await?;
+        let asked = Asked::of(query, configs);
         // Two statements, each with its own index.
-        let words = "select e.course_id, ts_rank_cd(e.words, q) as score
-                     from platform.search_configs c cross join lateral websearch_to_tsquery(c.config, $1) q
-                     join platform.search_entries e on e.config = c.config and e.words @@ q where true";
+        let words = "select e.course_id, ts_rank_cd(e.words, q.words) as score
+                     from (select c::regconfig as config, w::tsquery as words from unnest($3::text[], $4::text[]) as x(c, w)) q
+                     join platform.search_entries e on e.config = q.config and e.words @@ q.words where true";
         let only_courses = if lesson_text { "" } else { "and lesson_id = ''" };
         let statement = format!(
             r#"select course_id from (
@@ -103,7 +157,9 @@ impl Search for Postgres {
         let ids: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))
             .bind(query)
             .bind(limit)
-            .fetch_all(&self.0)
+            .bind(&asked.configs)
+            .bind(&asked.words)
+            .fetch_all(&self.pool)
             .await?;
         Ok(ids.into_iter().map(CourseId).collect())
     }
@@ -111,10 +167,16 @@ impl Search for Postgres {
     async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found> {
         let after: Option<Place> = page::decode(cursor)?;
         let scopes: Vec<String> = scopes.iter().map(|scope| scope.keyword().to_owned()).collect();
+        let configs = sqlx::query_scalar!(
+            "select distinct config::text as \"config!\" from platform.search_entries where scope = any($1)",
+            &scopes
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let asked = Asked::of(query, configs);
         let rows = sqlx::query!(
             r#"with question as (
-                   select c.config, websearch_to_tsquery(c.config, $1) as words
-                   from (select distinct config from platform.search_entries where scope = any($2)) c
+                   select c::regconfig as config, w::tsquery as words from unnest($7::text[], $8::text[]) as x(c, w)
                ), found as (
                    select e.course_id, e.version, e.lesson_id, e.anchor, e.title, e.body, e.config, q.words,
                           (ts_rank_cd(e.words, q.words) + similarity(e.title, $1))::real as score,
@@ -126,9 +188,7 @@ impl Search for Postgres {
                      and (e.words @@ q.words or (e.title % $1 and $1 !~ '"|(^|\s)-'))
                )
                select f.course_id as "course_id!", f.version as "version!", f.lesson_id as "lesson_id!", f.anchor as "anchor!",
-                      f.title as "title!", f.score as "score!",
-                      ts_headline(f.config, f.body, f.words,
-                                  E'StartSel=\x02, StopSel=\x03, MaxWords=30, MinWords=12') as "snippet!"
+                      f.title as "title!", f.score as "score!", f.body as "body!", f.config::text as "config!"
                from found f
                where f.place = 1
                  and ($3::real is null or f.score < $3 or (f.score = $3 and (f.course_id, f.lesson_id) > ($4, $5)))
@@ -138,18 +198,20 @@ impl Search for Postgres {
             after.as_ref().map(|place| place.0),
             after.as_ref().map(|place| place.1),
             after.as_ref().map(|place| place.2.as_str()),
-            limit + 1
+            limit + 1,
+            &asked.configs,
+            &asked.words
         )
-        .fetch_all(&self.0)
+        .fetch_all(&self.pool)
         .await?;
         let hits = rows.into_iter().map(|row| Hit {
+            snippet: marked(&row.body, query, languages::language(&row.config)),
             version: VersionId {
                 course_id: CourseId(row.course_id),
                 version: row.version,
             },
             unit: Unit::new(row.lesson_id, row.anchor),
             title: row.title,
-            snippet: row.snippet,
             score: row.score,
         });
         let mut hits: Vec<Hit> = hits.collect();
@@ -158,28 +220,8 @@ impl Search for Postgres {
         Ok(Found { hits, next })
     }
 
-    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>> {
-        // A question is not a search: any of its words counts, and the rank tells how many and how close.
-        let rows = sqlx::query!(
-            r#"with question as (
-                   select c.config, replace(plainto_tsquery(c.config, $1)::text, '&', '|')::tsquery as words
-                   from (select config from platform.search_entries where course_id = $2 and version = $3 limit 1) c
-               )
-               select lesson_id, anchor as "anchor!", ts_rank_cd(e.words, q.words, 1) as "score!"
-               from platform.search_entries e join question q using (config)
-               where course_id = $2 and version = $3 and lesson_id <> '' and e.words @@ q.words
-               order by 3 desc, lesson_id, anchor limit $4"#,
-            query,
-            version.course_id.0,
-            version.version,
-            limit
-        )
-        .fetch_all(&self.0)
-        .await?;
-        let units = rows.into_iter();
-        Ok(units
-            .map(|row| (Unit::new(row.lesson_id, row.anchor), row.score))
-            .collect())
+    async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked> {
+        self.rankings.rank(question, version, limit).await
     }
 
     async fn count(&self, version: VersionId) -> Result<i64> {
@@ -188,13 +230,13 @@ impl Search for Postgres {
             version.course_id.0,
             version.version
         )
-        .fetch_one(&self.0)
+        .fetch_one(&self.pool)
         .await?;
         Ok(count)
     }
 
     async fn delete_version(&self, version: VersionId) -> Result<()> {
-        delete(&mut *self.0.acquire().await?, version).await
+        delete(&mut *self.pool.acquire().await?, version).await
     }
 
     /// A version is replaced in one transaction.

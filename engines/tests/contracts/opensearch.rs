@@ -40,6 +40,7 @@ fn entries(count: usize) -> Vec<Entry> {
     let entry = |number| Entry {
         unit: Unit::new(format!("l{number}"), "c0"),
         title: "Sagas".to_owned(),
+        heading: String::new(),
         body: "A saga compensates.".to_owned(),
     };
     (0..count).map(entry).collect()

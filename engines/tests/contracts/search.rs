@@ -16,6 +16,7 @@ fn entry(lesson: &str, anchor: &str, title: &str, body: &str) -> Entry {
     Entry {
         unit: Unit::new(lesson, anchor),
         title: title.to_owned(),
+        heading: String::new(),
         body: body.to_owned(),
     }
 }
@@ -203,7 +204,7 @@ pub(crate) async fn search_contract(index: &dyn Search) {
 pub(crate) async fn rank_contract(index: &dyn Search) {
     let (one, two, _) = fill(index).await;
     let ranked = async |question: &str, of: VersionId, limit: i64| -> Vec<Unit> {
-        let units = index.rank(question, of, limit).await.unwrap();
+        let units = index.rank(question, of, limit).await.unwrap().units;
         assert!(units.is_sorted_by(|a, b| a.1 >= b.1), "{units:?}");
         units.into_iter().map(|(unit, _)| unit).collect()
     };
@@ -219,6 +220,35 @@ pub(crate) async fn rank_contract(index: &dyn Search) {
     assert_eq!(ranked("worker", one, 10).await, [place("l2", "c0")]);
     assert!(ranked("zeppelin", one, 10).await.is_empty());
     assert_eq!(ranked("zeppelin", two, 10).await, [place("l1", "c0")]);
+    // What a question is about, and what each of its terms tells: the rarer, the more, and most when no unit has it.
+    let terms = index
+        .rank("Which workers have a saga and a zeppelin?", one, 10)
+        .await
+        .unwrap()
+        .terms;
+    let term = |start: &str| terms.iter().find(|term| term.term.starts_with(start)).unwrap();
+    assert!(term("worker").rarity > term("saga").rarity, "{terms:?}");
+    assert!(term("zeppelin").rarity > term("worker").rarity, "{terms:?}");
+    assert!(term("saga").known && !term("zeppelin").known, "{terms:?}");
+    // A heading counts for what stands under it.
+    let under = Entry {
+        heading: "Balloons".to_owned(),
+        ..entry("l1", "c0", "Travel", "It flies.")
+    };
+    let of = version(4, 1);
+    index
+        .put_version(of, "en", &[under, entry("l2", "c0", "Travel", "It swims.")])
+        .await
+        .unwrap();
+    assert_eq!(ranked("balloon", of, 10).await, [place("l1", "c0")]);
+    // Written anew, it is ranked as it is now.
+    index
+        .put_version(of, "en", &[entry("l3", "c0", "Travel", "A balloon.")])
+        .await
+        .unwrap();
+    assert_eq!(ranked("balloon", of, 10).await, [place("l3", "c0")]);
+    index.delete_version(of).await.unwrap();
+    assert!(ranked("balloon", of, 10).await.is_empty());
     // Whatever a student types is a question.
     let odd = [
         "",
@@ -256,7 +286,7 @@ pub(crate) async fn language_contract(index: &dyn Search) {
     );
     assert!(index.candidates("Haus", false, 10).await.unwrap().is_empty());
     let ranked = index.rank("Welches Haus steht leer?", german, 10).await.unwrap();
-    assert_eq!(ranked[0].0, Unit::new("l1", "c0"));
+    assert_eq!(ranked.units[0].0, Unit::new("l1", "c0"));
     // Written anew in another language, it is found in that alone.
     let entries = [entry("l1", "c0", "B", "The houses of the cities stand empty.")];
     index.put_version(german, "en-GB", &entries).await.unwrap();

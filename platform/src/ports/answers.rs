@@ -14,8 +14,8 @@ pub struct Question<'a> {
     pub history: &'a [Exchange<'a>],
     /// The passages.
     pub passages: &'a [Passage],
-    /// Cosine of a sentence below which it does not answer the question: the calibration of the model that embedded both.
-    pub refuse_below: f64,
+    /// Whether they answer the question.
+    pub answers: bool,
 }
 
 /// An earlier question and its answer.

@@ -22,9 +22,9 @@ pub trait Embedder: Send + Sync {
     fn dimensions(&self) -> usize;
     /// Texts of one call at most.
     fn batch_limit(&self) -> usize;
-    /// Cosine of a question and a sentence, −1 to 1, below which the sentence does not answer it: each model spreads its
+    /// How well passages must fit a question, as the content service judges it, to answer it: each model spreads its
     /// similarities in its own way.
-    fn refuse_below(&self) -> f64;
+    fn answers_from(&self) -> f64;
     /// One L2-normalised vector per text, in order.
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>>;
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use smartcourse_proto::ids::{CourseId, VersionId};
+pub use smartcourse_retrieval::Term;
 
 use super::Unit;
 use crate::error::Result;
@@ -15,6 +16,8 @@ pub struct Entry {
     pub unit: Unit,
     /// Title of the lesson or course.
     pub title: String,
+    /// The headings the text stands under, outermost first; empty outside every heading.
+    pub heading: String,
     /// The text.
     pub body: String,
 }
@@ -64,6 +67,15 @@ pub struct Found {
     pub next: Option<String>,
 }
 
+/// What an index says to a question.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Ranked {
+    /// The units that have any of its terms, best first.
+    pub units: Vec<(Unit, f32)>,
+    /// The question's terms as the version's units have them, with what each tells.
+    pub terms: Vec<Term>,
+}
+
 /// A search index.
 #[async_trait]
 pub trait Search: Send + Sync {
@@ -82,8 +94,8 @@ pub trait Search: Send + Sync {
     /// else `validation_failed`. `"a phrase"` and `-without` mean what they say; a query without them also finds titles
     /// spelt alike.
     async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found>;
-    /// Units of a version that share words with a question, best first, for retrieval.
-    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>>;
+    /// Units of a version that share words with a question, for retrieval.
+    async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked>;
     /// How many entries a version has.
     async fn count(&self, version: VersionId) -> Result<i64>;
     /// Removes a version.

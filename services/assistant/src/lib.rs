@@ -6,6 +6,7 @@
 pub mod codes;
 mod grpc;
 mod ops;
+mod small_talk;
 
 use std::sync::Arc;
 

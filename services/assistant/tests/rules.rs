@@ -50,7 +50,7 @@ struct Harness {
     /// How well the passage fits whatever is asked.
     cosine: Arc<Mutex<f64>>,
     /// What was looked for.
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 /// With a course of one passage.
@@ -60,7 +60,7 @@ async fn harness() -> Harness {
         .unwrap();
     let config = Config::load(&[], None, &[]).unwrap();
     let (live, cosine) = (Arc::new(Mutex::new(Some(2))), Arc::new(Mutex::new(0.9)));
-    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let asked = Arc::<Mutex<Vec<(String, String)>>>::default();
     let (pointer, fits, heard) = (Arc::clone(&live), Arc::clone(&cosine), Arc::clone(&asked));
     let next_door = Neighbours::default()
         .answer(
@@ -79,7 +79,7 @@ async fn harness() -> Harness {
         .answer(
             "smartcourse.content.ContentService/Retrieve",
             move |request: RetrieveRequest| {
-                heard.lock().unwrap().push(request.question);
+                heard.lock().unwrap().push((request.before, request.question));
                 ready(Ok(passages(request.version, *fits.lock().unwrap())))
             },
         );
@@ -107,6 +107,7 @@ fn passages(version: i32, cosine: f64) -> Passages {
         start: start as u32,
         end: end as u32,
         cosine,
+        ..SentenceScore::default()
     };
     Passages {
         items: vec![Passage {
@@ -122,6 +123,7 @@ fn passages(version: i32, cosine: f64) -> Passages {
         }],
         model: "m".to_owned(),
         refuse_below: 0.5,
+        answers: None,
     }
 }
 
@@ -253,10 +255,19 @@ async fn a_fragment_is_looked_for_with_the_question_before_it() {
         .unwrap();
     assert_eq!(second.conversation_id, first.conversation_id);
     let asked = harness.asked.lock().unwrap().clone();
-    assert_eq!(asked, ["What undoes a step?", "What undoes a step? and why?"]);
+    let told = |(before, question): &(String, String)| format!("{before}|{question}");
+    let asked: Vec<String> = asked.iter().map(told).collect();
+    assert_eq!(asked, ["|What undoes a step?", "What undoes a step?|and why?"]);
+    // A courtesy is answered without the course, and nothing leans on it.
+    let thanks = harness
+        .ask(ANN, "thanks!", Some(&first.conversation_id))
+        .await
+        .unwrap();
+    assert!(thanks.refused && thanks.citations.is_empty() && thanks.answer.starts_with("You are welcome"));
+    assert_eq!(harness.asked.lock().unwrap().len(), 2);
     let kept = harness.get(ANN, &first.conversation_id).await.unwrap();
     let questions: Vec<&str> = kept.turns.iter().map(|turn| turn.question.as_str()).collect();
-    assert_eq!(questions, ["What undoes a step?", "and why?"]);
+    assert_eq!(questions, ["What undoes a step?", "and why?", "thanks!"]);
 }
 
 #[tokio::test]

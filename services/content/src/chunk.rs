@@ -1,7 +1,8 @@
 //! Chunks: the units that are embedded, found and cited.
 
 use serde::{Deserialize, Serialize};
-use smartcourse_text::source_hash;
+use smartcourse_retrieval::words;
+use smartcourse_text::{Unit, source_hash};
 
 /// A chunk as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +41,27 @@ pub(crate) fn embedded_text(title: &str, chunk: &Chunk) -> String {
         format!("{title}\n{}", chunk.text)
     } else {
         format!("{title} › {}\n{}", chunk.heading, chunk.text)
+    }
+}
+
+/// The pieces of a chunk's text that can be quoted.
+pub(crate) fn quotable(text: &str, heading: &str) -> Vec<Unit> {
+    let mut units = smartcourse_text::units(text, heading);
+    units.retain(|unit| unit.kind.says_something() && words(&text[unit.range.clone()]).len() > 1);
+    units
+}
+
+/// What the model sees of a piece of a chunk: the heading it stands under, what it is read with, and its words.
+pub(crate) fn piece_text(title: &str, heading: &str, text: &str, unit: &Unit) -> String {
+    let under = heading
+        .rsplit(" › ")
+        .next()
+        .filter(|own| !own.is_empty())
+        .unwrap_or(title);
+    let piece = &text[unit.range.clone()];
+    match &unit.context {
+        Some(context) => format!("{under}: {} {piece}", &text[context.clone()]),
+        None => format!("{under}: {piece}"),
     }
 }
 

@@ -53,8 +53,8 @@ pub use tasks::FileRemoval;
 const COMPLETIONS: usize = 2;
 /// Contents of versions that are kept at hand: the lessons of one version are extracted one call each.
 const CONTENTS: u64 = 16;
-/// Vectors of sentences that are kept at hand, 1.5 KB each.
-const SENTENCES: u64 = 20_000;
+/// Vectors of pieces of chunks that are kept at hand, 1.5 KB each.
+const PIECES: u64 = 20_000;
 
 /// The migrations of schema `content`.
 pub fn migrator() -> Migrator {
@@ -101,7 +101,7 @@ pub(crate) struct State {
     /// How long an embedding is kept that no version uses.
     pub(crate) keep_embeddings: Duration,
     pub(crate) contents: Cache<VersionId, Arc<Content>>,
-    pub(crate) sentences: Cache<String, Arc<Vec<f32>>>,
+    pub(crate) pieces: Cache<String, Arc<Vec<f32>>>,
 }
 
 impl State {
@@ -122,7 +122,7 @@ impl State {
                 .max_capacity(CONTENTS)
                 .time_to_live(Duration::from_secs(600))
                 .build(),
-            sentences: Cache::builder().max_capacity(SENTENCES).build(),
+            pieces: Cache::builder().max_capacity(PIECES).build(),
         })
     }
 }

@@ -27,8 +27,8 @@ impl<E: Embedder> Embedder for Observed<E> {
         self.0.batch_limit()
     }
 
-    fn refuse_below(&self) -> f64 {
-        self.0.refuse_below()
+    fn answers_from(&self) -> f64 {
+        self.0.answers_from()
     }
 
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {

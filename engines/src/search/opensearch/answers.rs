@@ -6,9 +6,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use smartcourse_platform::{
     Error, Result,
-    ports::{Unit, search::Hit},
+    ports::{
+        Unit,
+        search::{Hit, Ranked, Term},
+    },
 };
 use smartcourse_proto::ids::VersionId;
+use smartcourse_retrieval::{Asked, rarity};
 
 /// What stands around a found word of a snippet. The server takes the port's own markers for spaces at the ends of a snippet, and
 /// drops them; these are characters no text has.
@@ -18,7 +22,9 @@ pub(super) const AFTER: &str = "\u{fdd1}";
 #[derive(Deserialize)]
 pub(super) struct Answer {
     pub(super) hits: Hits,
-    pub(super) aggregations: Option<Aggregations>,
+    /// By name.
+    #[serde(default)]
+    pub(super) aggregations: HashMap<String, Aggregation>,
 }
 
 #[derive(Deserialize)]
@@ -56,12 +62,10 @@ pub(super) struct Source {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Aggregations {
-    pub(super) languages: Buckets,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Buckets {
+pub(super) struct Aggregation {
+    #[serde(default)]
+    pub(super) doc_count: i64,
+    #[serde(default)]
     pub(super) buckets: Vec<Bucket>,
 }
 
@@ -70,10 +74,46 @@ pub(super) struct Bucket {
     pub(super) key: String,
 }
 
-pub(super) fn score(document: &Document) -> Result<f32> {
+fn score(document: &Document) -> Result<f32> {
     let score = document.sort.first().and_then(Value::as_f64);
     let score = score.ok_or_else(|| Error::internal("the search server gives no score"))?;
     Ok(score as f32)
+}
+
+/// What a version says to a question's words, of which each was counted under its place.
+pub(super) fn ranked(answer: Answer, asked: Vec<Asked>) -> Result<Ranked> {
+    let count = |number: i64| usize::try_from(number).unwrap_or_default();
+    let all = count(answer.hits.total.map_or(0, |total| total.value));
+    let having = |place: usize| {
+        answer
+            .aggregations
+            .get(&place.to_string())
+            .map_or(0, |found| count(found.doc_count))
+    };
+    let term = |(place, asked): (usize, Asked)| {
+        let having = having(place);
+        Term {
+            term: asked.term,
+            rarity: rarity(all, having),
+            known: having > 0,
+        }
+    };
+    let terms = asked.into_iter().enumerate().map(term);
+    let mut units = Vec::new();
+    for document in answer.hits.hits {
+        let score = score(&document)?;
+        // The others have none of its words.
+        if score > 0.0 {
+            units.push((
+                Unit::new(document.source.lesson_id, document.source.anchor),
+                score,
+            ));
+        }
+    }
+    Ok(Ranked {
+        units,
+        terms: terms.collect(),
+    })
 }
 
 pub(super) fn hit(document: Document) -> Result<Hit> {

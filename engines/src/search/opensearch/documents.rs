@@ -68,7 +68,7 @@ pub(super) fn document(version: VersionId, generation: &str, language: &str, ent
         "language": language,
         "generation": generation,
         "title": entry.title,
-        format!("title_{language}"): entry.title,
+        format!("title_{language}"): format!("{}\n{}", entry.title, entry.heading),
         format!("body_{language}"): entry.body,
     })
 }
@@ -86,6 +86,7 @@ pub(super) fn generation(language: &str, entries: &[Entry]) -> String {
             &entry.unit.lesson_id,
             &entry.unit.anchor,
             &entry.title,
+            &entry.heading,
             &entry.body,
         ] {
             add(text);

@@ -9,25 +9,24 @@ mod writing;
 
 use std::sync::Arc;
 
-use answers::{AFTER, Answer, BEFORE, Document, hit, score};
+use answers::{AFTER, Answer, BEFORE, hit, ranked};
 use async_trait::async_trait;
 use documents::description;
 use http::Method;
-use questions::{asked, fields, some_words};
+use questions::{asked, ranking, some_words};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use smartcourse_platform::{
     Error, Result,
     error::codes,
     page,
-    ports::{
-        Unit,
-        search::{Entry, Found, Hit, Scope, Search},
-    },
+    ports::search::{Entry, Found, Hit, Ranked, Scope, Search},
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
+use smartcourse_retrieval::Analyzer;
 use uuid::Uuid;
 
+use super::languages;
 use crate::servers::opensearch::Server;
 
 /// The version of the fields.
@@ -107,8 +106,8 @@ impl OpenSearch {
             "query": { "bool": { "filter": filter } },
             "aggs": { "languages": { "terms": { "field": "language", "size": 100 } } },
         });
-        let found = self.search(&question, "").await?.aggregations;
-        let buckets = found.map(|found| found.languages.buckets).unwrap_or_default();
+        let found = self.search(&question, "").await?.aggregations.remove("languages");
+        let buckets = found.map(|found| found.buckets).unwrap_or_default();
         Ok(buckets.into_iter().map(|bucket| bucket.key).collect())
     }
 }
@@ -202,32 +201,19 @@ impl Search for OpenSearch {
         Ok(Found { hits, next })
     }
 
-    async fn rank(&self, query: &str, version: VersionId, limit: i64) -> Result<Vec<(Unit, f32)>> {
+    async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked> {
         let mut filter = of(version).to_vec();
         filter.push(json!({ "bool": { "must_not": { "term": { "lesson_id": "" } } } }));
-        let languages = self.languages_of(&filter).await?;
-        let words = some_words(query, languages.len());
-        // A question is not a search: any of its words counts.
-        let any = |language: &String| json!({ "multi_match": { "query": words, "type": "most_fields", "fields": fields(language) } });
-        let question = json!({
-            "size": within(0, limit),
-            "query": { "bool": {
-                "filter": filter,
-                "should": languages.iter().map(any).collect::<Vec<_>>(),
-                "minimum_should_match": 1,
-            } },
-            "sort": [{ "_score": "desc" }, { "lesson_id": "asc" }, { "anchor": "asc" }],
-            "_source": ["course_id", "lesson_id", "anchor"],
-        });
-        let found = self.search(&question, "").await?.hits.hits.into_iter();
-        let unit = |document: Document| {
-            let score = score(&document)?;
-            Ok((
-                Unit::new(document.source.lesson_id, document.source.anchor),
-                score,
-            ))
+        // A version is of one language.
+        let Some(language) = self.languages_of(&filter).await?.pop() else {
+            return Ok(Ranked::default());
         };
-        found.map(unit).collect()
+        let words = some_words(question, 1);
+        let asked = Analyzer::of(languages::language(&language)).asked(&words);
+        let answer = self
+            .search(&ranking(&asked, &language, &filter, within(0, limit)), "")
+            .await?;
+        ranked(answer, asked)
     }
 
     async fn count(&self, version: VersionId) -> Result<i64> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde_json::{Value, json};
+use smartcourse_retrieval::Asked;
 
 /// Words of all fields of a question at most: the server takes 1,024 of them.
 const MAX_WORDS: usize = 800;
@@ -41,6 +42,24 @@ pub(super) fn asked(query: &str, languages: &[String], filter: &[Value]) -> Valu
         } } }));
     }
     json!({ "bool": { "filter": filter, "should": should, "minimum_should_match": 1 } })
+}
+
+/// A question's words over the entries of a version: any of them counts, and how many entries have each is counted.
+pub(super) fn ranking(asked: &[Asked], language: &str, filter: &[Value], size: usize) -> Value {
+    let having = |words: &str| json!({ "multi_match": { "query": words, "type": "most_fields", "fields": fields(language) } });
+    let words: Vec<&str> = asked.iter().map(|asked| asked.word.as_str()).collect();
+    let each = words.iter().enumerate();
+    let counts: serde_json::Map<String, Value> = each
+        .map(|(place, word)| (place.to_string(), json!({ "filter": having(word) })))
+        .collect();
+    json!({
+        "size": size,
+        "track_total_hits": true,
+        "query": { "bool": { "filter": filter, "should": having(&words.join(" ")) } },
+        "aggs": counts,
+        "sort": [{ "_score": "desc" }, { "lesson_id": "asc" }, { "anchor": "asc" }],
+        "_source": ["course_id", "lesson_id", "anchor"],
+    })
 }
 
 /// As many of a query's words as the server takes when they are asked for in the fields of so many languages.

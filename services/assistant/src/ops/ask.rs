@@ -20,12 +20,13 @@ use smartcourse_proto::{
 use smartcourse_telemetry::catalogue::ANSWER_SECONDS;
 use tracing::Instrument as _;
 
-use crate::{State, codes, ops::conversations};
+use crate::{State, codes, ops::conversations, small_talk};
 
 /// Passages an answer may draw from.
 const PASSAGES: i32 = 6;
-/// A question with fewer words than this leans on the one before it.
-const FOLLOW_UP_WORDS: usize = 4;
+/// Questions before one that it may lean on, together; and words of a question that leans on none.
+const LEANED_ON: usize = 3;
+const WHOLE: usize = 4;
 /// What is said when the course does not answer.
 const REFUSAL: &str = "The course material does not answer this question.";
 
@@ -60,36 +61,14 @@ async fn answer(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result
     };
     let version = live.version;
 
-    let retrieve = RetrieveRequest {
-        course_id: request.course_id,
-        version,
-        question: condensed(&conversation, question),
-        limit: PASSAGES,
+    let (text, citations) = match small_talk::reply(question) {
+        Some(reply) => (reply.to_owned(), Vec::new()),
+        None => from_course(state, &conversation, version, question).await?,
     };
-    let found = state.content.retrieve(Actor::Service.request(retrieve)).await?;
-    let asked = Question {
-        text: question,
-        history: &history(&conversation),
-        passages: &found.items,
-        refuse_below: found.refuse_below,
-    };
-    let (mut text, mut citations) = (Vec::new(), Vec::new());
-    let answering = async {
-        let mut statements = state.answerer.answer(asked);
-        while let Some(statement) = statements.try_next().await? {
-            text.extend(checked(statement, &found, version, &mut citations));
-        }
-        Ok::<_, Error>(())
-    };
-    let span = tracing::info_span!("answer", passages = found.items.len());
-    answering.instrument(span).await?;
     let answer = Answer {
         conversation_id: conversation.id.clone(),
         refused: citations.is_empty(),
-        answer: match citations.is_empty() {
-            true => REFUSAL.to_owned(),
-            false => text.join("\n"),
-        },
+        answer: text,
         citations,
         version,
     };
@@ -116,14 +95,69 @@ async fn answer(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result
     Ok(answer)
 }
 
-/// A fragment such as "and why?" finds nothing by itself: it is asked together with the question before it.
-fn condensed(conversation: &Conversation, question: &str) -> String {
-    match conversation.turns.last() {
-        Some(turn) if question.split_whitespace().count() < FOLLOW_UP_WORDS => {
-            format!("{} {question}", turn.question)
+/// What a published version answers, and where it stands there; nothing stands anywhere when it does not answer.
+async fn from_course(
+    state: &State,
+    conversation: &Conversation,
+    version: i32,
+    question: &str,
+) -> Result<(String, Vec<Citation>)> {
+    let retrieve = RetrieveRequest {
+        course_id: conversation.course_id,
+        version,
+        question: question.to_owned(),
+        before: before(conversation),
+        limit: PASSAGES,
+    };
+    let found = state.content.retrieve(Actor::Service.request(retrieve)).await?;
+    let asked = Question {
+        text: question,
+        history: &history(conversation),
+        passages: &found.items,
+        answers: answers(&found),
+    };
+    let (mut text, mut citations) = (Vec::new(), Vec::new());
+    let answering = async {
+        let mut statements = state.answerer.answer(asked);
+        while let Some(statement) = statements.try_next().await? {
+            text.extend(checked(statement, &found, version, &mut citations));
         }
-        _ => question.to_owned(),
+        Ok::<_, Error>(())
+    };
+    let span = tracing::info_span!("answer", passages = found.items.len());
+    answering.instrument(span).await?;
+    let text = match citations.is_empty() {
+        true => REFUSAL.to_owned(),
+        false => text.join("\n"),
+    };
+    Ok((text, citations))
+}
+
+/// Whether the passages answer the question. A content service of 0.2 leaves it to the cosines.
+fn answers(found: &Passages) -> bool {
+    let cosines = found.items.iter().flat_map(|passage| &passage.sentences);
+    let is_close = || {
+        cosines
+            .map(|sentence| sentence.cosine)
+            .any(|cosine| cosine >= found.refuse_below)
+    };
+    found.answers.unwrap_or_else(is_close)
+}
+
+/// What a question may lean on: the last one that was no small talk; before a fragment, also what that leaned on.
+fn before(conversation: &Conversation) -> String {
+    let asked = conversation.turns.iter().rev().map(|turn| turn.question.as_str());
+    let mut before: Vec<&str> = Vec::new();
+    for question in asked
+        .filter(|question| small_talk::reply(question).is_none())
+        .take(LEANED_ON)
+    {
+        before.insert(0, question);
+        if question.split_whitespace().count() >= WHOLE {
+            break;
+        }
     }
+    before.join(" ")
 }
 
 /// What was asked and answered before.
@@ -217,20 +251,29 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_is_asked_with_the_question_before_it() {
-        let turn = Turn {
-            question: "What is a saga?".to_owned(),
-            ..Turn::default()
-        };
-        let conversation = Conversation {
-            turns: vec![turn],
+    fn a_fragment_leans_on_what_was_asked() {
+        let conversation = |asked: &[&str]| Conversation {
+            turns: asked
+                .iter()
+                .map(|question| Turn {
+                    question: (*question).to_owned(),
+                    ..Turn::default()
+                })
+                .collect(),
             ..Conversation::default()
         };
-        assert_eq!(condensed(&conversation, "and why?"), "What is a saga? and why?");
         assert_eq!(
-            condensed(&conversation, "How does a heartbeat work?"),
-            "How does a heartbeat work?"
+            before(&conversation(&[
+                "How is bread made?",
+                "What is a saga?",
+                "thanks"
+            ])),
+            "What is a saga?"
         );
-        assert_eq!(condensed(&Conversation::default(), "and why?"), "and why?");
+        assert_eq!(
+            before(&conversation(&["What is a saga?", "and why?"])),
+            "What is a saga? and why?"
+        );
+        assert_eq!(before(&conversation(&[])), "");
     }
 }

@@ -21,11 +21,12 @@ use smartcourse_proto::{
     content::{EmbedProgress, LessonPlan, LessonRef, LessonTask, PlanRequest},
     ids::VersionId,
 };
+use smartcourse_text::Unit;
 use tonic::Status;
 
 use crate::{
     State,
-    chunk::{Chunk, anchor, embedded_text, text_hash},
+    chunk::{Chunk, anchor, embedded_text, piece_text, quotable, text_hash},
     documents::{self, READ_BATCH},
     lesson::{count, page, shorten},
     store::{self, LessonRow},
@@ -34,23 +35,34 @@ use crate::{
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The text of a unit and the hash that names its embedding.
+/// A text that is embedded, and the hash that names its embedding.
 struct Text {
-    anchor: String,
+    /// Of a chunk, which is found by its vector. The pieces of a chunk are not: theirs tell how well each answers.
+    anchor: Option<String>,
     text: String,
     hash: String,
 }
 
+impl Text {
+    fn new(anchor: Option<String>, text: String) -> Self {
+        let hash = text_hash(&text);
+        Self { anchor, text, hash }
+    }
+}
+
+/// What is embedded of the chunks of a lesson: each of them, and the pieces that can be quoted.
 fn texts(title: &str, chunks: &[Chunk]) -> Vec<Text> {
-    let text = |chunk: &Chunk| {
-        let text = embedded_text(title, chunk);
-        Text {
-            anchor: anchor(chunk.ordinal),
-            hash: text_hash(&text),
-            text,
-        }
-    };
-    chunks.iter().map(text).collect()
+    let mut texts = Vec::new();
+    for chunk in chunks {
+        texts.push(Text::new(
+            Some(anchor(chunk.ordinal)),
+            embedded_text(title, chunk),
+        ));
+        let units = quotable(&chunk.text, &chunk.heading);
+        let piece = |unit: &Unit| Text::new(None, piece_text(title, &chunk.heading, &chunk.text, unit));
+        texts.extend(units.iter().map(piece));
+    }
+    texts
 }
 
 /// The known embeddings among some hashes.
@@ -114,15 +126,19 @@ pub(crate) async fn count_unknown(state: &State, hashes: &[String]) -> Result<i3
     Ok(i32::try_from(unknown).unwrap_or(i32::MAX))
 }
 
-/// The vectors of a lesson, if all of them are known.
+/// The vectors of a lesson's chunks, if all that is embedded of it is known.
 fn vectors(texts: &[Text], known: &HashMap<String, Vec<f32>>) -> Option<Vec<Vector>> {
-    let vector = |text: &Text| {
-        Some(Vector {
-            anchor: text.anchor.clone(),
-            embedding: known.get(&text.hash)?.clone(),
-        })
-    };
-    texts.iter().map(vector).collect()
+    let mut vectors = Vec::new();
+    for text in texts {
+        let embedding = known.get(&text.hash)?;
+        if let Some(anchor) = &text.anchor {
+            vectors.push(Vector {
+                anchor: anchor.clone(),
+                embedding: embedding.clone(),
+            });
+        }
+    }
+    Some(vectors)
 }
 
 /// The texts the model has not seen, each once.
@@ -132,7 +148,32 @@ fn missing<'t>(texts: &'t [Text], known: &HashMap<String, Vec<f32>>) -> Vec<&'t 
     texts.iter().filter(is_missing).collect()
 }
 
-/// The vectors of a lesson; what the model has not seen is embedded.
+/// The vectors of texts, by hash; what the model has not seen, or what was forgotten, is embedded.
+pub(crate) async fn all(state: &State, texts: HashMap<String, String>) -> Result<HashMap<String, Vec<f32>>> {
+    if texts.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let hashes: Vec<String> = texts.keys().cloned().collect();
+    note_use(&state.pool, state, &hashes).await?;
+    let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
+    let unknown = texts.into_iter().filter(|(hash, _)| !known.contains_key(hash));
+    let unknown = unknown.map(|(hash, text)| Text {
+        anchor: None,
+        text,
+        hash,
+    });
+    let unknown: Vec<Text> = unknown.collect();
+    for batch in unknown
+        .iter()
+        .collect::<Vec<_>>()
+        .chunks(state.deps.embedder.batch_limit())
+    {
+        known.extend(embed(state, batch).await?);
+    }
+    Ok(known)
+}
+
+/// The vectors of a lesson's chunks; what the model has not seen is embedded.
 pub(crate) async fn vectors_of(state: &State, version: VersionId, row: &LessonRow) -> Result<Vec<Vector>> {
     let found =
         documents::chunks_of(state.deps.documents.as_ref(), version, std::slice::from_ref(row)).await?;

@@ -87,6 +87,14 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
     fault::point("content.index_course", "before_commit");
     write.commit().await?;
     fault::point("content.index_course", "after_commit");
+    sqlx::query!(
+        "update content.versions set language = $3 where course_id = $1 and version = $2 and state = 'open'",
+        version.course_id.0,
+        version.version,
+        language
+    )
+    .execute(&state.pool)
+    .await?;
     Ok(IndexReply {
         entries: count(entries.len()),
     })
@@ -107,6 +115,7 @@ pub(crate) async fn entries(
     let mut entries = vec![Entry {
         unit: Unit::new("", ""),
         title: manifest.course_title.clone(),
+        heading: String::new(),
         body: titles.join("\n"),
     }];
     let mut with_text = store::lessons(connection, version).await?;
@@ -117,6 +126,7 @@ pub(crate) async fn entries(
             chunks.into_iter().map(|chunk| Entry {
                 unit: Unit::new(&row.lesson_id, anchor(chunk.ordinal)),
                 title: row.title.clone(),
+                heading: chunk.heading,
                 body: chunk.text,
             })
         }));

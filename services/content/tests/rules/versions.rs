@@ -49,6 +49,7 @@ async fn a_version_is_read_embedded_and_found() {
         version: 1,
         question: "What does a saga undo?".to_owned(),
         limit: 3,
+        ..RetrieveRequest::default()
     };
     // A fragment comes with the question before it, and both may be as long as a question is.
     let long = RetrieveRequest {

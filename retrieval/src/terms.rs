@@ -1,0 +1,142 @@
+//! Words as a language forms them.
+
+use std::collections::HashSet;
+
+use snowball_stemmers_rs::{Algorithm, Stemmer};
+
+use crate::{normal::without_diacritics, words};
+
+/// The stemmers (snowballstem.org) of primary language subtags (BCP 47).
+const STEMMERS: [(&str, Algorithm); 31] = [
+    ("ar", Algorithm::Arabic),
+    ("ca", Algorithm::Catalan),
+    ("cs", Algorithm::Czech),
+    ("da", Algorithm::Danish),
+    ("de", Algorithm::German),
+    ("el", Algorithm::Greek),
+    ("en", Algorithm::English),
+    ("es", Algorithm::Spanish),
+    ("et", Algorithm::Estonian),
+    ("eu", Algorithm::Basque),
+    ("fi", Algorithm::Finnish),
+    ("fr", Algorithm::French),
+    ("ga", Algorithm::Irish),
+    ("hi", Algorithm::Hindi),
+    ("hu", Algorithm::Hungarian),
+    ("hy", Algorithm::Armenian),
+    ("id", Algorithm::Indonesian),
+    ("it", Algorithm::Italian),
+    ("lt", Algorithm::Lithuanian),
+    ("nb", Algorithm::Norwegian),
+    ("ne", Algorithm::Nepali),
+    ("nl", Algorithm::Dutch),
+    ("nn", Algorithm::Norwegian),
+    ("no", Algorithm::Norwegian),
+    ("pt", Algorithm::Portuguese),
+    ("ro", Algorithm::Romanian),
+    ("ru", Algorithm::Russian),
+    ("sr", Algorithm::Serbian),
+    ("sv", Algorithm::Swedish),
+    ("ta", Algorithm::Tamil),
+    ("tr", Algorithm::Turkish),
+];
+
+/// A word of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The word, in its normal form.
+    pub word: String,
+    /// Its term.
+    pub term: String,
+}
+
+/// How a language forms its words.
+pub struct Analyzer {
+    stemmer: Option<Stemmer>,
+    stop: HashSet<String>,
+}
+
+impl Analyzer {
+    /// Of a language (BCP 47). One that no stemmer knows keeps its words as they are.
+    pub fn of(language: &str) -> Self {
+        let primary = language
+            .split('-')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let algorithm = STEMMERS
+            .iter()
+            .find(|(tag, _)| *tag == primary)
+            .map(|(_, algorithm)| *algorithm);
+        let listed = stop_words::lookup(&primary).unwrap_or_default();
+        Self {
+            stemmer: algorithm.map(Stemmer::create),
+            stop: listed.iter().flat_map(|word| words(word)).collect(),
+        }
+    }
+
+    /// The terms of a text in order: its [`words`], each by its stem and without diacritics.
+    pub fn terms(&self, text: &str) -> Vec<String> {
+        words(text).iter().map(|word| self.term(word)).collect()
+    }
+
+    /// The words of a question that say what it is about, each once: without those every text has. A question of such words
+    /// alone (`The Who`) keeps them.
+    pub fn asked(&self, question: &str) -> Vec<Asked> {
+        let words = words(question);
+        let telling: Vec<&String> = words.iter().filter(|word| !self.stop.contains(*word)).collect();
+        let kept = match telling.is_empty() {
+            true => words.iter().collect(),
+            false => telling,
+        };
+        let mut seen = HashSet::new();
+        let asked = kept.into_iter().map(|word| Asked {
+            word: word.clone(),
+            term: self.term(word),
+        });
+        asked.filter(|asked| seen.insert(asked.term.clone())).collect()
+    }
+
+    /// Whether every text of the language has this word, in its normal form.
+    pub(crate) fn is_common(&self, word: &str) -> bool {
+        self.stop.contains(word)
+    }
+
+    /// The term of a word in its normal form.
+    pub fn term(&self, word: &str) -> String {
+        let is_plain = word.chars().all(char::is_alphabetic);
+        match &self.stemmer {
+            Some(stemmer) if is_plain => without_diacritics(&stemmer.stem(word)),
+            _ => without_diacritics(word),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_word_are_one_term() {
+        let english = Analyzer::of("en-GB");
+        assert_eq!(english.terms("retries retrying"), english.terms("retried retry"));
+        let german = Analyzer::of("de");
+        assert_eq!(german.terms("Größe Schlüsseln"), german.terms("grosse schlussel"));
+        assert_eq!(Analyzer::of("xx").terms("Wörter C++"), ["worter", "c++"]);
+    }
+
+    #[test]
+    fn a_question_is_about_its_telling_words() {
+        let english = Analyzer::of("en");
+        let asked = |question| {
+            english
+                .asked(question)
+                .into_iter()
+                .map(|asked| asked.word)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(asked("What is the mascot of the lab?"), ["mascot", "lab"]);
+        assert_eq!(asked("The Who"), ["the", "who"]);
+        assert_eq!(asked("?"), [""; 0]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The passages of a version that fit a question, by meaning and by words, and how well each of their pieces answers it.
+
+mod leaning;
+mod passages;
+mod pieces;
+mod score;
+
+use leaning::Leaning;
+use passages::Candidates;
+use smartcourse_platform::{
+    Error, Result,
+    error::Problems,
+    ports::{embeddings::Purpose, search::Term},
+};
+use smartcourse_proto::{
+    content::{Passage, Passages, RetrieveRequest},
+    ids::VersionId,
+    limits,
+};
+use smartcourse_retrieval::Analyzer;
+
+use crate::{State, codes};
+
+/// Passages when the caller does not say, and at most.
+const DEFAULT_PASSAGES: usize = 6;
+const MAX_PASSAGES: usize = 24;
+
+pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<Passages> {
+    Problems::only_text("question", &request.question, limits::RETRIEVED)?;
+    let limit = match usize::try_from(request.limit) {
+        Ok(asked @ 1..) => asked.min(MAX_PASSAGES),
+        _ => DEFAULT_PASSAGES,
+    };
+    let version = Version::open(state, VersionId::new(request.course_id, request.version)).await?;
+    let question = request.question.replace('\0', " ");
+    let mut found = version.find(&question, limit, &Leaning::default()).await?;
+    let before = request.before.replace('\0', " ");
+    if let Some(leaning) = Leaning::of(&question, &before, &found.terms, found.answers) {
+        // A fragment such as "and why?" finds nothing by itself.
+        found = version
+            .find(&format!("{before} {question}"), limit, &leaning)
+            .await?;
+    }
+    Ok(Passages {
+        items: found.passages,
+        model: state.deps.embedder.model().to_owned(),
+        refuse_below: if found.answers { -1.0 } else { 2.0 },
+        answers: Some(found.answers),
+    })
+}
+
+/// A version that is asked.
+struct Version<'s> {
+    state: &'s State,
+    id: VersionId,
+    /// The model its vectors are of.
+    model: String,
+    analyzer: Analyzer,
+}
+
+/// What a question finds.
+struct Found {
+    passages: Vec<Passage>,
+    /// The terms of the question.
+    terms: Vec<Term>,
+    /// Whether the passages answer it.
+    answers: bool,
+}
+
+impl<'s> Version<'s> {
+    async fn open(state: &'s State, id: VersionId) -> Result<Self> {
+        let row = sqlx::query!(
+            "select model, language from content.versions where course_id = $1 and version = $2 and state = 'open'",
+            id.course_id.0,
+            id.version
+        )
+        .fetch_optional(&state.pool)
+        .await?;
+        let missing = || Error::new(&codes::NOT_FOUND, format!("there is no version {}", id.version));
+        let row = row.ok_or_else(missing)?;
+        Ok(Self {
+            state,
+            id,
+            model: row.model,
+            analyzer: Analyzer::of(row.language.as_deref().unwrap_or_default()),
+        })
+    }
+
+    async fn find(&self, question: &str, limit: usize, leaning: &Leaning) -> Result<Found> {
+        let embedder = &self.state.deps.embedder;
+        // Ranking by words goes on while the model is at the question.
+        let embedding = async {
+            let vector = embedder
+                .embed(Purpose::Query, vec![question.to_owned()])
+                .await?
+                .pop();
+            vector.ok_or_else(|| Error::internal("the model answered no vector"))
+        };
+        let by_meaning = async {
+            let vector = embedding.await?;
+            let near = self.nearest(&vector).await?;
+            Ok((vector, near))
+        };
+        let by_words = self
+            .state
+            .deps
+            .search
+            .rank(question, self.id, passages::CANDIDATES.into());
+        let ((vector, near), ranked) = tokio::try_join!(by_meaning, by_words)?;
+        let candidates = Candidates::of(near, ranked.units);
+        let passages = passages::load(self, &candidates, limit).await?;
+        let pieces = pieces::of(self, &vector, &passages).await?;
+        let question = score::Question {
+            analyzer: &self.analyzer,
+            terms: &ranked.terms,
+            leaning,
+        };
+        let (passages, fit) = score::score(&question, passages, pieces, candidates.margin());
+        Ok(Found {
+            answers: fit >= embedder.answers_from(),
+            passages,
+            terms: ranked.terms,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Which passages: two rankings, fused by rank.
+
+use std::collections::{BTreeSet, HashMap};
+
+use smartcourse_platform::{Result, ports::Unit};
+use smartcourse_proto::content::Passage;
+
+use super::Version;
+use crate::{
+    chunk::anchor,
+    documents::{self, chunks_key},
+    store::{self, LessonRow},
+};
+
+/// Candidates of each ranking.
+pub(super) const CANDIDATES: u8 = 24;
+/// How fast a rank loses weight: the usual constant of reciprocal rank fusion (Cormack, Clarke & Büttcher 2009).
+const DAMPING: f64 = 60.0;
+
+/// The [margin](Candidates::margin) of a version of so few chunks that none can stand out: that of most questions.
+const MARGIN: f64 = 0.15;
+
+/// The candidates of both rankings.
+pub(super) struct Candidates {
+    /// With their cosine, the nearest first.
+    near: Vec<(Unit, f32)>,
+    /// The best first, each with its fused score.
+    fused: Vec<(Unit, f64)>,
+}
+
+impl Version<'_> {
+    /// The chunks nearest to a vector. Vectors of different models never meet: a version of another model is searched by its
+    /// words only.
+    pub(super) async fn nearest(&self, vector: &[f32]) -> Result<Vec<(Unit, f32)>> {
+        let deps = &self.state.deps;
+        if self.model != deps.embedder.model() {
+            return Ok(Vec::new());
+        }
+        let near = deps
+            .vectors
+            .nearest(&self.model, self.id, vector, CANDIDATES.into())
+            .await?;
+        Ok(near.into_iter().map(|near| (near.unit, near.score)).collect())
+    }
+}
+
+impl Candidates {
+    pub(super) fn of(near: Vec<(Unit, f32)>, by_words: Vec<(Unit, f32)>) -> Self {
+        let mut scores: HashMap<&Unit, f64> = HashMap::new();
+        for ranking in [&near, &by_words] {
+            for (rank, (unit, _)) in (1_u32..).zip(ranking) {
+                *scores.entry(unit).or_default() += 1.0 / (DAMPING + f64::from(rank));
+            }
+        }
+        let mut fused: Vec<(Unit, f64)> = scores
+            .into_iter()
+            .map(|(unit, score)| (unit.clone(), score))
+            .collect();
+        fused.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        Self { near, fused }
+    }
+
+    /// How close a chunk is to the question; of one that is not among the nearest, as close as the last of these.
+    fn cosine(&self, unit: &Unit) -> f64 {
+        let cosine = self
+            .near
+            .iter()
+            .find(|(near, _)| near == unit)
+            .or(self.near.last());
+        cosine.map_or(0.0, |(_, cosine)| f64::from(*cosine))
+    }
+
+    /// How much closer the nearest chunk is than those that are about the same subject at best, the fourth to the eighth: a
+    /// question that the course answers stands out.
+    pub(super) fn margin(&self) -> f64 {
+        let cosines: Vec<f64> = self.near.iter().map(|(_, cosine)| f64::from(*cosine)).collect();
+        match &cosines[..] {
+            [first, _, _, others @ ..] if !others.is_empty() => {
+                let others = &others[..others.len().min(5)];
+                first - others.iter().sum::<f64>() / others.len() as f64
+            }
+            _ => MARGIN,
+        }
+    }
+}
+
+/// The text of the best chunks and where it stands, each with its cosine; a chunk that is gone is left out.
+pub(super) async fn load(
+    version: &Version<'_>,
+    candidates: &Candidates,
+    limit: usize,
+) -> Result<Vec<(Passage, f64)>> {
+    let (state, id) = (version.state, version.id);
+    let best = &candidates.fused[..candidates.fused.len().min(limit)];
+    let ids: BTreeSet<&str> = best.iter().map(|(unit, _)| unit.lesson_id.as_str()).collect();
+    let keys: Vec<String> = ids.iter().map(|lesson| chunks_key(id, lesson)).collect();
+    let chunks = documents::chunks_by_key(state.deps.documents.as_ref(), &keys).await?;
+    let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+    let rows = store::lessons_of(&state.pool, id, &ids).await?;
+    let rows: HashMap<&str, &LessonRow> = rows.iter().map(|row| (row.lesson_id.as_str(), row)).collect();
+    let passage = |(unit, score): &(Unit, f64)| {
+        let row = rows.get(unit.lesson_id.as_str())?;
+        let chunk = chunks
+            .get(&chunks_key(id, &unit.lesson_id))?
+            .iter()
+            .find(|chunk| anchor(chunk.ordinal) == unit.anchor)?;
+        let passage = Passage {
+            lesson_title: row.title.clone(),
+            module_title: row.module_title.clone(),
+            version: id.version,
+            page: chunk.page,
+            start_seconds: chunk.start_seconds,
+            heading: chunk.heading.clone(),
+            text: chunk.text.clone(),
+            score: *score,
+            sentences: Vec::new(),
+            lesson_id: unit.lesson_id.clone(),
+        };
+        Some((passage, candidates.cosine(unit)))
+    };
+    Ok(best.iter().filter_map(passage).collect())
+}
