@@ -1,6 +1,7 @@
 //! SmartCourse measured: each command runs a bounded measurement against real servers on this machine and prints a
 //! Markdown table. Whatever is a ratio has both its sides measured in one run.
 
+mod answers;
 mod bare;
 mod enroll;
 mod events;
@@ -37,6 +38,12 @@ struct Cli {
     /// The executable under test; by default the one beside this command.
     #[arg(long)]
     executable: Option<PathBuf>,
+    /// The corpus of `answers`.
+    #[arg(long, default_value = "examples/answers")]
+    corpus: PathBuf,
+    /// Also tell which questions of the half for tuning were not answered right.
+    #[arg(long)]
+    misses: bool,
     /// Events of the year, about.
     #[arg(long, default_value_t = 2_000_000)]
     events: u64,
@@ -54,6 +61,8 @@ enum Measure {
     Streams,
     /// Retrieval over ten thousand chunks.
     Retrieval,
+    /// Right answers, cited lessons and refusals over a corpus of questions.
+    Answers,
     /// Seats over HTTP against a bare insert, and the workflows that follow against bare ones.
     Enroll,
     /// How far analytics is behind the log, and how fast it counts the log again.
@@ -72,7 +81,7 @@ enum Measure {
     Rules,
     /// A school after a year: sizes of its tables, times of its pages and of what runs by itself.
     Year,
-    /// Everything but those from `scale` to `year`, one after the other.
+    /// Everything but `answers` and those from `scale` to `year`, one after the other.
     All,
     /// The bare route: started by `http` as a process of its own.
     #[value(hide = true)]
@@ -101,6 +110,7 @@ async fn main() -> Result<()> {
     smartcourse_tests::remove_left_behind()?;
     print(&format!("{}{}", machine::describe(), servers()?));
     let alone = match cli.measure {
+        Measure::Answers => Some(answers::measure(&executable, &cli.corpus, cli.misses).await?),
         Measure::Scale => Some(scale::measure(&executable).await?),
         Measure::Telemetry => Some(telemetry::measure(&executable).await?),
         Measure::Year => Some(year::measure(&executable, cli.events).await?),

@@ -14,22 +14,29 @@ use smartcourse_workflows::{
 };
 
 /// Which crates of ours each room may use. Nothing else may.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 25] = [
     ("telemetry", &[]),
     ("monitoring", &["telemetry"]),
     ("proto", &[]),
     ("minilm", &[]),
     ("text", &[]),
+    ("retrieval", &[]),
     ("launcher", &[]),
     ("workflows", &["proto"]),
-    ("platform", &["proto", "telemetry"]),
-    ("engines", &["proto", "platform", "minilm", "telemetry"]),
+    ("platform", &["proto", "retrieval", "telemetry"]),
+    (
+        "engines",
+        &["proto", "platform", "minilm", "retrieval", "telemetry"],
+    ),
     ("user", &["proto", "platform"]),
     ("course", &["proto", "platform", "workflows", "telemetry"]),
-    ("content", &["proto", "platform", "text", "telemetry"]),
-    ("assistant", &["proto", "platform", "telemetry"]),
+    (
+        "content",
+        &["proto", "platform", "text", "retrieval", "telemetry"],
+    ),
+    ("assistant", &["proto", "platform", "retrieval", "telemetry"]),
     ("enrollment", &["proto", "platform", "workflows"]),
-    ("progress", &["proto", "platform"]),
+    ("progress", &["proto", "platform", "retrieval"]),
     ("notification", &["proto", "platform"]),
     ("analytics", &["proto", "platform"]),
     ("operations", &["proto", "platform"]),

@@ -17,7 +17,7 @@ use smartcourse_proto::{
     limits,
     progress::{QuestionAnswer, QuestionResult},
 };
-use unicode_normalization::UnicodeNormalization as _;
+use smartcourse_retrieval::normal;
 
 use crate::percentage;
 
@@ -112,13 +112,11 @@ fn is_right(question: &Question, given: &[String]) -> bool {
     }
 }
 
-/// A text without what people do not mean: surrounding and repeated white space, case, and which of the equal Unicode
-/// spellings it is in.
+/// A text without what people do not mean: surrounding and repeated white space, case, and which of the spellings of the same
+/// it is in.
 fn comparable(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    // Upper case first: it unfolds ß and ligatures, which lower case alone would leave.
-    let folded = words.join(" ").to_uppercase().to_lowercase();
-    folded.nfc().collect()
+    normal(&words.join(" "))
 }
 
 #[cfg(test)]
