@@ -24,9 +24,10 @@ own_temporal=(
     a_server_that_lost_its_data_starts_the_publish_again
     a_cancel_after_the_server_lost_a_run_undoes_what_that_run_did
     five_hundred_enroll_while_temporal_is_down
+    a_role_is_ready_while_all_it_does_goes_on
 )
-# They have a network of their own, or say nothing of servers.
-skipped=(--skip=soak --skip=silence --skip=rules --skip=monitoring --skip=trials --skip=asyncapi --skip=replay --skip=released --skip=versions)
+# They have a network of their own, say nothing of servers, or hold a list against what is built in.
+skipped=(--skip=alerts --skip=every_metric_is_emitted --skip=soak --skip=silence --skip=rules --skip=monitoring --skip=trials --skip=asyncapi --skip=replay --skip=released --skip=versions)
 # They have commands of their own, and need programs that this one does not install.
 elsewhere=(--skip=schemathesis --skip=containers::chart --skip=an_upgrade_and_the_way_back --skip=a_pooler_carries)
 
