@@ -9,7 +9,8 @@ pub fn normal(text: &str) -> String {
     let visible = text.nfkc().filter(|c| !is_unseen(*c)).map(plain);
     // Upper case first: it unfolds ß and the final sigma, which lower case alone would leave.
     let folded = visible.collect::<String>().to_uppercase().to_lowercase();
-    folded.nfc().collect()
+    // The small form of `İ` keeps its dot beside the letter, which has one already.
+    folded.replace("i\u{307}", "i").nfc().collect()
 }
 
 /// `word` without the diacritics of the Latin, Greek and Cyrillic scripts, which people leave out: `Größe` is found by
@@ -48,8 +49,21 @@ fn plain(c: char) -> char {
         '\u{649}' | '\u{6cc}' => '\u{64a}',
         '\u{629}' => '\u{647}',
         '\u{6a9}' => '\u{643}',
-        c => c,
+        c => digit(c).unwrap_or(c),
     }
+}
+
+/// The first of the ten digits of scripts that have their own (Unicode, general category Nd).
+const ZEROS: [u32; 24] = [
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
+    0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1b50, 0x1c40,
+];
+
+/// The digit that `c` is in another script.
+fn digit(c: char) -> Option<char> {
+    let after = |zero: &u32| u32::from(c).checked_sub(*zero).filter(|digit| *digit < 10);
+    let value = ZEROS.iter().find_map(after)?;
+    char::from_digit(value, 10)
 }
 
 #[cfg(test)]
@@ -68,6 +82,8 @@ mod tests {
         assert_eq!(normal("الكِتَابُ"), normal("الكتاب"));
         assert_eq!(normal("שָׁלוֹם"), normal("שלום"));
         assert_eq!(normal("ｶﾞ"), "ガ");
+        assert_eq!(normal("١٢٠ ۹ १"), "120 9 1");
+        assert_eq!(normal("İstanbul"), normal("istanbul"));
     }
 
     #[test]

@@ -53,6 +53,8 @@ const COPULAS: [&str; 18] = [
 /// Of the fit: what a standing out passage counts, and how much of the question the best pieces have.
 const MARGIN: f64 = 1.2;
 const COVERED: f64 = 0.3;
+/// What a term tells at least: in a version of few chunks all would seem common.
+const COMMON: f64 = 1.0;
 /// Pieces that are looked at for what they cover of the question, and for the best cosine.
 const COVERING: usize = 5;
 const CLOSEST: usize = 30;
@@ -172,7 +174,7 @@ fn fit(question: &Question<'_>, judged: &[Judged], margin: f64) -> f64 {
         let told = |terms: &mut dyn Iterator<Item = &Term>| {
             terms
                 .filter(|term| counts(term))
-                .map(|term| f64::from(term.rarity))
+                .map(|term| f64::from(term.rarity).max(COMMON))
                 .sum::<f64>()
         };
         let all = told(&mut question.terms.iter());
