@@ -149,7 +149,8 @@ pub(crate) fn reply(said: &str) -> Option<&'static str> {
     if among(&GREETINGS) {
         return Some("Hello. Ask me something about this course, and I answer from its lessons.");
     }
-    among(&AGREED).then_some("Good. Ask me anything else about the course.")
+    let asks = said.trim_end().ends_with('?');
+    (among(&AGREED) && !asks).then_some("Good. Ask me anything else about the course.")
 }
 
 #[cfg(test)]
