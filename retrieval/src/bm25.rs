@@ -17,6 +17,10 @@ const HEADING: f32 = 1.5;
 const ONE_WRONG: usize = 4;
 const TWO_WRONG: usize = 8;
 
+/// Terms of a question that are looked for, and of these how many that nobody wrote are held against all that are written.
+const MOST_TERMS: usize = 200;
+const MOST_RESPELT: usize = 8;
+
 /// A unit's text, by field.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Text<'a> {
@@ -102,8 +106,15 @@ impl Index {
     pub fn rank(&self, question: &str, limit: usize) -> Ranked {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         let mut terms = Vec::new();
-        for asked in self.analyzer.asked(question) {
-            let term = self.spelt(asked);
+        let (mut asked, mut respelt) = (self.analyzer.asked(question), 0);
+        asked.truncate(MOST_TERMS);
+        for asked in asked {
+            let is_new = !self.postings.contains_key(&*asked.term);
+            let term = match is_new && respelt < MOST_RESPELT {
+                true => self.spelt(asked),
+                false => asked.term,
+            };
+            respelt += usize::from(is_new);
             let postings = self.postings.get(&*term).map_or(&[][..], Vec::as_slice);
             let rarity = rarity(self.lengths.len(), postings.len());
             for posting in postings {
@@ -128,7 +139,7 @@ impl Index {
     fn spelt(&self, asked: Asked) -> String {
         let letters = asked.word.chars().count();
         let is_plain = asked.word.chars().all(char::is_alphabetic);
-        if self.postings.contains_key(&*asked.term) || letters < ONE_WRONG || !is_plain {
+        if letters < ONE_WRONG || !is_plain {
             return asked.term;
         }
         let wrong = if letters < TWO_WRONG { 1 } else { 2 };

@@ -10,7 +10,7 @@ mod words;
 
 pub use bm25::{Index, Ranked, Term, Text, rarity};
 pub use normal::normal;
-pub use query::Query;
+pub use query::{Query, Ways};
 pub use snippet::snippet;
 pub use terms::{Analyzer, Asked};
 pub use words::{Word, placed, words};

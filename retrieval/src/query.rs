@@ -2,47 +2,60 @@
 
 use crate::{Analyzer, words::pieces};
 
+/// Words of a query, and terms of one of them, at most: what comes after is not asked for.
+const MOST: usize = 64;
+
+/// The ways in which something may be written, each by terms that stand side by side.
+pub type Ways = Vec<Vec<String>>;
+
 /// A query: all that is wanted must be there, and nothing that is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Words, each by the terms that must stand side by side.
-    pub wanted: Vec<Vec<String>>,
+    /// What is looked for, each in any of some ways.
+    pub wanted: Vec<Ways>,
     /// The same for words of `-without`.
-    pub unwanted: Vec<Vec<String>>,
+    pub unwanted: Vec<Ways>,
 }
 
 impl Query {
-    /// Reads `"a phrase"`, `-without` and words. The words every text has are left out, but not of a phrase, and not where
-    /// there are no others: `The Who` is found.
+    /// Reads `"a phrase"`, `-without`, `-"without a phrase"` and words. The words every text has are left out, but not of a
+    /// phrase, and not where there are no others: `The Who` is found.
     pub fn of(text: &str, analyzer: &Analyzer) -> Self {
         let mut query = Self::default();
-        let mut common = Vec::new();
+        let mut common: Vec<Ways> = Vec::new();
+        let marks = text.matches('"').count();
+        let mut without_phrase = false;
         for (place, part) in text.split('"').enumerate() {
             // What follows a last single mark is no phrase.
-            let quoted = place % 2 == 1 && (place + 1 < text.split('"').count());
-            if quoted {
-                let phrase: Vec<String> = pieces(part)
-                    .concat()
-                    .iter()
-                    .map(|word| analyzer.term(word))
-                    .collect();
-                query
-                    .wanted
-                    .extend(Some(phrase).filter(|phrase| !phrase.is_empty()));
+            if place % 2 == 1 && place < marks {
+                let parts = pieces(part).into_iter().filter_map(|mut ways| ways.pop());
+                let terms = parts.flatten().map(|word| analyzer.term(&word));
+                let phrase: Vec<String> = terms.take(MOST).collect();
+                if !phrase.is_empty() {
+                    let side = if without_phrase {
+                        &mut query.unwanted
+                    } else {
+                        &mut query.wanted
+                    };
+                    side.push(vec![phrase]);
+                }
                 continue;
             }
+            without_phrase = part == "-" || part.ends_with(" -");
             for word in part.split_whitespace() {
                 let (without, word) = match word.strip_prefix('-') {
                     Some(word) => (true, word),
                     None => (false, word),
                 };
-                for piece in pieces(word) {
-                    let is_common = matches!(&piece[..], [word] if analyzer.is_common(word));
-                    let terms = piece.iter().map(|word| analyzer.term(word)).collect();
+                for ways in pieces(word) {
+                    let is_common = matches!(&ways.concat()[..], [word] if analyzer.is_common(word));
+                    let terms =
+                        |way: &Vec<String>| way.iter().map(|word| analyzer.term(word)).take(MOST).collect();
+                    let ways = ways.iter().map(terms).collect();
                     match (without, is_common) {
-                        (true, _) => query.unwanted.push(terms),
-                        (false, true) => common.push(terms),
-                        (false, false) => query.wanted.push(terms),
+                        (true, _) => query.unwanted.push(ways),
+                        (false, true) => common.push(ways),
+                        (false, false) => query.wanted.push(ways),
                     }
                 }
             }
@@ -50,6 +63,8 @@ impl Query {
         if query.wanted.is_empty() {
             query.wanted = common;
         }
+        query.wanted.truncate(MOST);
+        query.unwanted.truncate(MOST);
         query
     }
 }
@@ -60,7 +75,13 @@ mod tests {
 
     fn read(text: &str) -> (Vec<String>, Vec<String>) {
         let query = Query::of(text, &Analyzer::of("en"));
-        let joined = |words: Vec<Vec<String>>| words.into_iter().map(|terms| terms.join(" ")).collect();
+        let way = |terms: &Vec<String>| terms.join(" ");
+        let joined = |all: Vec<Ways>| {
+            let each = all
+                .iter()
+                .map(|ways| ways.iter().map(way).collect::<Vec<_>>().join("|"));
+            each.collect()
+        };
         (joined(query.wanted), joined(query.unwanted))
     }
 
@@ -70,10 +91,18 @@ mod tests {
             read("the retries of C++ -queues"),
             (vec!["retri".into(), "c++".into()], vec!["queue".into()])
         );
-        assert_eq!(read("\"to be or not\" node.js").0, ["to be or not", "node js"]);
+        assert_eq!(
+            read("\"to be or not\" node.js").0,
+            ["to be or not", "node.js|node js"]
+        );
+        assert_eq!(
+            read("saga -\"step by step\""),
+            (vec!["saga".into()], vec!["step by step".into()])
+        );
         assert_eq!(read("The Who").0, ["the", "who"]);
-        assert_eq!(read("well-known \"open").0, ["well known", "open"]);
-        for nothing in ["", "\"", "\"\"", "-", "((", "🦉"] {
+        assert_eq!(read("well-known \"open").0, ["wellknown|well known", "open"]);
+        assert_eq!(read("JavaScript").0, ["javascript|java script"]);
+        for nothing in ["", "\"", "\"\"", "-", "((", "🦉", "´"] {
             assert_eq!(read(nothing), (vec![], vec![]), "{nothing}");
         }
     }

@@ -25,11 +25,13 @@ pub fn snippet(
     let first = best.map_or(0, |best| found[best].start);
     let start = edge(text, first.saturating_sub(BEFORE), first);
     let end = text.floor_char_boundary(text.len().min(start + LETTERS));
-    let end = match text[end..].chars().next() {
-        Some(_) => text[start..end]
+    // Cut between words, but not before the first that is shown.
+    let shown = best.map_or(start, |best| found[best].end.min(end));
+    let end = match text[end..].is_empty() {
+        true => end,
+        false => text[shown..end]
             .rfind(char::is_whitespace)
-            .map_or(end, |at| start + at),
-        None => end,
+            .map_or(end, |at| shown + at),
     };
     let inside = found
         .into_iter()
@@ -44,10 +46,8 @@ fn edge(text: &str, at: usize, latest: usize) -> usize {
     if at == 0 {
         return 0;
     }
-    let word = text[at..latest].find(char::is_whitespace);
-    word.map_or(at, |blank| {
-        at + blank + text[at + blank..].chars().next().map_or(0, char::len_utf8)
-    })
+    let blank = text[at..latest].find(char::is_whitespace);
+    blank.map_or(at, |blank| latest - text[at + blank..latest].trim_start().len())
 }
 
 /// The words of `text` that have any of `terms`. Of scripts without blanks, as many letters as have them.
@@ -156,5 +156,7 @@ mod tests {
             "{part}"
         );
         assert_eq!(shown("", "en", "saga"), "");
+        let heading = format!("見出し\n\n{}所有権{}", "値".repeat(10), "値".repeat(80));
+        assert!(shown(&heading, "ja", "所有権").contains("[所有権]"));
     }
 }

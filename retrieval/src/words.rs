@@ -1,5 +1,7 @@
 //! The words a text is found by.
 
+use unicode_normalization::char::is_combining_mark;
+
 use crate::normal::normal;
 
 /// A word and its place in the text, from 1: neighbours are one apart.
@@ -31,12 +33,13 @@ pub fn placed(text: &str) -> Vec<Word> {
     words
 }
 
-/// What must stand side by side where `text` is written, piece by piece: each piece is what readers take for one word.
-pub(crate) fn pieces(text: &str) -> Vec<Vec<String>> {
+/// What readers take for one word, as a query asks for it: as it is written, or its parts side by side.
+pub(crate) fn pieces(text: &str) -> Vec<Vec<Vec<String>>> {
     let piece = |token: Token| match (token.whole, token.parts.len()) {
         // The part alone is another word: `.net` is no net.
-        (Some(whole), 1) => vec![whole],
-        _ => token.parts,
+        (Some(whole), 1) => vec![vec![whole]],
+        (Some(whole), _) => vec![vec![whole], token.parts],
+        (None, _) => vec![token.parts],
     };
     tokens(text).into_iter().map(piece).collect()
 }
@@ -77,7 +80,7 @@ fn parted(text: &str) -> String {
 
 /// A letter, digit or mark of any script.
 fn is_letter(c: char) -> bool {
-    c.is_alphanumeric() || unicode_normalization::char::is_combining_mark(c)
+    c.is_alphanumeric() || is_combining_mark(c)
 }
 
 /// What may stand in a word beside its letters.
@@ -88,7 +91,8 @@ fn is_sign(c: char) -> bool {
 /// Adds a run of letters and signs.
 fn compound(part: &str, found: &mut Vec<Token>) {
     let whole = part.trim_matches(is_sign);
-    if whole.is_empty() {
+    // Marks without a letter are no word.
+    if !whole.contains(char::is_alphanumeric) {
         return;
     }
     let at = part.find(whole).unwrap_or_default();
@@ -119,10 +123,10 @@ fn split(whole: &str, found: &mut Vec<Token>) {
     let whole = whole.replace('\'', "");
     let parts: Vec<&str> = whole
         .split(['.', '-', '_', '+', '#'])
-        .filter(|part| !part.is_empty())
+        .filter(|part| part.contains(char::is_alphanumeric))
         .collect();
-    if let [one] = parts[..] {
-        return simple(one, found);
+    if parts.len() < 2 || whole.contains(is_unparted) {
+        return parts.into_iter().for_each(|part| simple(part, found));
     }
     let is_number = |part: &&str| part.chars().all(|c| c.is_ascii_digit());
     let written = match whole.contains('.') {
@@ -216,9 +220,18 @@ mod tests {
             ("c++", 5),
         ];
         assert_eq!(places, expected.map(|(word, place)| (word.to_owned(), place)));
+        let asked = pieces(".NET node.js 所有権");
+        assert_eq!(asked[0], [[".net"]]);
+        assert_eq!(asked[1], [vec!["node.js"], vec!["node", "js"]]);
+        assert_eq!(asked[2], [["所有", "有権"]]);
+    }
+
+    #[test]
+    fn what_has_no_letter_is_no_word() {
         assert_eq!(
-            pieces(".NET node.js 所有権"),
-            [vec![".net"], vec!["node", "js"], vec!["所有", "有権"]]
+            words("the ´ key, a lone ¨ and \u{301}"),
+            ["the", "key", "a", "lone", "and"]
         );
+        assert_eq!(words("1.所有権とは"), ["1", "所有", "有権", "権と", "とは"]);
     }
 }

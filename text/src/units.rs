@@ -87,7 +87,13 @@ struct Reader<'t> {
 impl Reader<'_> {
     fn line(&mut self, line: Range<usize>) {
         let text = &self.text[line.clone()];
-        if text.contains(" | ") {
+        let next = self.text[line.end..]
+            .trim_start_matches([' ', '\t'])
+            .strip_prefix('\n');
+        let goes_on = next
+            .and_then(|next| next.lines().next())
+            .is_some_and(|next| next.contains(" | "));
+        if text.contains(" | ") && (self.head.is_some() || goes_on) {
             return self.row(line);
         }
         self.head = None;
@@ -293,6 +299,12 @@ mod tests {
             read(text, "Chemistry › Solvents"),
             expected.map(|(kind, text)| (kind, text.to_owned()))
         );
+    }
+
+    #[test]
+    fn a_pipe_in_a_sentence_is_no_table() {
+        let text = "Use `ps aux | grep nginx` to find it.";
+        assert_eq!(read(text, ""), [(UnitKind::Sentence, text.to_owned())]);
     }
 
     #[test]

@@ -145,8 +145,7 @@ fn best(passages: &[Passage]) -> Vec<Place> {
 fn read_with(passages: &[Passage], place: Place, is_best: bool) -> Vec<Place> {
     let (passage, number) = place;
     let mut places = vec![place];
-    let sentence =
-        |place: Place| piece(passages, place).is_some_and(|piece| piece.kind() == PieceKind::Sentence);
+    let sentence = |place: Place| piece(passages, place).is_some_and(|piece| is_sentence(piece));
     if let Some(before) = number.checked_sub(1).map(|before| (passage, before))
         && sentence(place)
         && sentence(before)
@@ -162,8 +161,7 @@ fn read_with(passages: &[Passage], place: Place, is_best: bool) -> Vec<Place> {
     let last = *places.last().unwrap_or(&place);
     if text(passages, last).is_some_and(|text| text.ends_with(':')) {
         let announced = (last.1 + 1..).map(|number| (passage, number));
-        let listed =
-            |place: &Place| piece(passages, *place).is_some_and(|piece| piece.kind() != PieceKind::Sentence);
+        let listed = |place: &Place| piece(passages, *place).is_some_and(|piece| !is_sentence(piece));
         places.extend(announced.take_while(listed).take(ANNOUNCED));
     }
     places
@@ -179,6 +177,11 @@ fn runs_on(passages: &[Passage], place: Place) -> bool {
         .text
         .get(piece_here.end as usize..after.start as usize);
     between.is_some_and(|between| !between.contains('\n'))
+}
+
+/// A content service of 0.2 does not say what its pieces are.
+fn is_sentence(piece: &SentenceScore) -> bool {
+    matches!(piece.kind(), PieceKind::Sentence | PieceKind::Unspecified)
 }
 
 fn points_back(text: &str) -> bool {

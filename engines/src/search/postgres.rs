@@ -60,7 +60,8 @@ impl Asked {
 /// The part of a body that shows why it was found, with markers around the words.
 fn marked(body: &str, query: &str, language: &str) -> String {
     let analyzer = Analyzer::of(language);
-    let terms = Query::of(query, &analyzer).wanted.into_iter().flatten().collect();
+    let asked = Query::of(query, &analyzer).wanted.into_iter().flatten();
+    let terms = asked.flatten().collect();
     let (part, words) = snippet(body, &terms, &analyzer);
     let mut marked = String::with_capacity(part.len() + 2 * words.len());
     let mut at = part.start;
@@ -99,9 +100,6 @@ impl Search for Postgres {
     }
 
     async fn put_version(&self, version: VersionId, language: &str, entries: &[Entry]) -> Result<()> {
-        let mut tx = postgres::begin(&self.pool).await?;
-        postgres::be_patient(&mut tx).await?;
-        delete(&mut tx, version).await?;
         let column = |pick: fn(&Entry) -> &String| entries.iter().map(pick).cloned().collect::<Vec<_>>();
         let config = languages::config(language);
         let analyzer = Analyzer::of(languages::language(config));
@@ -110,6 +108,9 @@ impl Search for Postgres {
             tsearch::vector(&texts, &analyzer)
         });
         let words: Vec<String> = words.collect();
+        let mut tx = postgres::begin(&self.pool).await?;
+        postgres::be_patient(&mut tx).await?;
+        delete(&mut tx, version).await?;
         sqlx::query!(
             "insert into platform.search_configs values ($1::text::regconfig) on conflict do nothing",
             config

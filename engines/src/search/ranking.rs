@@ -26,6 +26,7 @@ pub(super) struct Rankings {
 
 /// The entries of one writing of a version.
 struct Ranking {
+    language: &'static str,
     units: Vec<Unit>,
     index: Index,
     bytes: u32,
@@ -75,6 +76,7 @@ impl Rankings {
                 .map(|(place, score)| (ranking.units[place].clone(), score))
                 .collect(),
             terms: found.terms,
+            language: ranking.language,
         })
     }
 
@@ -110,6 +112,7 @@ impl Ranking {
             .map(|row| row.title.len() + row.heading.len() + row.body.len())
             .sum();
         Self {
+            language,
             index,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             units: rows

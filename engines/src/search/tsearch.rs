@@ -3,11 +3,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use smartcourse_retrieval::{Analyzer, Query, placed};
+use smartcourse_retrieval::{Analyzer, Query, Ways, placed};
 
 /// The largest place of a word that PostgreSQL keeps, and the most places of one word.
 const LAST_PLACE: u32 = 16_383;
 const MOST_PLACES: usize = 255;
+/// Bytes of all words and their places: PostgreSQL takes a megabyte. What is behind is not found.
+const LARGEST: usize = 900_000;
+const BYTES_OF_PLACE: usize = 4;
 /// Bytes of a word: PostgreSQL takes 2,046.
 const LONGEST: usize = 1_000;
 
@@ -15,12 +18,16 @@ const LONGEST: usize = 1_000;
 /// phrase goes over both.
 pub(super) fn vector(texts: &[(char, &str)], analyzer: &Analyzer) -> String {
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut begin = 0;
+    let (mut begin, mut bytes) = (0, 0);
     for (weight, text) in texts {
         let mut last = begin;
         for word in placed(text) {
             last = (begin + word.place).min(LAST_PLACE);
             let term = analyzer.term(&word.text);
+            bytes += term.len() + BYTES_OF_PLACE;
+            if bytes > LARGEST {
+                break;
+            }
             let of_word = places.entry(term).or_default();
             if of_word.len() < MOST_PLACES {
                 of_word.push(format!("{last}{weight}"));
@@ -42,13 +49,16 @@ pub(super) fn query(query: &Query) -> String {
     }
     let side_by_side = |terms: &Vec<String>| {
         let terms: Vec<String> = terms.iter().map(|term| quoted(term)).collect();
-        format!("({})", terms.join("<->"))
+        terms.join("<->")
     };
-    let wanted = query.wanted.iter().map(side_by_side);
-    let unwanted = query
-        .unwanted
-        .iter()
-        .map(|terms| format!("!{}", side_by_side(terms)));
+    let any = |ways: &Ways| {
+        format!(
+            "({})",
+            ways.iter().map(side_by_side).collect::<Vec<_>>().join("|")
+        )
+    };
+    let wanted = query.wanted.iter().map(any);
+    let unwanted = query.unwanted.iter().map(|ways| format!("!{}", any(ways)));
     wanted.chain(unwanted).collect::<Vec<_>>().join("&")
 }
 

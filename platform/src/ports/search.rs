@@ -74,6 +74,8 @@ pub struct Ranked {
     pub units: Vec<(Unit, f32)>,
     /// The question's terms as the version's units have them, with what each tells.
     pub terms: Vec<Term>,
+    /// The language (BCP 47) whose words these are; empty for words as they are written.
+    pub language: &'static str,
 }
 
 /// A search index.

@@ -5,14 +5,76 @@ use smartcourse_retrieval::words;
 /// Words of something that is no question.
 const MOST: usize = 8;
 /// What is said beside a courtesy, in English, German, Spanish and French.
-const FILLERS: [&str; 61] = [
-    "a", "again", "alles", "all", "and", "are", "aux", "been", "but", "das", "de", "du", "es", "et", "for",
-    "gut", "have", "helpful", "i", "idea", "is", "ist", "it", "lot", "me", "mir", "mucho", "much", "muy",
-    "now", "of", "one", "pas", "para", "please", "por", "pour", "really", "sehr", "so", "that", "the",
-    "there", "this", "to", "todos", "tout", "toi", "today", "very", "vous", "was", "work", "y", "you",
-    "your", "und", "u", "an", "such", "today",
+const FILLERS: [&str; 67] = [
+    "a",
+    "again",
+    "alles",
+    "all",
+    "and",
+    "are",
+    "aux",
+    "been",
+    "but",
+    "das",
+    "de",
+    "du",
+    "es",
+    "et",
+    "for",
+    "gut",
+    "have",
+    "helpful",
+    "i",
+    "idea",
+    "is",
+    "ist",
+    "it",
+    "lot",
+    "me",
+    "mir",
+    "mucho",
+    "much",
+    "muy",
+    "now",
+    "of",
+    "one",
+    "pas",
+    "para",
+    "please",
+    "por",
+    "pour",
+    "really",
+    "sehr",
+    "so",
+    "that",
+    "the",
+    "there",
+    "this",
+    "to",
+    "todos",
+    "tout",
+    "toi",
+    "today",
+    "very",
+    "vous",
+    "was",
+    "work",
+    "y",
+    "you",
+    "your",
+    "und",
+    "u",
+    "an",
+    "such",
+    "today",
+    "help",
+    "hilfe",
+    "ayuda",
+    "aide",
+    "explanation",
+    "tag",
 ];
-const THANKS: [&str; 20] = [
+const THANKS: [&str; 15] = [
     "thanks",
     "thank",
     "thx",
@@ -25,11 +87,6 @@ const THANKS: [&str; 20] = [
     "merci",
     "appreciated",
     "cheers",
-    "help",
-    "hilfe",
-    "ayuda",
-    "aide",
-    "explanation",
     "beaucoup",
     "muchas",
     "mille",
@@ -73,7 +130,7 @@ const AGREED: [&str; 37] = [
     "bien",
     "compris",
 ];
-const GREETINGS: [&str; 22] = [
+const GREETINGS: [&str; 21] = [
     "hello",
     "hi",
     "hey",
@@ -88,7 +145,6 @@ const GREETINGS: [&str; 22] = [
     "evening",
     "guten",
     "morgen",
-    "tag",
     "abend",
     "buenos",
     "buenas",
@@ -101,7 +157,7 @@ const FAREWELLS: [&str; 15] = [
     "bye", "goodbye", "ciao", "tschüss", "adios", "adiós", "revoir", "au", "later", "night", "tomorrow",
     "hasta", "luego", "bis", "bald",
 ];
-const INSULTS: [&str; 22] = [
+const INSULTS: [&str; 20] = [
     "stupid",
     "idiot",
     "dumb",
@@ -121,8 +177,6 @@ const INSULTS: [&str; 22] = [
     "estúpido",
     "nul",
     "stupide",
-    "trash",
-    "garbage",
     "annoying",
 ];
 
@@ -133,6 +187,11 @@ pub(crate) fn reply(said: &str) -> Option<&'static str> {
     let lists: [&[&str]; 6] = [&FILLERS, &THANKS, &AGREED, &GREETINGS, &FAREWELLS, &INSULTS];
     let known = |word: &String| lists.iter().any(|list| list.contains(&word.as_str()));
     if words.is_empty() || words.len() > MOST || !words.iter().all(known) {
+        return None;
+    }
+    // What asks is small talk only when it begins as such.
+    let begins = |list: &[&str]| words.first().is_some_and(|word| list.contains(&word.as_str()));
+    if said.trim_end().ends_with('?') && !begins(&GREETINGS) && !begins(&THANKS) {
         return None;
     }
     if among(&INSULTS) {
@@ -149,8 +208,7 @@ pub(crate) fn reply(said: &str) -> Option<&'static str> {
     if among(&GREETINGS) {
         return Some("Hello. Ask me something about this course, and I answer from its lessons.");
     }
-    let asks = said.trim_end().ends_with('?');
-    (among(&AGREED) && !asks).then_some("Good. Ask me anything else about the course.")
+    among(&AGREED).then_some("Good. Ask me anything else about the course.")
 }
 
 #[cfg(test)]
@@ -189,6 +247,10 @@ mod tests {
             "the one",
             "",
             "How does one say thanks in Japan?",
+            "help",
+            "please help me",
+            "and the tag?",
+            "and the garbage?",
         ] {
             assert!(reply(said).is_none(), "{said}");
         }

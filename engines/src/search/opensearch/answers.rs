@@ -81,7 +81,7 @@ fn score(document: &Document) -> Result<f32> {
 }
 
 /// What a version says to a question's words, of which each was counted under its place.
-pub(super) fn ranked(answer: Answer, asked: Vec<Asked>) -> Result<Ranked> {
+pub(super) fn ranked(answer: Answer, asked: Vec<Asked>, language: &'static str) -> Result<Ranked> {
     let count = |number: i64| usize::try_from(number).unwrap_or_default();
     let all = count(answer.hits.total.map_or(0, |total| total.value));
     let having = |place: usize| {
@@ -113,6 +113,7 @@ pub(super) fn ranked(answer: Answer, asked: Vec<Asked>) -> Result<Ranked> {
     Ok(Ranked {
         units,
         terms: terms.collect(),
+        language,
     })
 }
 

@@ -31,6 +31,8 @@ use crate::servers::opensearch::Server;
 
 /// The version of the fields.
 const FIELDS: u32 = 1;
+/// Terms of a question that are ranked by: each may become some in the fields, of which the server takes 1,024 in all.
+const MOST_TERMS: usize = 100;
 /// Hits of one question at most, all pages together: the server goes no further.
 const MAX_HITS: usize = 10_000;
 
@@ -208,12 +210,13 @@ impl Search for OpenSearch {
         let Some(language) = self.languages_of(&filter).await?.pop() else {
             return Ok(Ranked::default());
         };
-        let words = some_words(question, 1);
-        let asked = Analyzer::of(languages::language(&language)).asked(&words);
+        let of_words = languages::language(&language);
+        let mut asked = Analyzer::of(of_words).asked(question);
+        asked.truncate(MOST_TERMS);
         let answer = self
             .search(&ranking(&asked, &language, &filter, within(0, limit)), "")
             .await?;
-        ranked(answer, asked)
+        ranked(answer, asked, of_words)
     }
 
     async fn count(&self, version: VersionId) -> Result<i64> {

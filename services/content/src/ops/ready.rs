@@ -87,14 +87,6 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
     fault::point("content.index_course", "before_commit");
     write.commit().await?;
     fault::point("content.index_course", "after_commit");
-    sqlx::query!(
-        "update content.versions set language = $3 where course_id = $1 and version = $2 and state = 'open'",
-        version.course_id.0,
-        version.version,
-        language
-    )
-    .execute(&state.pool)
-    .await?;
     Ok(IndexReply {
         entries: count(entries.len()),
     })

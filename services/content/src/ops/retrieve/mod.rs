@@ -55,7 +55,6 @@ struct Version<'s> {
     id: VersionId,
     /// The model its vectors are of.
     model: String,
-    analyzer: Analyzer,
 }
 
 /// What a question finds.
@@ -69,20 +68,18 @@ struct Found {
 
 impl<'s> Version<'s> {
     async fn open(state: &'s State, id: VersionId) -> Result<Self> {
-        let row = sqlx::query!(
-            "select model, language from content.versions where course_id = $1 and version = $2 and state = 'open'",
+        let model = sqlx::query_scalar!(
+            "select model from content.versions where course_id = $1 and version = $2 and state = 'open'",
             id.course_id.0,
             id.version
         )
         .fetch_optional(&state.pool)
         .await?;
         let missing = || Error::new(&codes::NOT_FOUND, format!("there is no version {}", id.version));
-        let row = row.ok_or_else(missing)?;
         Ok(Self {
             state,
             id,
-            model: row.model,
-            analyzer: Analyzer::of(row.language.as_deref().unwrap_or_default()),
+            model: model.ok_or_else(missing)?,
         })
     }
 
@@ -111,7 +108,7 @@ impl<'s> Version<'s> {
         let passages = passages::load(self, &candidates, limit).await?;
         let pieces = pieces::of(self, &vector, &passages).await?;
         let question = score::Question {
-            analyzer: &self.analyzer,
+            analyzer: &Analyzer::of(ranked.language),
             terms: &ranked.terms,
             leaning,
         };
