@@ -145,7 +145,7 @@ fn best(passages: &[Passage]) -> Vec<Place> {
 fn read_with(passages: &[Passage], place: Place, is_best: bool) -> Vec<Place> {
     let (passage, number) = place;
     let mut places = vec![place];
-    let sentence = |place: Place| piece(passages, place).is_some_and(|piece| is_sentence(piece));
+    let sentence = |place: Place| piece(passages, place).is_some_and(is_sentence);
     if let Some(before) = number.checked_sub(1).map(|before| (passage, before))
         && sentence(place)
         && sentence(before)

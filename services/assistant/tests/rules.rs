@@ -203,12 +203,15 @@ async fn an_answer_names_where_it_stands() {
     let kinds: Vec<AskEventKind> = events.iter().map(AskEvent::kind).collect();
     assert_eq!(
         (kinds[0], kinds[1], kinds[2]),
-        (AskEventKind::Meta, AskEventKind::Citation, AskEventKind::Token)
+        (AskEventKind::Meta, AskEventKind::Citation, AskEventKind::Citation)
     );
     let tokens: String = events.iter().map(|event| event.token.as_str()).collect();
     let answer = events.last().unwrap().answer.clone().unwrap();
     assert_eq!(answer.answer, tokens);
-    assert_eq!(answer.answer, "Every step has a compensation. [1]");
+    assert_eq!(
+        answer.answer,
+        "Every step has a compensation. [1]\nIt undoes the step. [2]"
+    );
     assert_eq!((answer.version, answer.refused), (2, false));
     let cited = &answer.citations[0];
     assert_eq!(

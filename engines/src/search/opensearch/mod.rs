@@ -13,7 +13,7 @@ use answers::{AFTER, Answer, BEFORE, hit, ranked};
 use async_trait::async_trait;
 use documents::description;
 use http::Method;
-use questions::{asked, ranking, some_words};
+use questions::{asked, ranking};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use smartcourse_platform::{

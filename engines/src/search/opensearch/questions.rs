@@ -63,7 +63,7 @@ pub(super) fn ranking(asked: &[Asked], language: &str, filter: &[Value], size: u
 }
 
 /// As many of a query's words as the server takes when they are asked for in the fields of so many languages.
-pub(super) fn some_words(query: &str, languages: usize) -> Cow<'_, str> {
+fn some_words(query: &str, languages: usize) -> Cow<'_, str> {
     let most = MAX_WORDS / (2 * languages.max(1));
     match query.split_whitespace().nth(most) {
         None => Cow::Borrowed(query),

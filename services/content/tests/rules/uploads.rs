@@ -118,7 +118,7 @@ async fn what_a_file_says_it_is_has_to_be_true() {
     };
     for (header, data, code) in [
         (header("a.pdf"), &b"A saga."[..], "unsupported_type"),
-        (header("a.txt"), b"%PDF-1.7\n", "unsupported_type"),
+        (header("a.txt"), b"\x7fELF\x02\0", "unsupported_type"),
         (header("a.exe"), b"MZ", "unsupported_type"),
         (typed("a.txt", "application/pdf"), b"A saga.", "unsupported_type"),
         (header("a.txt"), b"", "empty_file"),

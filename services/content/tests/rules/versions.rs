@@ -37,7 +37,7 @@ async fn a_version_is_read_embedded_and_found() {
     );
     for _ in 0..2 {
         let last = harness.embed(1, "a").await.unwrap().pop().unwrap();
-        assert_eq!((last.done, last.total), (1, 1));
+        assert_eq!((last.done, last.total), (2, 2), "the chunk and its sentence");
     }
     let ready = harness.ready(1).await.unwrap();
     assert_eq!((ready.ai_ready, ready.chunks, ready.vectors), (true, 1, 1));
