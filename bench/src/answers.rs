@@ -76,8 +76,7 @@ pub(crate) async fn measure(executable: &Path, corpus: &Path, misses: bool) -> R
     }
     let [tuned, held_out] = outcomes;
     Ok(format!(
-        "## Answers\n\n{lessons} lessons of `{}`, extractive, with the embedded model. The weights were chosen on the one half of \
-         the questions.\n\n### Held-out half\n\n{}\n### Half they were chosen on\n\n{}",
+        "## Answers\n\n{lessons} lessons of `{}`, extractive, with the embedded model.\n\n### Held-out half\n\n{}\n### Half for tuning\n\n{}",
         corpus.display(),
         table(&held_out),
         table(&tuned)

@@ -1,5 +1,5 @@
-//! How well the pieces of passages answer a question, and whether they do. The weights were chosen on one half of the questions
-//! of `smartcourse-bench answers`, whose figures for the other half are in docs/PERFORMANCE.md.
+//! How well the pieces of passages answer a question, and whether they do. `smartcourse-bench answers` measures what the weights
+//! do over the questions of `examples/answers`.
 
 use std::collections::HashSet;
 
