@@ -105,10 +105,12 @@ impl Analyzer {
     /// The term of a word in its normal form.
     pub fn term(&self, word: &str) -> String {
         let is_plain = word.chars().all(char::is_alphabetic);
-        match &self.stemmer {
+        let term = match &self.stemmer {
             Some(stemmer) if is_plain => without_diacritics(&stemmer.stem(word)),
             _ => without_diacritics(word),
-        }
+        };
+        // No stemmer leaves nothing of a word.
+        if term.is_empty() { word.to_owned() } else { term }
     }
 }
 

@@ -61,6 +61,11 @@ fn tokens(text: &str) -> Vec<Token> {
             compound(part, &mut found);
         }
     }
+    // Marks without a letter are no word.
+    for token in &mut found {
+        token.parts.retain(|part| part.contains(char::is_alphanumeric));
+    }
+    found.retain(|token| !token.parts.is_empty());
     found
 }
 
@@ -232,6 +237,7 @@ mod tests {
             words("the ´ key, a lone ¨ and \u{301}"),
             ["the", "key", "a", "lone", "and"]
         );
+        assert_eq!(words("\u{301}権 #\u{301}所ら"), ["権", "所ら"]);
         assert_eq!(words("1.所有権とは"), ["1", "所有", "有権", "権と", "とは"]);
     }
 }
