@@ -2,7 +2,7 @@
 //! each language it may meet. The entries of a version are ranked for a question by an index in memory: PostgreSQL's own ranks know no
 //! rarity.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -44,25 +44,42 @@ struct Place(f32, i64, String);
 struct Asked {
     configs: Vec<String>,
     words: Vec<String>,
+    /// For each, the words of its language and what is looked for.
+    terms: Vec<(Analyzer, HashSet<String>)>,
 }
 
 impl Asked {
     fn of(query: &str, configs: Vec<String>) -> Self {
-        let word = |config: &String| {
+        let (mut words, mut terms) = (Vec::new(), Vec::new());
+        for config in &configs {
             let analyzer = Analyzer::of(languages::language(config));
-            tsearch::query(&Query::of(query, &analyzer))
-        };
-        let words = configs.iter().map(word).collect();
-        Self { configs, words }
+            let query = Query::of(query, &analyzer);
+            words.push(tsearch::query(&query));
+            terms.push((analyzer, query.wanted.into_iter().flatten().flatten().collect()));
+        }
+        Self {
+            configs,
+            words,
+            terms,
+        }
+    }
+
+    /// The snippet of a body in the language of a configuration.
+    fn snippet(&self, body: &str, config: &str) -> String {
+        let terms = self
+            .configs
+            .iter()
+            .zip(&self.terms)
+            .find(|(known, _)| *known == config);
+        terms.map_or_else(String::new, |(_, (analyzer, terms))| {
+            marked(body, terms, analyzer)
+        })
     }
 }
 
 /// The part of a body that shows why it was found, with markers around the words.
-fn marked(body: &str, query: &str, language: &str) -> String {
-    let analyzer = Analyzer::of(language);
-    let asked = Query::of(query, &analyzer).wanted.into_iter().flatten();
-    let terms = asked.flatten().collect();
-    let (part, words) = snippet(body, &terms, &analyzer);
+fn marked(body: &str, terms: &HashSet<String>, analyzer: &Analyzer) -> String {
+    let (part, words) = snippet(body, terms, analyzer);
     let mut marked = String::with_capacity(part.len() + 2 * words.len());
     let mut at = part.start;
     for word in words {
@@ -206,7 +223,7 @@ impl Search for Postgres {
         .fetch_all(&self.pool)
         .await?;
         let hits = rows.into_iter().map(|row| Hit {
-            snippet: marked(&row.body, query, languages::language(&row.config)),
+            snippet: asked.snippet(&row.body, &row.config),
             version: VersionId {
                 course_id: CourseId(row.course_id),
                 version: row.version,
