@@ -1,8 +1,12 @@
 //! The log in Kafka when what it rests on is not as it was.
 
+use std::time::Duration;
+
 use rdkafka::{
+    Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier},
     client::DefaultClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
 };
 use serde_json::json;
 use smartcourse_platform::{lifecycle::Lifecycle, outbox, postgres};
@@ -175,10 +179,29 @@ async fn what_a_lost_topic_had_is_sent_again() {
     })
     .await
     .unwrap();
+    let lost = ["smartcourse.user", "smartcourse.course"];
     let admin: AdminClient<DefaultClientContext> = world.client().create().unwrap();
-    let deleted = admin.delete_topics(&["smartcourse.user", "smartcourse.course"], &AdminOptions::new());
+    let deleted = admin.delete_topics(&lost, &AdminOptions::new());
     assert!(deleted.await.unwrap().iter().all(Result::is_ok));
     world.log().prepare().await.unwrap();
+    // Brokers forget what a group had of a topic some time after the topic.
+    let broker: BaseConsumer = world
+        .client()
+        .set("group.id", "smartcourse.steady")
+        .create()
+        .unwrap();
+    for topic in lost {
+        let metadata = broker
+            .fetch_metadata(Some(topic), Duration::from_secs(30))
+            .unwrap();
+        let mut remembered = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            remembered
+                .add_partition_offset(topic, partition.id(), Offset::Offset(10))
+                .unwrap();
+        }
+        broker.commit(&remembered, CommitMode::Sync).unwrap();
+    }
     for statement in [
         "delete from platform.event_partitions",
         "update platform.group_partitions set next_offset = null",

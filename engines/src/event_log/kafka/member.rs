@@ -1,6 +1,6 @@
 //! A member of a consumer group: effects and the place of the group in one transaction, then the offset.
 //!
-//! The place in PostgreSQL is what counts. Whatever comes again, by a rebalance, a lost offset or a second sending, is at or before it,
+//! The place in PostgreSQL is what counts. Whatever comes again, by a rebalance or a second sending, is at or before it,
 //! and skipped; the offset only says where to begin.
 
 use std::{
@@ -142,6 +142,8 @@ impl Member<'_> {
         let mut tx = postgres::begin(self.pool).await?;
         events::hold_group(&mut tx, group).await?;
         let mut place = Place::of(&mut tx, group).await?;
+        // It may be given partitions that others have read up to here.
+        self.stream.context().know(place.offsets());
         if place.begins {
             table::tell_what_is_gone(&mut tx, group).await?;
         }

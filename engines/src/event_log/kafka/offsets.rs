@@ -1,5 +1,6 @@
-//! Where a member begins to read the partitions it is given: where the group's place in PostgreSQL says. The brokers are told the
-//! offsets too, for whoever looks there; they count where PostgreSQL knows none.
+//! Where a member begins to read the partitions it is given: where the group's place in PostgreSQL says, and at their beginning where
+//! it says nothing. The brokers are told the offsets too, for whoever looks there. They never count: brokers may still have the offset
+//! of a topic that was lost, and what the topic was given anew would be passed over.
 
 use std::{
     collections::HashMap,
@@ -9,6 +10,7 @@ use std::{
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, StreamConsumer},
+    error::KafkaResult,
     types::RDKafkaRespErr,
 };
 use smartcourse_platform::Result;
@@ -31,6 +33,22 @@ impl Offsets {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(offsets);
     }
+
+    /// Says of each of these partitions where to begin.
+    fn place(&self, partitions: &mut TopicPartitionList) -> KafkaResult<()> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = partitions.elements();
+        let given: Vec<Partition> = given
+            .iter()
+            .map(|given| (given.topic().to_owned(), given.partition()))
+            .collect();
+        for (topic, partition) in given {
+            let next = known.get(&(topic.clone(), partition));
+            let offset = next.map_or(Offset::Beginning, |next| Offset::Offset(*next));
+            partitions.set_partition_offset(&topic, partition, offset)?;
+        }
+        Ok(())
+    }
 }
 
 impl ClientContext for Offsets {}
@@ -43,11 +61,8 @@ impl ConsumerContext for Offsets {
         partitions: &mut TopicPartitionList,
     ) {
         let done = if change == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            for ((topic, partition), next) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                // Fails for one that was not given.
-                drop(partitions.set_partition_offset(topic, *partition, Offset::Offset(*next)));
-            }
-            consumer.incremental_assign(partitions)
+            self.place(partitions)
+                .and_then(|()| consumer.incremental_assign(partitions))
         } else {
             consumer.incremental_unassign(partitions)
         };

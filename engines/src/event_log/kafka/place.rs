@@ -16,6 +16,8 @@ pub(super) struct Place {
     /// It was given every event up to here, by whatever carried them.
     all: i64,
     partitions: HashMap<Partition, i64>,
+    /// The offsets of the next messages, where they are known.
+    offsets: HashMap<Partition, i64>,
     moved: HashMap<Partition, Moved>,
 }
 
@@ -40,21 +42,32 @@ impl Place {
         .fetch_one(&mut *connection)
         .await?;
         let partitions = sqlx::query!(
-            "select topic, partition, position from platform.group_partitions where group_name = $1",
+            "select topic, partition, position, next_offset from platform.group_partitions where group_name = $1",
             group
         )
         .fetch_all(connection)
         .await?;
-        let partitions = partitions
-            .into_iter()
-            .map(|row| ((row.topic, row.partition), row.position));
-        Ok(Self {
+        let mut place = Self {
             group,
             begins: known.begins,
             all: known.position,
-            partitions: partitions.collect(),
+            partitions: HashMap::new(),
+            offsets: HashMap::new(),
             moved: HashMap::new(),
-        })
+        };
+        for row in partitions {
+            let partition = (row.topic, row.partition);
+            if let Some(next) = row.next_offset {
+                place.offsets.insert(partition.clone(), next);
+            }
+            place.partitions.insert(partition, row.position);
+        }
+        Ok(place)
+    }
+
+    /// Where each partition goes on that it is known of, whoever of the group was given it.
+    pub(super) fn offsets(&self) -> HashMap<Partition, i64> {
+        self.offsets.clone()
     }
 
     /// Up to where it was given the events of a partition.
