@@ -47,10 +47,14 @@ struct Outcome {
 /// When the corpus cannot be read, or a request is refused.
 pub(crate) async fn measure(executable: &Path, corpus: &Path, misses: bool) -> Result<String> {
     let model_dir = publish::model_directory().await?.display().to_string();
+    let multilingual = publish::multilingual_model_directory()?.display().to_string();
     let world = World::start_with(
         executable,
         Layout::Together,
-        &[("CONTENT__MODEL_DIR", &model_dir)],
+        &[
+            ("CONTENT__MODEL_DIR", &model_dir),
+            ("CONTENT__MULTILINGUAL_MODEL_DIR", &multilingual),
+        ],
     )
     .await?;
     let session = world.sign_up("instructor").await?;
@@ -76,7 +80,7 @@ pub(crate) async fn measure(executable: &Path, corpus: &Path, misses: bool) -> R
     }
     let [tuned, held_out] = outcomes;
     Ok(format!(
-        "## Answers\n\n{lessons} lessons of `{}`, extractive, with the embedded model.\n\n### Held-out half\n\n{}\n### Half for tuning\n\n{}",
+        "## Answers\n\n{lessons} lessons of `{}`, extractive, with the embedded models.\n\n### Held-out half\n\n{}\n### Half for tuning\n\n{}",
         corpus.display(),
         table(&held_out),
         table(&tuned)

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use smartcourse_launcher::{DataDir, Progress, ensure_model};
+use smartcourse_launcher::{DataDir, Progress, ensure_model, multilingual_model};
 use smartcourse_minilm::MiniLm;
 use smartcourse_tests::{
     Layout, World,
@@ -109,6 +109,14 @@ pub(crate) async fn model_directory() -> Result<std::path::PathBuf> {
     ensure_model(&data, &Progress::plain())
         .await
         .context("the model could not be fetched: cargo run -- doctor --fix")
+}
+
+/// Where the model for other languages than English is, or is put.
+///
+/// # Errors
+/// When the data directory cannot be opened.
+pub(crate) fn multilingual_model_directory() -> Result<std::path::PathBuf> {
+    Ok(multilingual_model(&DataDir::open(smartcourse_launcher::default_data_dir())?))
 }
 
 /// The texts the content service gives to the model, made from its chunk documents.

@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use smartcourse_engines::{documents, embeddings, search, vectors};
+use smartcourse_engines::{
+    documents,
+    embeddings::embedded::{Embedded, Settings},
+    search, vectors,
+};
 use smartcourse_launcher::free_port;
 use smartcourse_platform::{
     config::Config,
@@ -15,7 +19,7 @@ use smartcourse_platform::{
     ports::{
         Unit,
         documents::Documents as _,
-        embeddings::Purpose,
+        embeddings::{Models as _, Purpose},
         search::{Entry, Search as _},
         vectors::{Vector, Vectors as _},
     },
@@ -208,7 +212,12 @@ async fn parts(
         vectors::postgres::Postgres::new(pool.clone()),
         search::postgres::Postgres::new(pool.clone()),
     );
-    let embedder = embeddings::embedded::open(model)?;
+    let settings = Settings {
+        model_dir: model.to_owned(),
+        multilingual_model_dir: model.to_owned(),
+    };
+    let models = Embedded::open(&settings, None)?;
+    let embedder = models.main();
     let (mut embedding, mut by_meaning, mut by_words) = (Vec::new(), Vec::new(), Vec::new());
     for question in questions {
         let start = Instant::now();

@@ -19,7 +19,7 @@ use smartcourse_proto::stubs::ServiceName;
 use tokio::net::TcpListener;
 
 use crate::{
-    backlog, errors,
+    backlog, errors, fetch,
     services::{self, Name, ServiceHost},
     stack, telemetry, watch,
 };
@@ -45,11 +45,11 @@ pub(crate) async fn serve(config: Config, only: &[Name]) -> Result<ExitCode> {
         only
     };
     let here: Vec<ServiceName> = names.iter().filter_map(|name| name.service()).collect();
-    let engines = Arc::new(Engines::open(&config)?);
+    let engines = Arc::new(Engines::open(&config)?.fetching(fetch::multilingual()));
     if here.contains(&ServiceName::Content) {
         let pool = postgres::pool(&config.postgres.direct().few(), "content-model")?;
         let Some(place) =
-            smartcourse_content::ModelPlace::wait(pool, engines.embedder()?.model(), &life).await
+            smartcourse_content::ModelPlace::wait(pool, engines.models()?.main().model(), &life).await
         else {
             return Ok(finish(life).await);
         };

@@ -204,7 +204,7 @@ impl<'a> ServiceHost<'a> {
             files: engines.files()?,
             vectors: engines.vectors(),
             search: engines.search(),
-            embedder: engines.embedder()?,
+            models: engines.models()?,
             course: self.channel(ServiceName::Course)?,
             clock: clock(),
             sandbox,

@@ -120,6 +120,7 @@ pub mod workflows {
 
 use std::sync::{Arc, OnceLock};
 
+use embeddings::embedded::{Embedded, Fetch};
 pub use places::{Claim, Part};
 
 use secrecy::ExposeSecret as _;
@@ -130,7 +131,7 @@ use smartcourse_platform::{
         announcements::Announcements,
         answers::Answerer,
         documents::Documents,
-        embeddings::Embedder,
+        embeddings::Models,
         event_log::{EventHistory, EventLog},
         files::Files,
         mail::Mailer,
@@ -176,7 +177,8 @@ pub struct Engines {
     listeners: PgPool,
     temporal: Arc<Temporal>,
     log: Arc<dyn EventLog>,
-    embedder: OnceLock<Arc<dyn Embedder>>,
+    models: OnceLock<Arc<dyn Models>>,
+    fetch: Option<Fetch>,
     #[cfg(feature = "real")]
     kafka: Option<servers::kafka::Kafka>,
     #[cfg(feature = "real")]
@@ -217,7 +219,8 @@ impl Engines {
             temporal: Arc::new(Temporal::new(config.temporal.clone(), codec)),
             pool,
             listeners,
-            embedder: OnceLock::new(),
+            models: OnceLock::new(),
+            fetch: None,
             #[cfg(feature = "real")]
             kafka,
             #[cfg(feature = "real")]
@@ -345,14 +348,20 @@ impl Engines {
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
     }
 
-    /// The embedding model, loaded once. Fails when its weights are there and cannot be loaded.
-    pub fn embedder(&self) -> Result<Arc<dyn Embedder>> {
-        if let Some(embedder) = self.embedder.get() {
-            return Ok(Arc::clone(embedder));
+    /// With what fetches a model that is missing.
+    #[must_use]
+    pub fn fetching(mut self, fetch: Fetch) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// The embedding models, loaded once. Fails when the weights of the main one are there and cannot be loaded.
+    pub fn models(&self) -> Result<Arc<dyn Models>> {
+        if let Some(models) = self.models.get() {
+            return Ok(Arc::clone(models));
         }
-        let settings: embeddings::embedded::Settings = self.config.section()?;
-        let embedder = embeddings::embedded::open(&settings.model_dir)?;
-        Ok(Arc::clone(self.embedder.get_or_init(|| embedder)))
+        let models = Embedded::open(&self.config.section()?, self.fetch.clone())?;
+        Ok(Arc::clone(self.models.get_or_init(|| Arc::new(models))))
     }
 
     /// What answers questions.

@@ -20,9 +20,9 @@ impl Engines {
         #[cfg(feature = "real")]
         if self.qdrant.is_some() {
             // Only these are made for a model; to know which takes loading it.
-            let embedder = self.embedder()?;
+            let models = self.models()?;
             self.vectors()
-                .prepare(embedder.model(), embedder.dimensions())
+                .prepare(models.main().model(), models.main().dimensions())
                 .await?;
         }
         self.search().prepare().await?;

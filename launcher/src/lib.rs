@@ -27,7 +27,7 @@ pub use engine::{Postgres, TemporalOptions, TemporalPorts, TemporalServer};
 pub use install::{
     ChartTools, InstallError, Installed, PostgresBinaries, PrometheusBinaries, ensure_all,
     ensure_chart_tools, ensure_fonts, ensure_model, ensure_postgres, ensure_prometheus, ensure_temporal,
-    find_fonts, find_model, find_postgres, find_temporal,
+    find_fonts, find_model, find_postgres, find_temporal, install_multilingual_model, multilingual_model,
 };
 pub use ports::{free_port, port_is_free};
 pub use process::{Escalation, Plan, Process, Signal, Tie};

@@ -37,7 +37,7 @@ pub(crate) async fn run(directory: &Path, beside_rows: bool, file: Option<&Path>
     let engines = Engines::open(&here)?;
     let (documents, files) = (engines.documents(), engines.files()?);
     // What is searched is made again by it, once the rows are there.
-    engines.embedder()?;
+    engines.models()?;
     documents.prepare().await?;
     files.prepare().await?;
     let mut tx = postgres::begin(&pool).await?;

@@ -81,8 +81,8 @@ async fn again(index: Index, here: &Config, engines: &Engines) -> Result<Rebuilt
     let life = Lifecycle::with_signals().context("signals cannot be handled")?;
     let pool = postgres::pool(&here.postgres.direct().few(), "move-model")?;
     // Nobody serves with another model meanwhile: what is written would be found by nobody.
-    let embedder = engines.embedder()?;
-    let place = ModelPlace::wait(pool, embedder.model(), &life);
+    let models = engines.models()?;
+    let place = ModelPlace::wait(pool, models.main().model(), &life);
     let _place = place.await.context("given up")?;
     Ok(rebuild.pass(index, true).await?)
 }
@@ -131,11 +131,9 @@ async fn rebuild(
 async fn prepare(index: Index, source: &Engines, target: &Engines) -> Result<()> {
     match index {
         Index::Vectors => {
-            let embedder = source.embedder()?;
-            target
-                .vectors()
-                .prepare(embedder.model(), embedder.dimensions())
-                .await?;
+            let models = source.models()?;
+            let (main, vectors) = (models.main(), target.vectors());
+            vectors.prepare(main.model(), main.dimensions()).await?;
         }
         Index::Search => target.search().prepare().await?,
     }

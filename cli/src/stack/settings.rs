@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use smartcourse_launcher::{DataDir, Postgres, TemporalServer, free_port, port_is_free};
+use smartcourse_launcher::{DataDir, Postgres, TemporalServer, free_port, multilingual_model, port_is_free};
 use smartcourse_platform::{
     config::{Config, Grpc},
     grpc::ServiceName,
@@ -60,6 +60,7 @@ impl Settings {
         let root = data_dir.root();
         let own = [
             ("CONTENT__FILES_DIR", root.join("files")),
+            ("CONTENT__MULTILINGUAL_MODEL_DIR", multilingual_model(data_dir)),
             ("MAIL__FOLDER", root.join("mail")),
         ];
         let found = directories

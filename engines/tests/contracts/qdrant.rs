@@ -107,8 +107,8 @@ async fn qdrant_has_the_vectors_when_it_is_named() {
         engines.prepare().await.unwrap();
     }
     assert!(found().await.contains("some 0 vectors in"), "{}", found().await);
-    let model = engines.embedder().unwrap();
-    let count = engines.vectors().count(model.model(), version(1, 1)).await;
+    let models = engines.models().unwrap();
+    let count = engines.vectors().count(models.main().model(), version(1, 1)).await;
     assert_eq!(count.unwrap(), 0);
 }
 

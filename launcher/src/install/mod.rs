@@ -24,7 +24,7 @@ use crate::{DataDir, Progress};
 
 pub use chart::{ChartTools, ensure_chart_tools};
 pub use fonts::{ensure_fonts, find_fonts};
-pub use model::{ensure_model, find_model};
+pub use model::{ensure_model, find_model, install_multilingual_model, multilingual_model};
 pub use postgres::{PostgresBinaries, ensure_postgres, find_postgres};
 pub use prometheus::{PrometheusBinaries, ensure_prometheus};
 pub use temporal::{ensure_temporal, find_temporal};

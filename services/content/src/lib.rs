@@ -17,6 +17,7 @@ mod language;
 mod lesson;
 mod lesson_source;
 mod model_place;
+mod models;
 mod ops;
 mod part_upload;
 mod receiving;
@@ -32,7 +33,7 @@ use smartcourse_platform::{
     clock::Clock,
     config::Config,
     grpc::Transport,
-    ports::{documents::Documents, embeddings::Embedder, files::Files, search::Search, vectors::Vectors},
+    ports::{documents::Documents, embeddings::Models, files::Files, search::Search, vectors::Vectors},
     postgres,
 };
 use smartcourse_proto::{
@@ -74,8 +75,8 @@ pub struct Dependencies {
     pub vectors: Arc<dyn Vectors>,
     /// Search entries of versions.
     pub search: Arc<dyn Search>,
-    /// The embedding model.
-    pub embedder: Arc<dyn Embedder>,
+    /// The embedding models.
+    pub models: Arc<dyn Models>,
     /// The course service.
     pub course: Transport,
     /// What time it is.
@@ -101,7 +102,8 @@ pub(crate) struct State {
     /// How long an embedding is kept that no version uses.
     pub(crate) keep_embeddings: Duration,
     pub(crate) contents: Cache<VersionId, Arc<Content>>,
-    pub(crate) pieces: Cache<String, Arc<Vec<f32>>>,
+    /// By the model and the hash of the text.
+    pub(crate) pieces: Cache<(String, String), Arc<Vec<f32>>>,
 }
 
 impl State {

@@ -43,7 +43,7 @@ pub(crate) async fn begin_write(state: &State, version: VersionId) -> Result<Tx>
         "insert into content.versions (course_id, version, model) values ($1, $2, $3) on conflict do nothing",
         version.course_id.0,
         version.version,
-        state.deps.embedder.model()
+        state.deps.models.main().model()
     )
     .execute(&mut *tx)
     .await?;

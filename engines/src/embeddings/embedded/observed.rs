@@ -31,6 +31,10 @@ impl<E: Embedder> Embedder for Observed<E> {
         self.0.answers_from()
     }
 
+    fn similarity(&self, cosine: f32) -> f64 {
+        self.0.similarity(cosine)
+    }
+
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
         let begun = Instant::now();
         let span = tracing::info_span!(

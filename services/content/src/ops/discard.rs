@@ -31,7 +31,7 @@ pub(crate) async fn discard(state: &State, version: VersionId, part: Part) -> Re
          set state = 'discarded', ai_ready = false, discarded_at = coalesce(v.discarded_at, now())",
         version.course_id.0,
         version.version,
-        state.deps.embedder.model()
+        state.deps.models.main().model()
     )
     .execute(&mut *tx)
     .await?;

@@ -12,7 +12,7 @@ use futures::{StreamExt, stream::BoxStream};
 use smartcourse_platform::{
     Error, Result, fault,
     ports::{
-        embeddings::{Purpose, from_bytes, to_bytes},
+        embeddings::{Embedder, Purpose, from_bytes, to_bytes},
         vectors::Vector,
     },
     upkeep,
@@ -85,11 +85,16 @@ async fn known(
 }
 
 /// Notes that embeddings are of use, to the day.
-async fn note_use(connection: impl sqlx::PgExecutor<'_>, state: &State, hashes: &[String]) -> Result<()> {
+async fn note_use(
+    connection: impl sqlx::PgExecutor<'_>,
+    state: &State,
+    model: &str,
+    hashes: &[String],
+) -> Result<()> {
     let now = state.deps.clock.now();
     sqlx::query!(
         "update content.embeddings set used_at = $3 where model = $1 and content_hash = any($2) and used_at < $4",
-        state.deps.embedder.model(),
+        model,
         hashes,
         now,
         now - DAY
@@ -113,12 +118,11 @@ pub(crate) async fn forget(state: &State) -> Result<u64> {
     .await
 }
 
-/// How many of some texts the model has not seen.
+/// How many of some texts no model has seen.
 pub(crate) async fn count_unknown(state: &State, hashes: &[String]) -> Result<i32> {
     let unknown = sqlx::query_scalar!(
-        "select count(distinct h) as \"count!\" from unnest($2::text[]) as h
-         where not exists (select 1 from content.embeddings where model = $1 and content_hash = h)",
-        state.deps.embedder.model(),
+        "select count(distinct h) as \"count!\" from unnest($1::text[]) as h
+         where not exists (select 1 from content.embeddings where content_hash = h)",
         hashes
     )
     .fetch_one(&state.pool)
@@ -149,13 +153,17 @@ fn missing<'t>(texts: &'t [Text], known: &HashMap<String, Vec<f32>>) -> Vec<&'t 
 }
 
 /// The vectors of texts, by hash; what the model has not seen, or what was forgotten, is embedded.
-pub(crate) async fn all(state: &State, texts: HashMap<String, String>) -> Result<HashMap<String, Vec<f32>>> {
+pub(crate) async fn all(
+    state: &State,
+    embedder: &dyn Embedder,
+    texts: HashMap<String, String>,
+) -> Result<HashMap<String, Vec<f32>>> {
     if texts.is_empty() {
         return Ok(HashMap::new());
     }
     let hashes: Vec<String> = texts.keys().cloned().collect();
-    note_use(&state.pool, state, &hashes).await?;
-    let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
+    note_use(&state.pool, state, embedder.model(), &hashes).await?;
+    let mut known = known(&state.pool, embedder.model(), &hashes).await?;
     let unknown = texts.into_iter().filter(|(hash, _)| !known.contains_key(hash));
     let unknown = unknown.map(|(hash, text)| Text {
         anchor: None,
@@ -166,24 +174,29 @@ pub(crate) async fn all(state: &State, texts: HashMap<String, String>) -> Result
     for batch in unknown
         .iter()
         .collect::<Vec<_>>()
-        .chunks(state.deps.embedder.batch_limit())
+        .chunks(embedder.batch_limit())
     {
-        known.extend(embed(state, batch).await?);
+        known.extend(embed(state, embedder, batch).await?);
     }
     Ok(known)
 }
 
 /// The vectors of a lesson's chunks; what the model has not seen is embedded.
-pub(crate) async fn vectors_of(state: &State, version: VersionId, row: &LessonRow) -> Result<Vec<Vector>> {
+pub(crate) async fn vectors_of(
+    state: &State,
+    embedder: &dyn Embedder,
+    version: VersionId,
+    row: &LessonRow,
+) -> Result<Vec<Vector>> {
     let found =
         documents::chunks_of(state.deps.documents.as_ref(), version, std::slice::from_ref(row)).await?;
     let chunks: Vec<Chunk> = found.into_iter().flatten().collect();
     let texts = texts(&row.title, &chunks);
     let hashes: Vec<String> = texts.iter().map(|text| text.hash.clone()).collect();
-    note_use(&state.pool, state, &hashes).await?;
-    let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
-    for batch in missing(&texts, &known).chunks(state.deps.embedder.batch_limit()) {
-        known.extend(embed(state, batch).await?);
+    note_use(&state.pool, state, embedder.model(), &hashes).await?;
+    let mut known = known(&state.pool, embedder.model(), &hashes).await?;
+    for batch in missing(&texts, &known).chunks(embedder.batch_limit()) {
+        known.extend(embed(state, embedder, batch).await?);
     }
     vectors(&texts, &known).ok_or_else(too_few)
 }
@@ -196,7 +209,11 @@ fn too_few() -> Error {
 pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPlan> {
     let version = VersionId::new(request.course_id, request.version);
     version_lock::require_open(&state.pool, version).await?;
-    let (model, store) = (state.deps.embedder.model(), &state.deps.vectors);
+    let embedder = match request.from {
+        0 => state.choose_model(version).await?,
+        _ => state.embedder(&state.pool, version).await?,
+    };
+    let (model, store) = (embedder.model(), &state.deps.vectors);
     let all = store::lessons(&state.pool, version).await?;
     let (planned, next_from) = page(&all, request.from);
     let with_text: Vec<LessonRow> = planned
@@ -214,7 +231,7 @@ pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPl
             .map(|(row, chunks)| texts(&row.title, chunks));
         let texts: Vec<Vec<Text>> = texts.collect();
         let hashes: Vec<String> = texts.iter().flatten().map(|text| text.hash.clone()).collect();
-        note_use(&mut *write.tx, state, &hashes).await?;
+        note_use(&mut *write.tx, state, model, &hashes).await?;
         let known = known(&mut *write.tx, model, &hashes).await?;
         for (row, texts) in batch.iter().zip(&texts) {
             match vectors(texts, &known) {
@@ -244,6 +261,7 @@ pub(crate) fn lesson(
     let work = try_stream! {
         let version = VersionId::new(request.course_id, request.version);
         version_lock::require_open(&state.pool, version).await?;
+        let embedder = state.embedder(&state.pool, version).await?;
         let row = store::lesson(&state.pool, version, &request.lesson_id).await?;
         let mut chunks = Vec::new();
         if row.chunk_count > 0 {
@@ -252,13 +270,13 @@ pub(crate) fn lesson(
         }
         let texts = texts(&row.title, &chunks);
         let hashes: Vec<String> = texts.iter().map(|text| text.hash.clone()).collect();
-        let mut known = known(&state.pool, state.deps.embedder.model(), &hashes).await?;
+        let mut known = known(&state.pool, embedder.model(), &hashes).await?;
         let missing = missing(&texts, &known);
         let total = count(texts.len());
         let mut left = missing.len();
         yield EmbedProgress { done: total - count(left), total };
-        for batch in missing.chunks(state.deps.embedder.batch_limit()) {
-            let embedded = embed(&state, batch).await?;
+        for batch in missing.chunks(embedder.batch_limit()) {
+            let embedded = embed(&state, embedder.as_ref(), batch).await?;
             left -= batch.len();
             known.extend(embedded);
             yield EmbedProgress { done: total - count(left), total };
@@ -266,7 +284,7 @@ pub(crate) fn lesson(
         let vectors = vectors(&texts, &known)
             .ok_or_else(too_few)?;
         let write = Write::begin(&state, version).await?;
-        state.deps.vectors.put_lesson(state.deps.embedder.model(), version, &row.lesson_id, &vectors).await?;
+        state.deps.vectors.put_lesson(embedder.model(), version, &row.lesson_id, &vectors).await?;
         fault::point("content.embed_lesson", "before_commit");
         write.commit().await?;
         fault::point("content.embed_lesson", "after_commit");
@@ -276,17 +294,16 @@ pub(crate) fn lesson(
 }
 
 /// Embeds a batch and keeps it.
-async fn embed(state: &State, batch: &[&Text]) -> Result<Vec<(String, Vec<f32>)>> {
-    let model = state.deps.embedder.model();
+async fn embed(state: &State, embedder: &dyn Embedder, batch: &[&Text]) -> Result<Vec<(String, Vec<f32>)>> {
     let texts = batch.iter().map(|text| text.text.clone()).collect();
-    let embedded = state.deps.embedder.embed(Purpose::Passage, texts).await?;
+    let embedded = embedder.embed(Purpose::Passage, texts).await?;
     let hashes: Vec<String> = batch.iter().map(|text| text.hash.clone()).collect();
     let bytes: Vec<Vec<u8>> = embedded.iter().map(|vector| to_bytes(vector)).collect();
     sqlx::query!(
         "insert into content.embeddings (content_hash, model, embedding, used_at)
          select h, $1, e, $4 from unnest($2::text[], $3::bytea[]) as x(h, e) where e is not null
          order by h on conflict do nothing",
-        model,
+        embedder.model(),
         &hashes,
         &bytes,
         state.deps.clock.now()

@@ -146,8 +146,11 @@ async fn store_text(
     let chunk_count = lesson::count(chunks.len());
     if chunks.is_empty() {
         // An earlier text of this lesson must not stay findable when a version is processed again.
-        let (model, vectors) = (state.deps.embedder.model(), &state.deps.vectors);
-        vectors.put_lesson(model, version, &lesson.id, &[]).await?;
+        let embedder = state.embedder(&mut *write.tx, version).await?;
+        let vectors = &state.deps.vectors;
+        vectors
+            .put_lesson(embedder.model(), version, &lesson.id, &[])
+            .await?;
     } else {
         let documents = state.deps.documents.as_ref();
         documents::put_chunks(documents, version, &lesson.id, chunks).await?;

@@ -25,11 +25,11 @@ pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPl
     let all = lessons(&content);
     let (placed, next_from) = page(&all, request.from);
     // A lesson that lost its text is written to the vectors before any is embedded.
-    let embedder = &state.deps.embedder;
+    let main = state.deps.models.main();
     state
         .deps
         .vectors
-        .prepare(embedder.model(), embedder.dimensions())
+        .prepare(main.model(), main.dimensions())
         .await?;
     let mut tx = version_lock::begin_write(state, version).await?;
     let assets = store::assets_of(&mut *tx, &content).await?;

@@ -82,7 +82,8 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) ->
     }));
     let (hashes, unread) = read(state, &texts).await?;
     warnings.extend(unread);
-    let chunks_to_embed = count_unknown(state, &hashes).await?.saturating_add(from_files);
+    let unknown = count_unknown(state, &hashes).await?;
+    let chunks_to_embed = unknown.saturating_add(from_files);
     Ok(Preview {
         course_id: course_id.0,
         lessons: changes,

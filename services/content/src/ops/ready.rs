@@ -30,8 +30,8 @@ const MOST_WARNINGS: usize = 200;
 
 /// Counts chunks against vectors, and says whether every lesson can be asked about.
 pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness> {
-    let model = state.deps.embedder.model();
     let mut tx = version_lock::begin_write(state, version).await?;
+    let embedder = state.embedder(&mut *tx, version).await?;
     let rows = store::lessons(&mut *tx, version).await?;
     if let Some(open) = rows.iter().find(|row| !row.is_done()) {
         let detail = format!("the lesson {} was not extracted", open.lesson_id);
@@ -46,7 +46,7 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
         let detail = format!("no lesson has usable text ({reasons})");
         return Err(Error::new(&codes::NO_USABLE_LESSON, detail));
     }
-    let vectors = state.deps.vectors.count(model, version).await?;
+    let vectors = state.deps.vectors.count(embedder.model(), version).await?;
     if chunks != vectors {
         let detail = format!("{version} has {chunks} chunks and {vectors} vectors");
         return Err(Error::internal(detail));
@@ -54,10 +54,9 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
     let ai_ready = warnings.is_empty();
     let stored = to_json(&warnings)?;
     sqlx::query!(
-        "update content.versions set model = $3, ai_ready = $4, warnings = $5 where course_id = $1 and version = $2",
+        "update content.versions set ai_ready = $3, warnings = $4 where course_id = $1 and version = $2",
         version.course_id.0,
         version.version,
-        model,
         ai_ready,
         stored
     )

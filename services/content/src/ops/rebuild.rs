@@ -1,6 +1,6 @@
 //! What is searched, made again from the documents: in the engine that is asked, version by version, or in one that is asked later.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use smartcourse_platform::{
@@ -95,8 +95,8 @@ impl Rebuild {
     }
 
     /// Goes over all versions once: writes those of which the engine has less or more than they have by the documents, and
-    /// removes what is gone. With `again` it writes all of them, and brings vectors to the model of today; without it, versions
-    /// of another model, whose vectors nobody asks for, are left out.
+    /// removes what is gone. With `again` it writes all of them, and brings vectors to the models of today; without it, versions
+    /// of a model that is not here, whose vectors nobody asks for, are left out.
     ///
     /// # Errors
     /// When an engine, the database or the course service fails; called again, it goes on.
@@ -115,17 +115,13 @@ impl Rebuild {
             .fetch_one(&mut *tx)
             .await?;
             for now in rows(&mut *tx, Some(row.version)).await? {
-                self.bring(&mut tx, index, &now, held).await?;
                 if again && index == Index::Vectors && !now.gone {
-                    sqlx::query!(
-                        "update content.versions set model = $3 where course_id = $1 and version = $2",
-                        now.version.course_id.0,
-                        now.version.version,
-                        self.0.deps.embedder.model()
-                    )
-                    .execute(&mut *tx)
-                    .await?;
+                    let model = self.0.model_of_language(now.version).await?;
+                    self.0
+                        .set_model(&mut tx, now.version, model.as_ref())
+                        .await?;
                 }
+                self.bring(&mut tx, index, &now, held).await?;
             }
             open.close(&mut tx).await?;
             fault::commit(tx, "content.rebuild").await?;
@@ -198,10 +194,15 @@ impl Rebuild {
         again: bool,
         rebuilt: &mut Rebuilt,
     ) -> Result<Vec<(Row, i64)>> {
-        let model = self.0.deps.embedder.model();
         let mut all = rows(connection, None).await?;
-        all.retain(|row| again || index == Index::Search || row.gone || row.model == model);
-        let counts = all.iter().map(|row| self.held(index, row.version));
+        let here = match index {
+            Index::Vectors => self.models(&all).await?,
+            Index::Search => HashSet::new(),
+        };
+        all.retain(|row| again || index == Index::Search || row.gone || here.contains(&row.model));
+        let main = self.0.deps.models.main().model();
+        let model = |row: &Row| here.get(&row.model).map_or(main, String::as_str);
+        let counts = all.iter().map(|row| self.held(index, model(row), row.version));
         let counts: Vec<i64> = stream::iter(counts).buffered(AT_ONCE).try_collect().await?;
         let mut to_do = Vec::new();
         for (row, held) in all.into_iter().zip(counts) {
@@ -218,10 +219,24 @@ impl Rebuild {
         Ok(to_do)
     }
 
-    async fn held(&self, index: Index, version: VersionId) -> Result<i64> {
+    /// The models of versions that are here; the vectors are ready for each.
+    async fn models(&self, rows: &[Row]) -> Result<HashSet<String>> {
+        let deps = &self.0.deps;
+        let named: HashSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+        let mut here = HashSet::new();
+        for model in named {
+            if let Some(embedder) = deps.models.named(model).await {
+                deps.vectors.prepare(model, embedder.dimensions()).await?;
+                here.insert(model.to_owned());
+            }
+        }
+        Ok(here)
+    }
+
+    async fn held(&self, index: Index, model: &str, version: VersionId) -> Result<i64> {
         let deps = &self.0.deps;
         match index {
-            Index::Vectors => deps.vectors.count(deps.embedder.model(), version).await,
+            Index::Vectors => deps.vectors.count(model, version).await,
             Index::Search => deps.search.count(version).await,
         }
     }
@@ -243,12 +258,13 @@ impl Rebuild {
                 if row.gone {
                     return Ok(());
                 }
+                let embedder = state.embedder(&mut *tx, version).await?;
                 for lesson in store::lessons(&mut *tx, version).await? {
                     if lesson.chunk_count > 0 {
-                        let vectors = embed::vectors_of(state, version, &lesson).await?;
-                        let (model, vector_store) = (state.deps.embedder.model(), &state.deps.vectors);
+                        let vectors = embed::vectors_of(state, embedder.as_ref(), version, &lesson).await?;
+                        let vector_store = &state.deps.vectors;
                         vector_store
-                            .put_lesson(model, version, &lesson.lesson_id, &vectors)
+                            .put_lesson(embedder.model(), version, &lesson.lesson_id, &vectors)
                             .await?;
                     }
                 }

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     future::ready,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -27,7 +28,12 @@ use smartcourse_proto::{
 };
 use smartcourse_tests::{
     Neighbours, StoppedClock,
-    engines::{documents, embeddings, files::directory::Directory, search, vectors},
+    engines::{
+        documents,
+        embeddings::embedded::{Embedded, Settings},
+        files::directory::Directory,
+        search, vectors,
+    },
     local,
 };
 use smartcourse_text::{Limits, Sandbox};
@@ -83,7 +89,7 @@ impl Harness {
             files: Arc::new(Directory::open(dir.path()).unwrap()),
             vectors: vectors(pool.clone()),
             search: Arc::new(search::postgres::Postgres::new(pool.clone())),
-            embedder: embeddings::embedded::open(dir.path()).unwrap(),
+            models: Arc::new(models(dir.path())),
             course: next_door(&versions).transport(&config),
             clock: clock.clone(),
             sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),
@@ -335,4 +341,13 @@ fn next_door(versions: &Arc<Mutex<HashMap<i32, Vec<Lesson>>>>) -> Neighbours {
             ))
         },
     )
+}
+
+/// Hashed n-grams alone: there is nothing in the directory.
+fn models(directory: &Path) -> Embedded {
+    let settings = Settings {
+        model_dir: directory.to_owned(),
+        multilingual_model_dir: directory.to_owned(),
+    };
+    Embedded::open(&settings, None).unwrap()
 }

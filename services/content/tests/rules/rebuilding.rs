@@ -34,7 +34,7 @@ async fn another_engine_is_filled_and_follows() {
         ..harness.deps.clone()
     };
     let filling = rebuild(&harness, deps.clone());
-    let model = harness.deps.embedder.model();
+    let model = harness.deps.models.main().model();
     let held = async |version: i32| {
         let version = VersionId::new(COURSE, version);
         let vectors = deps.vectors.count(model, version).await.unwrap();

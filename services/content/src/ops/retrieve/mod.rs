@@ -5,12 +5,17 @@ mod passages;
 mod pieces;
 mod score;
 
+use std::sync::Arc;
+
 use leaning::Leaning;
 use passages::Candidates;
 use smartcourse_platform::{
     Error, Result,
     error::Problems,
-    ports::{embeddings::Purpose, search::Term},
+    ports::{
+        embeddings::{Embedder, Purpose},
+        search::Term,
+    },
 };
 use smartcourse_proto::{
     content::{Passage, Passages, RetrieveRequest},
@@ -43,7 +48,7 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
     }
     Ok(Passages {
         items: found.passages,
-        model: state.deps.embedder.model().to_owned(),
+        model: version.embedder.model().to_owned(),
         refuse_below: if found.answers { -1.0 } else { 2.0 },
         answers: Some(found.answers),
     })
@@ -53,8 +58,9 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
 struct Version<'s> {
     state: &'s State,
     id: VersionId,
-    /// The model its vectors are of.
-    model: String,
+    /// The model its vectors are of; the main one when that is not here.
+    embedder: Arc<dyn Embedder>,
+    has_vectors: bool,
 }
 
 /// What a question finds.
@@ -76,15 +82,18 @@ impl<'s> Version<'s> {
         .fetch_optional(&state.pool)
         .await?;
         let missing = || Error::new(&codes::NOT_FOUND, format!("there is no version {}", id.version));
+        let models = &state.deps.models;
+        let own = models.named(&model.ok_or_else(missing)?).await;
         Ok(Self {
             state,
             id,
-            model: model.ok_or_else(missing)?,
+            has_vectors: own.is_some(),
+            embedder: own.unwrap_or_else(|| Arc::clone(models.main())),
         })
     }
 
     async fn find(&self, question: &str, limit: usize, leaning: &Leaning) -> Result<Found> {
-        let embedder = &self.state.deps.embedder;
+        let embedder = &self.embedder;
         // Ranking by words goes on while the model is at the question.
         let embedding = async {
             let vector = embedder
@@ -104,7 +113,7 @@ impl<'s> Version<'s> {
             .search
             .rank(question, self.id, passages::CANDIDATES.into());
         let ((vector, near), ranked) = tokio::try_join!(by_meaning, by_words)?;
-        let candidates = Candidates::of(near, ranked.units);
+        let candidates = Candidates::of(near, &ranked.units);
         let passages = passages::load(self, &candidates, limit).await?;
         let pieces = pieces::of(self, &vector, &passages).await?;
         let question = score::Question {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use smartcourse_platform::{Result, ports::Unit};
+use smartcourse_platform::{
+    Result,
+    ports::{Unit, vectors::Near},
+};
 use smartcourse_proto::content::Passage;
 
 use super::Version;
@@ -22,33 +25,35 @@ const MARGIN: f64 = 0.25;
 
 /// The candidates of both rankings.
 pub(super) struct Candidates {
-    /// With their cosine, the nearest first.
-    near: Vec<(Unit, f32)>,
+    /// How alike each is to the question, the nearest first.
+    near: Vec<(Unit, f64)>,
     /// The best first, each with its fused score.
     fused: Vec<(Unit, f64)>,
 }
 
 impl Version<'_> {
-    /// The chunks nearest to a vector. Vectors of different models never meet: a version of another model is searched by its
-    /// words only.
-    pub(super) async fn nearest(&self, vector: &[f32]) -> Result<Vec<(Unit, f32)>> {
-        let deps = &self.state.deps;
-        if self.model != deps.embedder.model() {
+    /// The chunks nearest to a vector, and how alike they are to it. Vectors of different models never meet: a version whose
+    /// model is not here is searched by its words only.
+    pub(super) async fn nearest(&self, vector: &[f32]) -> Result<Vec<(Unit, f64)>> {
+        if !self.has_vectors {
             return Ok(Vec::new());
         }
-        let near = deps
-            .vectors
-            .nearest(&self.model, self.id, vector, CANDIDATES.into())
+        let vectors = &self.state.deps.vectors;
+        let near = vectors
+            .nearest(self.embedder.model(), self.id, vector, CANDIDATES.into())
             .await?;
-        Ok(near.into_iter().map(|near| (near.unit, near.score)).collect())
+        let alike = |near: Near| (near.unit, self.embedder.similarity(near.score));
+        Ok(near.into_iter().map(alike).collect())
     }
 }
 
 impl Candidates {
-    pub(super) fn of(near: Vec<(Unit, f32)>, by_words: Vec<(Unit, f32)>) -> Self {
+    pub(super) fn of(near: Vec<(Unit, f64)>, by_words: &[(Unit, f32)]) -> Self {
         let mut scores: HashMap<&Unit, f64> = HashMap::new();
-        for ranking in [&near, &by_words] {
-            for (rank, (unit, _)) in (1_u32..).zip(ranking) {
+        let near_units = near.iter().map(|(unit, _)| unit);
+        let with_words = by_words.iter().map(|(unit, _)| unit);
+        for ranking in [near_units.collect::<Vec<_>>(), with_words.collect()] {
+            for (rank, unit) in (1_u32..).zip(ranking) {
                 *scores.entry(unit).or_default() += 1.0 / (DAMPING + f64::from(rank));
             }
         }
@@ -60,21 +65,21 @@ impl Candidates {
         Self { near, fused }
     }
 
-    /// How close a chunk is to the question; of one that is not among the nearest, as close as the last of these.
-    fn cosine(&self, unit: &Unit) -> f64 {
-        let cosine = self
+    /// How alike a chunk is to the question; one that is not among the nearest, as the last of these.
+    fn similarity(&self, unit: &Unit) -> f64 {
+        let found = self
             .near
             .iter()
             .find(|(near, _)| near == unit)
             .or(self.near.last());
-        cosine.map_or(0.0, |(_, cosine)| f64::from(*cosine))
+        found.map_or(0.0, |(_, similarity)| *similarity)
     }
 
     /// How much closer the nearest chunk is than those that are about the same subject at best, the fourth to the eighth: a
     /// question that the course answers stands out.
     pub(super) fn margin(&self) -> f64 {
-        let cosines: Vec<f64> = self.near.iter().map(|(_, cosine)| f64::from(*cosine)).collect();
-        match &cosines[..] {
+        let similarities: Vec<f64> = self.near.iter().map(|(_, similarity)| *similarity).collect();
+        match &similarities[..] {
             [first, _, _, others @ ..] if !others.is_empty() => {
                 let others = &others[..others.len().min(5)];
                 first - others.iter().sum::<f64>() / others.len() as f64
@@ -84,7 +89,7 @@ impl Candidates {
     }
 }
 
-/// The text of the best chunks and where it stands, each with its cosine; a chunk that is gone is left out.
+/// The text of the best chunks and where it stands, each with how alike it is; a chunk that is gone is left out.
 pub(super) async fn load(
     version: &Version<'_>,
     candidates: &Candidates,
@@ -116,7 +121,7 @@ pub(super) async fn load(
             sentences: Vec::new(),
             lesson_id: unit.lesson_id.clone(),
         };
-        Some((passage, candidates.cosine(unit)))
+        Some((passage, candidates.similarity(unit)))
     };
     Ok(best.iter().filter_map(passage).collect())
 }

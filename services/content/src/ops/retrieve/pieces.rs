@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Piece {
     pub(super) range: Range<usize>,
     pub(super) kind: UnitKind,
-    /// Cosine with the question.
+    /// How alike it is to the question.
     pub(super) cosine: f64,
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn of(
             Some(Piece {
                 range: unit.range,
                 kind: unit.kind,
-                cosine: cosine(question, vector).into(),
+                cosine: version.embedder.similarity(cosine(question, vector)),
             })
         };
         let all: Option<Vec<Piece>> = units.into_iter().map(piece).collect();
@@ -59,17 +59,18 @@ async fn vectors(
     texts: HashMap<String, String>,
 ) -> Result<HashMap<String, Arc<Vec<f32>>>> {
     let state = version.state;
+    let key = |hash: &str| (version.embedder.model().to_owned(), hash.to_owned());
     let mut vectors = HashMap::with_capacity(texts.len());
     let mut others = HashMap::new();
     for (hash, text) in texts {
-        match state.pieces.get(&hash).await {
+        match state.pieces.get(&key(&hash)).await {
             Some(vector) => drop(vectors.insert(hash, vector)),
             None => drop(others.insert(hash, text)),
         }
     }
-    for (hash, vector) in embed::all(state, others).await? {
+    for (hash, vector) in embed::all(state, version.embedder.as_ref(), others).await? {
         let vector = Arc::new(vector);
-        state.pieces.insert(hash.clone(), Arc::clone(&vector)).await;
+        state.pieces.insert(key(&hash), Arc::clone(&vector)).await;
         vectors.insert(hash, vector);
     }
     Ok(vectors)

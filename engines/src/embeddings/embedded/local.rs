@@ -1,0 +1,123 @@
+//! Models that compute in this process.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use smartcourse_minilm::{
+    LoadError, MiniLm, MultilingualE5, Role,
+    hashed::{self, Hashed},
+};
+use smartcourse_platform::{
+    Error, Result,
+    ports::embeddings::{Embedder, Purpose},
+};
+
+use super::observed::Observed;
+
+/// Texts of one call: a call cannot be given up half-way, so it is short.
+const BATCH_LIMIT: usize = 16;
+/// Fits that answer a question, by each model: `smartcourse-bench answers` has how many questions that a course answers are
+/// refused so, and how many that it does not are not.
+const MINILM_ANSWERS_FROM: f64 = 0.78;
+const E5_ANSWERS_FROM: f64 = 0.78;
+const HASHED_ANSWERS_FROM: f64 = 0.58;
+/// The cosine of texts that have nothing in common: E5 was trained so that all of its cosines are high.
+const E5_NOTHING_IN_COMMON: f64 = 0.75;
+
+/// One vector for each text.
+type Embed = dyn Fn(Purpose, &[&str]) -> Vec<Vec<f32>> + Send + Sync;
+
+/// A model in this process.
+pub(super) struct Local {
+    model: &'static str,
+    dimensions: usize,
+    answers_from: f64,
+    nothing_in_common: f64,
+    embed: Arc<Embed>,
+}
+
+/// MiniLM from the directory of its weights.
+pub(super) fn minilm(directory: &Path) -> Result<Local> {
+    let model = MiniLm::load(directory).map_err(unloadable)?;
+    Ok(Local {
+        model: smartcourse_minilm::MODEL_ID,
+        dimensions: smartcourse_minilm::DIMENSIONS,
+        answers_from: MINILM_ANSWERS_FROM,
+        nothing_in_common: 0.0,
+        embed: Arc::new(move |_, texts| model.embed(texts).iter().map(|vector| vector.to_vec()).collect()),
+    })
+}
+
+/// E5 from the directory of its file.
+pub(super) fn e5(directory: &Path) -> Result<Local> {
+    let model = MultilingualE5::load(directory).map_err(unloadable)?;
+    let role = |purpose| match purpose {
+        Purpose::Query => Role::Query,
+        Purpose::Passage => Role::Passage,
+    };
+    Ok(Local {
+        model: smartcourse_minilm::E5_MODEL_ID,
+        dimensions: smartcourse_minilm::DIMENSIONS,
+        answers_from: E5_ANSWERS_FROM,
+        nothing_in_common: E5_NOTHING_IN_COMMON,
+        embed: Arc::new(move |purpose, texts| {
+            let vectors = model.embed(role(purpose), texts);
+            vectors.iter().map(|vector| vector.to_vec()).collect()
+        }),
+    })
+}
+
+/// Hashed n-grams.
+pub(super) fn hashed() -> Local {
+    Local {
+        model: hashed::MODEL_ID,
+        dimensions: hashed::DIMENSIONS,
+        answers_from: HASHED_ANSWERS_FROM,
+        nothing_in_common: 0.0,
+        embed: Arc::new(|_, texts| Hashed.embed(texts)),
+    }
+}
+
+fn unloadable(error: LoadError) -> Error {
+    Error::internal("the embedding model cannot be loaded").because(error)
+}
+
+impl Local {
+    /// To be asked by many, and watched.
+    pub(super) fn shared(self) -> Arc<dyn Embedder> {
+        Arc::new(Observed(self))
+    }
+}
+
+#[async_trait]
+impl Embedder for Local {
+    fn model(&self) -> &str {
+        self.model
+    }
+
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    fn batch_limit(&self) -> usize {
+        BATCH_LIMIT
+    }
+
+    fn answers_from(&self) -> f64 {
+        self.answers_from
+    }
+
+    fn similarity(&self, cosine: f32) -> f64 {
+        (f64::from(cosine) - self.nothing_in_common) / (1.0 - self.nothing_in_common)
+    }
+
+    async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
+        let embed = Arc::clone(&self.embed);
+        // Arithmetic belongs on a blocking thread: the reactor's threads answer requests meanwhile.
+        tokio::task::spawn_blocking(move || {
+            embed(purpose, &texts.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+        .await
+        .map_err(|error| Error::internal("embedding failed").because(error))
+    }
+}
