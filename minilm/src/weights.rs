@@ -129,7 +129,8 @@ impl<S: Source> File<'_, S> {
             name: prefix.clone(),
             reason: error.to_string(),
         })?;
-        let [attention_norm, output_norm] = self.names.norms.map(|name| self.norm(&format!("{prefix}{name}")));
+        let [attention_norm, output_norm] =
+            self.names.norms.map(|name| self.norm(&format!("{prefix}{name}")));
         Ok(Layer {
             qkv: Linear {
                 weight,

@@ -108,7 +108,10 @@ async fn qdrant_has_the_vectors_when_it_is_named() {
     }
     assert!(found().await.contains("some 0 vectors in"), "{}", found().await);
     let models = engines.models().unwrap();
-    let count = engines.vectors().count(models.main().model(), version(1, 1)).await;
+    let count = engines
+        .vectors()
+        .count(models.main().model(), version(1, 1))
+        .await;
     assert_eq!(count.unwrap(), 0);
 }
 

@@ -66,8 +66,11 @@ pub async fn install_multilingual_model(home: &Path, progress: &Progress) -> Res
         )));
     }
     let check = async || {
-        let found = std::fs::metadata(home.join(MULTILINGUAL_FILE)).is_ok_and(|file| file.len() == MULTILINGUAL_BYTES);
-        found.then_some(()).ok_or_else(|| "its file is not whole".to_owned())
+        let found = std::fs::metadata(home.join(MULTILINGUAL_FILE))
+            .is_ok_and(|file| file.len() == MULTILINGUAL_BYTES);
+        found
+            .then_some(())
+            .ok_or_else(|| "its file is not whole".to_owned())
     };
     MULTILINGUAL.install(parent, progress, check).await
 }

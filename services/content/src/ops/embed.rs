@@ -171,11 +171,7 @@ pub(crate) async fn all(
         hash,
     });
     let unknown: Vec<Text> = unknown.collect();
-    for batch in unknown
-        .iter()
-        .collect::<Vec<_>>()
-        .chunks(embedder.batch_limit())
-    {
+    for batch in unknown.iter().collect::<Vec<_>>().chunks(embedder.batch_limit()) {
         known.extend(embed(state, embedder, batch).await?);
     }
     Ok(known)

@@ -117,9 +117,7 @@ impl Rebuild {
             for now in rows(&mut *tx, Some(row.version)).await? {
                 if again && index == Index::Vectors && !now.gone {
                     let model = self.0.model_of_language(now.version).await?;
-                    self.0
-                        .set_model(&mut tx, now.version, model.as_ref())
-                        .await?;
+                    self.0.set_model(&mut tx, now.version, model.as_ref()).await?;
                 }
                 self.bring(&mut tx, index, &now, held).await?;
             }

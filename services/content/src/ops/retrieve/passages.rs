@@ -21,7 +21,7 @@ pub(super) const CANDIDATES: u8 = 24;
 const DAMPING: f64 = 60.0;
 
 /// The [margin](Candidates::margin) of a version of so few chunks that none can stand out: that of most questions.
-const MARGIN: f64 = 0.25;
+const MARGIN: f64 = 0.15;
 
 /// The candidates of both rankings.
 pub(super) struct Candidates {

@@ -50,16 +50,22 @@ const COPULAS: [&str; 18] = [
     "sont",
 ];
 
-/// Of the fit: what a standing out passage counts, and how much of the question the best pieces have.
-const MARGIN: f64 = 1.2;
-const COVERED: f64 = 0.3;
+/// Of the fit: what it counts that a passage stands out, that the best piece does, how much of the question the best pieces have,
+/// and each of the question's first terms: few words are near to much. By a logistic regression over the questions for tuning.
+const MARGIN: f64 = 3.0;
+const STANDS_OUT: f64 = 1.0;
+const COVERED: f64 = 0.8;
+const TERM: f64 = 0.07;
+const TERMS: usize = 6;
+/// Pieces that the best one is held against.
+const OTHERS: usize = 7;
 /// What a term tells at least: in a version of few chunks all would seem common.
 const COMMON: f64 = 1.0;
 /// Pieces that are looked at for what they cover of the question, and for the best cosine.
 const COVERING: usize = 5;
 const CLOSEST: usize = 30;
 /// What a question that leans loses when the best pieces have none of its own words.
-const LEANS_AWAY: f64 = 0.35;
+const LEANS_AWAY: f64 = 0.2;
 
 /// What is asked.
 pub(super) struct Question<'q> {
@@ -161,9 +167,14 @@ fn judge(question: &Question<'_>, passage: &Passage, pieces: &[Piece], context: 
 
 /// How well the judged pieces, the best first, answer the question.
 fn fit(question: &Question<'_>, judged: &[Judged], margin: f64) -> f64 {
-    if judged.is_empty() {
+    let [best, others @ ..] = judged else {
         return f64::MIN;
-    }
+    };
+    let others = &others[..others.len().min(OTHERS)];
+    let stands_out = match others.len() {
+        0 => 0.0,
+        count => best.cosine - others.iter().map(|piece| piece.cosine).sum::<f64>() / count as f64,
+    };
     let closest = judged
         .iter()
         .take(CLOSEST)
@@ -183,7 +194,11 @@ fn fit(question: &Question<'_>, judged: &[Judged], margin: f64) -> f64 {
         };
         judged.iter().take(COVERING).map(share).fold(0.0, f64::max)
     };
-    let mut fit = closest + MARGIN * margin + COVERED * covered(false);
+    let mut fit = closest
+        + MARGIN * margin
+        + STANDS_OUT * stands_out
+        + COVERED * covered(false)
+        + TERM * question.terms.len().min(TERMS) as f64;
     if question.leaning.leans() {
         fit -= LEANS_AWAY * (1.0 - covered(true));
     }
