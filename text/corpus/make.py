@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Makes PDFs of one text with as many producers as are installed, each beside its words: OUT/NAME.pdf and OUT/NAME.txt.
+"""Makes PDFs, documents, slides and books of one text with as many producers as are installed, each beside its words: OUT/NAME.pdf
+and OUT/NAME.txt.
 
-    python3 -m venv venv && venv/bin/pip install reportlab fpdf2 weasyprint matplotlib cairocffi skia-python typst python-docx
+    python3 -m venv venv && venv/bin/pip install reportlab fpdf2 weasyprint matplotlib cairocffi skia-python typst \
+        python-docx python-pptx odfpy ebooklib
     npm install --prefix OUT pdfkit jspdf
     venv/bin/python text/corpus/make.py OUT [TEXT.md]
 
-Others are taken from the PATH: pdflatex, lualatex, xelatex, latex with dvips and ps2pdf, soffice, chromium."""
+Others are taken from the PATH: pdflatex, lualatex, xelatex, latex with dvips and ps2pdf, soffice, chromium, pandoc."""
 
 import html
 import os
@@ -19,6 +21,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = pathlib.Path(sys.argv[1]).resolve()
+OUT.mkdir(parents=True, exist_ok=True)
 GERMAN = (
     "Die Brücke über den Fluss wurde im Jahr 1904 gebaut und trägt höchstens drei Tonnen. Fußgänger und Radfahrer dürfen sie "
     "jederzeit überqueren, größere Fahrzeuge müssen die nächste Straße nehmen. Der Schlüssel für das Häuschen des Brückenwärters "
@@ -131,17 +134,99 @@ def chromium(columns):
     return make
 
 
-def libreoffice(target):
-    with tempfile.TemporaryDirectory() as d:
-        import docx
+def docx(target):
+    import docx as d
 
-        document = docx.Document()
-        document.sections[0].header.paragraphs[0].text = HEAD
-        for k, t in BLOCKS:
-            document.add_paragraph(t, style={"h": "Heading 2", "li": "List Bullet", "p": "Normal"}[k])
-        document.save(f"{d}/a.docx")
-        run("soffice", "--headless", f"-env:UserInstallation=file://{d}/u", "--convert-to", "pdf", "--outdir", d, f"{d}/a.docx")
-        shutil.copy(f"{d}/a.pdf", target)
+    document = d.Document()
+    document.sections[0].header.paragraphs[0].text = HEAD
+    for k, t in BLOCKS:
+        document.add_paragraph(t, style={"h": "Heading 2", "li": "List Bullet", "p": "Normal"}[k])
+    document.save(str(target))
+
+
+def slides():
+    """The text as slides: (title, texts)."""
+    found = []
+    for k, t in BLOCKS:
+        if k == "h":
+            found.append((t, []))
+        else:
+            found[-1][1].append(t)
+    return found
+
+
+def pptx(target):
+    import pptx as p
+
+    presentation = p.Presentation()
+    for title, texts in slides():
+        slide = presentation.slides.add_slide(presentation.slide_layouts[1])
+        slide.shapes.title.text = title
+        slide.placeholders[1].text = "\n".join(texts[:1])
+        slide.notes_slide.notes_text_frame.text = "\n".join(texts[1:])
+    presentation.save(str(target))
+
+
+def odt(target):
+    from odf.opendocument import OpenDocumentText
+    from odf.text import H, List, ListItem, P
+
+    document = OpenDocumentText()
+    for k, t in BLOCKS:
+        if k == "li":
+            item = ListItem()
+            item.addElement(P(text=t))
+            element = List()
+            element.addElement(item)
+        else:
+            element = H(outlinelevel=2, text=t) if k == "h" else P(text=t)
+        document.text.addElement(element)
+    document.save(str(target))
+
+
+def epub(target):
+    from ebooklib import epub as e
+
+    book = e.EpubBook()
+    book.set_title("A book")
+    chapters = []
+    for at, (title, texts) in enumerate(slides()):
+        chapter = e.EpubHtml(title=title, file_name=f"c{at}.xhtml")
+        chapter.content = f"<h1>{html.escape(title)}</h1>" + "".join(f"<p>{html.escape(t)}</p>" for t in texts)
+        book.add_item(chapter)
+        chapters.append(chapter)
+    book.toc = chapters
+    book.spine = ["nav", *chapters]
+    book.add_item(e.EpubNcx())
+    book.add_item(e.EpubNav())
+    e.write_epub(str(target), book)
+
+
+def libreoffice(made, ending):
+    """What LibreOffice makes of a file that `made` makes, by way of its own format."""
+
+    def make(target):
+        with tempfile.TemporaryDirectory() as d:
+            convert = lambda file, to: run("soffice", "--headless", f"-env:UserInstallation=file://{d}/u", "--convert-to", to, "--outdir", d, file)
+            made(f"{d}/a{ending}")
+            if target.suffix == ending:
+                own = ".odp" if ending == ".pptx" else ".odt"
+                convert(f"{d}/a{ending}", own[1:])
+                os.remove(f"{d}/a{ending}")
+                ending_now = own
+            else:
+                ending_now = ending
+            convert(f"{d}/a{ending_now}", target.suffix[1:])
+            shutil.copy(f"{d}/a{target.suffix}", target)
+
+    return make
+
+
+def pandoc(target):
+    with tempfile.TemporaryDirectory() as d:
+        source = pathlib.Path(d) / "a.html"
+        source.write_text("".join(f"<{'h2' if k == 'h' else 'p'}>{html.escape(t)}</{'h2' if k == 'h' else 'p'}>" for k, t in BLOCKS))
+        run("pandoc", "--metadata", "title=" + ("A book" if target.suffix == ".epub" else ""), str(source), "-o", str(target))
 
 
 def lines(width):
@@ -246,7 +331,7 @@ PRODUCERS = {
     "luatex": latex("lualatex", "", r"\usepackage{fontspec}"),
     "xetex-two-columns": latex("xelatex", ",twocolumn", r"\usepackage{fontspec}"),
     "dvips-ghostscript": latex("latex", "", T1),
-    "libreoffice": libreoffice,
+    "libreoffice": libreoffice(docx, ".docx"),
     "chromium": chromium(1),
     "chromium-two-columns": chromium(2),
     "skia": skia,
@@ -261,10 +346,21 @@ PRODUCERS = {
     "typst-two-columns": typst(2),
     "pdfkit": node(PDFKIT),
     "jspdf": node(JSPDF),
+    "python-docx.docx": docx,
+    "libreoffice-docx.docx": libreoffice(docx, ".docx"),
+    "pandoc-docx.docx": pandoc,
+    "python-pptx.pptx": pptx,
+    "libreoffice-pptx.pptx": libreoffice(pptx, ".pptx"),
+    "odfpy.odt": odt,
+    "libreoffice-odt.odt": libreoffice(docx, ".docx"),
+    "pandoc-odt.odt": pandoc,
+    "ebooklib.epub": epub,
+    "libreoffice-epub.epub": libreoffice(docx, ".docx"),
+    "pandoc-epub.epub": pandoc,
 }
 
 for name, make in PRODUCERS.items():
-    target = OUT / f"{name}.pdf"
+    target = OUT / (name if "." in name else f"{name}.pdf")
     try:
         make(target)
         target.with_suffix(".txt").write_text("\n\n".join(t for _, t in BLOCKS))

@@ -1,4 +1,4 @@
-//! How much of a text comes back from the PDFs made of it, by `text/corpus/make.py`:
+//! How much of a text comes back from the files made of it, by `text/corpus/make.py`:
 //! `cargo run --release -p smartcourse-text --example recall -- DIRECTORY`.
 //!
 //! Words are runs of letters and digits with the hyphens and apostrophes within. Recall is the share of the source's
@@ -12,7 +12,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use smartcourse_text::{SourceKind, extract};
+use smartcourse_text::{extract, promised};
 
 fn main() -> ExitCode {
     match std::env::args()
@@ -35,11 +35,15 @@ fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
     files.sort();
     for file in files
         .iter()
-        .filter(|file| file.extension().is_some_and(|extension| extension == "pdf"))
+        .filter(|file| file.extension().is_none_or(|extension| extension != "txt"))
     {
-        let source = words(&std::fs::read_to_string(file.with_extension("txt"))?);
-        let name = file.file_stem().unwrap_or_default().to_string_lossy();
-        match extract(SourceKind::Pdf, &std::fs::read(file)?) {
+        let Ok(source) = std::fs::read_to_string(file.with_extension("txt")) else {
+            continue;
+        };
+        let source = words(&source);
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let kind = promised(&name, None)?.kind.ok_or("a file without text")?;
+        match extract(kind, &std::fs::read(file)?) {
             Err(error) => println!("| {name} | {error} | | |"),
             Ok(document) => {
                 let found = words(&document.text);

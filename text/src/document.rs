@@ -47,6 +47,27 @@ impl Document {
         self.anchors[..after].last()
     }
 
+    /// Appends `other` as a part of its own. Its text is of `page`, where that is given.
+    pub(crate) fn append(&mut self, other: Self, page: Option<u32>) {
+        if !self.text.is_empty() && !other.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+        let start = self.text.len();
+        self.text.push_str(&other.text);
+        // What stands before the first place of the part must not stand at the last of the part before.
+        self.anchors.push(Anchor {
+            start,
+            page,
+            ..Anchor::default()
+        });
+        self.anchors
+            .extend(other.anchors.into_iter().map(|anchor| Anchor {
+                start: start + anchor.start,
+                page: page.or(anchor.page),
+                ..anchor
+            }));
+    }
+
     /// Whether the document has more anchors than [`MAX_ANCHORS`] or more headings than [`MAX_HEADINGS`].
     pub(crate) fn is_too_fine(&self) -> bool {
         let is_heading = |anchor: &&Anchor| !anchor.heading_path.is_empty();

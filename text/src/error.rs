@@ -23,6 +23,15 @@ pub enum ExtractError {
     /// A PDF of pictures: scanned pages without recognised text.
     #[error("the PDF has no text layer; it is probably a scan")]
     NoTextLayer,
+    /// A document, a book or an archive that cannot be read without a password.
+    #[error("the file is protected by a password")]
+    Protected,
+    /// A document, a book or an archive whose structure cannot be read.
+    #[error("the file is damaged, incomplete or not of the kind its name says")]
+    DamagedFile,
+    /// A format that another one has replaced.
+    #[error("the file is a {0}")]
+    OldFormat(String),
     /// A well-formed file with nothing to read in it.
     #[error("the file contains no text")]
     NoText,
@@ -50,6 +59,9 @@ impl ExtractError {
             Self::Damaged => "pdf_damaged",
             Self::UnmappedPdf => "pdf_unsupported_encoding",
             Self::NoTextLayer => "no_text_layer",
+            Self::Protected => "file_encrypted",
+            Self::DamagedFile => "file_damaged",
+            Self::OldFormat(_) => "old_format",
             Self::NoText => "no_text",
             Self::Crashed => "parser_crashed",
             Self::TimedOut => "parser_timeout",

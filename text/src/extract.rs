@@ -1,9 +1,12 @@
 //! From a file's bytes to readable text.
 
+mod archive;
 mod html;
 mod markdown;
+mod office;
 mod pdf;
 mod subtitles;
+mod xml;
 
 use crate::{Document, ExtractError, SourceKind, encoding::decode};
 
@@ -20,6 +23,9 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
     }
     let document = match kind {
         SourceKind::Pdf => pdf::extract(bytes)?,
+        SourceKind::Docx => office::docx(bytes)?,
+        SourceKind::Pptx => office::pptx(bytes)?,
+        SourceKind::Odt => office::odt(bytes)?,
         SourceKind::Markdown => markdown::extract(&read(bytes, false)?)?,
         SourceKind::PlainText => Document {
             text: read(bytes, false)?.trim_end().to_owned(),

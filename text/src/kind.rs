@@ -20,18 +20,40 @@ pub enum SourceKind {
     Srt,
     /// PDF with a text layer.
     Pdf,
+    /// A Word document of Office Open XML.
+    Docx,
+    /// A PowerPoint presentation of Office Open XML.
+    Pptx,
+    /// A text of OpenDocument.
+    Odt,
 }
 
 impl SourceKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Markdown,
         Self::PlainText,
         Self::Html,
         Self::WebVtt,
         Self::Srt,
         Self::Pdf,
+        Self::Docx,
+        Self::Pptx,
+        Self::Odt,
     ];
+
+    /// Whether its files are text, which anybody can read as it is stored.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::Markdown | Self::PlainText | Self::Html | Self::WebVtt | Self::Srt
+        )
+    }
+
+    /// Whether its files are ZIP archives of files.
+    pub(crate) fn is_archive(self) -> bool {
+        matches!(self, Self::Docx | Self::Pptx | Self::Odt)
+    }
 
     /// Stable name, the same as in serialised form.
     pub fn as_str(self) -> &'static str {
@@ -42,6 +64,9 @@ impl SourceKind {
             Self::WebVtt => "web_vtt",
             Self::Srt => "srt",
             Self::Pdf => "pdf",
+            Self::Docx => "docx",
+            Self::Pptx => "pptx",
+            Self::Odt => "odt",
         }
     }
 }
@@ -64,6 +89,6 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
-        assert!("docx".parse::<SourceKind>().is_err());
+        assert!("xlsx".parse::<SourceKind>().is_err());
     }
 }

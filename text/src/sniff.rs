@@ -23,6 +23,14 @@ pub enum UnsupportedMedia {
         /// The declared type, else the file name.
         declared: String,
     },
+    /// A format that another one has replaced.
+    #[error("{declared} is of a format that has been replaced; save it as {instead}")]
+    Replaced {
+        /// The file name.
+        declared: String,
+        /// The extension of the other format.
+        instead: &'static str,
+    },
     /// Name, declared type and content contradict each other.
     #[error("the file is called {declared} but is {found}")]
     TypeMismatch {
@@ -43,13 +51,16 @@ struct Entry(
 
 /// The one table of content types: whatever is stored and served has one of these.
 #[rustfmt::skip]
-const TABLE: [Entry; 12] = [
+const TABLE: [Entry; 15] = [
     Entry("text/markdown", Some(SourceKind::Markdown), &["md", "markdown"], &["text/x-markdown"]),
     Entry("text/plain", Some(SourceKind::PlainText), &["txt", "text"], &[]),
     Entry("text/html", Some(SourceKind::Html), &["html", "htm", "xhtml"], &["application/xhtml+xml"]),
     Entry("text/vtt", Some(SourceKind::WebVtt), &["vtt"], &[]),
     Entry("application/x-subrip", Some(SourceKind::Srt), &["srt"], &["text/srt", "application/srt"]),
     Entry("application/pdf", Some(SourceKind::Pdf), &["pdf"], &["application/x-pdf"]),
+    Entry("application/vnd.openxmlformats-officedocument.wordprocessingml.document", Some(SourceKind::Docx), &["docx"], &[]),
+    Entry("application/vnd.openxmlformats-officedocument.presentationml.presentation", Some(SourceKind::Pptx), &["pptx"], &[]),
+    Entry("application/vnd.oasis.opendocument.text", Some(SourceKind::Odt), &["odt"], &[]),
     Entry("video/mp4", None, &["mp4", "m4v"], &["video/x-m4v"]),
     Entry("video/webm", None, &["webm"], &["audio/webm"]),
     Entry("audio/mpeg", None, &["mp3"], &["audio/mp3"]),
@@ -57,6 +68,12 @@ const TABLE: [Entry; 12] = [
     Entry("image/png", None, &["png"], &[]),
     Entry("image/jpeg", None, &["jpg", "jpeg"], &["image/jpg", "image/pjpeg"]),
 ];
+
+/// What archives are declared as.
+const ARCHIVES: [&str; 2] = ["application/zip", "application/x-zip-compressed"];
+
+/// Formats that others have replaced, by extension, each with that one.
+const REPLACED: [(&str, &str); 2] = [("doc", ".docx"), ("ppt", ".pptx")];
 
 /// The extensions of the names of files that are taken, without the dot.
 pub fn extensions() -> impl Iterator<Item = &'static str> {
@@ -68,7 +85,8 @@ pub fn extensions() -> impl Iterator<Item = &'static str> {
 /// bytes suffice; an empty head passes for formats with text, whose extraction then reports the empty file.
 ///
 /// # Errors
-/// [`UnsupportedMedia::Unknown`] for a type outside the table, [`UnsupportedMedia::TypeMismatch`] when the
+/// [`UnsupportedMedia::Unknown`] for a type outside the table, [`UnsupportedMedia::Replaced`] for one that has a
+/// successor in it, [`UnsupportedMedia::TypeMismatch`] when the
 /// labels contradict each other or the content.
 pub fn sniff(
     filename: &str,
@@ -88,7 +106,16 @@ pub fn promised(filename: &str, declared_content_type: Option<&str>) -> Result<D
     let extension = filename
         .rsplit_once('.')
         .map(|(_, extension)| extension.to_ascii_lowercase());
-    let by_name = extension.and_then(|e| TABLE.iter().find(|entry| entry.2.contains(&e.as_str())));
+    let by_name = extension
+        .as_deref()
+        .and_then(|e| TABLE.iter().find(|entry| entry.2.contains(&e)));
+    let replaced = REPLACED.iter().find(|(old, _)| extension.as_deref() == Some(old));
+    if let Some((_, instead)) = replaced {
+        return Err(UnsupportedMedia::Replaced {
+            declared: filename.to_owned(),
+            instead,
+        });
+    }
     let declared = declared_content_type
         .and_then(|declared| declared.split(';').next())
         .map(|declared| declared.trim().to_ascii_lowercase())
@@ -100,7 +127,7 @@ pub fn promised(filename: &str, declared_content_type: Option<&str>) -> Result<D
             return Err(mismatch(name.0, declared.0));
         }
         // A type outside the table contradicts a name inside it just as well.
-        (Some(name), None) if declared.as_deref().is_some_and(|d| !is_vague(d)) => {
+        (Some(name), None) if declared.as_deref().is_some_and(|d| !is_vague(name, d)) => {
             return Err(mismatch(name.0, &declared.unwrap_or_default()));
         }
         (Some(entry), _) | (None, Some(entry)) => entry,
@@ -127,27 +154,30 @@ fn by_content_type(declared: &str) -> Option<&'static Entry> {
     TABLE.iter().find(named)
 }
 
-/// Types outside the table that a browser may well give a text file it does not know.
-fn is_vague(declared: &str) -> bool {
-    declared.starts_with("text/")
+/// Types outside the table that a browser may well give a file like `name` that it does not know.
+fn is_vague(name: &Entry, declared: &str) -> bool {
+    let is_archive = name.1.is_some_and(SourceKind::is_archive);
+    declared.starts_with("text/") || (is_archive && ARCHIVES.contains(&declared))
 }
 
 /// Whether a name and a declared type may belong to one file: they agree, or the declaration is the plain text
 /// that browsers declare every text format they do not know as.
 fn compatible(name: &Entry, declared: &Entry) -> bool {
-    let is_text = name.1.is_some_and(|kind| kind != SourceKind::Pdf);
+    let is_text = name.1.is_some_and(SourceKind::is_text);
     name.0 == declared.0 || (is_text && declared.0 == "text/plain")
 }
 
 /// Refuses content that is not what its labels promise.
 fn check_content(promised: Detected, head: &[u8]) -> Result<(), UnsupportedMedia> {
-    let is_format_of_text = promised.kind.is_some_and(|kind| kind != SourceKind::Pdf);
+    let is_format_of_text = promised.kind.is_some_and(SourceKind::is_text);
     let found = match promised.kind {
         Some(_) if head.is_empty() => return Ok(()),
         // A text may begin like the signature of something else.
         Some(SourceKind::WebVtt) if is_plainly_text(head) && !starts_webvtt(head) => "text/plain",
         Some(_) if is_format_of_text && is_plainly_text(head) => return Ok(()),
         Some(SourceKind::Pdf) if holds_pdf(head) => return Ok(()),
+        // Which of them it is, and whether an old or a locked document goes by a new name, shows when it is read.
+        Some(kind) if kind.is_archive() && (is_zip(head) || is_compound(head)) => return Ok(()),
         _ => match magic(head) {
             Some(found) => found,
             None if !is_text(head) => "application/octet-stream",
@@ -169,13 +199,23 @@ fn holds_pdf(head: &[u8]) -> bool {
         .any(|window| window == b"%PDF-")
 }
 
+fn is_zip(head: &[u8]) -> bool {
+    matches!(head, [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..])
+}
+
+/// Whether a file begins as Microsoft's compound files do: documents before 2007, and newer ones with a password.
+pub(crate) fn is_compound(head: &[u8]) -> bool {
+    head.starts_with(&[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1])
+}
+
 /// The type a file's first bytes are the signature of.
 fn magic(head: &[u8]) -> Option<&'static str> {
     Some(match head {
         [b'%', b'P', b'D', b'F', b'-', ..] => "application/pdf",
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "image/png",
         [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => "application/zip",
+        _ if is_zip(head) => "application/zip",
+        _ if is_compound(head) => "application/x-ole-storage",
         [0x1f, 0x8b, ..] => "application/gzip",
         [0x7f, b'E', b'L', b'F', ..] => "application/x-executable",
         [b'M', b'Z', _, 0, ..] => "application/x-msdownload",
@@ -328,13 +368,34 @@ mod tests {
     }
 
     #[test]
+    fn archives_may_be_declared_as_what_they_are_made_of() {
+        let zip = b"PK\x03\x04";
+        let docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+        for declared in [
+            None,
+            Some("application/zip"),
+            Some("application/octet-stream"),
+            Some(docx),
+        ] {
+            assert_eq!(kind("a.docx", declared, zip), Some(SourceKind::Docx));
+        }
+        assert_eq!(found("a.docx", Some("application/pdf"), zip), "application/pdf");
+        assert_eq!(found("a.docx", None, b"<html>"), "text/plain");
+        // One with a password has another shape. What is in it is said when it is read.
+        let compound = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
+        assert_eq!(kind("a.pptx", None, compound), Some(SourceKind::Pptx));
+        let old = sniff("a.DOC", Some("application/msword"), compound).unwrap_err();
+        assert!(old.to_string().ends_with("save it as .docx"), "{old}");
+    }
+
+    #[test]
     fn unknown_types_are_named() {
         let unknown = |declared: &str| {
             Err(UnsupportedMedia::Unknown {
                 declared: declared.to_owned(),
             })
         };
-        assert_eq!(sniff("a.docx", None, b"PK\x03\x04"), unknown("a.docx"));
+        assert_eq!(sniff("a.xlsx", None, b"PK\x03\x04"), unknown("a.xlsx"));
         assert_eq!(
             sniff("a.svg", Some("image/svg+xml"), b"<svg>"),
             unknown("image/svg+xml")

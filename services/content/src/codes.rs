@@ -30,6 +30,18 @@ pub const WARNINGS: &[(&str, &str)] = &[
         "The PDF is whole, but does not say which characters its signs are.",
     ),
     ("no_text_layer", "The PDF has pages but no text, such as a scan."),
+    (
+        "file_encrypted",
+        "The document, the book or the archive asks for a password.",
+    ),
+    (
+        "file_damaged",
+        "The document, the book or the archive is truncated, damaged or not of the kind its name says.",
+    ),
+    (
+        "old_format",
+        "The file is of a format that has been replaced; the message says what to save it as.",
+    ),
     ("no_text", "The lesson has no text."),
     ("parser_crashed", "The parser crashed on the file."),
     ("parser_timeout", "The parser ran over its time limit."),
