@@ -3,7 +3,9 @@
 mod archive;
 mod html;
 mod markdown;
+mod notebook;
 mod office;
+mod pages;
 mod pdf;
 mod subtitles;
 mod xml;
@@ -26,6 +28,9 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
         SourceKind::Docx => office::docx(bytes)?,
         SourceKind::Pptx => office::pptx(bytes)?,
         SourceKind::Odt => office::odt(bytes)?,
+        SourceKind::Epub => pages::book(bytes)?,
+        SourceKind::Site => pages::site(bytes)?,
+        SourceKind::Notebook => notebook::extract(&read(bytes, false)?)?,
         SourceKind::Markdown => markdown::extract(&read(bytes, false)?)?,
         SourceKind::PlainText => Document {
             text: read(bytes, false)?.trim_end().to_owned(),

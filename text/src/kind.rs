@@ -26,11 +26,17 @@ pub enum SourceKind {
     Pptx,
     /// A text of OpenDocument.
     Odt,
+    /// A book.
+    Epub,
+    /// Pages of HTML that link to each other, in one archive.
+    Site,
+    /// A notebook of Jupyter.
+    Notebook,
 }
 
 impl SourceKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Markdown,
         Self::PlainText,
         Self::Html,
@@ -40,19 +46,25 @@ impl SourceKind {
         Self::Docx,
         Self::Pptx,
         Self::Odt,
+        Self::Epub,
+        Self::Site,
+        Self::Notebook,
     ];
 
     /// Whether its files are text, which anybody can read as it is stored.
     pub(crate) fn is_text(self) -> bool {
         matches!(
             self,
-            Self::Markdown | Self::PlainText | Self::Html | Self::WebVtt | Self::Srt
+            Self::Markdown | Self::PlainText | Self::Html | Self::WebVtt | Self::Srt | Self::Notebook
         )
     }
 
     /// Whether its files are ZIP archives of files.
     pub(crate) fn is_archive(self) -> bool {
-        matches!(self, Self::Docx | Self::Pptx | Self::Odt)
+        matches!(
+            self,
+            Self::Docx | Self::Pptx | Self::Odt | Self::Epub | Self::Site
+        )
     }
 
     /// Stable name, the same as in serialised form.
@@ -67,6 +79,9 @@ impl SourceKind {
             Self::Docx => "docx",
             Self::Pptx => "pptx",
             Self::Odt => "odt",
+            Self::Epub => "epub",
+            Self::Site => "site",
+            Self::Notebook => "notebook",
         }
     }
 }

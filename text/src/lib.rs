@@ -2,8 +2,8 @@
 //! works on.
 //!
 //! [`sniff`] decides from name, declared type and first bytes what an upload is. [`extract`] turns Markdown,
-//! plain text, HTML, WebVTT, SubRip, PDF and documents of office programs into a [`Document`]: text plus [`Anchor`]s
-//! that say which page, time or heading each part belongs to. [`chunk`] cuts it into [`Chunk`]s that are verbatim slices of that text, so
+//! plain text, HTML, WebVTT, SubRip, PDF, documents of office programs, books, sites and notebooks into a
+//! [`Document`]: text plus [`Anchor`]s that say which page, time or heading each part belongs to. [`chunk`] cuts it into [`Chunk`]s that are verbatim slices of that text, so
 //! a quotation can always be found again.
 //!
 //! Parsers of hostile formats overflow stacks, loop and allocate without bound, which no error handling inside

@@ -51,7 +51,7 @@ struct Entry(
 
 /// The one table of content types: whatever is stored and served has one of these.
 #[rustfmt::skip]
-const TABLE: [Entry; 15] = [
+const TABLE: [Entry; 18] = [
     Entry("text/markdown", Some(SourceKind::Markdown), &["md", "markdown"], &["text/x-markdown"]),
     Entry("text/plain", Some(SourceKind::PlainText), &["txt", "text"], &[]),
     Entry("text/html", Some(SourceKind::Html), &["html", "htm", "xhtml"], &["application/xhtml+xml"]),
@@ -61,6 +61,9 @@ const TABLE: [Entry; 15] = [
     Entry("application/vnd.openxmlformats-officedocument.wordprocessingml.document", Some(SourceKind::Docx), &["docx"], &[]),
     Entry("application/vnd.openxmlformats-officedocument.presentationml.presentation", Some(SourceKind::Pptx), &["pptx"], &[]),
     Entry("application/vnd.oasis.opendocument.text", Some(SourceKind::Odt), &["odt"], &[]),
+    Entry("application/epub+zip", Some(SourceKind::Epub), &["epub"], &[]),
+    Entry("application/zip", Some(SourceKind::Site), &["zip"], &["application/x-zip-compressed"]),
+    Entry("application/x-ipynb+json", Some(SourceKind::Notebook), &["ipynb"], &["application/json"]),
     Entry("video/mp4", None, &["mp4", "m4v"], &["video/x-m4v"]),
     Entry("video/webm", None, &["webm"], &["audio/webm"]),
     Entry("audio/mpeg", None, &["mp3"], &["audio/mp3"]),
@@ -68,9 +71,6 @@ const TABLE: [Entry; 15] = [
     Entry("image/png", None, &["png"], &[]),
     Entry("image/jpeg", None, &["jpg", "jpeg"], &["image/jpg", "image/pjpeg"]),
 ];
-
-/// What archives are declared as.
-const ARCHIVES: [&str; 2] = ["application/zip", "application/x-zip-compressed"];
 
 /// Formats that others have replaced, by extension, each with that one.
 const REPLACED: [(&str, &str); 2] = [("doc", ".docx"), ("ppt", ".pptx")];
@@ -127,7 +127,7 @@ pub fn promised(filename: &str, declared_content_type: Option<&str>) -> Result<D
             return Err(mismatch(name.0, declared.0));
         }
         // A type outside the table contradicts a name inside it just as well.
-        (Some(name), None) if declared.as_deref().is_some_and(|d| !is_vague(name, d)) => {
+        (Some(name), None) if declared.as_deref().is_some_and(|d| !is_vague(d)) => {
             return Err(mismatch(name.0, &declared.unwrap_or_default()));
         }
         (Some(entry), _) | (None, Some(entry)) => entry,
@@ -154,17 +154,19 @@ fn by_content_type(declared: &str) -> Option<&'static Entry> {
     TABLE.iter().find(named)
 }
 
-/// Types outside the table that a browser may well give a file like `name` that it does not know.
-fn is_vague(name: &Entry, declared: &str) -> bool {
-    let is_archive = name.1.is_some_and(SourceKind::is_archive);
-    declared.starts_with("text/") || (is_archive && ARCHIVES.contains(&declared))
+/// Types outside the table that a browser may well give a text file it does not know.
+fn is_vague(declared: &str) -> bool {
+    declared.starts_with("text/")
 }
 
-/// Whether a name and a declared type may belong to one file: they agree, or the declaration is the plain text
-/// that browsers declare every text format they do not know as.
+/// Whether a name and a declared type may belong to one file: they agree, or the declaration is the plain text or the
+/// archive that browsers declare every format of that sort which they do not know as.
 fn compatible(name: &Entry, declared: &Entry) -> bool {
     let is_text = name.1.is_some_and(SourceKind::is_text);
-    name.0 == declared.0 || (is_text && declared.0 == "text/plain")
+    let is_archive = name.1.is_some_and(SourceKind::is_archive);
+    name.0 == declared.0
+        || (is_text && declared.0 == "text/plain")
+        || (is_archive && declared.0 == "application/zip")
 }
 
 /// Refuses content that is not what its labels promise.
@@ -370,6 +372,18 @@ mod tests {
     #[test]
     fn archives_may_be_declared_as_what_they_are_made_of() {
         let zip = b"PK\x03\x04";
+        assert_eq!(
+            kind("a.ipynb", Some("application/json"), b"{"),
+            Some(SourceKind::Notebook)
+        );
+        assert_eq!(
+            kind("a.epub", Some("application/x-zip-compressed"), zip),
+            Some(SourceKind::Epub)
+        );
+        assert_eq!(
+            found("a.zip", Some("application/epub+zip"), zip),
+            "application/epub+zip"
+        );
         let docx = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
         for declared in [
             None,

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Read as _};
 
+use percent_encoding::percent_decode_str;
 use zip::{ZipArchive, result::ZipError};
 
 use crate::{ExtractError, encoding::decode, sniff::is_compound};
@@ -36,6 +37,15 @@ impl<'a> Archive<'a> {
             return Err(ExtractError::DamagedFile);
         }
         Ok(Self { zip, left: MAX_BYTES })
+    }
+
+    /// The names of its files, in the archive's order. One that leads out of the archive is the name of nothing.
+    pub(super) fn names(&self) -> Vec<String> {
+        let names = self.zip.file_names().filter_map(Result::ok);
+        names
+            .filter(|name| !name.ends_with('/') && is_inside(name))
+            .map(std::borrow::Cow::into_owned)
+            .collect()
     }
 
     /// The bytes of a file, if it is there.
@@ -77,15 +87,37 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// The name of the file that `reference` in the file `from` means, without fragment and query.
+/// The name of the file that `reference` in the file `from` means, as it is written.
 pub(super) fn resolve(from: &str, reference: &str) -> String {
-    let reference = reference.split(['#', '?']).next().unwrap_or_default();
-    let mut parts: Vec<&str> = match reference.starts_with('/') || reference.is_empty() {
+    join(from, without_fragment(reference))
+}
+
+/// The name of the file that a link `reference` in the page `from` means, with what is escaped in it.
+/// None for what is elsewhere.
+pub(super) fn linked(from: &str, reference: &str) -> Option<String> {
+    let scheme = reference.split(['/', '#', '?']).next().unwrap_or_default();
+    if scheme.contains(':') || reference.starts_with("//") {
+        return None;
+    }
+    let path = percent_decode_str(without_fragment(reference)).decode_utf8();
+    Some(join(from, &path.ok()?))
+}
+
+fn without_fragment(reference: &str) -> &str {
+    reference.split(['#', '?']).next().unwrap_or_default()
+}
+
+/// The name that `path` is, from the place of the file `from`.
+fn join(from: &str, path: &str) -> String {
+    if path.is_empty() {
+        return from.to_owned();
+    }
+    let mut parts: Vec<&str> = match path.starts_with('/') {
         true => Vec::new(),
         false => from.split('/').collect(),
     };
     parts.pop();
-    for part in reference.split('/') {
+    for part in path.split('/') {
         match part {
             "" | "." => {}
             ".." => {
@@ -94,10 +126,7 @@ pub(super) fn resolve(from: &str, reference: &str) -> String {
             part => parts.push(part),
         }
     }
-    match reference.is_empty() {
-        true => from.to_owned(),
-        false => parts.join("/"),
-    }
+    parts.join("/")
 }
 
 /// Whether `name` stays where the archive would be unpacked.
@@ -147,6 +176,17 @@ mod tests {
         ];
         for (from, reference, expected) in cases {
             assert_eq!(resolve(from, reference), expected);
+        }
+    }
+
+    #[test]
+    fn links_may_be_escaped_and_may_lead_elsewhere() {
+        assert_eq!(
+            linked("a/b.html", "%C3%BC%23%20c.html#x").as_deref(),
+            Some("a/ü# c.html")
+        );
+        for elsewhere in ["https://example.org/a.html", "mailto:a@b", "//example.org/a.html"] {
+            assert_eq!(linked("a.html", elsewhere), None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! HTML to readable text: what a browser shows, and nothing else.
 
+mod page;
 mod table;
 mod visibility;
 mod writer;
@@ -8,15 +9,30 @@ use ego_tree::{NodeRef, iter::Edge};
 use scraper::{ElementRef, Html, Node, node::Element};
 
 use crate::Document;
+pub(super) use page::Page;
 use visibility::Visibility;
 use writer::{Gap, Writer};
 
 /// Extracts `source`: links become their text, rows of tables lines with their cells apart, formulas their TeX,
 /// headings anchors.
 pub(super) fn extract(source: &str) -> Document {
-    let html = Html::parse_document(source);
-    let visibility = Visibility::of(&html);
+    text(&Html::parse_document(source), "", None)
+}
+
+/// `source`, a part of a page, with everything closed that it leaves open.
+pub(super) fn whole(source: &str) -> String {
+    Html::parse_fragment(source).root_element().inner_html()
+}
+
+/// The text of a page that has `styles` besides its own, under the heading `title` if that is given.
+fn text(html: &Html, styles: &str, title: Option<&str>) -> Document {
+    let visibility = Visibility::of(html, styles);
     let mut writer = Writer::default();
+    if let Some(title) = title {
+        writer.open_heading(1);
+        writer.text(title);
+        writer.close_heading();
+    }
     walk(html.tree.root(), &visibility, &mut writer);
     writer.finish()
 }

@@ -19,12 +19,17 @@ const MAX_NESTING: usize = 64;
 /// text; front matter and what HTML in it hides are no text. Formulas and `<placeholders>` stay as they are written.
 /// [`ExtractError::Limit`] for more headings than a document may have, before they are made a page of.
 pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
+    Ok(html::extract(&render(front_matter::without(source))?))
+}
+
+/// The HTML that readers of `source` are shown, which has no front matter. Fails as [`extract`] does.
+pub(super) fn render(source: &str) -> Result<String, ExtractError> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_HEADING_ATTRIBUTES;
-    let (formulas, source) = Formulas::protect(front_matter::without(source));
+    let (formulas, source) = Formulas::protect(source);
     let mut tags = Tags::of(&source);
     let (mut nesting, mut headings) = (0_usize, 0_usize);
     let few = |event: &Event<'_>| {
@@ -54,7 +59,7 @@ pub(super) fn extract(source: &str) -> Result<Document, ExtractError> {
     push_html(&mut rendered, events);
     match headings > MAX_HEADINGS {
         true => Err(ExtractError::Limit),
-        false => Ok(html::extract(&formulas.restore(&rendered))),
+        false => Ok(formulas.restore(&rendered)),
     }
 }
 

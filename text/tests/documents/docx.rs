@@ -22,7 +22,7 @@ const NUMBERING: &str = "<w:abstractNum w:abstractNumId='0'><w:lvl w:ilvl='0'><w
 <w:num w:numId='1'><w:abstractNumId w:val='0'/></w:num>";
 
 /// A document of this body, with notes.
-fn document(body: &str) -> Vec<u8> {
+pub(crate) fn document(body: &str) -> Vec<u8> {
     let part = |name: &str, inner: &str| format!("<?xml version='1.0'?><w:{name} {NAMES}>{inner}</w:{name}>");
     archive(&[
         (

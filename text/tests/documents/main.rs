@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
 mod archives;
+mod damage;
 mod docx;
+mod epub;
+mod notebook;
 mod odt;
 mod pptx;
+mod site;
 
 use std::io::{Cursor, Write as _};
 

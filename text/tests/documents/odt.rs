@@ -13,7 +13,7 @@ const STYLES: &str = "<style:style style:name='T1' style:family='text'><style:te
 <style:style style:name='P2' style:family='paragraph' style:parent-style-name='Title'/>\
 <text:list-style style:name='L1'><text:list-level-style-number text:level='1' style:num-format='1'/><text:list-level-style-bullet text:level='2'/></text:list-style>";
 
-fn document(body: &str) -> Vec<u8> {
+pub(crate) fn document(body: &str) -> Vec<u8> {
     archive(&[
         ("mimetype", "application/vnd.oasis.opendocument.text"),
         (

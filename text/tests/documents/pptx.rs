@@ -23,7 +23,7 @@ fn slide(shapes: &str, more: &str) -> String {
 }
 
 /// Three slides in another order than their names, the second of them hidden.
-fn presentation() -> Vec<u8> {
+pub(crate) fn presentation() -> Vec<u8> {
     let title = |text| shape("<p:ph type='title'/>", &[text]);
     let table = "<p:graphicFrame><p:nvGraphicFramePr><p:cNvPr id='5' name='t'/></p:nvGraphicFramePr><a:graphic><a:graphicData><a:tbl><a:tblPr firstRow='1'/>\
 <a:tr><a:tc><a:txBody><a:p><a:r><a:t>Port</a:t></a:r></a:p></a:txBody></a:tc><a:tc><a:txBody><a:p><a:r><a:t>Use</a:t></a:r></a:p></a:txBody></a:tc></a:tr>\

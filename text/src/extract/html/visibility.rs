@@ -40,8 +40,10 @@ struct Rule {
 pub(super) struct Visibility(Vec<Rule>);
 
 impl Visibility {
-    pub(super) fn of(html: &Html) -> Self {
+    /// The rules of `html` and those of the stylesheets `linked` to it, which come before.
+    pub(super) fn of(html: &Html, linked: &str) -> Self {
         let mut rules = Vec::new();
+        read(&without_comments(linked), &mut rules);
         for node in html.tree.nodes() {
             let style = ElementRef::wrap(node).filter(|element| element.value().name() == "style");
             if let Some(style) = style {
