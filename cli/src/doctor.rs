@@ -96,7 +96,15 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
         }
         Err(error) => report.line("servers", Err(error.chain()))?,
     }
-    let confinement = crate::services::sandbox()?.confinement().await;
+    let sandbox = crate::services::sandbox()?;
+    let tools = match sandbox.tools().names() {
+        none if none.is_empty() => {
+            "none: pictures and scans are not read, recordings need a transcript".to_owned()
+        }
+        names => names.join(", "),
+    };
+    report.line("programs for scans and recordings", Ok(tools))?;
+    let confinement = sandbox.confinement().await;
     let confinement = confinement
         .map(|found| found.to_string())
         .map_err(|error| error.to_string());

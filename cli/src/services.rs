@@ -12,7 +12,7 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::stubs::ServiceName;
-use smartcourse_text::{Limits, Sandbox};
+use smartcourse_text::{Limits, Sandbox, Tools};
 use tonic::service::Routes;
 
 use crate::callers;
@@ -221,12 +221,14 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 pub(crate) fn sandbox() -> Result<Sandbox> {
     let program = std::env::current_exe().context("the path of this executable is unknown")?;
     let args = vec!["extract-child".into(), "--".into()];
-    Ok(Sandbox::new(program, args, Limits::default()))
+    Ok(Sandbox::new(program, args, Limits::default()).with_tools(Tools::find()))
 }
 
 /// Logs what confines a parser on this machine, and how many there may be at once.
 async fn say_confinement(sandbox: &Sandbox) {
     let children = sandbox.available();
+    let tools = sandbox.tools().names().join(", ");
+    tracing::info!(tools, "programs that read scans and recordings");
     match sandbox.confinement().await {
         Ok(confinement) if confinement.missing().is_empty() => {
             tracing::info!(%confinement, children, "parsers are confined");

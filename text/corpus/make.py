@@ -3,7 +3,7 @@
 and OUT/NAME.txt.
 
     python3 -m venv venv && venv/bin/pip install reportlab fpdf2 weasyprint matplotlib cairocffi skia-python typst \
-        python-docx python-pptx odfpy ebooklib
+        python-docx python-pptx odfpy ebooklib pillow
     npm install --prefix OUT pdfkit jspdf
     venv/bin/python text/corpus/make.py OUT [TEXT.md]
 
@@ -324,6 +324,25 @@ JSPDF = """const { jsPDF } = require('jspdf'); const d = new jsPDF({unit: 'pt', 
 for (const [k, t] of B) { d.setFontSize(k == 'h' ? 14 : 11); for (const l of d.splitTextToSize(t, 470)) { if (y > 780) { d.addPage(); y = 60 }
  d.text(l, 60, y); y += 15 } y += 8 } require('fs').writeFileSync(target, Buffer.from(d.output('arraybuffer')));"""
 
+def scan(mode, **options):
+    """Pages as a scanner makes them, of 300 dots to the inch."""
+
+    def make(target):
+        from PIL import Image, ImageDraw, ImageFont
+
+        font = ImageFont.truetype("DejaVuSerif.ttf", 44)
+        rest, pages = list(lines(88)), []
+        while rest:
+            page = Image.new("L", (2480, 3508), 255)
+            for at, (_, line) in enumerate(rest[:50]):
+                ImageDraw.Draw(page).text((200, 200 + at * 62), line, fill=0, font=font)
+            pages.append(page.convert(mode))
+            rest = rest[50:]
+        pages[0].save(str(target), save_all=True, append_images=pages[1:], **options)
+
+    return make
+
+
 PRODUCERS = {
     "pdftex": latex("pdflatex", "", T1),
     "pdftex-two-columns": latex("pdflatex", ",twocolumn", T1),
@@ -346,6 +365,9 @@ PRODUCERS = {
     "typst-two-columns": typst(2),
     "pdfkit": node(PDFKIT),
     "jspdf": node(JSPDF),
+    "scan-gray.pdf": scan("L", resolution=300),
+    "scan-bilevel.pdf": scan("1", resolution=300),
+    "scan-group4.tif": scan("1", compression="group4", dpi=(300, 300)),
     "python-docx.docx": docx,
     "libreoffice-docx.docx": libreoffice(docx, ".docx"),
     "pandoc-docx.docx": pandoc,

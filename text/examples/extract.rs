@@ -25,8 +25,7 @@ fn print(name: String) -> Result<(), String> {
     let bytes = std::fs::read(&name).map_err(|error| format!("{name}: {error}"))?;
     let head = &bytes[..bytes.len().min(4096)];
     let detected = sniff(&name, None, head).map_err(|error| error.to_string())?;
-    let kind = detected.kind.ok_or("files of this type have no text")?;
-    let document = extract(kind, &bytes).map_err(|error| format!("{}: {error}", error.code()))?;
+    let document = extract(detected.kind, &bytes).map_err(|error| format!("{}: {error}", error.code()))?;
     for (number, anchor) in document.anchors.iter().enumerate() {
         let end = document
             .anchors

@@ -12,11 +12,21 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use smartcourse_text::{extract, promised};
+use smartcourse_text::{Limits, Sandbox, Tools, child_main, promised};
+
+/// The argument that makes this the limited child.
+const CHILD: &str = "--child";
+
+/// Words of a passage.
+const WORDS: usize = 150;
 
 fn main() -> ExitCode {
-    match std::env::args()
-        .nth(1)
+    let mut args = std::env::args_os().skip(1).peekable();
+    if args.next_if(|first| first == CHILD).is_some() {
+        return child_main(args);
+    }
+    match args
+        .next()
         .ok_or("usage: recall DIRECTORY".into())
         .and_then(|name| measure(Path::new(&name)))
     {
@@ -28,7 +38,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
+#[tokio::main]
+async fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let program = std::env::current_exe()?;
+    let sandbox = Sandbox::new(program, vec![CHILD.into()], Limits::default()).with_tools(Tools::find());
     println!("| file | recall | precision | pairs |\n|---|---|---|---|");
     let entries = std::fs::read_dir(directory)?.collect::<Result<Vec<_>, _>>()?;
     let mut files: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
@@ -42,11 +55,15 @@ fn measure(directory: &Path) -> Result<(), Box<dyn Error>> {
         };
         let source = words(&source);
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let kind = promised(&name, None)?.kind.ok_or("a file without text")?;
-        match extract(kind, &std::fs::read(file)?) {
+        let kind = promised(&name, None)?.kind;
+        match sandbox
+            .read_any(kind, std::fs::File::open(file)?, WORDS, None)
+            .await
+        {
             Err(error) => println!("| {name} | {error} | | |"),
-            Ok(document) => {
-                let found = words(&document.text);
+            Ok(passages) => {
+                let found: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
+                let found = words(&found.join("\n"));
                 let shared = shared(&source, &found) as f64;
                 let pairs =
                     |words: &[String]| words.windows(2).map(|pair| pair.join(" ")).collect::<Vec<_>>();

@@ -32,6 +32,12 @@ pub enum ExtractError {
     /// A format that another one has replaced.
     #[error("the file is a {0}")]
     OldFormat(String),
+    /// A picture of text where nothing recognises it.
+    #[error("the file is a picture, and no program that recognises text (tesseract) is installed")]
+    NoRecognition,
+    /// A recording without subtitles that are text, or where nothing reads them.
+    #[error("the recording has no transcript, and no subtitles that could be read")]
+    NoTrack,
     /// A well-formed file with nothing to read in it.
     #[error("the file contains no text")]
     NoText,
@@ -62,6 +68,8 @@ impl ExtractError {
             Self::Protected => "file_encrypted",
             Self::DamagedFile => "file_damaged",
             Self::OldFormat(_) => "old_format",
+            Self::NoRecognition => "ocr_missing",
+            Self::NoTrack => "needs_transcript",
             Self::NoText => "no_text",
             Self::Crashed => "parser_crashed",
             Self::TimedOut => "parser_timeout",

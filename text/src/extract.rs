@@ -7,13 +7,17 @@ mod notebook;
 mod office;
 mod pages;
 mod pdf;
+mod recognised;
 mod subtitles;
 mod xml;
+
+pub(crate) use pdf::picture as pdf_picture;
 
 use crate::{Document, ExtractError, SourceKind, encoding::decode};
 
 /// Extracts the text of `bytes` in this process. Parsers may overflow the stack or allocate without bound on
-/// hostile input: services use a [`Sandbox`](crate::Sandbox) for whatever others wrote.
+/// hostile input: services use a [`Sandbox`](crate::Sandbox) for whatever others wrote, which also reads pictures and
+/// recordings.
 ///
 /// # Errors
 /// Every [`ExtractError`] that is a property of the file, except those only a [`Sandbox`](crate::Sandbox) can
@@ -30,6 +34,9 @@ pub fn extract(kind: SourceKind, bytes: &[u8]) -> Result<Document, ExtractError>
         SourceKind::Odt => office::odt(bytes)?,
         SourceKind::Epub => pages::book(bytes)?,
         SourceKind::Site => pages::site(bytes)?,
+        SourceKind::Image => return Err(ExtractError::NoRecognition),
+        SourceKind::Recording => return Err(ExtractError::NoTrack),
+        SourceKind::Recognised => recognised::extract(&String::from_utf8_lossy(bytes)),
         SourceKind::Notebook => notebook::extract(&read(bytes, false)?)?,
         SourceKind::Markdown => markdown::extract(&read(bytes, false)?)?,
         SourceKind::PlainText => Document {

@@ -32,11 +32,17 @@ pub enum SourceKind {
     Site,
     /// A notebook of Jupyter.
     Notebook,
+    /// A picture of text, which only a [`Sandbox`](crate::Sandbox) with [`Tools`](crate::Tools) reads.
+    Image,
+    /// A recording that may have subtitles, which only a [`Sandbox`](crate::Sandbox) with [`Tools`](crate::Tools) reads.
+    Recording,
+    /// What was recognised in pictures, one line a line, pages apart by form feeds.
+    Recognised,
 }
 
 impl SourceKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Markdown,
         Self::PlainText,
         Self::Html,
@@ -49,6 +55,9 @@ impl SourceKind {
         Self::Epub,
         Self::Site,
         Self::Notebook,
+        Self::Image,
+        Self::Recording,
+        Self::Recognised,
     ];
 
     /// Whether its files are text, which anybody can read as it is stored.
@@ -67,6 +76,11 @@ impl SourceKind {
         )
     }
 
+    /// Whether its files are pictures or recordings.
+    pub(crate) fn is_media(self) -> bool {
+        matches!(self, Self::Image | Self::Recording)
+    }
+
     /// Stable name, the same as in serialised form.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,6 +96,9 @@ impl SourceKind {
             Self::Epub => "epub",
             Self::Site => "site",
             Self::Notebook => "notebook",
+            Self::Image => "image",
+            Self::Recording => "recording",
+            Self::Recognised => "recognised",
         }
     }
 }

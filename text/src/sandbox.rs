@@ -4,8 +4,11 @@ mod capacity;
 mod child;
 mod confinement;
 mod limits;
+mod pictures;
+mod recordings;
 #[cfg(target_os = "linux")]
 mod syscalls;
+mod tools;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -24,6 +27,7 @@ use tokio::sync::Semaphore;
 pub use child::{child_main, run_child};
 pub use confinement::{Confinement, Hold};
 pub use limits::Limits;
+pub use tools::Tools;
 
 use crate::{Chunk, ExtractError, SourceKind};
 
@@ -43,6 +47,8 @@ enum Answer {
     Text(Result<Vec<Chunk>, ExtractError>),
     /// What confines the child, instead of a text.
     Confined(Confinement),
+    /// The bytes of the picture that follows the line, or that the page has none.
+    Picture(Option<usize>),
 }
 
 /// What a child is to do.
@@ -62,20 +68,38 @@ pub struct Sandbox {
     program: PathBuf,
     args: Vec<OsString>,
     limits: Limits,
+    tools: Tools,
     permits: Arc<Semaphore>,
+}
+
+/// How a child ended.
+struct Ended {
+    /// What it printed.
+    output: Vec<u8>,
+    /// How it left, if it did so by itself and in time.
+    status: Option<ExitStatus>,
+    /// What it died of, should it have printed too little.
+    death: ExtractError,
 }
 
 impl Sandbox {
     /// A sandbox whose children run `program` with `args` before [`child_main`]'s own, as many at once as memory
-    /// allows now.
+    /// allows now. No [`Tools`] are used.
     pub fn new(program: PathBuf, args: Vec<OsString>, limits: Limits) -> Self {
         let children = capacity::children(limits.address_space_bytes);
         Self {
             program,
             args,
             limits,
+            tools: Tools::default(),
             permits: Arc::new(Semaphore::new(children)),
         }
+    }
+
+    /// The same with these programs for what is no text by itself.
+    #[must_use]
+    pub fn with_tools(self, tools: Tools) -> Self {
+        Self { tools, ..self }
     }
 
     /// The same with at most `children` at once.
@@ -85,6 +109,11 @@ impl Sandbox {
             permits: Arc::new(Semaphore::new(children.max(1))),
             ..self
         }
+    }
+
+    /// The programs it has for what is no text by itself.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// How many more children may run now.
@@ -108,6 +137,29 @@ impl Sandbox {
     ) -> Result<Vec<Chunk>, ExtractError> {
         let (mut answers, end) = self.run(kind.as_str(), max_words, Task::File(file)).await?;
         answers.pop().map_or(Err(end), passages)
+    }
+
+    /// The passages of `file` as [`read_file`](Self::read_file) gives them, and those of pictures, scans and recordings by
+    /// the [`Tools`] that are there. `language` (BCP 47) is the one the text is most likely in.
+    ///
+    /// # Errors
+    /// As [`read_file`](Self::read_file), and [`ExtractError::NoRecognition`] and [`ExtractError::NoTrack`].
+    pub async fn read_any(
+        &self,
+        kind: SourceKind,
+        file: File,
+        max_words: usize,
+        language: Option<&str>,
+    ) -> Result<Vec<Chunk>, ExtractError> {
+        match kind {
+            SourceKind::Image => self.read_image(file, max_words, language).await,
+            SourceKind::Recording => self.read_recording(file, max_words, language).await,
+            SourceKind::Pdf => match self.read_file(kind, file.try_clone()?, max_words).await {
+                Err(ExtractError::NoTextLayer) => self.read_scan(file, max_words, language).await,
+                outcome => outcome,
+            },
+            _ => self.read_file(kind, file, max_words).await,
+        }
     }
 
     /// The passages of many texts, in as few children as sensible. `each` is given the place of a text and its
@@ -168,28 +220,36 @@ impl Sandbox {
         max_words: usize,
         task: Task<'_>,
     ) -> Result<(Vec<Answer>, ExtractError), ExtractError> {
+        let mut args: Vec<OsString> = vec![max_words.to_string().into(), name.into()];
+        let mut texts: &[&str] = &[];
+        let stdin = match task {
+            Task::File(file) => {
+                args.push(file.metadata()?.len().to_string().into());
+                file.into()
+            }
+            Task::Texts(batch) => {
+                args.extend(batch.iter().map(|text| text.len().to_string().into()));
+                texts = batch;
+                Stdio::piped()
+            }
+            Task::Report => Stdio::null(),
+        };
+        let ended = self.child(args, stdin, texts).await?;
+        // Megabytes of JSON take longer than the reactor's threads should be kept from others.
+        let answers = tokio::task::spawn_blocking(move || answers(&ended.output)).await;
+        Ok((answers.map_err(|_| ExtractError::Crashed)?, ended.death))
+    }
+
+    /// Runs one child with these arguments after its limits, gives it `stdin` or these texts, and keeps what it prints.
+    async fn child(&self, args: Vec<OsString>, stdin: Stdio, texts: &[&str]) -> Result<Ended, ExtractError> {
         // Never closed, so this only ever waits. Whoever waits does not use up the child's time.
         let _place = self.permits.acquire().await;
         let mut command = Command::new(&self.program);
-        command.args(&self.args).args(self.limits.to_args());
-        command.args([max_words.to_string().as_str(), name]);
-        let mut texts: &[&str] = &[];
-        match task {
-            Task::File(file) => {
-                command.arg(file.metadata()?.len().to_string()).stdin(file);
-            }
-            Task::Texts(batch) => {
-                command.args(batch.iter().map(|text| text.len().to_string()));
-                command.stdin(Stdio::piped());
-                texts = batch;
-            }
-            Task::Report => {
-                command.stdin(Stdio::null());
-            }
-        }
+        command.args(&self.args).args(self.limits.to_args()).args(args);
         let mut child = command
             .env_clear()
             .current_dir("/")
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -212,15 +272,18 @@ impl Sandbox {
         if !matches!(outcome, Ok(Ok(_))) {
             child.kill().await?;
         }
-        let end = match outcome {
-            Err(_) => ExtractError::TimedOut,
+        let is_cut = output.len() as u64 == cap;
+        let (death, status) = match outcome {
+            Err(_) => (ExtractError::TimedOut, None),
             Ok(Err(error)) => return Err(error),
-            Ok(Ok(_)) if output.len() as u64 == cap => ExtractError::Limit,
-            Ok(Ok(status)) => death(status, &noise),
+            Ok(Ok(_)) if is_cut => (ExtractError::Limit, None),
+            Ok(Ok(status)) => (death(status, &noise), Some(status)),
         };
-        // Megabytes of JSON take longer than the reactor's threads should be kept from others.
-        let answers = tokio::task::spawn_blocking(move || answers(&output)).await;
-        Ok((answers.map_err(|_| ExtractError::Crashed)?, end))
+        Ok(Ended {
+            output,
+            status,
+            death,
+        })
     }
 }
 
@@ -247,7 +310,7 @@ fn answers(output: &[u8]) -> Vec<Answer> {
 fn passages(answer: Answer) -> Result<Vec<Chunk>, ExtractError> {
     match answer {
         Answer::Text(outcome) => outcome,
-        Answer::Confined(_) => Err(ExtractError::Crashed),
+        Answer::Confined(_) | Answer::Picture(_) => Err(ExtractError::Crashed),
     }
 }
 

@@ -17,7 +17,7 @@ pub const WARNINGS: &[(&str, &str)] = &[
     ("empty_file", "The file of the lesson has no bytes."),
     (
         "needs_transcript",
-        "A video or audio lesson has no transcript file; upload a WebVTT or SRT file.",
+        "A video or audio lesson has neither a transcript file nor subtitles in it that could be read; upload a WebVTT or SRT file.",
     ),
     (
         "unsupported_encoding",
@@ -29,7 +29,14 @@ pub const WARNINGS: &[(&str, &str)] = &[
         "pdf_unsupported_encoding",
         "The PDF is whole, but does not say which characters its signs are.",
     ),
-    ("no_text_layer", "The PDF has pages but no text, such as a scan."),
+    (
+        "no_text_layer",
+        "The PDF has pages but no text, such as a scan, and none was recognised in it; where tesseract is not installed none is.",
+    ),
+    (
+        "ocr_missing",
+        "The file is a picture, and tesseract, which would recognise its text, is not installed where the content service runs.",
+    ),
     (
         "file_encrypted",
         "The document, the book or the archive asks for a password.",

@@ -10,6 +10,13 @@ use smartcourse_proto::{
 
 use crate::{State, codes};
 
+/// A saved version of a course.
+pub(crate) struct Saved {
+    pub(crate) content: Content,
+    /// The course's language (BCP 47), if its instructor names one.
+    pub(crate) language: Option<String>,
+}
+
 impl State {
     /// A version with what the course service knows of it; version 0 is the draft.
     pub(crate) async fn manifest(&self, course_id: CourseId, version: i32) -> Result<(Manifest, Content)> {
@@ -23,15 +30,18 @@ impl State {
         Ok((manifest, content))
     }
 
-    /// The content of a saved version. It never changes, so it is kept at hand while its lessons are worked on.
-    pub(crate) async fn content(&self, version: VersionId) -> Result<Arc<Content>> {
-        if let Some(content) = self.contents.get(&version).await {
-            return Ok(content);
+    /// A saved version. Its content never changes, so it is kept at hand while its lessons are worked on.
+    pub(crate) async fn saved(&self, version: VersionId) -> Result<Arc<Saved>> {
+        if let Some(saved) = self.saved.get(&version).await {
+            return Ok(saved);
         }
-        let (_, content) = self.manifest(version.course_id, version.version).await?;
-        let content = Arc::new(content);
-        self.contents.insert(version, Arc::clone(&content)).await;
-        Ok(content)
+        let (manifest, content) = self.manifest(version.course_id, version.version).await?;
+        let saved = Arc::new(Saved {
+            content,
+            language: manifest.language,
+        });
+        self.saved.insert(version, Arc::clone(&saved)).await;
+        Ok(saved)
     }
 
     /// The draft of a course, for its owner and administrators only.

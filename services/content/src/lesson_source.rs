@@ -8,7 +8,7 @@ use smartcourse_proto::{
     common::Problem,
     course::{Lesson, LessonContent, LessonType},
 };
-use smartcourse_text::{EXTRACTOR_VERSION, SourceKind, source_hash};
+use smartcourse_text::{EXTRACTOR_VERSION, SourceKind, Tools, source_hash};
 
 use crate::{codes, store::AssetRow};
 
@@ -37,14 +37,19 @@ pub(crate) fn source<'a>(lesson: &'a Lesson, assets: &'a HashMap<String, AssetRo
         (LessonType::Text, Some(markdown)) => return Ok(Source::Markdown(markdown)),
         (LessonType::Video | LessonType::Audio, _) => {
             let transcript = named(|content| content.transcript_asset_id.as_deref());
-            match transcript.filter(|id| !id.is_empty()) {
-                None => {
+            let recording = file
+                .and_then(|id| assets.get(id))
+                .filter(|asset| asset.kind() == Some(SourceKind::Recording));
+            match (transcript.filter(|id| !id.is_empty()), recording) {
+                // The recording may have subtitles in it.
+                (None, Some(asset)) => return Ok(Source::File(asset, SourceKind::Recording)),
+                (None, None) => {
                     return Ok(without_text(
                         "needs_transcript",
                         "the recording has no transcript",
                     ));
                 }
-                some => some,
+                (some, _) => some,
             }
         }
         _ => file,
@@ -66,21 +71,34 @@ pub(crate) fn missing(lesson: &Lesson, asset_id: &str) -> Error {
     Error::new(&codes::ASSET_MISSING, detail)
 }
 
-/// Identity of what a lesson's chunks are made from. The title is not part of it: chunks do not hold it.
-pub(crate) fn lesson_hash(lesson: &Lesson, assets: &HashMap<String, AssetRow>, chunk_words: usize) -> String {
+/// Identity of what a lesson's chunks are made from. The title is not part of it: chunks do not hold it. A picture or a
+/// recording is another thing once there is a program that reads it.
+pub(crate) fn lesson_hash(
+    lesson: &Lesson,
+    assets: &HashMap<String, AssetRow>,
+    chunk_words: usize,
+    tools: &Tools,
+) -> String {
     let content = lesson.content.clone().unwrap_or_default();
     let sha = |id: Option<String>| {
         let id = id.unwrap_or_default();
         assets.get(&id).map_or(id, |asset| asset.sha256.clone())
     };
-    source_hash([
+    let by_a_tool = match source(lesson, assets) {
+        Ok(Source::File(_, kind @ (SourceKind::Image | SourceKind::Recording))) => {
+            tools.lack(kind).is_none().then(|| kind.as_str().to_owned())
+        }
+        _ => None,
+    };
+    let parts = [
         lesson.r#type().as_text().to_owned(),
         content.markdown.unwrap_or_default(),
         sha(content.asset_id),
         sha(content.transcript_asset_id),
         EXTRACTOR_VERSION.to_owned(),
         chunk_words.to_string(),
-    ])
+    ];
+    source_hash(parts.into_iter().chain(by_a_tool))
 }
 
 fn without_text(code: &str, message: &str) -> Source<'static> {
@@ -130,16 +148,16 @@ mod tests {
             ..text("a")
         };
         assert_eq!(
-            lesson_hash(&text("a"), &none, 150),
-            lesson_hash(&renamed, &none, 150)
+            lesson_hash(&text("a"), &none, 150, &Tools::default()),
+            lesson_hash(&renamed, &none, 150, &Tools::default())
         );
         assert_ne!(
-            lesson_hash(&text("a"), &none, 150),
-            lesson_hash(&text("b"), &none, 150)
+            lesson_hash(&text("a"), &none, 150, &Tools::default()),
+            lesson_hash(&text("b"), &none, 150, &Tools::default())
         );
         assert_ne!(
-            lesson_hash(&text("a"), &none, 150),
-            lesson_hash(&text("a"), &none, 100)
+            lesson_hash(&text("a"), &none, 150, &Tools::default()),
+            lesson_hash(&text("a"), &none, 100, &Tools::default())
         );
         let pdf = lesson(
             LessonType::Pdf,
@@ -149,7 +167,10 @@ mod tests {
             },
         );
         let (one, two) = (asset("a-1", "11", Some("pdf")), asset("a-1", "22", Some("pdf")));
-        assert_ne!(lesson_hash(&pdf, &one, 150), lesson_hash(&pdf, &two, 150));
+        assert_ne!(
+            lesson_hash(&pdf, &one, 150, &Tools::default()),
+            lesson_hash(&pdf, &two, 150, &Tools::default())
+        );
     }
 
     #[test]
@@ -179,8 +200,17 @@ mod tests {
             source(&pdf, &asset("a-1", "1", Some("pdf"))),
             Ok(Source::File(_, SourceKind::Pdf))
         ));
-        assert!(
-            matches!(source(&pdf, &asset("a-1", "1", None)), Ok(Source::None(skip)) if skip.code == "no_text")
-        );
+        let recording = HashMap::from([(
+            "a-1".to_owned(),
+            AssetRow {
+                filename: "talk.mp4".to_owned(),
+                content_type: "video/mp4".to_owned(),
+                ..asset("a-1", "1", None).remove("a-1").expect("it is there")
+            },
+        )]);
+        assert!(matches!(
+            source(&video, &recording),
+            Ok(Source::File(_, SourceKind::Recording))
+        ));
     }
 }

@@ -37,7 +37,7 @@ use smartcourse_platform::{
     postgres,
 };
 use smartcourse_proto::{
-    content::content_service_server::ContentServiceServer, course::Content, ids::VersionId, stubs::CourseStub,
+    content::content_service_server::ContentServiceServer, ids::VersionId, stubs::CourseStub,
 };
 use smartcourse_text::Sandbox;
 use sqlx::{PgPool, migrate::Migrator};
@@ -101,7 +101,7 @@ pub(crate) struct State {
     pub(crate) keep_unused_uploads: Duration,
     /// How long an embedding is kept that no version uses.
     pub(crate) keep_embeddings: Duration,
-    pub(crate) contents: Cache<VersionId, Arc<Content>>,
+    pub(crate) saved: Cache<VersionId, Arc<course::Saved>>,
     /// By the model and the hash of the text.
     pub(crate) pieces: Cache<(String, String), Arc<Vec<f32>>>,
 }
@@ -120,7 +120,7 @@ impl State {
             chunk_words: settings.chunk_words,
             keep_unused_uploads: settings.keep_unused_uploads_days.into(),
             keep_embeddings: settings.keep_embeddings_days.into(),
-            contents: Cache::builder()
+            saved: Cache::builder()
                 .max_capacity(CONTENTS)
                 .time_to_live(Duration::from_secs(600))
                 .build(),

@@ -174,7 +174,7 @@ pub(crate) async fn record(tx: &mut PgConnection, file: &Received, actor: Actor)
         file.course_id,
         file.filename,
         file.detected.content_type,
-        file.detected.kind.map(|kind| kind.as_str()),
+        file.detected.kind.as_str(),
         file.size,
         file.sha256,
         file.storage_key,

@@ -9,7 +9,7 @@ use smartcourse_proto::{
     ids::{CourseId, VersionId},
     json::timestamp::from_time,
 };
-use smartcourse_text::SourceKind;
+use smartcourse_text::{SourceKind, promised};
 use sqlx::{PgPool, types::time::OffsetDateTime};
 
 use crate::{Dependencies, codes, lesson};
@@ -34,9 +34,10 @@ pub(crate) struct AssetRow {
 }
 
 impl AssetRow {
-    /// How its text is extracted.
+    /// How its text is extracted. Earlier versions only stored pictures and recordings, and noted no kind of them.
     pub(crate) fn kind(&self) -> Option<SourceKind> {
-        self.kind.as_deref().and_then(|kind| kind.parse().ok())
+        let noted = self.kind.as_deref().and_then(|kind| kind.parse().ok());
+        noted.or_else(|| Some(promised(&self.filename, Some(&self.content_type)).ok()?.kind))
     }
 
     #[cfg(test)]

@@ -8,6 +8,7 @@ mod lines;
 mod marks;
 mod model;
 mod paragraphs;
+mod picture;
 mod running;
 mod visible;
 
@@ -53,17 +54,28 @@ fn words(text: &str) -> usize {
     words.map(|word| (signs(word) / 2).max(1)).sum()
 }
 
-/// What stands on each page.
-fn read(bytes: &[u8]) -> Result<Vec<Leaf>, ExtractError> {
+/// The picture of a page, counted from 0, for what recognises text in it: empty if it has none, none after the last page.
+pub(crate) fn picture(bytes: &[u8], page: usize) -> Result<Option<Vec<u8>>, ExtractError> {
+    let pdf = open(bytes)?;
+    let picture = pdf.pages().get(page).map(|page| picture::of_page(&pdf, page));
+    Ok(picture)
+}
+
+fn open(bytes: &[u8]) -> Result<Pdf, ExtractError> {
     // Mail and forms leave bytes before the file, which its table of contents does not count.
     let head = &bytes[..bytes.len().min(1024)];
     let begin = head.windows(5).position(|window| window == b"%PDF-").unwrap_or(0);
-    let pdf = Pdf::new(bytes[begin..].to_vec()).map_err(|error| match error {
+    Pdf::new(bytes[begin..].to_vec()).map_err(|error| match error {
         LoadPdfError::Decryption(
             DecryptionError::PasswordProtected | DecryptionError::UnsupportedAlgorithm,
         ) => ExtractError::Encrypted,
         LoadPdfError::Decryption(_) | LoadPdfError::Invalid => ExtractError::Damaged,
-    })?;
+    })
+}
+
+/// What stands on each page.
+fn read(bytes: &[u8]) -> Result<Vec<Leaf>, ExtractError> {
+    let pdf = open(bytes)?;
     let (mut mapped, mut unmapped) = (0, 0);
     let mut leaves = Vec::new();
     for mut page in glyphs::pages(&pdf) {

@@ -73,7 +73,7 @@ impl fmt::Display for Confinement {
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::confine;
+pub(super) use linux::{OF_TOOLS, confine, confine_tool};
 
 /// Other systems have nothing of it.
 #[cfg(not(target_os = "linux"))]
@@ -86,10 +86,19 @@ pub(super) fn confine() -> Confinement {
     }
 }
 
+/// Other systems have nothing of it.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn confine_tool() {}
+
+/// Any place is as good as another.
+#[cfg(not(target_os = "linux"))]
+pub(super) const OF_TOOLS: [&str; 1] = ["/"];
+
 #[cfg(target_os = "linux")]
 mod linux {
     use landlock::{
-        ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetError, RulesetStatus, Scope,
+        ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+        RulesetError, RulesetStatus, Scope, path_beneath_rules,
     };
     use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -122,6 +131,33 @@ mod linux {
         }
     }
 
+    /// Where programs, their libraries and their data are, and the input.
+    pub(in crate::sandbox) const OF_TOOLS: [&str; 8] = [
+        "/usr",
+        "/bin",
+        "/lib",
+        "/lib64",
+        "/opt",
+        "/nix/store",
+        "/etc/ld.so.cache",
+        "/proc/self/fd/0",
+    ];
+
+    /// [`confine`] for a program of others that is started next: it can read and start what is installed on this
+    /// machine, and read its input again from the beginning; it can write nothing, reach nobody and start no process
+    /// beside itself. Each part holds by itself where another one does not.
+    pub(in crate::sandbox) fn confine_tool() {
+        close_inherited();
+        if Uid::effective().is_root() {
+            // The file has no name, so nobody else can open it.
+            let _ = nix::sys::stat::fchmod(std::io::stdin(), nix::sys::stat::Mode::from_bits_truncate(0o444));
+            let _ = leave_root();
+        }
+        let _ = nix::sys::prctl::set_no_new_privs();
+        let _ = leave_files_but(&OF_TOOLS);
+        let _ = syscalls::filter_tool();
+    }
+
     /// Closes what the parent's parents left open: whatever the parent opened itself closed with the start of the
     /// child's program.
     fn close_inherited() {
@@ -148,11 +184,17 @@ mod linux {
 
     /// Handles every right without granting any: what is open stays usable, nothing else can be reached.
     pub(super) fn leave_files() -> Result<Hold, RulesetError> {
+        leave_files_but(&[])
+    }
+
+    /// The same, but what is at these places may be read and started.
+    pub(super) fn leave_files_but(places: &[&str]) -> Result<Hold, RulesetError> {
         let status = Ruleset::default()
             .handle_access(AccessFs::from_all(LANDLOCK))?
             .handle_access(AccessNet::from_all(LANDLOCK))?
             .scope(Scope::from_all(LANDLOCK))?
             .create()?
+            .add_rules(path_beneath_rules(places, AccessFs::from_read(LANDLOCK)))?
             .restrict_self()?;
         Ok(match status.ruleset {
             RulesetStatus::FullyEnforced => Hold::Full,
@@ -199,6 +241,30 @@ mod tests {
         match hold {
             Hold::None => println!("this kernel has no Landlock"),
             _ => assert_eq!(refused, Err(std::io::ErrorKind::PermissionDenied)),
+        }
+    }
+
+    /// What a program of others is left with.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn tools_can_read_what_they_are_made_of_and_nothing_else() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let place = file.path().to_owned();
+        let tried = std::thread::spawn(move || {
+            let hold = linux::leave_files_but(&OF_TOOLS).unwrap();
+            let write = std::fs::OpenOptions::new().append(true).open(place);
+            let read = std::fs::read("/etc/passwd");
+            (
+                hold,
+                std::fs::read("/usr/bin/env").is_ok(),
+                read.map_err(|error| error.kind()).err(),
+                write.map_err(|error| error.kind()).err(),
+            )
+        });
+        let refused = Some(std::io::ErrorKind::PermissionDenied);
+        match tried.join().unwrap() {
+            (Hold::None, ..) => println!("this kernel has no Landlock"),
+            (_, installed, other, write) => assert_eq!((installed, other, write), (true, refused, refused)),
         }
     }
 }

@@ -5,11 +5,16 @@
 //! implemented", as an older kernel would, so that the C library takes its older ways instead of failing.
 
 use libc::{
-    CLONE_THREAD, SYS_brk, SYS_clock_gettime, SYS_clone, SYS_close, SYS_exit, SYS_exit_group, SYS_futex,
-    SYS_getpid, SYS_getrandom, SYS_gettid, SYS_madvise, SYS_mmap, SYS_mprotect, SYS_mremap, SYS_munmap,
-    SYS_read, SYS_restart_syscall, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
-    SYS_sched_getaffinity, SYS_sched_yield, SYS_set_robust_list, SYS_sigaltstack, SYS_tgkill, SYS_write,
-    SYS_writev,
+    CLONE_THREAD, SYS_accept, SYS_accept4, SYS_acct, SYS_add_key, SYS_bind, SYS_bpf, SYS_brk, SYS_chroot,
+    SYS_clock_gettime, SYS_clone, SYS_clone3, SYS_close, SYS_connect, SYS_exit, SYS_exit_group,
+    SYS_finit_module, SYS_futex, SYS_getpid, SYS_getrandom, SYS_gettid, SYS_init_module, SYS_io_uring_setup,
+    SYS_kexec_load, SYS_keyctl, SYS_kill, SYS_listen, SYS_madvise, SYS_mmap, SYS_mount, SYS_mprotect,
+    SYS_mremap, SYS_munmap, SYS_perf_event_open, SYS_pidfd_getfd, SYS_pidfd_open, SYS_pivot_root,
+    SYS_process_vm_readv, SYS_process_vm_writev, SYS_ptrace, SYS_read, SYS_reboot, SYS_request_key,
+    SYS_restart_syscall, SYS_rseq, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
+    SYS_sched_getaffinity, SYS_sched_yield, SYS_set_robust_list, SYS_sethostname, SYS_setns,
+    SYS_settimeofday, SYS_sigaltstack, SYS_socket, SYS_socketpair, SYS_swapon, SYS_tgkill, SYS_tkill,
+    SYS_umount2, SYS_unshare, SYS_userfaultfd, SYS_write, SYS_writev,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -71,7 +76,69 @@ pub(super) fn filter() -> Result<(), seccompiler::Error> {
     seccompiler::apply_filter(&BpfProgram::try_from(filter)?)
 }
 
-/// Allows a call by its first argument.
+/// What a program of others needs for no picture and no recording: other processes, the network, and what changes the
+/// machine. Which calls it does need is its own affair, and another's with its next version.
+const NOT_FOR_TOOLS: [libc::c_long; 36] = [
+    // The network, and sockets of other processes.
+    SYS_socket,
+    SYS_socketpair,
+    SYS_connect,
+    SYS_bind,
+    SYS_listen,
+    SYS_accept,
+    SYS_accept4,
+    SYS_io_uring_setup,
+    // Other processes. The arguments of `clone3` cannot be seen; without it the C library uses `clone`.
+    SYS_clone3,
+    SYS_kill,
+    SYS_tkill,
+    SYS_ptrace,
+    SYS_process_vm_readv,
+    SYS_process_vm_writev,
+    SYS_pidfd_open,
+    SYS_pidfd_getfd,
+    SYS_setns,
+    SYS_unshare,
+    // The machine.
+    SYS_mount,
+    SYS_umount2,
+    SYS_pivot_root,
+    SYS_chroot,
+    SYS_bpf,
+    SYS_perf_event_open,
+    SYS_userfaultfd,
+    SYS_keyctl,
+    SYS_add_key,
+    SYS_request_key,
+    SYS_init_module,
+    SYS_finit_module,
+    SYS_kexec_load,
+    SYS_reboot,
+    SYS_swapon,
+    SYS_sethostname,
+    SYS_settimeofday,
+    SYS_acct,
+];
+
+/// Keeps a program that is started next from processes, the network and the machine; the rest it may.
+pub(super) fn filter_tool() -> Result<(), seccompiler::Error> {
+    let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
+        NOT_FOR_TOOLS.into_iter().map(|call| (call, Vec::new())).collect();
+    #[cfg(target_arch = "x86_64")]
+    rules.extend([(libc::SYS_fork, Vec::new()), (libc::SYS_vfork, Vec::new())]);
+    // A process, but no thread.
+    let thread = CLONE_THREAD as u64;
+    rules.insert(SYS_clone, vec![argument(SeccompCmpOp::MaskedEq(thread), 0)?]);
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS as u32),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    seccompiler::apply_filter(&BpfProgram::try_from(filter)?)
+}
+
+/// Tells a call by its first argument.
 fn argument(operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::Error> {
     let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, operator, value)?;
     Ok(SeccompRule::new(vec![condition])?)
@@ -98,5 +165,21 @@ mod tests {
         });
         let refused = Some(ErrorKind::Unsupported);
         assert_eq!(tried.join().unwrap(), (refused, refused, refused, 1));
+    }
+
+    #[test]
+    fn the_filter_of_tools_refuses_sockets_and_processes_but_no_files_and_threads() {
+        let tried = std::thread::spawn(|| {
+            filter_tool().unwrap();
+            let file = std::fs::read("/etc/passwd").map_err(|error| error.kind());
+            let socket = std::net::UdpSocket::bind("127.0.0.1:0").map_err(|error| error.kind());
+            let process = std::process::Command::new("/bin/true")
+                .status()
+                .map_err(|error| error.kind());
+            let thread = std::thread::spawn(|| 1).join().unwrap();
+            (file.is_ok(), socket.err(), process.err(), thread)
+        });
+        let refused = Some(ErrorKind::Unsupported);
+        assert_eq!(tried.join().unwrap(), (true, refused, refused, 1));
     }
 }

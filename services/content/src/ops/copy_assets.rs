@@ -26,7 +26,8 @@ pub(crate) async fn check(state: &State, version: VersionId) -> Result<()> {
 
 /// The files a version names, each once.
 async fn named(state: &State, version: VersionId) -> Result<Vec<AssetRow>> {
-    let content = state.content(version).await?;
+    let saved = state.saved(version).await?;
+    let content = &saved.content;
     let mut known = store::assets_of(&state.pool, &content).await?;
     let mut ids = BTreeSet::new();
     for lesson in content.modules.iter().flat_map(|module| &module.lessons) {

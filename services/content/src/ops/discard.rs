@@ -36,7 +36,7 @@ pub(crate) async fn discard(state: &State, version: VersionId, part: Part) -> Re
     .execute(&mut *tx)
     .await?;
     fault::commit(tx, "content.discard").await?;
-    state.contents.invalidate(&version).await;
+    state.saved.invalidate(&version).await;
     remove(&state.pool, &state.deps, version, part).await?;
     fault::point("content.discard", "after_delete");
     Ok(())

@@ -38,14 +38,14 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
     if row.is_done() {
         return Ok(reply(&row));
     }
-    let content = state.content(version).await?;
-    let mut lessons = content.modules.iter().flat_map(|module| &module.lessons);
+    let saved = state.saved(version).await?;
+    let mut lessons = saved.content.modules.iter().flat_map(|module| &module.lessons);
     let lesson = lessons.find(|lesson| lesson.id == request.lesson_id);
     let lesson = lesson.ok_or_else(|| {
         let detail = format!("there is no lesson {}", request.lesson_id);
         Error::new(&codes::NOT_FOUND, detail)
     })?;
-    let text = text_of(state, version, lesson).await?;
+    let text = text_of(state, version, lesson, saved.language.as_deref()).await?;
     store_text(state, version, lesson, &row.source_hash, text).await?;
     Ok(reply(
         &store::lesson(&state.pool, version, &request.lesson_id).await?,
@@ -53,7 +53,12 @@ pub(crate) async fn extract(state: &State, request: LessonRef) -> Result<Extract
 }
 
 /// The passages of a lesson, or why it has none. An error is a fault of the surroundings and worth another try.
-async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<Result<Vec<Chunk>, Problem>> {
+async fn text_of(
+    state: &State,
+    version: VersionId,
+    lesson: &Lesson,
+    language: Option<&str>,
+) -> Result<Result<Vec<Chunk>, Problem>> {
     let ids: Vec<String> = lesson::asset_ids(lesson).map(str::to_owned).collect();
     let assets = store::assets(&state.pool, version.course_id, &ids).await?;
     let extracted = match lesson_source::source(lesson, &assets)? {
@@ -65,7 +70,7 @@ async fn text_of(state: &State, version: VersionId, lesson: &Lesson) -> Result<R
             });
             parsing(run).await.and(read)
         }
-        Source::File(asset, kind) => from_file(state, version, asset, kind).await?,
+        Source::File(asset, kind) => from_file(state, version, asset, kind, language).await?,
         Source::None(skip) => return Ok(Err(skip)),
         Source::Quiz => return Err(Error::internal("a quiz has no text to extract")),
     };
@@ -102,6 +107,7 @@ async fn from_file(
     version: VersionId,
     asset: &AssetRow,
     kind: SourceKind,
+    language: Option<&str>,
 ) -> Result<Result<Vec<smartcourse_text::Chunk>, ExtractError>> {
     let copied = sqlx::query_scalar!(
         "select storage_key from content.version_assets where course_id = $1 and version = $2 and asset_id = $3",
@@ -127,7 +133,10 @@ async fn from_file(
     writer.flush().await.map_err(broken)?;
     writer.rewind().await.map_err(broken)?;
     let file = writer.into_std().await;
-    let run = state.deps.sandbox.read_file(kind, file, state.chunk_words);
+    let run = state
+        .deps
+        .sandbox
+        .read_any(kind, file, state.chunk_words, language);
     Ok(parsing(run).await)
 }
 

@@ -21,7 +21,8 @@ use crate::{
 
 pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPlan> {
     let version = VersionId::new(request.course_id, request.version);
-    let content = state.content(version).await?;
+    let saved = state.saved(version).await?;
+    let content = &saved.content;
     let all = lessons(&content);
     let (placed, next_from) = page(&all, request.from);
     // A lesson that lost its text is written to the vectors before any is embedded.
@@ -35,7 +36,14 @@ pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPl
     let assets = store::assets_of(&mut *tx, &content).await?;
     let hashes: Vec<String> = placed
         .iter()
-        .map(|placed| lesson_hash(placed.lesson, &assets, state.chunk_words))
+        .map(|placed| {
+            lesson_hash(
+                placed.lesson,
+                &assets,
+                state.chunk_words,
+                state.deps.sandbox.tools(),
+            )
+        })
         .collect();
     let mut tasks = Vec::new();
     let ids: Vec<String> = placed.iter().map(|placed| placed.lesson.id.clone()).collect();
@@ -146,8 +154,9 @@ async fn take_over(
          join content.versions v on v.course_id = l.course_id and v.version = l.version
          where l.course_id = $1 and l.version < $2 and l.extractor = $5 and l.state in ('extracted', 'skipped')
            and v.state = 'open'
-           -- A parser that ran out of time or memory once may have met a busy machine: such a lesson is tried again.
-           and coalesce(l.warning_code, '') not in ('parser_timeout', 'parser_crashed', 'parser_limit')
+           -- A parser that ran out of time or memory once may have met a busy machine, and what recognises the text of a scan
+           -- may be there now: such a lesson is tried again.
+           and coalesce(l.warning_code, '') not in ('parser_timeout', 'parser_crashed', 'parser_limit', 'no_text_layer')
          order by l.lesson_id, l.version desc",
         version.course_id.0,
         version.version,

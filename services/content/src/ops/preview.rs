@@ -43,7 +43,10 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) ->
         let change = match old {
             None => Change::Added,
             Some(row) if row.title != lesson.title => Change::Changed,
-            Some(row) if row.source_hash == lesson_hash(lesson, &assets, state.chunk_words) => {
+            Some(row)
+                if row.source_hash
+                    == lesson_hash(lesson, &assets, state.chunk_words, state.deps.sandbox.tools()) =>
+            {
                 Change::Unchanged
             }
             Some(_) => Change::Changed,
@@ -64,6 +67,9 @@ pub(crate) async fn preview(state: &State, actor: Actor, course_id: CourseId) ->
         }
         match lesson_source::source(lesson, &assets) {
             Ok(Source::Markdown(text)) if change != Change::Unchanged => texts.push((lesson, text)),
+            Ok(Source::File(_, kind)) if let Some(lack) = state.deps.sandbox.tools().lack(kind) => {
+                warnings.push(warn(lack.code(), lack.to_string()));
+            }
             Ok(Source::File(..)) if change != Change::Unchanged => {
                 from_files += old.map_or(0, |row| row.chunk_count)
             }

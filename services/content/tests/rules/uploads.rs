@@ -121,6 +121,12 @@ async fn what_a_file_says_it_is_has_to_be_true() {
         (header("a.txt"), b"\x7fELF\x02\0", "unsupported_type"),
         (header("a.exe"), b"MZ", "unsupported_type"),
         (typed("a.txt", "application/pdf"), b"A saga.", "unsupported_type"),
+        (
+            header("a.doc"),
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+            "unsupported_type",
+        ),
+        (header("a.docx"), b"A saga.", "unsupported_type"),
         (header("a.txt"), b"", "empty_file"),
         (header(".."), b"A saga.", "validation_failed"),
     ] {
@@ -139,6 +145,12 @@ async fn what_a_file_says_it_is_has_to_be_true() {
         .upload(TEACHER, typed("a.pdf", "application/octet-stream"), b"%PDF-1.7\n")
         .await
         .unwrap();
+    // Browsers that do not know a format say what it is made of.
+    let book = harness
+        .upload(TEACHER, typed("a.epub", "application/zip"), b"PK\x03\x04")
+        .await
+        .unwrap();
+    assert_eq!(book.content_type, "application/epub+zip");
 }
 
 #[tokio::test]
