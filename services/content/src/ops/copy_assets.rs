@@ -28,7 +28,7 @@ pub(crate) async fn check(state: &State, version: VersionId) -> Result<()> {
 async fn named(state: &State, version: VersionId) -> Result<Vec<AssetRow>> {
     let saved = state.saved(version).await?;
     let content = &saved.content;
-    let mut known = store::assets_of(&state.pool, &content).await?;
+    let mut known = store::assets_of(&state.pool, content).await?;
     let mut ids = BTreeSet::new();
     for lesson in content.modules.iter().flat_map(|module| &module.lessons) {
         for id in asset_ids(lesson) {

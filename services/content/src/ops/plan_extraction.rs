@@ -23,7 +23,7 @@ pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPl
     let version = VersionId::new(request.course_id, request.version);
     let saved = state.saved(version).await?;
     let content = &saved.content;
-    let all = lessons(&content);
+    let all = lessons(content);
     let (placed, next_from) = page(&all, request.from);
     // A lesson that lost its text is written to the vectors before any is embedded.
     let main = state.deps.models.main();
@@ -33,7 +33,7 @@ pub(crate) async fn plan(state: &State, request: PlanRequest) -> Result<LessonPl
         .prepare(main.model(), main.dimensions())
         .await?;
     let mut tx = version_lock::begin_write(state, version).await?;
-    let assets = store::assets_of(&mut *tx, &content).await?;
+    let assets = store::assets_of(&mut *tx, content).await?;
     let hashes: Vec<String> = placed
         .iter()
         .map(|placed| {
