@@ -84,6 +84,9 @@ async fn a_picture_of_text_is_read() {
     let Some(sandbox) = with("tesseract") else { return };
     let chunks = read(&sandbox, SourceKind::Image, PAGE).await.unwrap();
     assert_eq!(cited(&chunks), [(None, TEXT)]);
+    let blank = [b"P5 90 90 255\n", &[255; 8100][..]].concat();
+    let nothing = read(&sandbox, SourceKind::Image, &blank).await;
+    assert_eq!(nothing, Err(ExtractError::NoText));
     let broken = read(&sandbox, SourceKind::Image, &PAGE[..200]).await;
     assert!(broken.is_err_and(|error| !error.is_retryable()));
 }

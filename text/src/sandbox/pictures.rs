@@ -117,7 +117,7 @@ impl Sandbox {
             text.push_str(&recognised.replace('\u{c}', "\n\n"));
         }
         match self.read_recognised(&text, max_words).await {
-            Err(ExtractError::NoText | ExtractError::Empty) => Err(ExtractError::NoTextLayer),
+            Err(ExtractError::NoText) => Err(ExtractError::NoTextLayer),
             outcome => outcome,
         }
     }
@@ -151,6 +151,10 @@ impl Sandbox {
     }
 
     async fn read_recognised(&self, text: &str, max_words: usize) -> Result<Vec<Chunk>, ExtractError> {
+        // A picture without text is no empty file.
+        if text.trim().is_empty() {
+            return Err(ExtractError::NoText);
+        }
         let mut outcome = Err(ExtractError::Crashed);
         let each = |_, read| outcome = read;
         self.read_texts(SourceKind::Recognised, &[text], max_words, each)
