@@ -78,9 +78,8 @@ impl State {
 
     /// The language of a version: what its course says, or a guess from its texts.
     async fn language(&self, version: VersionId) -> Result<String> {
-        let (manifest, _) = self.manifest(version.course_id, version.version).await?;
-        if let Some(named) = manifest.language {
-            return Ok(named);
+        if let Some(named) = &self.saved(version).await?.language {
+            return Ok(named.clone());
         }
         let mut with_text = store::lessons(&self.pool, version).await?;
         with_text.retain(|row| row.chunk_count > 0);
