@@ -11,18 +11,21 @@ use tracing::Instrument as _;
 
 use crate::error::{Error, Result};
 
-/// Runs the work as a task of its own, as part of the same request; `internal` when it panics.
-pub async fn unbroken<T, E>(
+/// Begins the work at once, as a task of its own and a part of the same request; what is answered waits for its end, and is
+/// `internal` when it panics.
+pub fn unbroken<T, E>(
     work: impl Future<Output = std::result::Result<T, E>> + Send + 'static,
-) -> Result<T>
+) -> impl Future<Output = Result<T>> + Send
 where
     T: Send + 'static,
     E: Into<Error> + Send + 'static,
 {
-    tokio::spawn(with_request_id(request_id(), work).in_current_span())
-        .await
-        .map_err(|error| Error::internal("the work broke off").because(error))?
-        .map_err(Into::into)
+    let task = tokio::spawn(with_request_id(request_id(), work).in_current_span());
+    async {
+        task.await
+            .map_err(|error| Error::internal("the work broke off").because(error))?
+            .map_err(Into::into)
+    }
 }
 
 #[cfg(test)]

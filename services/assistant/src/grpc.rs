@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, channel::mpsc, future, stream::BoxStream};
 use smartcourse_platform::{
     grpc::{Actor, Reply, from_service, reply},
     unbroken,
@@ -18,45 +18,20 @@ use crate::{State, ops};
 /// The gRPC face of the service.
 pub struct Api(pub(crate) Arc<State>);
 
-/// The events of an answer: what it is about, its sources, its words, the whole.
-fn events(answer: Answer) -> Vec<AskEvent> {
-    let meta = Answer {
-        answer: String::new(),
-        citations: Vec::new(),
-        ..answer.clone()
-    };
-    let event = |kind: AskEventKind| AskEvent {
-        kind: kind.into(),
-        ..AskEvent::default()
-    };
-    let mut events = vec![AskEvent {
-        answer: Some(meta),
-        ..event(AskEventKind::Meta)
-    }];
-    events.extend(answer.citations.iter().map(|citation| AskEvent {
-        citation: Some(citation.clone()),
-        ..event(AskEventKind::Citation)
-    }));
-    let words = answer.answer.split_inclusive(char::is_whitespace);
-    events.extend(words.map(|word| AskEvent {
-        token: word.to_owned(),
-        ..event(AskEventKind::Token)
-    }));
-    events.push(AskEvent {
-        answer: Some(answer),
-        ..event(AskEventKind::Done)
-    });
-    events
-}
-
 #[tonic::async_trait]
 impl AssistantService for Api {
     type AskStream = BoxStream<'static, Result<AskEvent, Status>>;
 
     async fn ask(&self, request: Request<AskRequest>) -> Reply<Self::AskStream> {
-        // The turn is kept before the first word is sent: a reader who drops off finds it in the conversation.
-        let answer = ops::ask::ask(&self.0, Actor::of(&request), request.into_inner()).await;
-        reply(answer.map(|answer| stream::iter(events(answer).into_iter().map(Ok)).boxed()))
+        let asked = ops::ask::begin(&self.0, Actor::of(&request), request.into_inner()).await;
+        reply(asked.map(|asked| {
+            let (told, events) = mpsc::unbounded();
+            // From here on the turn is finished and kept, whoever hangs up.
+            let end = unbroken(ops::ask::finish(Arc::clone(&self.0), asked, told));
+            let failed = end.map(|end| end.err().map(|error| Err(error.into())));
+            let failed = failed.into_stream().filter_map(future::ready);
+            events.map(Ok).chain(failed).boxed()
+        }))
     }
     async fn list_conversations(
         &self,

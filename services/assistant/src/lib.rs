@@ -4,6 +4,7 @@
 //! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway.
 
 pub mod codes;
+mod events;
 mod grpc;
 mod ops;
 mod small_talk;

@@ -2,25 +2,25 @@
 
 use std::{sync::Arc, time::Instant};
 
-use futures::TryStreamExt as _;
+use futures::{TryFutureExt as _, TryStreamExt as _, channel::mpsc, future};
 use smartcourse_platform::{
     Error, Result,
     error::Problems,
     grpc::Actor,
     ports::answers::{Exchange, Question, Statement},
-    unbroken,
 };
 use smartcourse_proto::{
-    assistant::{Answer, AskRequest, Citation, Conversation, Turn},
+    assistant::{Answer, AskEvent, AskRequest, Citation, Conversation, Turn},
     content::{Passages, RetrieveRequest},
     course::LivePointersRequest,
     events::AssistantAnswered,
+    ids::UserId,
     limits,
 };
 use smartcourse_telemetry::catalogue::ANSWER_SECONDS;
 use tracing::Instrument as _;
 
-use crate::{State, codes, ops::conversations, small_talk};
+use crate::{State, codes, events, ops::conversations, small_talk};
 
 /// Passages an answer may draw from.
 const PASSAGES: i32 = 6;
@@ -30,107 +30,141 @@ const WHOLE: usize = 4;
 /// What is said when the course does not answer.
 const REFUSAL: &str = "The course material does not answer this question.";
 
-pub(crate) async fn ask(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
+/// Where the events of an answer go; a reader who has hung up hears nothing more.
+pub(crate) type Told = mpsc::UnboundedSender<AskEvent>;
+
+/// A question that is to be answered.
+pub(crate) struct Asked {
+    begun: Instant,
+    user: UserId,
+    question: String,
+    conversation: Conversation,
+    is_new: bool,
+    version: i32,
+}
+
+/// Whether a question may be asked, and where: what fails here is no answer at all.
+pub(crate) async fn begin(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Asked> {
     let begun = Instant::now();
-    let answer = answer(state, actor, request).await;
+    let asked = asked(state, actor, request, begun).await;
+    if let Err(error) = &asked {
+        ANSWER_SECONDS.since(begun, [error.code()]);
+    }
+    asked
+}
+
+async fn asked(state: &Arc<State>, actor: Actor, request: AskRequest, begun: Instant) -> Result<Asked> {
+    let user = actor.user()?;
+    Problems::only_text("question", &request.question, limits::QUESTION)?;
+    let known = request.conversation_id.as_deref();
+    let pointers = LivePointersRequest {
+        course_ids: vec![request.course_id],
+        instructor_id: None,
+    };
+    let pointers = state.course.get_live_pointers(Actor::Service.request(pointers));
+    let (conversation, live) = future::try_join(
+        conversations::open(state, user, request.course_id.into(), known),
+        pointers.map_err(Error::from),
+    )
+    .await?;
+    let Some(live) = live.items.first() else {
+        let detail = "the course has no published version to answer from";
+        return Err(Error::new(&codes::NOT_PUBLISHED, detail));
+    };
+    Ok(Asked {
+        begun,
+        user,
+        question: request.question.trim().to_owned(),
+        conversation,
+        is_new: known.is_none(),
+        version: live.version,
+    })
+}
+
+/// Answers, and tells each statement as soon as it stands; keeps the turn, and tells that at last. To be run unbroken.
+pub(crate) async fn finish(state: Arc<State>, asked: Asked, told: Told) -> Result<()> {
+    let begun = asked.begun;
+    let answer = answer(&state, asked, &told).await;
     let outcome = match &answer {
         Ok(answer) if answer.refused => "not_found",
         Ok(_) => "answered",
         Err(error) => error.code(),
     };
     ANSWER_SECONDS.since(begun, [outcome]);
-    answer
+    answer.map(|answer| events::tell(&told, events::done(answer)))
 }
 
-async fn answer(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Answer> {
-    let user = actor.user()?;
-    Problems::only_text("question", &request.question, limits::QUESTION)?;
-    let question = request.question.trim();
-    let known = request.conversation_id.as_deref();
-    let conversation = conversations::open(state, user, request.course_id.into(), known).await?;
-
-    let pointers = LivePointersRequest {
-        course_ids: vec![request.course_id],
-        instructor_id: None,
+async fn answer(state: &Arc<State>, asked: Asked, told: &Told) -> Result<Answer> {
+    let mut answer = Answer {
+        conversation_id: asked.conversation.id.clone(),
+        version: asked.version,
+        ..Answer::default()
     };
-    let pointers = Actor::Service.request(pointers);
-    let live = state.course.get_live_pointers(pointers).await?;
-    let Some(live) = live.items.first() else {
-        let detail = "the course has no published version to answer from";
-        return Err(Error::new(&codes::NOT_PUBLISHED, detail));
-    };
-    let version = live.version;
-
-    let (text, citations) = match small_talk::reply(question) {
-        Some(reply) => (reply.to_owned(), Vec::new()),
-        None => from_course(state, &conversation, version, question).await?,
-    };
-    let answer = Answer {
-        conversation_id: conversation.id.clone(),
-        refused: citations.is_empty(),
-        answer: text,
-        citations,
-        version,
-    };
+    events::tell(told, [events::meta(&answer)]);
+    match small_talk::reply(&asked.question) {
+        Some(reply) => say(&mut answer, told, reply, Vec::new()),
+        None => from_course(state, &asked, &mut answer, told).await?,
+    }
+    answer.refused = answer.citations.is_empty();
     let turn = Turn {
-        question: question.to_owned(),
+        question: asked.question,
         answer: Some(answer.clone()),
         asked_at: Some(conversations::now()),
     };
     let event = AssistantAnswered {
-        course_id: conversation.course_id,
-        user_id: user.0,
+        course_id: asked.conversation.course_id,
+        user_id: asked.user.0,
         version: answer.version,
         refused: answer.refused,
     };
-    unbroken(conversations::keep(
-        Arc::clone(state),
-        user,
-        conversation,
-        known.is_none(),
-        turn,
-        event,
-    ))
-    .await?;
+    let state = Arc::clone(state);
+    conversations::keep(state, asked.user, asked.conversation, asked.is_new, turn, event).await?;
     Ok(answer)
 }
 
-/// What a published version answers, and where it stands there; nothing stands anywhere when it does not answer.
-async fn from_course(
-    state: &State,
-    conversation: &Conversation,
-    version: i32,
-    question: &str,
-) -> Result<(String, Vec<Citation>)> {
+/// Adds a statement to the answer, and tells it.
+fn say(answer: &mut Answer, told: &Told, text: &str, citations: Vec<Citation>) {
+    let text = match answer.answer.is_empty() {
+        true => text.to_owned(),
+        false => format!("\n{text}"),
+    };
+    events::tell(told, events::statement(&text, &citations));
+    answer.answer.push_str(&text);
+    answer.citations.extend(citations);
+}
+
+/// Says what a published version answers, and where it stands there; that it does not, when nothing stands.
+async fn from_course(state: &State, asked: &Asked, answer: &mut Answer, told: &Told) -> Result<()> {
+    let conversation = &asked.conversation;
     let retrieve = RetrieveRequest {
         course_id: conversation.course_id,
-        version,
-        question: question.to_owned(),
+        version: asked.version,
+        question: asked.question.clone(),
         before: before(conversation),
         limit: PASSAGES,
     };
     let found = state.content.retrieve(Actor::Service.request(retrieve)).await?;
-    let asked = Question {
-        text: question,
+    let question = Question {
+        text: &asked.question,
         history: &history(conversation),
         passages: &found.items,
         answers: answers(&found),
     };
-    let (mut text, mut citations) = (Vec::new(), Vec::new());
     let answering = async {
-        let mut statements = state.answerer.answer(asked);
+        let mut statements = state.answerer.answer(question);
         while let Some(statement) = statements.try_next().await? {
-            text.extend(checked(statement, &found, version, &mut citations));
+            if let Some((text, citations)) = checked(statement, &found, answer) {
+                say(answer, told, &text, citations);
+            }
         }
         Ok::<_, Error>(())
     };
     let span = tracing::info_span!("answer", passages = found.items.len());
     answering.instrument(span).await?;
-    let text = match citations.is_empty() {
-        true => REFUSAL.to_owned(),
-        false => text.join("\n"),
-    };
-    Ok((text, citations))
+    if answer.citations.is_empty() {
+        say(answer, told, REFUSAL, Vec::new());
+    }
+    Ok(())
 }
 
 /// Whether the passages answer the question. A content service of 0.2 leaves it to the cosines.
@@ -169,15 +203,10 @@ fn history(conversation: &Conversation) -> Vec<Exchange<'_>> {
     turns.collect()
 }
 
-/// A statement with the numbers of its citations, which are added to the others. A citation whose quote does not stand in
-/// its passage is dropped, and so is a statement without any: an answer never lies about its source.
-fn checked(
-    statement: Statement,
-    found: &Passages,
-    version: i32,
-    citations: &mut Vec<Citation>,
-) -> Option<String> {
-    let before = citations.len();
+/// A statement with the numbers of its citations, and those, which go on from the others of the answer. A citation whose quote
+/// does not stand in its passage is dropped, and so is a statement without any: an answer never lies about its source.
+fn checked(statement: Statement, found: &Passages, answer: &Answer) -> Option<(String, Vec<Citation>)> {
+    let mut citations = Vec::new();
     let mut text = statement.text;
     for cited in statement.citations {
         let Some(passage) = found.items.get(cited.passage) else {
@@ -185,14 +214,15 @@ fn checked(
             tracing::error!(passage, "a citation named no passage and was dropped");
             continue;
         };
-        if passage.version != version || cited.quote.is_empty() || !passage.text.contains(&cited.quote) {
+        if passage.version != answer.version || cited.quote.is_empty() || !passage.text.contains(&cited.quote)
+        {
             tracing::error!(lesson_id = %passage.lesson_id, "a citation did not stand in its passage and was dropped");
             continue;
         }
-        let n = i32::try_from(citations.len() + 1).unwrap_or(i32::MAX);
+        let n = answer.citations.len() + citations.len() + 1;
         text.push_str(&format!(" [{n}]"));
         citations.push(Citation {
-            n,
+            n: i32::try_from(n).unwrap_or(i32::MAX),
             lesson_id: passage.lesson_id.clone(),
             lesson_title: passage.lesson_title.clone(),
             module_title: passage.module_title.clone(),
@@ -203,7 +233,7 @@ fn checked(
             score: cited.score,
         });
     }
-    (citations.len() > before).then_some(text)
+    (!citations.is_empty()).then_some((text, citations))
 }
 
 #[cfg(test)]
@@ -235,8 +265,15 @@ mod tests {
                 })
                 .collect(),
         };
-        let mut citations = Vec::new();
-        let mut check = |spans: &[(usize, &str)]| checked(statement(spans), &found, 2, &mut citations);
+        let mut answer = Answer {
+            version: 2,
+            ..Answer::default()
+        };
+        let mut check = |spans: &[(usize, &str)]| {
+            let (text, citations) = checked(statement(spans), &found, &answer)?;
+            answer.citations.extend(citations);
+            Some(text)
+        };
         assert_eq!(check(&[(0, "Bread rises.")]).as_deref(), Some("It rises. [1]"));
         assert_eq!(check(&[]), None, "nothing supports it");
         assert_eq!(
@@ -247,7 +284,7 @@ mod tests {
             check(&[(0, "rises"), (0, "falls")]).as_deref(),
             Some("It rises. [2]")
         );
-        assert_eq!(citations.len(), 2);
+        assert_eq!(answer.citations.len(), 2);
     }
 
     #[test]
