@@ -21,7 +21,8 @@ const FILES: [&str; 11] = [
 ];
 
 /// Optional fields the HTTP contract leaves out when they are absent; all others are written as `null`.
-const LEFT_OUT_WHEN_ABSENT: [&str; 3] = [
+const LEFT_OUT_WHEN_ABSENT: [&str; 4] = [
+    ".smartcourse.assistant.Answer.",
     ".smartcourse.course.LessonContent.",
     ".smartcourse.assistant.Citation.",
     ".smartcourse.course.Quiz.",

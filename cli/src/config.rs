@@ -10,6 +10,7 @@ pub(crate) fn declared() -> Vec<Declared> {
         smartcourse_gateway::config::CONFIG,
         smartcourse_user::config::CONFIG,
         smartcourse_content::config::CONFIG,
+        smartcourse_assistant::config::CONFIG,
         smartcourse_enrollment::config::CONFIG,
         smartcourse_course::config::CONFIG,
         smartcourse_progress::config::CONFIG,

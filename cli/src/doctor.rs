@@ -88,7 +88,18 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     report.line("fonts of certificates", fonts.ok_or_else(without))?;
     match Engines::open(&config) {
         Ok(engines) => {
-            for found in engines.look().await {
+            let model = match engines.look_at_model().await {
+                Ok(Some(found)) => Some(found),
+                Ok(None) => {
+                    report.line("model of answers", Ok("none: the course is quoted".to_owned()))?;
+                    None
+                }
+                Err(error) => {
+                    report.line("model of answers", Err(error.chain()))?;
+                    None
+                }
+            };
+            for found in engines.look().await.into_iter().chain(model) {
                 let check =
                     |error: Error| format!("{}: check {} ({})", error.chain(), found.variable, found.address);
                 report.line(found.server, found.outcome.map_err(check))?;

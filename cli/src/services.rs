@@ -130,7 +130,7 @@ impl<'a> ServiceHost<'a> {
             ServiceName::Assistant => {
                 let deps = smartcourse_assistant::Dependencies {
                     documents: self.engines.documents(),
-                    answerer: self.engines.answerer(),
+                    answerer: self.engines.answerer()?,
                     course: self.channel(ServiceName::Course)?,
                     content: self.channel(ServiceName::Content)?,
                 };

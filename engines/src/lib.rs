@@ -8,7 +8,7 @@
 //! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes; `vectors::qdrant` when `qdrant.url` names a server |
 //! | search | [`search::postgres`]: full text in the language of each version, and trigrams; questions by BM25 in memory; `search::opensearch` when `opensearch.url` names a server |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
-//! | answers | [`answers::extractive`]: the best pieces, quoted |
+//! | answers | [`answers::extractive`]: the best pieces, quoted; [`answers::generated`] when a model is named: [`answers::generated::openai`] for whatever speaks that protocol, [`answers::generated::anthropic`] |
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
 //! | text messages | [`sms::twilio`], when configured |
 //! | push messages | [`push::web_push`], when configured |
@@ -31,6 +31,7 @@ pub mod announcements {
 /// Adapters of the answer port.
 pub mod answers {
     pub mod extractive;
+    pub mod generated;
 }
 /// Adapters of the document port.
 pub mod documents {
@@ -160,6 +161,9 @@ pub const CONFIG: &[Declared] = &[
     servers::opensearch::CONFIG,
     files::directory::CONFIG,
     embeddings::embedded::CONFIG,
+    answers::generated::CONFIG,
+    answers::generated::openai::CONFIG,
+    answers::generated::anthropic::CONFIG,
     mail::CONFIG,
     sms::twilio::CONFIG,
     push::web_push::CONFIG,
@@ -364,9 +368,12 @@ impl Engines {
         Ok(Arc::clone(self.models.get_or_init(|| Arc::new(models))))
     }
 
-    /// What answers questions.
-    pub fn answerer(&self) -> Arc<dyn Answerer> {
-        Arc::new(answers::extractive::Extractive)
+    /// What answers questions. Fails when a setting of the model that is named cannot be used.
+    pub fn answerer(&self) -> Result<Arc<dyn Answerer>> {
+        Ok(match answers::generated::Generated::named(&self.config)? {
+            Some(model) => Arc::new(model),
+            None => Arc::new(answers::extractive::Extractive),
+        })
     }
 
     /// Mail. Fails when a setting cannot be used.

@@ -1,8 +1,19 @@
-//! A look at the servers that were named.
+//! A look at the servers that were named, and at the model.
 
-use crate::{Engines, servers::Found};
+use smartcourse_platform::Result;
+
+use crate::{Engines, answers::generated::Generated, servers::Found};
 
 impl Engines {
+    /// Looks at the model that writes answers, when one is named: not one of the servers that are looked at again and again,
+    /// since it may count its calls. Fails when a setting cannot be used.
+    pub async fn look_at_model(&self) -> Result<Option<Found>> {
+        Ok(match Generated::named(&self.config)? {
+            Some(model) => Some(model.look().await),
+            None => None,
+        })
+    }
+
     /// Looks at the servers that were named, at all of them at once.
     #[cfg(not(feature = "real"))]
     pub async fn look(&self) -> Vec<Found> {

@@ -24,6 +24,7 @@ pub struct EventType {
     pub summary: &'static str,
     message: fn() -> Cow<'static, str>,
     schema: fn() -> RefOr<Schema>,
+    parts: fn(&mut Vec<(String, RefOr<Schema>)>),
 }
 
 impl EventType {
@@ -35,6 +36,13 @@ impl EventType {
     /// JSON schema of the payload.
     pub fn schema(&self) -> RefOr<Schema> {
         (self.schema)()
+    }
+
+    /// The messages within the payload, each by its name, with their JSON schemas.
+    pub fn parts(&self) -> Vec<(String, RefOr<Schema>)> {
+        let mut parts = Vec::new();
+        (self.parts)(&mut parts);
+        parts
     }
 }
 
@@ -50,6 +58,7 @@ macro_rules! events {
             summary: $summary,
             message: events::$message::name,
             schema: events::$message::schema,
+            parts: events::$message::schemas,
         }),*];
     };
 }

@@ -98,6 +98,14 @@ metrics! {
 
     /// Time of a call to a model, by its outcome: `ok`, or the code of the error.
     MODEL_SECONDS: Histogram "model_seconds" [model, operation, outcome] in ANSWERS;
+    /// Time until a model that writes began to.
+    MODEL_FIRST_TOKEN_SECONDS: Histogram "model_first_token_seconds" [model] in ANSWERS;
+    /// Tokens of models that write: `input`, `output`.
+    MODEL_TOKENS: Counter "model_tokens_total" [model, kind];
+    /// What models that write cost by the configured prices, in millionths of their currency.
+    MODEL_COST: Counter "model_cost_millionths_total" [model];
+    /// Statements that a model wrote: `supported` by the course, or `withheld`.
+    ANSWER_STATEMENTS: Counter "answer_statements_total" [outcome];
     /// Time until a question was answered, by its outcome: `answered`, `not_found`, or the code of the error.
     ANSWER_SECONDS: Histogram "answer_seconds" [outcome] in ANSWERS;
     /// Batches of spans that were sent, by their outcome: `ok`, `error`.

@@ -113,6 +113,9 @@ fn document(consumers: &[Box<dyn Consumer>]) -> Result<Value> {
         }
         messages.insert(name.clone(), message(event));
         schemas.insert(name, serde_json::to_value(event.schema())?);
+        for (part, schema) in event.parts() {
+            schemas.insert(part, serde_json::to_value(schema)?);
+        }
     }
     Ok(json!({
         "asyncapi": "3.0.0",

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::{join_all, try_join_all};
-use reqwest::{Method, multipart};
+use reqwest::{
+    Method,
+    header::{self, HeaderValue},
+    multipart,
+};
 use serde_json::{Value, json};
 use smartcourse_tests::{Cutter, Layout, Reply, Session, World, wait_for};
 use sqlx::{Connection as _, PgConnection};
@@ -248,8 +252,14 @@ async fn an_answer_nobody_listens_to_is_kept_whole() -> Result<()> {
     let question = json!({"question": "What is a saga?"});
     let whole = instructor.post(&ask, &question).await?.expect(200)?;
 
-    let request = instructor.request(Method::POST, &ask).json(&question);
-    let mut stream = request.header("accept", "text/event-stream").send().await?;
+    let (client, request) = instructor
+        .request(Method::POST, &ask)
+        .json(&question)
+        .build_split();
+    let mut request = request?;
+    let accept = HeaderValue::from_static("text/event-stream");
+    request.headers_mut().insert(header::ACCEPT, accept);
+    let mut stream = client.execute(request).await?;
     let mut told = String::new();
     while !told.contains("event: meta\ndata: ") || !told.ends_with('\n') {
         let chunk = stream.chunk().await?.context("a first event")?;

@@ -13,6 +13,7 @@ use smartcourse_workflows::{
 mod abuse;
 mod alerts;
 mod analytics;
+mod answers;
 mod asyncapi;
 mod background;
 mod backup;

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use smartcourse_monitoring::foreign::{self, Source};
 use smartcourse_telemetry::{catalogue, metric::Kind};
-use smartcourse_tests::{Collector, Layout, Session, World, wait_for};
+use smartcourse_tests::{Collector, Layout, Model, Says, Session, World, wait_for};
 
 use crate::{ROLES, executable, root};
 
@@ -42,9 +42,17 @@ pub(crate) async fn a_school_day(
 ) -> Result<(World, Collector, Session, BTreeMap<&'static str, String>)> {
     let collector = Collector::start().await?;
     let endpoint = collector.endpoint();
+    let model = Model::start().await?;
+    model.says([Says::this(
+        "A saga is a sequence of steps with compensations. [1]",
+    )]);
+    let model = format!("{}/v1", model.url);
     let settings = [
         ("TELEMETRY__OTLP_ENDPOINT", endpoint.as_str()),
         ("TELEMETRY__TRACE_RATIO", "1"),
+        ("ANSWERS__ENGINE", "openai"),
+        ("OPENAI__URL", &model),
+        ("OPENAI__MODEL", "writer"),
     ];
     let world = World::start_with(executable(), layout, &settings).await?;
     let (teacher, student) = (

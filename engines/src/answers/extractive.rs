@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use smartcourse_platform::{
     Result,
-    ports::answers::{Answerer, Citation, Question, Statement},
+    ports::answers::{Answerer, Citation, Part, Question, Statement},
 };
-use smartcourse_proto::content::{Passage, PieceKind, SentenceScore};
+use smartcourse_proto::{
+    assistant::Usage,
+    content::{Passage, PieceKind, SentenceScore},
+};
 use smartcourse_retrieval::words;
 
 /// Pieces of an answer at most, without those they are read with.
@@ -74,7 +77,15 @@ struct Candidate {
 }
 
 impl Answerer for Extractive {
-    fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Statement>> {
+    fn name(&self) -> &str {
+        "extractive"
+    }
+
+    fn most(&self, _: &Question<'_>) -> Usage {
+        Usage::default()
+    }
+
+    fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Part>> {
         let quotes = match question.answers {
             true => best(question.passages),
             false => Vec::new(),
@@ -87,10 +98,10 @@ impl Answerer for Extractive {
                 quote: quote.to_owned(),
                 score: piece.cosine.clamp(0.0, 1.0),
             };
-            Some(Ok(Statement {
+            Some(Ok(Part::Statement(Statement {
                 text: quote.to_owned(),
                 citations: vec![citation],
-            }))
+            })))
         });
         stream::iter(statements).boxed()
     }

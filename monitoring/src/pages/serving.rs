@@ -1,8 +1,9 @@
 //! Dashboards of what answers people: processes, the API, the assistant.
 
 use smartcourse_telemetry::catalogue::{
-    ANSWER_SECONDS, BUILD_INFO, GRPC_SECONDS, HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS, MODEL_SECONDS,
-    PARSING, PARSING_SECONDS, PROBLEMS, TRACE_EXPORTS,
+    ANSWER_SECONDS, ANSWER_STATEMENTS, BUILD_INFO, GRPC_SECONDS, HTTP_IN_FLIGHT, HTTP_REQUESTS, HTTP_SECONDS,
+    MODEL_COST, MODEL_FIRST_TOKEN_SECONDS, MODEL_SECONDS, MODEL_TOKENS, PARSING, PARSING_SECONDS, PROBLEMS,
+    TRACE_EXPORTS,
 };
 
 use super::{ROUTE_TRACES, by, quantile, rate};
@@ -126,6 +127,30 @@ pub(super) fn assistant() -> Vec<Panel> {
             "s",
             quantile(0.95, "model, operation", &MODEL_SECONDS),
             "{{model}} {{operation}}",
+        ),
+        Panel::graph(
+            "Tokens of models that write",
+            "short",
+            by("model, kind", &MODEL_TOKENS),
+            "{{model}} {{kind}}",
+        ),
+        Panel::graph(
+            "Cost of models that write, in the currency of their prices, in an hour",
+            "short",
+            format!("sum(increase({MODEL_COST}[1h])) / 1e6"),
+            "cost",
+        ),
+        Panel::graph(
+            "95 % of the models begin to write within",
+            "s",
+            quantile(0.95, "model", &MODEL_FIRST_TOKEN_SECONDS),
+            "{{model}}",
+        ),
+        Panel::graph(
+            "Statements that models wrote",
+            "ops",
+            by("outcome", &ANSWER_STATEMENTS),
+            "{{outcome}}",
         ),
         Panel::graph(
             "Files and texts being parsed",

@@ -1,7 +1,10 @@
 //! The answer port: from a question and passages of the course to statements that name the passages they stand in.
 
 use futures::stream::BoxStream;
-use smartcourse_proto::content::Passage;
+use smartcourse_proto::{
+    assistant::{AnswerNote, Usage},
+    content::Passage,
+};
 
 use crate::error::Result;
 
@@ -16,6 +19,8 @@ pub struct Question<'a> {
     pub passages: &'a [Passage],
     /// Whether they answer the question.
     pub answers: bool,
+    /// Whether an answer may cost something; else the passages are quoted.
+    pub may_cost: bool,
 }
 
 /// An earlier question and its answer.
@@ -47,8 +52,24 @@ pub struct Citation {
     pub score: f64,
 }
 
+/// What comes about of an answer, one after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Part {
+    /// It goes on with this statement.
+    Statement(Statement),
+    /// From here on the passages are quoted, for this reason.
+    Quoted(AnswerNote),
+    /// A call of a model has ended, well or not, and took this.
+    Spent(Usage),
+}
+
 /// Something that answers from passages only.
 pub trait Answerer: Send + Sync {
-    /// The statements that answer the question, as they come about; none when the passages do not answer it.
-    fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Statement>>;
+    /// Names what answers, as readers and operators see it.
+    fn name(&self) -> &str;
+    /// What answering may cost, by an estimate; nothing when no model is paid for it.
+    fn most(&self, question: &Question<'_>) -> Usage;
+    /// What answers the question, as it comes about; no statement when the passages do not answer it. Fails only when nothing
+    /// can be said at all: a model that is away is a [`Part::Quoted`].
+    fn answer<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Part>>;
 }

@@ -152,6 +152,7 @@ fn study(log: &mut Log, enrollment_id: i64, course_id: i64, user_id: i64) {
         user_id,
         version: 1,
         refused,
+        usage: None,
     };
     log.put("assistant.answered", Key::Course.of(course_id), asked);
     let mut epoch = 1;

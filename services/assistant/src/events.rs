@@ -1,17 +1,6 @@
 //! The events of an answer: what it is about, each statement with its sources before its words, the whole.
 
-use futures::channel::mpsc::UnboundedSender;
 use smartcourse_proto::assistant::{Answer, AskEvent, AskEventKind, Citation};
-
-/// Tells events to whoever listens still.
-pub(crate) fn tell(told: &UnboundedSender<AskEvent>, events: impl IntoIterator<Item = AskEvent>) {
-    for event in events {
-        // A reader who has hung up finds the turn in the conversation.
-        if told.unbounded_send(event).is_err() {
-            return;
-        }
-    }
-}
 
 fn event(kind: AskEventKind) -> AskEvent {
     AskEvent {
@@ -42,9 +31,9 @@ pub(crate) fn statement(text: &str, citations: &[Citation]) -> Vec<AskEvent> {
 }
 
 /// The last: the whole, which is kept.
-pub(crate) fn done(answer: Answer) -> [AskEvent; 1] {
-    [AskEvent {
+pub(crate) fn done(answer: Answer) -> AskEvent {
+    AskEvent {
         answer: Some(answer),
         ..event(AskEventKind::Done)
-    }]
+    }
 }

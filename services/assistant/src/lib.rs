@@ -4,6 +4,7 @@
 //! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway.
 
 pub mod codes;
+pub mod config;
 mod events;
 mod grpc;
 mod ops;
@@ -37,6 +38,7 @@ pub(crate) struct State {
     pub(crate) pool: PgPool,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) answerer: Arc<dyn Answerer>,
+    pub(crate) limits: config::Assistant,
     pub(crate) course: CourseStub<Transport>,
     pub(crate) content: ContentStub<Transport>,
 }
@@ -58,12 +60,13 @@ pub struct Dependencies {
 /// The gRPC server of this service.
 ///
 /// # Errors
-/// None today; the signature is that of all services.
-pub fn service(_config: &Config, pool: PgPool, deps: Dependencies) -> Result<AssistantServiceServer<Api>> {
+/// When the configuration lacks [`config::CONFIG`].
+pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<AssistantServiceServer<Api>> {
     let state = State {
         pool,
         documents: deps.documents,
         answerer: deps.answerer,
+        limits: config.section()?,
         course: CourseStub::new(deps.course),
         content: ContentStub::new(deps.content),
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smartcourse_platform::{Error, Result, error::to_json, grpc::Actor, outbox, page, postgres, unbroken};
 use smartcourse_proto::{
-    assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn},
+    assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn, Usage},
     events::AssistantAnswered,
     ids::{CourseId, UserId},
     json::timestamp::from_time,
@@ -19,6 +19,7 @@ use sqlx::{
     types::{Json, time::OffsetDateTime},
 };
 
+use super::spending::{self, Reserved};
 use crate::{State, codes};
 
 /// Collection of conversations (`{user}/{conversation}`).
@@ -75,17 +76,18 @@ pub(crate) async fn open(
 }
 
 /// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on
-/// the turn stands: [`settle`] brings it to the document, now or before it is read. To be run unbroken.
+/// the turn stands: [`settle`] brings it to the document, now or before it is read. What was reserved for it is settled with it. To
+/// be run unbroken.
 /// Fails with `not_found` when the conversation was deleted meanwhile.
 pub(crate) async fn keep(
-    state: Arc<State>,
+    state: &Arc<State>,
     user: UserId,
     conversation: Conversation,
     is_new: bool,
     turn: Turn,
     event: AssistantAnswered,
+    (reserved, taken): (Option<&Reserved>, Option<&Usage>),
 ) -> Result<()> {
-    let state = &state;
     let mut tx = postgres::begin(&state.pool).await?;
     if is_new {
         sqlx::query!(
@@ -114,6 +116,9 @@ pub(crate) async fn keep(
     .await?;
     let key = Key::Course.of(conversation.course_id);
     outbox::put_event(&mut tx, "assistant.answered", &key, &event).await?;
+    if let Some(reserved) = reserved {
+        spending::settle(&mut tx, reserved, taken).await?;
+    }
     tx.commit().await?;
     if let Err(error) = settle(state, user, &conversation.id).await {
         tracing::warn!(error = %error.chain(), "a turn waits in its row until it is read");

@@ -1,18 +1,22 @@
-//! Conversations that were deleted: what was written late, and then their rows.
+//! Conversations that were deleted: what was written late, and then their rows. And what answers took on days long gone.
 
 use smartcourse_platform::{Result, open_writes, upkeep};
 use smartcourse_proto::common::Swept;
 
 use crate::{
     State,
-    ops::conversations::{COLLECTION, key},
+    ops::{
+        conversations::{COLLECTION, key},
+        spending,
+    },
 };
 
 /// Conversations in one round, and rounds in one sweep; the next one goes on.
 const BATCH: i64 = 1000;
 const ROUNDS: usize = 100;
 
-/// Removes conversations once more that were deleted so long ago that nothing is written for them; answers how many.
+/// Removes conversations once more that were deleted so long ago that nothing is written for them, and what old days took; answers
+/// how many rows.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let round = || async {
         let rows = sqlx::query!(
@@ -33,6 +37,7 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
             .await?;
         Ok(ids.len() as u64)
     };
-    let removed = upkeep::in_rounds(BATCH, ROUNDS, round).await?;
+    let mut removed = upkeep::in_rounds(BATCH, ROUNDS, round).await?;
+    removed += spending::forget(&state.pool).await?;
     Ok(Swept { removed })
 }

@@ -39,6 +39,10 @@ async fn an_answer_names_where_it_stands() {
         "Every step has a compensation. [1]\nIt undoes the step. [2]"
     );
     assert_eq!((answer.version, answer.refused), (2, false));
+    assert_eq!(
+        (answer.engine.as_deref(), answer.note),
+        (Some("extractive"), None)
+    );
     let cited = &answer.citations[0];
     assert_eq!(
         (cited.lesson_id.as_str(), cited.page, cited.version),
@@ -49,7 +53,7 @@ async fn an_answer_names_where_it_stands() {
     assert_eq!(kept.title, "What undoes a step?");
     assert_eq!(kept.turns[0].answer.as_ref(), Some(&answer));
     let announced = json!({
-        "course_id": COURSE, "user_id": 10, "version": 2, "refused": false,
+        "course_id": COURSE, "user_id": 10, "version": 2, "refused": false, "usage": null,
     });
     assert_eq!(
         events(&harness.pool, "assistant.answered").await.unwrap(),
@@ -62,7 +66,7 @@ async fn what_the_course_does_not_answer_is_refused() {
     let harness = harness().await;
     *harness.cosine.lock().unwrap() = 0.4;
     let answer = harness.ask(ANN, "Who won the cup?", None).await.unwrap();
-    assert!(answer.refused && answer.citations.is_empty());
+    assert!(answer.refused && answer.citations.is_empty() && answer.engine.is_none());
     assert_eq!(
         answer.answer,
         "The course material does not answer this question."

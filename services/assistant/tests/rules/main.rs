@@ -4,6 +4,7 @@
 
 mod asking;
 mod conversations;
+mod spending;
 mod streaming;
 
 use std::{
@@ -62,14 +63,18 @@ struct Harness {
 
 /// With a course of one passage, which is quoted.
 async fn harness() -> Harness {
-    harness_with(Arc::new(Extractive)).await
+    harness_with(Arc::new(Extractive), &[]).await
 }
 
-async fn harness_with(answerer: Arc<dyn Answerer>) -> Harness {
+async fn harness_with(answerer: Arc<dyn Answerer>, settings: &[(&str, &str)]) -> Harness {
     let pool = smartcourse_tests::migrated(&smartcourse_assistant::migrator())
         .await
         .unwrap();
-    let config = Config::load(&[], None, &[]).unwrap();
+    let settings = settings
+        .iter()
+        .map(|(name, value)| (format!("SMARTCOURSE_ASSISTANT__{name}"), (*value).to_owned()));
+    let settings: Vec<_> = settings.collect();
+    let config = Config::load(&[smartcourse_assistant::config::CONFIG], None, &settings).unwrap();
     let (live, cosine) = (Arc::new(Mutex::new(Some(2))), Arc::new(Mutex::new(0.9)));
     let asked = Arc::<Mutex<Vec<(String, String)>>>::default();
     let (pointer, fits, heard) = (Arc::clone(&live), Arc::clone(&cosine), Arc::clone(&asked));

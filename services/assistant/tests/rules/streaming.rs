@@ -5,20 +5,28 @@ use std::sync::{Arc, Mutex};
 use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
 use smartcourse_platform::{
     Error, Result,
-    ports::answers::{Answerer, Citation, Question, Statement},
+    ports::answers::{Answerer, Citation, Part, Question, Statement},
 };
-use smartcourse_proto::assistant::{AskEvent, AskEventKind, AskRequest};
+use smartcourse_proto::assistant::{AskEvent, AskEventKind, AskRequest, Usage};
 use smartcourse_tests::{events, refusal, wait_for};
 
 use crate::{ANN, COURSE, Events, Harness, TEXT, harness_with};
 
 /// What an answerer says, when the test lets it.
-type Says = mpsc::UnboundedSender<Result<Statement>>;
+type Says = mpsc::UnboundedSender<Result<Part>>;
 
-struct Prompted(Mutex<Option<mpsc::UnboundedReceiver<Result<Statement>>>>);
+struct Prompted(Mutex<Option<mpsc::UnboundedReceiver<Result<Part>>>>);
 
 impl Answerer for Prompted {
-    fn answer<'a>(&'a self, _: Question<'a>) -> BoxStream<'a, Result<Statement>> {
+    fn name(&self) -> &str {
+        "prompted"
+    }
+
+    fn most(&self, _: &Question<'_>) -> Usage {
+        Usage::default()
+    }
+
+    fn answer<'a>(&'a self, _: Question<'a>) -> BoxStream<'a, Result<Part>> {
         self.0.lock().unwrap().take().unwrap().boxed()
     }
 }
@@ -26,21 +34,21 @@ impl Answerer for Prompted {
 async fn prompted() -> (Harness, Says) {
     let (says, heard) = mpsc::unbounded();
     (
-        harness_with(Arc::new(Prompted(Mutex::new(Some(heard))))).await,
+        harness_with(Arc::new(Prompted(Mutex::new(Some(heard)))), &[]).await,
         says,
     )
 }
 
-fn statement(quote: &str) -> Result<Statement> {
+fn statement(quote: &str) -> Result<Part> {
     assert!(TEXT.contains(quote));
-    Ok(Statement {
+    Ok(Part::Statement(Statement {
         text: quote.to_owned(),
         citations: vec![Citation {
             passage: 0,
             quote: quote.to_owned(),
             score: 0.5,
         }],
-    })
+    }))
 }
 
 impl Harness {

@@ -1,0 +1,77 @@
+//! A question that is to be answered, and its answer as it comes about.
+
+use std::time::Instant;
+
+use futures::channel::mpsc;
+use smartcourse_proto::{
+    assistant::{Answer, AskEvent, Citation, Conversation, Usage},
+    ids::UserId,
+};
+
+use super::spending::Reserved;
+use crate::events;
+
+/// Where the events of an answer go; a reader who has hung up hears nothing more.
+pub(crate) type Told = mpsc::UnboundedSender<AskEvent>;
+
+/// A question that is to be answered.
+pub(crate) struct Asked {
+    pub(super) begun: Instant,
+    pub(super) user: UserId,
+    pub(super) question: String,
+    pub(super) conversation: Conversation,
+    pub(super) is_new: bool,
+    pub(super) version: i32,
+}
+
+/// An answer that comes about.
+pub(super) struct Draft {
+    pub(super) answer: Answer,
+    /// What it may take, until that is settled, and what it has taken.
+    pub(super) reserved: Option<Reserved>,
+    pub(super) usage: Option<Usage>,
+    told: Told,
+}
+
+impl Draft {
+    pub(super) fn new(answer: Answer, told: Told) -> Self {
+        Self {
+            answer,
+            reserved: None,
+            usage: None,
+            told,
+        }
+    }
+
+    /// Tells events to whoever listens still: a reader who has hung up finds the turn in the conversation.
+    pub(super) fn tell(&self, events: impl IntoIterator<Item = AskEvent>) {
+        for event in events {
+            if self.told.unbounded_send(event).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Adds a statement, and tells it.
+    pub(super) fn say(&mut self, text: &str, citations: Vec<Citation>) {
+        let text = match self.answer.answer.is_empty() {
+            true => text.to_owned(),
+            false => format!("\n{text}"),
+        };
+        self.tell(events::statement(&text, &citations));
+        self.answer.answer.push_str(&text);
+        self.answer.citations.extend(citations);
+    }
+
+    /// Adds what a call of a model took.
+    pub(super) fn spent(&mut self, usage: Usage) {
+        match &mut self.usage {
+            None => self.usage = Some(usage),
+            Some(sum) => {
+                sum.input_tokens += usage.input_tokens;
+                sum.output_tokens += usage.output_tokens;
+                sum.cost_millionths += usage.cost_millionths;
+            }
+        }
+    }
+}
