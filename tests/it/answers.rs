@@ -1,6 +1,10 @@
-//! Answers that a model writes, from a question over HTTP to what the model was told.
+//! Answers as streams, and those that a model writes, from a question over HTTP to what the model was told.
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::{
+    Method, RequestBuilder, Response,
+    header::{self, HeaderValue},
+};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Model, Says, Session, World, text_lessons, wait_for};
 
@@ -138,5 +142,67 @@ async fn the_keys_of_a_quiz_never_reach_a_model() -> Result<()> {
         let told = told.replace(ASKING[5], "");
         ensure!(KEYS.iter().all(|key| !told.contains(key)), "{told}");
     }
+    Ok(())
+}
+
+/// Sends a request, and asks for events.
+async fn events(request: RequestBuilder) -> Result<Response> {
+    let (client, request) = request.build_split();
+    let mut request = request?;
+    let accept = HeaderValue::from_static("text/event-stream");
+    request.headers_mut().insert(header::ACCEPT, accept);
+    Ok(client.execute(request).await?.error_for_status()?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_was_cut_goes_on_byte_by_byte() -> Result<()> {
+    let mut world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    ensure!(instructor.publish(course).await?["state"] == "completed");
+    let path = format!("/courses/{course}/ask");
+    let question = json!({"question": "What is a saga?"});
+    let asking = || instructor.request(Method::POST, &path).json(&question);
+    let whole = events(asking()).await?.text().await?;
+    let meta = |told: &str| -> Result<(String, Value)> {
+        let (_, meta) = told.split_once("data: ").context("a first event")?;
+        let meta: Value = serde_json::from_str(meta.lines().next().unwrap_or_default())?;
+        let id = meta["conversation_id"].as_str().context("a conversation")?;
+        Ok((format!("/conversations/{id}/turns/{}/events", meta["turn"]), meta))
+    };
+
+    // One whose reader hangs up after the first event is kept whole.
+    let mut stream = events(asking()).await?;
+    let mut told = String::new();
+    while !told.contains("event: meta") || !told.ends_with("\n\n") {
+        let chunk = stream.chunk().await?.context("a first event")?;
+        told.push_str(&String::from_utf8_lossy(&chunk));
+    }
+    drop(stream);
+    let (cut, cut_meta) = meta(&told)?;
+    let rest = events(instructor.request(Method::GET, &cut))
+        .await?
+        .text()
+        .await?;
+    let id = cut_meta["conversation_id"].as_str().context("a conversation")?;
+    let (_, whole_meta) = meta(&whole)?;
+    let whole_id = whole_meta["conversation_id"].as_str().context("a conversation")?;
+    ensure!(rest.replace(id, whole_id) == whole, "{rest} is not {whole}");
+    ensure!(rest.starts_with(&told), "{told} does not begin {rest}");
+
+    world.restart("serve", &[]).await?;
+    world.ready().await?;
+    let (again, _) = meta(&whole)?;
+    let events_of = whole.split_inclusive("\n\n").collect::<Vec<_>>();
+    ensure!(events_of.len() > 5, "{whole}");
+    for arrived in [0, 1, 4, events_of.len() - 1] {
+        let request = instructor.request(Method::GET, &again);
+        let request = request.header("last-event-id", arrived.to_string());
+        let rest = events(request).await?.text().await?;
+        ensure!(rest == events_of[arrived..].concat(), "after {arrived}: {rest}");
+    }
+    let request = instructor.request(Method::GET, &again);
+    let ended = events(request.header("last-event-id", events_of.len().to_string())).await?;
+    ensure!(ended.status() == 204, "{ended:?}");
     Ok(())
 }

@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::{join_all, try_join_all};
-use reqwest::{
-    Method,
-    header::{self, HeaderValue},
-    multipart,
-};
+use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 use smartcourse_tests::{Cutter, Layout, Reply, Session, World, wait_for};
 use sqlx::{Connection as _, PgConnection};
@@ -239,48 +235,6 @@ async fn what_was_acknowledged_stays_when_a_role_is_stopped_meanwhile() -> Resul
         "{} acknowledged, {taken} taken",
         acknowledged.len()
     );
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_nobody_listens_to_is_kept_whole() -> Result<()> {
-    let world = World::start(executable(), Layout::Together).await?;
-    let instructor = world.sign_up("instructor").await?;
-    let course = instructor.course(&LESSONS).await?;
-    ensure!(instructor.publish(course).await?["state"] == "completed");
-    let ask = format!("/courses/{course}/ask");
-    let question = json!({"question": "What is a saga?"});
-    let whole = instructor.post(&ask, &question).await?.expect(200)?;
-
-    let (client, request) = instructor
-        .request(Method::POST, &ask)
-        .json(&question)
-        .build_split();
-    let mut request = request?;
-    let accept = HeaderValue::from_static("text/event-stream");
-    request.headers_mut().insert(header::ACCEPT, accept);
-    let mut stream = client.execute(request).await?;
-    let mut told = String::new();
-    while !told.contains("event: meta\ndata: ") || !told.ends_with('\n') {
-        let chunk = stream.chunk().await?.context("a first event")?;
-        told.push_str(&String::from_utf8_lossy(&chunk));
-    }
-    drop(stream);
-    let (_, meta) = told.split_once("data: ").context("a first event")?;
-    let meta: Value = serde_json::from_str(meta.lines().next().unwrap_or_default())?;
-    let id = meta["conversation_id"].as_str().context("a conversation")?;
-    let kept = wait_for("the turn", async || {
-        let kept = instructor.get(&format!("/conversations/{id}")).await?;
-        Ok((kept.status == 200)
-            .then_some(kept.body.clone())
-            .ok_or(kept.body.to_string()))
-    })
-    .await?;
-    ensure!(
-        kept["turns"].as_array().is_some_and(|turns| turns.len() == 1),
-        "{kept}"
-    );
-    ensure!(kept["turns"][0]["answer"]["answer"] == whole["answer"], "{kept}");
     Ok(())
 }
 

@@ -71,6 +71,7 @@ GET    /search?q=saga                                 | - | 200 200 200 200 200 
 POST   /courses/{id:course}/ask                       | {"question":"What is a saga?"} | 401 403 200 200 403 200 401
 GET    /conversations                                 | - | 401 200 200 200 200 200 401
 GET    /conversations/{id:conversation}               | - | 401 404 200 404 404 404 401
+GET    /conversations/{id:conversation}/turns/{n:first}/events | - | 401 404 200 404 404 404 401
 DELETE /conversations/{id:conversation}               | - | 401 404 204 404 404 404 401
 
 POST   /courses/{id:free}/enroll                      | - | 401 201 201 403 403 403 401

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::{FutureExt as _, StreamExt as _, channel::mpsc, future, stream::BoxStream};
+use futures::{
+    FutureExt as _, StreamExt as _, future,
+    stream::{self, BoxStream},
+};
 use smartcourse_platform::{
     grpc::{Actor, Reply, from_service, reply},
     unbroken,
@@ -25,13 +28,22 @@ impl AssistantService for Api {
     async fn ask(&self, request: Request<AskRequest>) -> Reply<Self::AskStream> {
         let asked = ops::ask::begin(&self.0, Actor::of(&request), request.into_inner()).await;
         reply(asked.map(|asked| {
-            let (told, events) = mpsc::unbounded();
+            let (user, id, turn) = (asked.user, asked.conversation.id.clone(), asked.turn);
+            let told = self.0.under_way.begin(user, &id, turn);
+            let events = self.0.under_way.follow(user, &id, turn, 0);
             // From here on the turn is finished and kept, whoever hangs up.
             let end = unbroken(ops::ask::finish(Arc::clone(&self.0), asked, told));
             let failed = end.map(|end| end.err().map(|error| Err(error.into())));
             let failed = failed.into_stream().filter_map(future::ready);
+            let events = stream::iter(events).flatten();
             events.map(Ok).chain(failed).boxed()
         }))
+    }
+    type FollowTurnStream = BoxStream<'static, Result<AskEvent, Status>>;
+
+    async fn follow_turn(&self, request: Request<TurnRef>) -> Reply<Self::FollowTurnStream> {
+        let actor = Actor::of(&request);
+        reply(ops::follow::follow(&self.0, actor, request.into_inner()).await)
     }
     async fn list_conversations(
         &self,

@@ -9,6 +9,7 @@ mod events;
 mod grpc;
 mod ops;
 mod small_talk;
+mod under_way;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub(crate) struct State {
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) answerer: Arc<dyn Answerer>,
     pub(crate) limits: config::Assistant,
+    pub(crate) under_way: under_way::UnderWay,
     pub(crate) course: CourseStub<Transport>,
     pub(crate) content: ContentStub<Transport>,
 }
@@ -67,6 +69,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Assi
         documents: deps.documents,
         answerer: deps.answerer,
         limits: config.section()?,
+        under_way: under_way::UnderWay::default(),
         course: CourseStub::new(deps.course),
         content: ContentStub::new(deps.content),
     };

@@ -14,11 +14,11 @@ use smartcourse_telemetry::catalogue::ANSWER_SECONDS;
 
 use super::{
     conversations,
-    draft::{Asked, Draft, Told},
+    draft::{Asked, Draft},
     from_course::from_course,
     spending,
 };
-use crate::{State, codes, events, small_talk};
+use crate::{State, codes, events, small_talk, under_way::Telling};
 
 /// Whether a question may be asked, and where: what fails here is no answer at all.
 pub(crate) async fn begin(state: &Arc<State>, actor: Actor, request: AskRequest) -> Result<Asked> {
@@ -48,8 +48,13 @@ async fn asked(state: &Arc<State>, actor: Actor, request: AskRequest, begun: Ins
         let detail = "the course has no published version to answer from";
         return Err(Error::new(&codes::NOT_PUBLISHED, detail));
     };
+    let turn = match known {
+        None => 1,
+        Some(_) => conversations::next_turn(state, user, &conversation).await?,
+    };
     Ok(Asked {
         begun,
+        turn,
         user,
         question: request.question.trim().to_owned(),
         conversation,
@@ -59,7 +64,7 @@ async fn asked(state: &Arc<State>, actor: Actor, request: AskRequest, begun: Ins
 }
 
 /// Answers, and tells each statement as soon as it stands; keeps the turn, and tells that at last. To be run unbroken.
-pub(crate) async fn finish(state: Arc<State>, asked: Asked, told: Told) -> Result<()> {
+pub(crate) async fn finish(state: Arc<State>, asked: Asked, told: Telling) -> Result<()> {
     let begun = asked.begun;
     let answer = answer(&state, asked, told).await;
     let outcome = match &answer {
@@ -71,13 +76,13 @@ pub(crate) async fn finish(state: Arc<State>, asked: Asked, told: Told) -> Resul
     answer.map(drop)
 }
 
-async fn answer(state: &Arc<State>, asked: Asked, told: Told) -> Result<Answer> {
+async fn answer(state: &Arc<State>, asked: Asked, told: Telling) -> Result<Answer> {
     let answer = Answer {
         conversation_id: asked.conversation.id.clone(),
         version: asked.version,
         ..Answer::default()
     };
-    let meta = events::meta(&answer);
+    let meta = events::meta(&answer.conversation_id, answer.version, asked.turn);
     let mut draft = Draft::new(answer, told);
     draft.tell([meta]);
     let kept = match answered(state, &asked, &mut draft).await {
@@ -114,6 +119,8 @@ async fn keep(state: &Arc<State>, asked: Asked, draft: &mut Draft) -> Result<()>
         question: asked.question,
         answer: Some(answer.clone()),
         asked_at: Some(conversations::now()),
+        n: asked.turn,
+        statements: draft.statements.clone(),
     };
     let settled = (draft.reserved.as_ref(), draft.usage.as_ref());
     conversations::keep(

@@ -75,6 +75,35 @@ pub(crate) async fn open(
     Ok(found)
 }
 
+/// The number of a turn that is begun in a conversation.
+pub(crate) async fn next_turn(state: &State, user: UserId, conversation: &Conversation) -> Result<i32> {
+    let kept = i32::try_from(conversation.turns.len()).unwrap_or(i32::MAX);
+    let turn = sqlx::query_scalar!(
+        r#"update assistant.conversations set begun = greatest(coalesce(begun, 0), $3) + 1
+           where id = $1 and user_id = $2 and deleted_at is null returning begun as "begun!""#,
+        conversation.id,
+        user.0,
+        kept
+    )
+    .fetch_optional(&state.pool)
+    .await?;
+    turn.ok_or_else(|| unknown(&conversation.id))
+}
+
+/// A turn of one of the user's conversations, by its number.
+pub(crate) async fn turn(state: &Arc<State>, user: UserId, id: &str, n: i32) -> Result<Turn> {
+    let found = read(state, user, id).await?.ok_or_else(|| unknown(id))?;
+    let numbered = |(place, turn): &(usize, Turn)| match turn.n {
+        0 => usize::try_from(n) == Ok(place + 1),
+        own => own == n,
+    };
+    let turn = found.turns.into_iter().enumerate().find(numbered);
+    turn.map(|(_, turn)| turn).ok_or_else(|| {
+        let detail = format!("the conversation `{id}` has no turn {n}, or it is not kept yet");
+        Error::new(&codes::NOT_FOUND, detail)
+    })
+}
+
 /// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on
 /// the turn stands: [`settle`] brings it to the document, now or before it is read. What was reserved for it is settled with it. To
 /// be run unbroken.
@@ -91,7 +120,7 @@ pub(crate) async fn keep(
     let mut tx = postgres::begin(&state.pool).await?;
     if is_new {
         sqlx::query!(
-            "insert into assistant.conversations (id, user_id, course_id) values ($1, $2, $3)",
+            "insert into assistant.conversations (id, user_id, course_id, begun) values ($1, $2, $3, 1)",
             conversation.id,
             user.0,
             conversation.course_id

@@ -2,24 +2,22 @@
 
 use std::time::Instant;
 
-use futures::channel::mpsc;
 use smartcourse_proto::{
-    assistant::{Answer, AskEvent, Citation, Conversation, Usage},
+    assistant::{Answer, AskEvent, Citation, Conversation, Statement, Usage},
     ids::UserId,
 };
 
 use super::spending::Reserved;
-use crate::events;
-
-/// Where the events of an answer go; a reader who has hung up hears nothing more.
-pub(crate) type Told = mpsc::UnboundedSender<AskEvent>;
+use crate::{events, under_way::Telling};
 
 /// A question that is to be answered.
 pub(crate) struct Asked {
     pub(super) begun: Instant,
-    pub(super) user: UserId,
+    pub(crate) user: UserId,
     pub(super) question: String,
-    pub(super) conversation: Conversation,
+    pub(crate) conversation: Conversation,
+    /// The number of its turn.
+    pub(crate) turn: i32,
     pub(super) is_new: bool,
     pub(super) version: i32,
 }
@@ -27,16 +25,19 @@ pub(crate) struct Asked {
 /// An answer that comes about.
 pub(super) struct Draft {
     pub(super) answer: Answer,
+    /// What of it was told together.
+    pub(super) statements: Vec<Statement>,
     /// What it may take, until that is settled, and what it has taken.
     pub(super) reserved: Option<Reserved>,
     pub(super) usage: Option<Usage>,
-    told: Told,
+    told: Telling,
 }
 
 impl Draft {
-    pub(super) fn new(answer: Answer, told: Told) -> Self {
+    pub(super) fn new(answer: Answer, told: Telling) -> Self {
         Self {
             answer,
+            statements: Vec::new(),
             reserved: None,
             usage: None,
             told,
@@ -45,11 +46,7 @@ impl Draft {
 
     /// Tells events to whoever listens still: a reader who has hung up finds the turn in the conversation.
     pub(super) fn tell(&self, events: impl IntoIterator<Item = AskEvent>) {
-        for event in events {
-            if self.told.unbounded_send(event).is_err() {
-                return;
-            }
-        }
+        self.told.tell(events);
     }
 
     /// Adds a statement, and tells it.
@@ -59,6 +56,10 @@ impl Draft {
             false => format!("\n{text}"),
         };
         self.tell(events::statement(&text, &citations));
+        self.statements.push(Statement {
+            bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
+            citations: u32::try_from(citations.len()).unwrap_or(u32::MAX),
+        });
         self.answer.answer.push_str(&text);
         self.answer.citations.extend(citations);
     }

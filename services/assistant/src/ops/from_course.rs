@@ -146,7 +146,8 @@ fn checked(statement: Statement, found: &Passages, answer: &Answer) -> Option<(S
             page: passage.page,
             start_seconds: passage.start_seconds,
             quote: cited.quote,
-            score: cited.score,
+            // As it is written, so it is read.
+            score: (cited.score * 1e4).round() / 1e4,
         });
     }
     (!citations.is_empty()).then_some((text, citations))

@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod conversations;
 mod draft;
+pub(crate) mod follow;
 mod from_course;
 mod spending;
 pub(crate) mod sweep;

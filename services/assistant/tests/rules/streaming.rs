@@ -2,20 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
-use futures::{StreamExt as _, channel::mpsc, stream::BoxStream};
+use futures::{StreamExt as _, TryStreamExt as _, channel::mpsc, stream::BoxStream};
 use smartcourse_platform::{
-    Error, Result,
+    Error,
+    grpc::Actor,
     ports::answers::{Answerer, Citation, Part, Question, Statement},
 };
-use smartcourse_proto::assistant::{AskEvent, AskEventKind, AskRequest, Usage};
+use smartcourse_proto::assistant::{AskEvent, AskEventKind, AskRequest, TurnRef, Usage};
 use smartcourse_tests::{events, refusal, wait_for};
 
-use crate::{ANN, COURSE, Events, Harness, TEXT, harness_with};
+use tonic::Status;
+
+use crate::{ANN, BO, COURSE, Events, Harness, TEXT, harness_with};
 
 /// What an answerer says, when the test lets it.
-type Says = mpsc::UnboundedSender<Result<Part>>;
+type Says = mpsc::UnboundedSender<Result<Part, Error>>;
 
-struct Prompted(Mutex<Option<mpsc::UnboundedReceiver<Result<Part>>>>);
+struct Prompted(Mutex<Option<mpsc::UnboundedReceiver<Result<Part, Error>>>>);
 
 impl Answerer for Prompted {
     fn name(&self) -> &str {
@@ -26,7 +29,7 @@ impl Answerer for Prompted {
         Usage::default()
     }
 
-    fn answer<'a>(&'a self, _: Question<'a>) -> BoxStream<'a, Result<Part>> {
+    fn answer<'a>(&'a self, _: Question<'a>) -> BoxStream<'a, Result<Part, Error>> {
         self.0.lock().unwrap().take().unwrap().boxed()
     }
 }
@@ -39,7 +42,7 @@ async fn prompted() -> (Harness, Says) {
     )
 }
 
-fn statement(quote: &str) -> Result<Part> {
+fn statement(quote: &str) -> Result<Part, Error> {
     assert!(TEXT.contains(quote));
     Ok(Part::Statement(Statement {
         text: quote.to_owned(),
@@ -153,4 +156,95 @@ async fn what_breaks_off_is_no_turn() {
             .unwrap()
             .is_empty()
     );
+}
+
+impl Harness {
+    /// The events of a turn after so many of them.
+    async fn followed(&self, user: Actor, id: &str, n: i32, after: i64) -> Result<Vec<AskEvent>, Status> {
+        self.follow(user, id, n, after).await?.try_collect().await
+    }
+
+    async fn follow(&self, user: Actor, id: &str, n: i32, after: i64) -> Result<Events, Status> {
+        let turn = TurnRef {
+            conversation_id: id.to_owned(),
+            n,
+            after,
+        };
+        Ok(Box::pin(self.assistant.follow_turn(user.request(turn)).await?))
+    }
+}
+
+#[tokio::test]
+async fn who_lost_the_connection_goes_on_where_it_broke() {
+    let (harness, says) = prompted().await;
+    let mut told = harness.asked().await;
+    says.unbounded_send(statement("Every step has a compensation."))
+        .unwrap();
+    let mut heard = told_until(&mut told, "Every ").await;
+    drop(told);
+    let (id, n) = (heard[0].answer.clone().unwrap().conversation_id, heard[0].turn);
+    let after = heard.last().unwrap().id;
+    assert_eq!((n, after), (1, heard.len() as i64), "events are counted");
+    let mut rest = harness.follow(ANN, &id, n, after).await.unwrap();
+    heard.push(rest.next().await.unwrap().unwrap());
+    // What comes about meanwhile is heard, too.
+    says.unbounded_send(statement("It undoes the step.")).unwrap();
+    drop(says);
+    heard.extend(rest.try_collect::<Vec<_>>().await.unwrap());
+    assert_eq!(heard.last().unwrap().kind(), AskEventKind::Done);
+    harness.kept(&id).await;
+    for after in 0..=heard.len() {
+        let again = harness.followed(ANN, &id, n, after as i64).await.unwrap();
+        assert_eq!(again, heard[after..], "kept, it has the same events");
+    }
+    for (user, id, n) in [
+        (BO, id.as_str(), n),
+        (ANN, id.as_str(), n + 1),
+        (ANN, "c-1", n),
+        (ANN, id.as_str(), 0),
+    ] {
+        assert_eq!(
+            refusal(harness.followed(user, id, n, 0).await).code(),
+            "not_found"
+        );
+    }
+}
+
+#[tokio::test]
+async fn turns_asked_at_once_have_numbers_of_their_own() {
+    let harness = crate::harness().await;
+    let id = harness.begun(ANN, "What is a saga?").await;
+    let ask = |question: &'static str| harness.ask(ANN, question, Some(&id));
+    let (one, other) = tokio::join!(ask("What undoes a step?"), ask("What has a compensation?"));
+    one.and(other).unwrap();
+    let turns = harness.get(ANN, &id).await.unwrap().turns;
+    let mut numbers: Vec<i32> = turns.iter().map(|turn| turn.n).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3]);
+    for turn in turns {
+        let events = harness.followed(ANN, &id, turn.n, 0).await.unwrap();
+        assert_eq!(events.last().unwrap().answer, turn.answer);
+    }
+}
+
+#[tokio::test]
+async fn a_turn_of_an_earlier_version_is_followed_by_its_place() {
+    let harness = crate::harness().await;
+    let id = harness.begun(ANN, "What is a saga?").await;
+    let forget = "update platform.documents set body = jsonb_set(body, '{turns,0}', (body #> '{turns,0}') - 'n' - 'statements')";
+    sqlx::query(forget).execute(&harness.pool).await.unwrap();
+    sqlx::query("update assistant.conversations set begun = null")
+        .execute(&harness.pool)
+        .await
+        .unwrap();
+    let next = harness.ask(ANN, "What undoes a step?", Some(&id)).await.unwrap();
+    let turns = harness.get(ANN, &id).await.unwrap().turns;
+    assert_eq!(turns.iter().map(|turn| turn.n).collect::<Vec<_>>(), [0, 2]);
+    for (n, answer) in [(1, turns[0].answer.clone().unwrap()), (2, next)] {
+        let events = harness.followed(ANN, &id, n, 0).await.unwrap();
+        let words: String = events.iter().map(|event| event.token.as_str()).collect();
+        assert_eq!(words, answer.answer);
+        let cited: Vec<_> = events.iter().filter_map(|event| event.citation.clone()).collect();
+        assert_eq!(cited, answer.citations);
+    }
 }

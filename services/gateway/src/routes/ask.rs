@@ -51,7 +51,12 @@ async fn ask(
     }
     // The first event decides whether this is an answer at all: a refusal is a problem, not a stream.
     let first = stream.message().await?;
-    Ok(sse::stream(events(first, stream), KeepAlive::default()))
+    Ok(told(first, stream))
+}
+
+/// The events of an answer, of which the first has come.
+pub(super) fn told(first: Option<AskEvent>, stream: Streaming<AskEvent>) -> Response {
+    sse::stream(events(first, stream), KeepAlive::default())
 }
 
 /// Whether JSON is named before, or instead of, a stream.
@@ -101,6 +106,7 @@ fn events(
 }
 
 fn event(item: AskEvent) -> Option<Event> {
+    let id = item.id;
     let (name, data) = match item.kind() {
         AskEventKind::Meta => {
             let Answer {
@@ -108,17 +114,17 @@ fn event(item: AskEvent) -> Option<Event> {
                 version,
                 ..
             } = item.answer.unwrap_or_default();
-            (
-                "meta",
-                json!({ "conversation_id": conversation_id, "version": version }),
-            )
+            let meta = json!({ "conversation_id": conversation_id, "version": version, "turn": item.turn });
+            ("meta", meta)
         }
         AskEventKind::Citation => ("citation", json!(item.citation?)),
         AskEventKind::Token => ("token", json!({ "text": item.token })),
         AskEventKind::Done => ("done", json!(item.answer?)),
         AskEventKind::Unspecified => return None,
     };
-    Some(Event::default().event(name).data(data.to_string()))
+    let event = Event::default().event(name).data(data.to_string());
+    // Services of 0.2 number no events.
+    Some(if id > 0 { event.id(id.to_string()) } else { event })
 }
 
 #[cfg(test)]

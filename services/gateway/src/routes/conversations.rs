@@ -1,13 +1,17 @@
 //! A user's conversations with the assistant.
 
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
+};
 use smartcourse_platform::Result;
 use smartcourse_proto::assistant::{
-    Conversation, ConversationPage, ConversationRef, ListConversationsRequest,
+    AskEvent, Conversation, ConversationPage, ConversationRef, ListConversationsRequest, TurnRef,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::page::PageQuery;
+use super::{ask::told, page::PageQuery, sse};
 use crate::{
     auth::SignedIn,
     edge::{Json, PathOf, Query},
@@ -18,6 +22,37 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(get, delete))
+        .routes(routes!(follow))
+}
+
+/// Follow the answer of a turn once more; resumes after `Last-Event-ID`
+///
+/// Its events are those that `POST /courses/{id}/ask` sent, byte by byte, also while it is still being answered.
+#[utoipa::path(get, path = "/conversations/{id}/turns/{n}/events", tag = "assistant", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The conversation"),
+        ("n" = i32, Path, description = "The number of the turn, as `meta` has it", minimum = 1),
+        ("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that arrived")),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = AskEvent, description = "The events after that one"),
+        (status = 204, description = "All events have arrived")))]
+async fn follow(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((conversation_id, n)): PathOf<(String, i32)>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let after = sse::last_event_id(&headers);
+    let request = actor.request(TurnRef {
+        conversation_id,
+        n,
+        after,
+    });
+    let mut stream = app.stubs.assistant.follow_turn(request).await?;
+    Ok(match stream.message().await? {
+        // An event source that gets 204 does not come back.
+        None => StatusCode::NO_CONTENT.into_response(),
+        first => told(first, stream),
+    })
 }
 
 /// List my conversations, without their turns

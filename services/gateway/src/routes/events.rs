@@ -51,11 +51,7 @@ async fn follow(
     id: Id,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let seen = headers
-        .get("last-event-id")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok());
-    let seen: i64 = seen.unwrap_or(0);
+    let seen = sse::last_event_id(&headers);
     let request = actor.request(CourseRef { id: id.0 });
     let first = app.stubs.course.get_publish(request).await?;
     let first = Arc::new(first);

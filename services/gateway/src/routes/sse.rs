@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use axum::{
-    http::HeaderValue,
+    http::{HeaderMap, HeaderValue},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
@@ -21,6 +21,12 @@ pub(super) fn stream(
     let value = HeaderValue::from_static("no");
     response.headers_mut().insert("x-accel-buffering", value);
     response
+}
+
+/// The id of the last event that arrived; 0 for none, or one that is none of ours.
+pub(super) fn last_event_id(headers: &HeaderMap) -> i64 {
+    let id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    id.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// An `error` event with the problem document.
