@@ -13,8 +13,8 @@ fn event(kind: AskEventKind) -> AskEvent {
 /// Adds events to those before, and numbers them from 1.
 pub(crate) fn number(told: &mut Vec<AskEvent>, events: impl IntoIterator<Item = AskEvent>) {
     for event in events {
-        let id = i64::try_from(told.len() + 1).unwrap_or(i64::MAX);
-        told.push(AskEvent { id, ..event });
+        let n = i64::try_from(told.len() + 1).unwrap_or(i64::MAX);
+        told.push(AskEvent { n, ..event });
     }
 }
 

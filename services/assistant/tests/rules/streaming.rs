@@ -183,7 +183,7 @@ async fn who_lost_the_connection_goes_on_where_it_broke() {
     let mut heard = told_until(&mut told, "Every ").await;
     drop(told);
     let (id, n) = (heard[0].answer.clone().unwrap().conversation_id, heard[0].turn);
-    let after = heard.last().unwrap().id;
+    let after = heard.last().unwrap().n;
     assert_eq!((n, after), (1, heard.len() as i64), "events are counted");
     let mut rest = harness.follow(ANN, &id, n, after).await.unwrap();
     heard.push(rest.next().await.unwrap().unwrap());

@@ -106,7 +106,7 @@ fn events(
 }
 
 fn event(item: AskEvent) -> Option<Event> {
-    let id = item.id;
+    let n = item.n;
     let (name, data) = match item.kind() {
         AskEventKind::Meta => {
             let Answer {
@@ -124,7 +124,7 @@ fn event(item: AskEvent) -> Option<Event> {
     };
     let event = Event::default().event(name).data(data.to_string());
     // Services of 0.2 number no events.
-    Some(if id > 0 { event.id(id.to_string()) } else { event })
+    Some(if n > 0 { event.id(n.to_string()) } else { event })
 }
 
 #[cfg(test)]
