@@ -7,7 +7,7 @@
 //! | files | [`files::directory`]; `files::s3` when `s3.bucket` names a bucket |
 //! | vectors | [`vectors::postgres`]: exact cosine over rows, kept in memory under a stamp that every write changes; `vectors::qdrant` when `qdrant.url` names a server |
 //! | search | [`search::postgres`]: full text in the language of each version, and trigrams; questions by BM25 in memory; `search::opensearch` when `opensearch.url` names a server |
-//! | embeddings | [`embeddings::embedded`]: MiniLM in process; hashed n-grams without the weights |
+//! | embeddings | [`embeddings::embedded`]: MiniLM in process, E5 for other languages than English; hashed n-grams without the weights |
 //! | answers | [`answers::extractive`]: the best pieces, quoted; [`answers::generated`] when a model is named: [`answers::generated::openai`] for whatever speaks that protocol, [`answers::generated::anthropic`] |
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
 //! | text messages | [`sms::twilio`], when configured |
@@ -61,6 +61,7 @@ pub mod files {
 }
 mod look;
 pub mod mail;
+mod models;
 mod outgoing;
 mod places;
 mod prepare;
@@ -121,7 +122,7 @@ pub mod workflows {
 
 use std::sync::{Arc, OnceLock};
 
-use embeddings::embedded::{Embedded, Fetch};
+use embeddings::embedded::Fetch;
 pub use places::{Claim, Part};
 
 use secrecy::ExposeSecret as _;
@@ -350,22 +351,6 @@ impl Engines {
             return Arc::new(search::opensearch::OpenSearch::new(opensearch.clone()));
         }
         Arc::new(search::postgres::Postgres::new(self.pool.clone()))
-    }
-
-    /// With what fetches a model that is missing.
-    #[must_use]
-    pub fn fetching(mut self, fetch: Fetch) -> Self {
-        self.fetch = Some(fetch);
-        self
-    }
-
-    /// The embedding models, loaded once. Fails when the weights of the main one are there and cannot be loaded.
-    pub fn models(&self) -> Result<Arc<dyn Models>> {
-        if let Some(models) = self.models.get() {
-            return Ok(Arc::clone(models));
-        }
-        let models = Embedded::open(&self.config.section()?, self.fetch.clone())?;
-        Ok(Arc::clone(self.models.get_or_init(|| Arc::new(models))))
     }
 
     /// What answers questions. Fails when a setting of the model that is named cannot be used.
