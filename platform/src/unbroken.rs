@@ -40,12 +40,12 @@ mod tests {
     async fn it_ends_though_nobody_waits_any_more() {
         let (go, wait) = oneshot::channel::<()>();
         let (tell, told) = oneshot::channel();
-        let work = unbroken(async move {
-            wait.await
-                .map_err(|error| Error::internal("given up").because(error))?;
-            tell.send(request_id()).map_err(Error::internal)
-        });
         with_request_id("r-1".to_owned(), async {
+            let work = unbroken(async move {
+                wait.await
+                    .map_err(|error| Error::internal("given up").because(error))?;
+                tell.send(request_id()).map_err(Error::internal)
+            });
             tokio::time::timeout(Duration::from_millis(5), work)
                 .await
                 .expect_err("it waits");
