@@ -23,8 +23,8 @@ pub enum LoadError {
         /// The digest of the file's content.
         found: String,
     },
-    /// The weights file is not valid safetensors.
-    #[error("{path} is not a valid safetensors file: {reason}")]
+    /// A model file is not of its format.
+    #[error("{path} is not a valid model file: {reason}")]
     Format {
         /// The file that was read.
         path: PathBuf,

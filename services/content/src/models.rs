@@ -83,12 +83,11 @@ impl State {
         }
         let mut with_text = store::lessons(&self.pool, version).await?;
         with_text.retain(|row| row.chunk_count > 0);
-        let (mut texts, mut length) = (Vec::new(), 0);
+        let mut texts: Vec<String> = Vec::new();
         for batch in with_text.chunks(READ_BATCH) {
             let chunks = documents::chunks_of(self.deps.documents.as_ref(), version, batch).await?;
             texts.extend(chunks.into_iter().flatten().map(|chunk| chunk.text));
-            length += texts.iter().map(String::len).sum::<usize>();
-            if length >= language::SAMPLE {
+            if texts.iter().map(String::len).sum::<usize>() >= language::SAMPLE {
                 break;
             }
         }

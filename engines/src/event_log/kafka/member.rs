@@ -143,7 +143,7 @@ impl Member<'_> {
         events::hold_group(&mut tx, group).await?;
         let mut place = Place::of(&mut tx, group).await?;
         // It may be given partitions that others have read up to here.
-        self.stream.context().know(place.offsets());
+        self.stream.context().know(place.offsets.drain());
         if place.begins {
             table::tell_what_is_gone(&mut tx, group).await?;
         }

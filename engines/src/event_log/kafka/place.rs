@@ -16,8 +16,8 @@ pub(super) struct Place {
     /// It was given every event up to here, by whatever carried them.
     all: i64,
     partitions: HashMap<Partition, i64>,
-    /// The offsets of the next messages, where they are known.
-    offsets: HashMap<Partition, i64>,
+    /// Where each partition goes on that it is known of, whoever of the group was given it.
+    pub(super) offsets: HashMap<Partition, i64>,
     moved: HashMap<Partition, Moved>,
 }
 
@@ -63,11 +63,6 @@ impl Place {
             place.partitions.insert(partition, row.position);
         }
         Ok(place)
-    }
-
-    /// Where each partition goes on that it is known of, whoever of the group was given it.
-    pub(super) fn offsets(&self) -> HashMap<Partition, i64> {
-        self.offsets.clone()
     }
 
     /// Up to where it was given the events of a partition.
