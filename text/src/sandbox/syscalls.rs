@@ -150,11 +150,13 @@ mod tests {
 
     use super::*;
 
-    /// Seccomp by itself; the kernel keeps it for each thread, so a test can have it.
-    #[test]
-    fn the_filter_alone_refuses_files_sockets_and_processes_but_no_threads() {
+    /// What a thread with a filter can do: how a file, a socket and a process fail, if they do, and what a thread answers.
+    /// The kernel keeps filters for each thread, so a test can have one.
+    fn tried(
+        filter: impl FnOnce() + Send + 'static,
+    ) -> (Option<ErrorKind>, Option<ErrorKind>, Option<ErrorKind>, i32) {
         let tried = std::thread::spawn(|| {
-            filter().unwrap();
+            filter();
             let file = std::fs::read("/etc/passwd").map_err(|error| error.kind());
             let socket = std::net::UdpSocket::bind("127.0.0.1:0").map_err(|error| error.kind());
             let process = std::process::Command::new("/bin/true")
@@ -163,23 +165,18 @@ mod tests {
             let thread = std::thread::spawn(|| 1).join().unwrap();
             (file.err(), socket.err(), process.err(), thread)
         });
-        let refused = Some(ErrorKind::Unsupported);
-        assert_eq!(tried.join().unwrap(), (refused, refused, refused, 1));
+        tried.join().unwrap()
+    }
+
+    const REFUSED: Option<ErrorKind> = Some(ErrorKind::Unsupported);
+
+    #[test]
+    fn the_filter_alone_refuses_files_sockets_and_processes_but_no_threads() {
+        assert_eq!(tried(|| filter().unwrap()), (REFUSED, REFUSED, REFUSED, 1));
     }
 
     #[test]
     fn the_filter_of_tools_refuses_sockets_and_processes_but_no_files_and_threads() {
-        let tried = std::thread::spawn(|| {
-            filter_tool().unwrap();
-            let file = std::fs::read("/etc/passwd").map_err(|error| error.kind());
-            let socket = std::net::UdpSocket::bind("127.0.0.1:0").map_err(|error| error.kind());
-            let process = std::process::Command::new("/bin/true")
-                .status()
-                .map_err(|error| error.kind());
-            let thread = std::thread::spawn(|| 1).join().unwrap();
-            (file.is_ok(), socket.err(), process.err(), thread)
-        });
-        let refused = Some(ErrorKind::Unsupported);
-        assert_eq!(tried.join().unwrap(), (true, refused, refused, 1));
+        assert_eq!(tried(|| filter_tool().unwrap()), (None, REFUSED, REFUSED, 1));
     }
 }
