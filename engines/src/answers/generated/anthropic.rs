@@ -1,23 +1,23 @@
 //! Anthropic's Messages API.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderName, HeaderValue, Method, Request};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::json;
 use smartcourse_platform::{
-    Error, Result,
+    Result,
     config::{Declared, Problems, Reader, Section},
 };
 use url::Url;
 
 use super::{
     prompt::Prompt,
-    provider::{Provider, Said, Wrong, at, check, secret},
+    provider::{Provider, Said, Wrong, at, check, request, secret},
 };
 
 /// The version of the API.
-const VERSION: &str = "2023-06-01";
+static VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
 /// What is declared here.
 pub(crate) const CONFIG: Declared = Declared {
@@ -85,14 +85,10 @@ impl Anthropic {
     }
 
     fn request(&self, method: Method, url: &Url, body: Bytes) -> Result<Request<Bytes>> {
-        let request = Request::builder()
-            .method(method)
-            .uri(url.as_str())
-            .header("x-api-key", &self.key)
-            .header("anthropic-version", VERSION)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body);
-        request.map_err(|error| Error::internal("a request to a model is broken").because(error))
+        let (key, version) = ("x-api-key", "anthropic-version");
+        let headers = [(key, &self.key), (version, &VERSION)];
+        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), value));
+        request(method, url, headers, body)
     }
 }
 

@@ -6,14 +6,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use smartcourse_platform::{
-    Error, Result,
+    Result,
     config::{Declared, Problems, Reader, Section},
 };
 use url::Url;
 
 use super::{
     prompt::Prompt,
-    provider::{Provider, Said, Wrong, at, check, secret},
+    provider::{Provider, Said, Wrong, at, check, request, secret},
 };
 
 /// OpenAI itself, which has another name for the most tokens of an answer than the servers that speak its protocol.
@@ -54,7 +54,11 @@ pub struct Settings {
 impl Settings {
     /// Whether it is named: by a key, or by an address that is not OpenAI's.
     pub(super) fn is_named(&self) -> bool {
-        !self.api_key.expose_secret().is_empty() || self.url.trim_end_matches('/') != OPENAI
+        !self.api_key.expose_secret().is_empty() || !self.is_openai()
+    }
+
+    fn is_openai(&self) -> bool {
+        self.url.trim_end_matches('/') == OPENAI
     }
 }
 
@@ -85,19 +89,14 @@ impl OpenAi {
             models: at(&settings.url, &["models"])?,
             authorization: authorization.transpose()?,
             model: settings.model.clone(),
-            is_openai: settings.url.trim_end_matches('/') == OPENAI,
+            is_openai: settings.is_openai(),
         })
     }
 
     fn request(&self, method: Method, url: &Url, body: Bytes) -> Result<Request<Bytes>> {
-        let mut request = Request::builder().method(method).uri(url.as_str());
-        if let Some(authorization) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, authorization);
-        }
-        let request = request
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body);
-        request.map_err(|error| Error::internal("a request to a model is broken").because(error))
+        let authorization = self.authorization.as_ref();
+        let headers = authorization.map(|value| (header::AUTHORIZATION, value));
+        request(method, url, headers, body)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the adapters of providers have in common: a request, and what each event of its answer says.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Method, Request, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use smartcourse_platform::{Error, Result, config::Problems};
@@ -58,6 +58,24 @@ pub(super) fn at(base: &str, path: &[&str]) -> Result<Url> {
         .pop_if_empty()
         .extend(path);
     Ok(url)
+}
+
+/// A call whose body is JSON, with these headers besides.
+pub(super) fn request<'h>(
+    method: Method,
+    url: &Url,
+    headers: impl IntoIterator<Item = (HeaderName, &'h HeaderValue)>,
+    body: Bytes,
+) -> Result<Request<Bytes>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(url.as_str())
+        .header(header::CONTENT_TYPE, "application/json");
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(body);
+    request.map_err(|error| Error::internal("a request to a model is broken").because(error))
 }
 
 /// The value of a header that is not to be shown.
