@@ -1,7 +1,7 @@
 //! Okapi BM25 over the units of one version (Robertson & Zaragoza, "The Probabilistic Relevance Framework: BM25 and
 //! Beyond", 2009), with the words of titles and headings counted as words of what stands under them (BM25F).
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use crate::{Analyzer, Asked, words};
 
@@ -34,7 +34,7 @@ pub struct Text<'a> {
 
 /// Which units have which terms.
 pub struct Index {
-    analyzer: Analyzer,
+    analyzer: Arc<Analyzer>,
     postings: HashMap<Box<str>, Vec<Posting>>,
     /// The words as they are written, and how often: what a misspelt one may have been.
     written: HashMap<Box<str>, u32>,

@@ -1,6 +1,9 @@
 //! Words as a language forms them.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 
@@ -57,8 +60,9 @@ pub struct Analyzer {
 }
 
 impl Analyzer {
-    /// Of a language (BCP 47). One that no stemmer knows keeps its words as they are.
-    pub fn of(language: &str) -> Self {
+    /// Of a language (BCP 47); each is made once. One that no stemmer knows keeps its words as they are.
+    pub fn of(language: &str) -> Arc<Self> {
+        static MADE: LazyLock<Mutex<HashMap<String, Arc<Analyzer>>>> = LazyLock::new(Mutex::default);
         let primary = language
             .split('-')
             .next()
@@ -69,10 +73,15 @@ impl Analyzer {
             .find(|(tag, _)| *tag == primary)
             .map(|(_, algorithm)| *algorithm);
         let listed = stop_words::lookup(&primary).unwrap_or_default();
-        Self {
+        // Those of which nothing is known are one, so that no number of tags makes many.
+        let is_known = algorithm.is_some() || !listed.is_empty();
+        let key = if is_known { primary } else { String::new() };
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        let analyzer = || Self {
             stemmer: algorithm.map(Stemmer::create),
             stop: listed.iter().flat_map(|word| words(word)).collect(),
-        }
+        };
+        Arc::clone(made.entry(key).or_insert_with(|| Arc::new(analyzer())))
     }
 
     /// The terms of a text in order: its [`words`], each by its stem and without diacritics.

@@ -45,7 +45,7 @@ struct Asked {
     configs: Vec<String>,
     words: Vec<String>,
     /// For each, the words of its language and what is looked for.
-    terms: Vec<(Analyzer, HashSet<String>)>,
+    terms: Vec<(Arc<Analyzer>, HashSet<String>)>,
 }
 
 impl Asked {

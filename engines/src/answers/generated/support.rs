@@ -2,7 +2,10 @@
 //! numbers and most of what it is about, and deny what it denies; its names stand in those passages. What words cannot show –
 //! who did what to whom – it does not see.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use smartcourse_platform::ports::answers::{Citation, Statement};
 use smartcourse_proto::content::Passage;
@@ -23,7 +26,7 @@ const LOOKED_AT: usize = 8;
 /// What the passages say.
 pub(super) struct Support<'p> {
     passages: &'p [Passage],
-    analyzer: &'static Analyzer,
+    analyzer: Arc<Analyzer>,
     pieces: Vec<Piece>,
     /// Of each passage: the terms of its text, its headings and its lesson's title.
     terms: Vec<HashSet<String>>,
@@ -63,7 +66,7 @@ impl<'p> Support<'p> {
         };
         for (index, passage) in passages.iter().enumerate() {
             let all = [&passage.text, &passage.heading, &passage.lesson_title];
-            let all = all.into_iter().flat_map(|text| analyzer.terms(text));
+            let all = all.into_iter().flat_map(|text| support.analyzer.terms(text));
             support.terms.push(all.collect());
             for piece in &passage.sentences {
                 let quote = passage.text.get(piece.start as usize..piece.end as usize);

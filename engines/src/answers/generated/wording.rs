@@ -1,6 +1,6 @@
 //! What of a sentence must not be changed: its numbers, its names, and whether it denies. English, German, Spanish and French.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{collections::BTreeSet, sync::Arc};
 
 use smartcourse_retrieval::{Analyzer, words};
 
@@ -88,11 +88,8 @@ const SAY_LITTLE: [&str; 45] = [
     "ainsi",
 ];
 
-static ANALYZERS: LazyLock<Vec<Analyzer>> =
-    LazyLock::new(|| LANGUAGES.iter().map(|language| Analyzer::of(language)).collect());
-
 /// How the language of these texts forms its words: the one in which most of them are words that every text has.
-pub(super) fn analyzer<'t>(texts: impl Iterator<Item = &'t str>) -> &'static Analyzer {
+pub(super) fn analyzer<'t>(texts: impl Iterator<Item = &'t str>) -> Arc<Analyzer> {
     let mut sample = String::new();
     for text in texts {
         sample.push_str(text);
@@ -101,9 +98,11 @@ pub(super) fn analyzer<'t>(texts: impl Iterator<Item = &'t str>) -> &'static Ana
             break;
         }
     }
-    let telling = |place: &usize| (ANALYZERS[*place].asked(&sample).len(), *place);
-    let best = (0..ANALYZERS.len()).min_by_key(telling).unwrap_or_default();
-    &ANALYZERS[best]
+    // Of equals the first.
+    let analyzers = LANGUAGES.into_iter().map(Analyzer::of);
+    analyzers
+        .min_by_key(|analyzer| analyzer.asked(&sample).len())
+        .unwrap_or_else(|| Analyzer::of(LANGUAGES[0]))
 }
 
 /// The numbers of a text, as digits where they are words.
