@@ -37,7 +37,7 @@ pub(crate) async fn run(within: &Path, file: Option<&Path>) -> Result<ExitCode> 
     let mut turn = engines::turn(&pool).await?;
     History::keep_months(&mut turn).await?;
     let engines = Engines::open(&here)?;
-    let form = format_description!("[year][month][day]T[hour][minute][second]Z");
+    let form = format_description!("[year][month][day]T[hour][minute][second].[subsecond digits:3]Z");
     let name = clock::System.now().format(form)?;
     // Rows have e-mail addresses and hashes of passwords.
     std::fs::DirBuilder::new()
