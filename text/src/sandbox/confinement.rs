@@ -189,6 +189,11 @@ mod linux {
 
     /// The same, but what is at these places may be read and started.
     pub(super) fn leave_files_but(places: &[&str]) -> Result<Hold, RulesetError> {
+        // An input that is a pipe is in no file system: it stays usable as it is open, and a rule for it would be refused, and
+        // with it all the others.
+        let in_a_file_system =
+            |place: &&&str| std::fs::metadata(place).is_ok_and(|found| found.is_file() || found.is_dir());
+        let places = places.iter().filter(in_a_file_system);
         let status = Ruleset::default()
             .handle_access(AccessFs::from_all(LANDLOCK))?
             .handle_access(AccessNet::from_all(LANDLOCK))?
