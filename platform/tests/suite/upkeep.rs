@@ -1,8 +1,6 @@
 //! The clean-up of settled rows against a real PostgreSQL: what is old and settled goes, in as many batches as it takes;
 //! what is young, open or could be asked for again stays.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::time::Duration;
 
 use async_trait::async_trait;

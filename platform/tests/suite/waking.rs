@@ -1,7 +1,5 @@
 //! Who writes while the relay is awake does not notify it, and is found all the same: without any poll.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;

@@ -1,8 +1,6 @@
 //! Background tasks against a real PostgreSQL: a task is asked for by a commit and once, its outcome is recorded with it,
 //! failures are tried again and given up, a dead process's task goes to another, and no kind waits for another.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::{
     sync::{
         Arc,

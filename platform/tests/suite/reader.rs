@@ -1,7 +1,5 @@
 //! Kept connections against a real PostgreSQL: they are handed on while they work, and never in anybody's way.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::time::Duration;
 
 use smartcourse_platform::{postgres, reader::Reader};

@@ -1,7 +1,5 @@
 //! Pools against a real PostgreSQL.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::{future::Future, time::Duration};
 
 use smartcourse_platform::{Error, config::Postgres, error::codes, postgres, reader::Reader};

@@ -1,8 +1,6 @@
 //! The outbox against a real PostgreSQL: what a transaction asks for is asked once it commits, and only then; a start
 //! can be taken back until it was handed over; a Temporal server that is away costs tries, not commands or events.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;

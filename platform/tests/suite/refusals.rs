@@ -1,8 +1,6 @@
 //! A database that refuses to write, as the services meet it. What a process has seen of that is one for all its pools, so
 //! these tests are a program of their own.
 
-#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
-
 use smartcourse_platform::{Error, config::Postgres, error::codes, postgres};
 use sqlx::{ConnectOptions as _, PgPool};
 
