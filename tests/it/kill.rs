@@ -69,7 +69,7 @@ impl Matrix {
         eprintln!("{name:<64} {told}");
         self.table.push_str(&format!("| {name} | {told} |\n"));
         if failed {
-            eprintln!("--- {owner}\n{}", world.log(owner));
+            eprintln!("--- {owner}\n{}{}", world.log(owner), threads(world, owner));
             self.failures.push(format!("{name}: {told}"));
             for role in self.roles {
                 world.restart(role, &[]).await?;
@@ -101,4 +101,24 @@ impl Matrix {
         );
         Ok(())
     }
+}
+
+/// What the kernel says of a role's threads: name, state and what each waits for. A request that hangs is told from a process
+/// that is dead, frozen or waits for a disk.
+fn threads(world: &World, role: &str) -> String {
+    let Ok(pid) = world.pid(role) else {
+        return format!("{role} has no process");
+    };
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let read = |task: &std::path::Path, file| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+    let mut told = format!("process {pid}:\n");
+    for task in tasks {
+        let (stat, waits) = (read(&task.path(), "stat"), read(&task.path(), "wchan"));
+        let named: String = stat.split_inclusive(' ').take(3).collect();
+        told.push_str(&format!("{named}{waits}\n"));
+    }
+    told
 }

@@ -4,16 +4,21 @@
 //! `SMARTCOURSE_KILL_REPEATS=3` repeats each point, `SMARTCOURSE_KILL_ENROLLMENT_TABLE=docs/KILL-MATRIX-LEARNING.md`
 //! writes the table.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Learning, PATIENCE, Session, World};
 use smartcourse_workflows::activities::ONBOARDING;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     LESSONS, executable,
     kill::{COMMIT, Matrix, commits, effects, repeats},
 };
+
+/// The gateway answers before this, whoever is dead.
+const ANSWERED: Duration = Duration::from_secs(60);
 
 /// What the student does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +122,9 @@ async fn kill(
             world.ready().await?;
         }
         // An answer may be lost with the role that dies: what was done is asked for, not remembered.
-        let next = step(&student, course, story).await;
+        let next = timeout(ANSWERED, step(&student, course, story))
+            .await
+            .context("a request is not answered")?;
         let seen = Learning::of(&world.pool, &world.mails(), course, student.id, &student.email).await?;
         if died && matches!(next, Ok(true)) && seen == expected {
             break;
@@ -126,7 +133,7 @@ async fn kill(
             Instant::now() < deadline,
             "died: {died}, last step: {next:?}, stores: {seen:?}"
         );
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(match story {
         Story::Completed => {
