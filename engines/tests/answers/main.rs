@@ -133,6 +133,7 @@ fn about(passages: &[Passage]) -> Question<'_> {
         text: "What is a saga?",
         history: &[],
         passages,
+        language: "en",
         answers: true,
         may_cost: true,
     }

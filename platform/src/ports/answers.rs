@@ -17,6 +17,8 @@ pub struct Question<'a> {
     pub history: &'a [Exchange<'a>],
     /// The passages.
     pub passages: &'a [Passage],
+    /// Their language (BCP 47); empty where it is not known.
+    pub language: &'a str,
     /// Whether they answer the question.
     pub answers: bool,
     /// Whether an answer may cost something; else the passages are quoted.

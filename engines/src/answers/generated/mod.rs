@@ -174,7 +174,7 @@ impl Generated {
     fn written<'a>(&'a self, question: Question<'a>) -> BoxStream<'a, Result<Part>> {
         let prompt = Prompt::of(&question);
         async_stream::stream! {
-            let support = Support::of(question.passages);
+            let support = Support::of(question.passages, question.language);
             let mut said: Vec<Statement> = Vec::new();
             let mut tries = 0;
             let failure = loop {

@@ -111,6 +111,7 @@ mod tests {
                 exchange("last"),
             ],
             passages: &passages,
+            language: "en",
             answers: true,
             may_cost: true,
         });

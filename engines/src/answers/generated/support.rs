@@ -54,12 +54,11 @@ struct Sentence {
 }
 
 impl<'p> Support<'p> {
-    /// By these passages.
-    pub(super) fn of(passages: &'p [Passage]) -> Self {
-        let analyzer = wording::analyzer(passages.iter().map(|passage| passage.text.as_str()));
+    /// By these passages of a language.
+    pub(super) fn of(passages: &'p [Passage], language: &str) -> Self {
         let mut support = Self {
             passages,
-            analyzer,
+            analyzer: Analyzer::of(language),
             pieces: Vec::new(),
             terms: Vec::new(),
             having: HashMap::new(),
@@ -276,7 +275,7 @@ mod tests {
 
     fn quotes(written: &str) -> Option<Vec<String>> {
         let course = course();
-        let statement = Support::of(&course).supported(written)?;
+        let statement = Support::of(&course, "en").supported(written)?;
         for citation in &statement.citations {
             assert!(course[citation.passage].text.contains(&citation.quote));
         }

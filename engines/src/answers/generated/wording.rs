@@ -1,15 +1,9 @@
 //! What of a sentence must not be changed: its numbers, its names, and whether it denies. English, German, Spanish and French.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
-use smartcourse_retrieval::{Analyzer, words};
+use smartcourse_retrieval::words;
 
-/// Languages whose words are told from each other, the likeliest first.
-const LANGUAGES: [&str; 12] = [
-    "en", "de", "es", "fr", "it", "pt", "nl", "sv", "da", "fi", "ru", "tr",
-];
-/// Bytes of a text that tell its language.
-const TELLING: usize = 2000;
 /// Numbers that are written as words.
 const NUMBERS: [(&str, &[&str]); 17] = [
     ("2", &["two", "twice", "zwei", "zweimal", "dos", "deux"]),
@@ -87,23 +81,6 @@ const SAY_LITTLE: [&str; 45] = [
     "donc",
     "ainsi",
 ];
-
-/// How the language of these texts forms its words: the one in which most of them are words that every text has.
-pub(super) fn analyzer<'t>(texts: impl Iterator<Item = &'t str>) -> Arc<Analyzer> {
-    let mut sample = String::new();
-    for text in texts {
-        sample.push_str(text);
-        sample.push(' ');
-        if sample.len() > TELLING {
-            break;
-        }
-    }
-    // Of equals the first.
-    let analyzers = LANGUAGES.into_iter().map(Analyzer::of);
-    analyzers
-        .min_by_key(|analyzer| analyzer.asked(&sample).len())
-        .unwrap_or_else(|| Analyzer::of(LANGUAGES[0]))
-}
 
 /// The numbers of a text, as digits where they are words.
 pub(super) fn numbers(text: &str) -> BTreeSet<String> {

@@ -44,6 +44,7 @@ pub(super) async fn from_course(state: &State, asked: &Asked, draft: &mut Draft)
         text: &asked.question,
         history: &history(conversation),
         passages: &found.items,
+        language: &found.language,
         answers: answers(&found),
         may_cost: true,
     };

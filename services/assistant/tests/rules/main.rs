@@ -139,7 +139,8 @@ fn passages(version: i32, cosine: f64) -> Passages {
         }],
         model: "m".to_owned(),
         refuse_below: 0.5,
-        answers: None,
+        language: "en".to_owned(),
+        ..Passages::default()
     }
 }
 

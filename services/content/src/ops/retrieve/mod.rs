@@ -39,18 +39,20 @@ pub(crate) async fn retrieve(state: &State, request: RetrieveRequest) -> Result<
     let version = Version::open(state, VersionId::new(request.course_id, request.version)).await?;
     let question = request.question.replace('\0', " ");
     let mut found = version.find(&question, limit, &Leaning::default()).await?;
+    let mut asked = question.clone();
     let before = request.before.replace('\0', " ");
     if let Some(leaning) = Leaning::of(&question, &before, &found.terms, found.answers) {
         // A fragment such as "and why?" finds nothing by itself.
-        found = version
-            .find(&format!("{before} {question}"), limit, &leaning)
-            .await?;
+        asked = format!("{before} {question}");
+        found = version.find(&asked, limit, &leaning).await?;
     }
     Ok(Passages {
         items: found.passages,
         model: version.embedder.model().to_owned(),
         refuse_below: if found.answers { -1.0 } else { 2.0 },
         answers: Some(found.answers),
+        language: found.language.to_owned(),
+        asked,
     })
 }
 
@@ -70,6 +72,8 @@ struct Found {
     terms: Vec<Term>,
     /// Whether the passages answer it.
     answers: bool,
+    /// Language of the words it was looked for by.
+    language: &'static str,
 }
 
 impl<'s> Version<'s> {
@@ -125,6 +129,7 @@ impl<'s> Version<'s> {
         Ok(Found {
             answers: fit >= embedder.answers_from(),
             passages,
+            language: ranked.language,
             terms: ranked.terms,
         })
     }
