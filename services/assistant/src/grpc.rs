@@ -59,6 +59,9 @@ impl AssistantService for Api {
         let id = request.into_inner().id;
         reply(unbroken(async move { ops::conversations::delete(&state, actor, &id).await }).await)
     }
+    async fn list_questions(&self, request: Request<ListQuestionsRequest>) -> Reply<QuestionPage> {
+        reply(ops::questions::list(&self.0, request.into_inner()).await)
+    }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
         from_service(request)?;
         reply(ops::sweep::sweep(&self.0).await)

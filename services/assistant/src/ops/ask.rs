@@ -13,7 +13,7 @@ use smartcourse_proto::{
 use smartcourse_telemetry::catalogue::ANSWER_SECONDS;
 
 use super::{
-    conversations,
+    conversations::{self, Kept},
     draft::{Asked, Draft},
     from_course::from_course,
     spending,
@@ -122,17 +122,14 @@ async fn keep(state: &Arc<State>, asked: Asked, draft: &mut Draft) -> Result<()>
         n: asked.turn,
         statements: draft.statements.clone(),
     };
-    let settled = (draft.reserved.as_ref(), draft.usage.as_ref());
-    conversations::keep(
-        state,
-        asked.user,
-        asked.conversation,
-        asked.is_new,
+    let kept = Kept {
         turn,
         event,
-        settled,
-    )
-    .await?;
+        question: draft.question.as_ref(),
+        reserved: draft.reserved.as_ref(),
+        usage: draft.usage.as_ref(),
+    };
+    conversations::keep(state, asked.user, asked.conversation, asked.is_new, kept).await?;
     draft.reserved = None;
     Ok(())
 }

@@ -6,20 +6,30 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smartcourse_platform::{Error, Result, error::to_json, grpc::Actor, outbox, page, postgres, unbroken};
+use smartcourse_platform::{
+    Error, Result,
+    error::{Problems, to_json},
+    grpc::Actor,
+    outbox, page, postgres, unbroken,
+};
 use smartcourse_proto::{
     assistant::{Conversation, ConversationPage, ListConversationsRequest, Turn, Usage},
     events::AssistantAnswered,
     ids::{CourseId, UserId},
     json::timestamp::from_time,
     key::Key,
+    limits,
 };
 use sqlx::{
     PgConnection,
     types::{Json, time::OffsetDateTime},
 };
 
-use super::spending::{self, Reserved};
+use super::{
+    questions::{self, Question, Turned},
+    searched,
+    spending::{self, Reserved},
+};
 use crate::{State, codes};
 
 /// Collection of conversations (`{user}/{conversation}`).
@@ -104,19 +114,30 @@ pub(crate) async fn turn(state: &Arc<State>, user: UserId, id: &str, n: i32) -> 
     })
 }
 
-/// Commits a turn, and the event that announces it, to the row of its conversation; `is_new` makes the row. From then on
-/// the turn stands: [`settle`] brings it to the document, now or before it is read. What was reserved for it is settled with it. To
-/// be run unbroken.
+/// What is kept of a turn.
+pub(super) struct Kept<'k> {
+    pub(super) turn: Turn,
+    /// What announces it.
+    pub(super) event: AssistantAnswered,
+    /// What the course was asked.
+    pub(super) question: Option<&'k Question>,
+    /// What was reserved for it, and what of that it took.
+    pub(super) reserved: Option<&'k Reserved>,
+    pub(super) usage: Option<&'k Usage>,
+}
+
+/// Commits a turn and what belongs to it to the row of its conversation; `is_new` makes the row. From then on the turn stands:
+/// [`settle`] brings it to the document, now or before it is read. What was reserved for it is settled with it. To be run unbroken.
 /// Fails with `not_found` when the conversation was deleted meanwhile.
-pub(crate) async fn keep(
+pub(super) async fn keep(
     state: &Arc<State>,
     user: UserId,
     conversation: Conversation,
     is_new: bool,
-    turn: Turn,
-    event: AssistantAnswered,
-    (reserved, taken): (Option<&Reserved>, Option<&Usage>),
+    kept: Kept<'_>,
 ) -> Result<()> {
+    let Kept { turn, event, .. } = kept;
+    let words = searched::of_turn(&turn);
     let mut tx = postgres::begin(&state.pool).await?;
     if is_new {
         sqlx::query!(
@@ -132,21 +153,35 @@ pub(crate) async fn keep(
     if !copy_pending(state, &mut tx, user, &conversation.id).await? {
         return Err(unknown(&conversation.id));
     }
+    if let Some(question) = kept.question {
+        let turned = Turned {
+            conversation: &conversation.id,
+            turn: turn.n,
+            course_id: conversation.course_id,
+            user,
+            is_answered: !event.refused,
+        };
+        questions::put(&mut tx, question, turned).await?;
+    }
     let pending = Pending {
         course_id: conversation.course_id.into(),
         turn,
     };
     sqlx::query!(
-        "update assistant.conversations set pending = $2, updated_at = now() where id = $1",
+        "update assistant.conversations set pending = $2, updated_at = now(),
+             words = case when pg_column_size(words) < $4 then words || array_to_tsvector($3) else words end
+         where id = $1",
         conversation.id,
-        Json(&pending) as _
+        Json(&pending) as _,
+        &words,
+        searched::MAX_BYTES
     )
     .execute(&mut *tx)
     .await?;
     let key = Key::Course.of(conversation.course_id);
     outbox::put_event(&mut tx, "assistant.answered", &key, &event).await?;
-    if let Some(reserved) = reserved {
-        spending::settle(&mut tx, reserved, taken).await?;
+    if let Some(reserved) = kept.reserved {
+        spending::settle(&mut tx, reserved, kept.usage).await?;
     }
     tx.commit().await?;
     if let Err(error) = settle(state, user, &conversation.id).await {
@@ -243,7 +278,7 @@ pub(crate) async fn get(state: &Arc<State>, actor: Actor, id: &str) -> Result<Co
     read(state, actor.user()?, id).await?.ok_or_else(|| unknown(id))
 }
 
-/// The user's conversations, the latest first, without their turns.
+/// The user's conversations, or those with these words, the latest first, without their turns.
 pub(crate) async fn list(
     state: &Arc<State>,
     actor: Actor,
@@ -251,15 +286,20 @@ pub(crate) async fn list(
 ) -> Result<ConversationPage> {
     let user = actor.user()?;
     let limit = page::limit(request.limit)?;
+    let mut problems = Problems::default();
+    problems.words("q", &request.q, limits::SEARCH_WORDS);
+    problems.finish()?;
+    let words = searched::query(&request.q);
     let before: Option<String> = page::decode(&request.cursor)?;
     let mut rows = sqlx::query!(
         r#"select id, pending is not null as "waits!" from assistant.conversations
-         where user_id = $1 and deleted_at is null and ($2::text is null
+         where user_id = $1 and deleted_at is null and ($4::text is null or words @@ $4::tsquery) and ($2::text is null
                or (updated_at, id) < (select updated_at, id from assistant.conversations where id = $2))
          order by updated_at desc, id desc limit $3"#,
         user.0,
         before,
-        limit + 1
+        limit + 1,
+        words
     )
     .fetch_all(&state.pool)
     .await?;
@@ -282,15 +322,16 @@ pub(crate) async fn list(
 /// From here on it is nobody's. What cannot be removed of it now, or is written late, the clean-up removes.
 pub(crate) async fn delete(state: &State, actor: Actor, id: &str) -> Result<()> {
     let user = actor.user()?;
-    let gone = sqlx::query!(
-        "update assistant.conversations set deleted_at = now(), pending = null
-         where id = $1 and user_id = $2 and deleted_at is null",
+    let gone = sqlx::query_scalar!(
+        r#"with gone as (update assistant.conversations set deleted_at = now(), pending = null, words = ''
+                         where id = $1 and user_id = $2 and deleted_at is null returning id),
+                asked as (delete from assistant.questions where conversation_id in (select id from gone))
+           select count(*) as "count!" from gone"#,
         id,
         user.0
     )
-    .execute(&state.pool)
-    .await?
-    .rows_affected();
+    .fetch_one(&state.pool)
+    .await?;
     if gone == 0 {
         return Err(unknown(id));
     }

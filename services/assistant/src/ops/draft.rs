@@ -7,7 +7,7 @@ use smartcourse_proto::{
     ids::UserId,
 };
 
-use super::spending::Reserved;
+use super::{questions::Question, spending::Reserved};
 use crate::{events, under_way::Telling};
 
 /// A question that is to be answered.
@@ -30,6 +30,8 @@ pub(super) struct Draft {
     /// What it may take, until that is settled, and what it has taken.
     pub(super) reserved: Option<Reserved>,
     pub(super) usage: Option<Usage>,
+    /// What the course was asked, if it was.
+    pub(super) question: Option<Question>,
     told: Telling,
 }
 
@@ -40,6 +42,7 @@ impl Draft {
             statements: Vec::new(),
             reserved: None,
             usage: None,
+            question: None,
             told,
         }
     }

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 
 use super::{
     draft::{Asked, Draft},
-    spending,
+    questions, spending,
 };
 use crate::{State, small_talk};
 
@@ -40,6 +40,11 @@ pub(super) async fn from_course(state: &State, asked: &Asked, draft: &mut Draft)
         limit: PASSAGES,
     };
     let found = state.content.retrieve(Actor::Service.request(retrieve)).await?;
+    let looked_for = match found.asked.as_str() {
+        "" => &asked.question,
+        looked_for => looked_for,
+    };
+    draft.question = Some(questions::Question::of(looked_for, &found.language));
     let mut question = Question {
         text: &asked.question,
         history: &history(conversation),

@@ -1,4 +1,5 @@
-//! Conversations that were deleted: what was written late, and then their rows. And what answers took on days long gone.
+//! Conversations that were deleted: what was written late, and then their rows. And what answers took, and what was asked, on days
+//! long gone.
 
 use smartcourse_platform::{Result, open_writes, upkeep};
 use smartcourse_proto::common::Swept;
@@ -7,7 +8,7 @@ use crate::{
     State,
     ops::{
         conversations::{COLLECTION, key},
-        spending,
+        questions, spending,
     },
 };
 
@@ -15,8 +16,8 @@ use crate::{
 const BATCH: i64 = 1000;
 const ROUNDS: usize = 100;
 
-/// Removes conversations once more that were deleted so long ago that nothing is written for them, and what old days took; answers
-/// how many rows.
+/// Removes conversations once more that were deleted so long ago that nothing is written for them, and what old days took and asked;
+/// answers how many rows.
 pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let round = || async {
         let rows = sqlx::query!(
@@ -39,5 +40,6 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     };
     let mut removed = upkeep::in_rounds(BATCH, ROUNDS, round).await?;
     removed += spending::forget(&state.pool).await?;
+    removed += questions::forget(&state.pool).await?;
     Ok(Swept { removed })
 }

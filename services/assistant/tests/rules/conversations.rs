@@ -98,3 +98,26 @@ async fn what_is_deleted_is_gone() {
     assert!(harness.list(ANN).await.is_empty());
     assert_eq!(harness.documents().await, 0);
 }
+
+#[tokio::test]
+async fn a_conversation_is_found_by_what_was_said() {
+    let harness = harness().await;
+    let sagas = harness.begun(ANN, "What is a saga?").await;
+    let more = harness
+        .ask(ANN, "Who is Müller, don't you know?", Some(&sagas))
+        .await;
+    more.unwrap();
+    let thanks = harness.begun(ANN, "thanks").await;
+    harness.begun(BO, "What is a saga?").await;
+    for found in ["saga", "SAG", "muller", "saga müll", "don't", "compensation saga"] {
+        assert_eq!(harness.search(ANN, found).await, [sagas.as_str()], "{found}");
+    }
+    assert_eq!(harness.search(ANN, "welcome").await, [thanks.as_str()]);
+    for nowhere in ["quorum", "saga quorum", "aga", "' | '", "\\"] {
+        let found = harness.search(ANN, nowhere).await;
+        let has_words = nowhere.contains(char::is_alphanumeric);
+        assert_eq!(found.is_empty(), has_words, "{nowhere}");
+    }
+    harness.delete(ANN, &sagas).await.unwrap();
+    assert!(harness.search(ANN, "saga").await.is_empty());
+}

@@ -4,6 +4,7 @@
 
 mod asking;
 mod conversations;
+mod questions;
 mod spending;
 mod streaming;
 
@@ -190,7 +191,15 @@ impl Harness {
     }
 
     async fn list(&self, actor: Actor) -> Vec<String> {
-        let request = ListConversationsRequest::default();
+        self.search(actor, "").await
+    }
+
+    /// The conversations that have these words.
+    async fn search(&self, actor: Actor, q: &str) -> Vec<String> {
+        let request = ListConversationsRequest {
+            q: q.to_owned(),
+            ..ListConversationsRequest::default()
+        };
         let page = self.assistant.list_conversations(actor.request(request)).await;
         let items = page.unwrap().items;
         assert!(items.iter().all(|conversation| conversation.turns.is_empty()));

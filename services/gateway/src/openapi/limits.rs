@@ -187,6 +187,7 @@ fn parameters() -> Vec<(Option<&'static str>, &'static str, Value)> {
         (Some("/courses"), "q", words(limits::CATALOGUE_WORDS)),
         (Some("/courses"), "category", words(limits::CATEGORY)),
         (Some("/search"), "q", text(limits::SEARCH_WORDS)),
+        (Some("/conversations"), "q", words(limits::SEARCH_WORDS)),
         (Some("/analytics/trends"), "from", day()),
         (Some("/analytics/trends"), "to", day()),
     ]

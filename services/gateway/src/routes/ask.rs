@@ -11,20 +11,31 @@ use axum::{
     },
 };
 use futures::Stream;
+use serde::Deserialize;
 use serde_json::json;
 use smartcourse_platform::{Error, Result};
-use smartcourse_proto::assistant::{Answer, AskEvent, AskEventKind, AskRequest};
+use smartcourse_proto::assistant::{
+    Answer, AskEvent, AskEventKind, AskRequest, ListQuestionsRequest, QuestionPage,
+};
 use tonic::Streaming;
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::sse::{self, problem};
+use super::{
+    page::PageQuery,
+    sse::{self, problem},
+};
 use crate::{
     access,
     auth::SignedIn,
     codes,
-    edge::{Body, Id, Json, prefers},
+    edge::{Body, Id, Json, Query, prefers},
     state::App,
 };
+
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(questions))
+}
 
 pub(crate) fn slow() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(ask))
@@ -57,6 +68,37 @@ async fn ask(
 /// The events of an answer, of which the first has come.
 pub(super) fn told(first: Option<AskEvent>, stream: Streaming<AskEvent>) -> Response {
     sse::stream(events(first, stream), KeepAlive::default())
+}
+
+/// Which questions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct QuestionsQuery {
+    /// Only those that were answered when they were asked last, or only those that were not.
+    answered: Option<bool>,
+}
+
+/// List what was asked about a course of mine, those first that were asked most often
+///
+/// What asks for the same in other words is one question.
+#[utoipa::path(get, path = "/courses/{id}/questions", tag = "assistant", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), QuestionsQuery, PageQuery),
+    responses((status = 200, body = QuestionPage)))]
+async fn questions(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    Query(QuestionsQuery { answered }): Query<QuestionsQuery>,
+    Query(PageQuery { limit, cursor }): Query<PageQuery>,
+) -> Result<Json<QuestionPage>> {
+    access::require_owner(&app, actor, id.0).await?;
+    let request = actor.request(ListQuestionsRequest {
+        course_id: id.0,
+        answered,
+        limit,
+        cursor,
+    });
+    Ok(Json(app.stubs.assistant.list_questions(request).await?))
 }
 
 /// Whether JSON is named before, or instead of, a stream.

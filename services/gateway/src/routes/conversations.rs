@@ -5,10 +5,12 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Response},
 };
+use serde::Deserialize;
 use smartcourse_platform::Result;
 use smartcourse_proto::assistant::{
     AskEvent, Conversation, ConversationPage, ConversationRef, ListConversationsRequest, TurnRef,
 };
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{ask::told, page::PageQuery, sse};
@@ -55,15 +57,25 @@ async fn follow(
     })
 }
 
-/// List my conversations, without their turns
-#[utoipa::path(get, path = "/conversations", tag = "assistant", security(("bearer" = [])), params(PageQuery),
+/// What to find.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct WordsQuery {
+    /// Words of its questions and answers, all of them, or how they begin.
+    #[serde(default)]
+    q: String,
+}
+
+/// List or search my conversations, without their turns
+#[utoipa::path(get, path = "/conversations", tag = "assistant", security(("bearer" = [])), params(WordsQuery, PageQuery),
     responses((status = 200, body = ConversationPage)))]
 async fn list(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
+    Query(WordsQuery { q }): Query<WordsQuery>,
     Query(PageQuery { limit, cursor }): Query<PageQuery>,
 ) -> Result<Json<ConversationPage>> {
-    let request = actor.request(ListConversationsRequest { limit, cursor });
+    let request = actor.request(ListConversationsRequest { limit, cursor, q });
     Ok(Json(app.stubs.assistant.list_conversations(request).await?))
 }
 

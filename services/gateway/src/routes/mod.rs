@@ -41,6 +41,7 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .merge(uploads::quick())
         .merge(publish::quick())
         .merge(events::quick())
+        .merge(ask::quick())
         .merge(conversations::quick())
         .merge(search::quick())
         .merge(enrollments::quick())
