@@ -3,6 +3,7 @@
 //! Owns schema `assistant` and the documents of collection `assistant.conversations`. Serves
 //! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway.
 
+mod about_platform;
 pub mod codes;
 pub mod config;
 mod events;

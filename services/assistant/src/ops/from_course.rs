@@ -16,7 +16,7 @@ use super::{
     draft::{Asked, Draft},
     questions, spending,
 };
-use crate::{State, small_talk};
+use crate::{State, about_platform, small_talk};
 
 /// Passages an answer may draw from.
 const PASSAGES: i32 = 6;
@@ -84,7 +84,12 @@ pub(super) async fn from_course(state: &State, asked: &Asked, draft: &mut Draft)
     answering.instrument(span).await?;
     if draft.answer.citations.is_empty() {
         draft.answer.engine = None;
-        draft.say(REFUSAL, Vec::new());
+        let about_platform = about_platform::reply(&asked.question);
+        if about_platform.is_some() {
+            // No lesson is missing.
+            draft.question = None;
+        }
+        draft.say(about_platform.unwrap_or(REFUSAL), Vec::new());
     }
     Ok(())
 }

@@ -45,6 +45,7 @@ async fn what_was_asked_in_vain_is_told_once_however_it_was_put() {
     let bo = harness.begun(BO, "What are quorums for?").await;
     harness.begun(BO, "Who invented leases?").await;
     harness.begun(BO, "thanks").await;
+    harness.begun(BO, "When do I get my certificate?").await;
     assert_eq!(
         harness.in_vain().await,
         [
