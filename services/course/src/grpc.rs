@@ -70,8 +70,8 @@ impl CourseService for Api {
     async fn delete_lesson(&self, request: Request<DeletePartRequest>) -> Reply<()> {
         reply(ops::drafts::delete_lesson(&self.0, Actor::of(&request), request.into_inner()).await)
     }
-    async fn publish(&self, request: Request<CourseRef>) -> Reply<PublishAccepted> {
-        reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner().id.into()).await)
+    async fn publish(&self, request: Request<PublishRequest>) -> Reply<PublishAccepted> {
+        reply(ops::publish::publish(&self.0, Actor::of(&request), request.into_inner()).await)
     }
     async fn get_publish(&self, request: Request<CourseRef>) -> Reply<PublishStatus> {
         reply(ops::status::get(&self.0, Actor::of(&request), request.into_inner().id.into()).await)

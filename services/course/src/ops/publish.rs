@@ -7,12 +7,13 @@ use smartcourse_platform::{
     error::to_json,
     fault,
     grpc::Actor,
+    idempotency::IdempotencyKey,
     outbox,
     ports::workflows::{Start, StartOptions},
     postgres::{self, OnConstraint},
 };
 use smartcourse_proto::{
-    course::{PublishAccepted, RestoreRequest},
+    course::{PublishAccepted, PublishRequest, RestoreRequest},
     ids::{CourseId, VersionId},
 };
 use smartcourse_workflows::{
@@ -30,8 +31,12 @@ use crate::{
 pub(crate) const WORKFLOW_TYPE: &str = "CoursePublishing";
 
 /// Publishes the draft as it is now; while a publish is under way, answers that one.
-pub(crate) async fn publish(state: &State, actor: Actor, course_id: CourseId) -> Result<PublishAccepted> {
-    accept(state, actor, course_id, None).await
+pub(crate) async fn publish(
+    state: &State,
+    actor: Actor,
+    PublishRequest { id, idempotency_key }: PublishRequest,
+) -> Result<PublishAccepted> {
+    accept(state, actor, id.into(), None, idempotency_key).await
 }
 
 /// Publishes a saved version again, as a new version. The draft stays as it is. Fails with `publish_running` while
@@ -39,9 +44,13 @@ pub(crate) async fn publish(state: &State, actor: Actor, course_id: CourseId) ->
 pub(crate) async fn restore(
     state: &State,
     actor: Actor,
-    RestoreRequest { course_id, version }: RestoreRequest,
+    RestoreRequest {
+        course_id,
+        version,
+        idempotency_key,
+    }: RestoreRequest,
 ) -> Result<PublishAccepted> {
-    accept(state, actor, course_id.into(), Some(version)).await
+    accept(state, actor, course_id.into(), Some(version), idempotency_key).await
 }
 
 async fn accept(
@@ -49,10 +58,36 @@ async fn accept(
     actor: Actor,
     course_id: CourseId,
     restored: Option<i32>,
+    key: Option<String>,
 ) -> Result<PublishAccepted> {
+    let this = restored.map_or_else(|| "draft".to_owned(), |version| version.to_string());
+    let key = key.map(|key| IdempotencyKey::new(format!("publish:{course_id}"), key, this));
     let mut tx = postgres::begin(&state.pool).await?;
     let course = store::lock_course(&mut tx, course_id).await?;
     course.require_owner(actor)?;
+    // Asked again after it has ended, the draft would be published twice.
+    if let Some(key) = &key
+        && let Some(earlier) = key.earlier(&mut tx).await?
+    {
+        return Ok(earlier);
+    }
+    let attempt = open_attempt(state, &mut tx, &course, restored).await?;
+    let accepted = accepted(attempt);
+    if let Some(key) = &key {
+        key.remember(&mut tx, &accepted).await?;
+    }
+    fault::commit(tx, "course.publish").await?;
+    Ok(accepted)
+}
+
+/// The attempt that is under way, or a new one.
+async fn open_attempt(
+    state: &State,
+    tx: &mut PgConnection,
+    course: &CourseRow,
+    restored: Option<i32>,
+) -> Result<AttemptRow> {
+    let course_id = course.id;
     if course.archived {
         return Err(Error::new(
             &codes::COURSE_ARCHIVED,
@@ -61,21 +96,20 @@ async fn accept(
     }
     let draft_key = match restored {
         None => course.draft_key.clone(),
-        Some(version) => saved(&mut tx, course_id, version).await?,
+        Some(version) => saved(&mut *tx, course_id, version).await?,
     };
     if let Some(open) = store::open_attempt(&mut *tx, course_id).await? {
         // Answered with another publish, a restore would be lost.
         if restored.is_some() && open.draft_key != draft_key {
             return Err(running());
         }
-        return Ok(accepted(open));
+        return Ok(open);
     }
     let version = course.last_version + 1;
     let workflow_id = course_publishing::workflow_id(VersionId { course_id, version });
-    let attempt = insert_attempt(&mut tx, &course, &draft_key, &workflow_id, None).await?;
-    outbox::put_start(&mut tx, &start(state, &course, &attempt)?).await?;
-    fault::commit(tx, "course.publish").await?;
-    Ok(accepted(attempt))
+    let attempt = insert_attempt(tx, course, &draft_key, &workflow_id, None).await?;
+    outbox::put_start(tx, &start(state, course, &attempt)?).await?;
+    Ok(attempt)
 }
 
 /// The key of the document of a version that was published.

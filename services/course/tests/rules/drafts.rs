@@ -40,7 +40,11 @@ async fn a_draft_is_there_for_its_owner_only() {
         let content = refusal(harness.content(actor, id, None).await);
         assert_eq!(content.code(), "not_found");
     }
-    let publish = async |actor: Actor| refusal(harness.course.publish(actor.request(CourseRef { id })).await);
+    let request = PublishRequest {
+        id,
+        ..PublishRequest::default()
+    };
+    let publish = async |actor: Actor| refusal(harness.course.publish(actor.request(request.clone())).await);
     assert_eq!(publish(COLLEAGUE).await.code(), "not_found");
     assert_eq!(publish(demoted).await.code(), "not_found");
     assert_eq!(publish(Actor::Anonymous).await.code(), "unauthenticated");

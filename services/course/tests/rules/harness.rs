@@ -136,7 +136,16 @@ impl Harness {
     }
 
     pub(crate) async fn publish(&self, id: i64) -> Result<PublishAccepted, Status> {
-        self.course.publish(TEACHER.request(CourseRef { id })).await
+        self.publish_by(id, None).await
+    }
+
+    /// Asks for a publish under this key.
+    pub(crate) async fn publish_by(&self, id: i64, key: Option<&str>) -> Result<PublishAccepted, Status> {
+        let request = PublishRequest {
+            id,
+            idempotency_key: key.map(str::to_owned),
+        };
+        self.course.publish(TEACHER.request(request)).await
     }
 
     pub(crate) async fn cancel(&self, id: i64) -> Result<PublishStatus, Status> {

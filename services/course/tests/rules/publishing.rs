@@ -16,8 +16,11 @@ async fn accepted_many_times_at_once_it_is_one_attempt() {
     let harness = Harness::build().await;
     let id = harness.draft().await;
     let publish = |course: CourseStub<Transport>| async move {
-        let request = TEACHER.request(CourseRef { id });
-        course.publish(request).await.unwrap()
+        let request = PublishRequest {
+            id,
+            ..PublishRequest::default()
+        };
+        course.publish(TEACHER.request(request)).await.unwrap()
     };
     let calls: Vec<_> = (0..10)
         .map(|_| tokio::spawn(publish(harness.course.clone())))
@@ -38,6 +41,27 @@ async fn accepted_many_times_at_once_it_is_one_attempt() {
     assert_eq!(harness.status(id).await.waiting_for(), WaitingFor::Temporal);
     assert_eq!(harness.publish(id).await.unwrap().version, 1);
     assert!(harness.commands().await.is_empty());
+}
+
+#[tokio::test]
+async fn asked_for_again_by_its_key_it_is_the_same_one_also_after_its_end() {
+    let harness = Harness::build().await;
+    let id = harness.draft().await;
+    let first = harness.publish_by(id, Some("one")).await.unwrap();
+    let under_way = harness.publish_by(id, Some("other")).await.unwrap();
+    assert_eq!((first.version, &under_way), (1, &first));
+    harness.live(id).await;
+    for key in ["one", "other"] {
+        assert_eq!(harness.publish_by(id, Some(key)).await.unwrap(), first, "{key}");
+    }
+    let restore = RestoreRequest {
+        course_id: id,
+        version: 1,
+        idempotency_key: Some("one".to_owned()),
+    };
+    let mismatch = refusal(harness.course.restore(TEACHER.request(restore)).await);
+    assert_eq!(mismatch.code(), "idempotency_mismatch");
+    assert_eq!(harness.publish(id).await.unwrap().version, 2);
 }
 
 #[tokio::test]
@@ -209,6 +233,7 @@ async fn an_edit_after_the_acceptance_belongs_to_the_next_one() {
         TEACHER.request(RestoreRequest {
             course_id: id,
             version,
+            ..RestoreRequest::default()
         })
     };
     let never = refusal(harness.course.restore(restore(7)).await);
@@ -248,6 +273,7 @@ async fn a_restore_is_not_lost_to_another_publish() {
         let request = RestoreRequest {
             course_id: id,
             version,
+            ..RestoreRequest::default()
         };
         harness.course.restore(TEACHER.request(request)).await
     };

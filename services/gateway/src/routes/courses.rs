@@ -170,13 +170,16 @@ async fn delete(
 
 /// Archive a course, bring it back, or publish it
 #[utoipa::path(put, path = "/courses/{id}/status", tag = "courses", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course")), request_body = SetStatusRequest,
+    params(("id" = i64, Path, description = "The course"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Of `published`: the same key answers the same publish")),
+    request_body = SetStatusRequest,
     responses((status = 200, body = Course),
         (status = 202, body = smartcourse_proto::course::PublishAccepted, description = "`published` starts a publish")))]
 async fn set_status(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     id: Id,
+    key: IdempotencyKey,
     mut body: Body,
 ) -> Result<Response> {
     access::require_owner(&app, actor, id.0).await?;
@@ -185,7 +188,7 @@ async fn set_status(
         CourseStatus::Unspecified => {
             return Err(Problems::one("status", "must be draft, published or archived"));
         }
-        CourseStatus::Published => return publish::accept(&app, actor, id.0).await,
+        CourseStatus::Published => return publish::accept(&app, actor, id.0, key).await,
         CourseStatus::Draft | CourseStatus::Archived => {}
     }
     request.id = id.0;

@@ -8,14 +8,14 @@ use axum::{
 use smartcourse_platform::{Result, grpc::Actor};
 use smartcourse_proto::{
     content::{Preview, PreviewRequest},
-    course::{CourseRef, PublishAccepted, PublishStatus, RestoreRequest, VersionList},
+    course::{CourseRef, PublishAccepted, PublishRequest, PublishStatus, RestoreRequest, VersionList},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
     auth::SignedIn,
-    edge::{Id, Json, PathOf, Written},
+    edge::{Id, IdempotencyKey, Json, PathOf, Written},
     state::App,
 };
 
@@ -35,16 +35,28 @@ fn accepted(course_id: i64, mut answer: PublishAccepted) -> Response {
 }
 
 /// Asks for a publish, for both ways to say so.
-pub(crate) async fn accept(app: &App, actor: Actor, id: i64) -> Result<Response> {
-    let answer = app.stubs.course.publish(actor.request(CourseRef { id })).await?;
-    Ok(accepted(id, answer))
+pub(crate) async fn accept(
+    app: &App,
+    actor: Actor,
+    id: i64,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
+) -> Result<Response> {
+    let request = actor.request(PublishRequest { id, idempotency_key });
+    Ok(accepted(id, app.stubs.course.publish(request).await?))
 }
 
 /// Publish the draft; while a publish runs, the answer is that one
 #[utoipa::path(post, path = "/courses/{id}/publish", tag = "publishing", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course")), responses((status = 202, body = PublishAccepted)))]
-async fn start(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> Result<Response> {
-    accept(&app, actor, id.0).await
+    params(("id" = i64, Path, description = "The course"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same publish")),
+    responses((status = 202, body = PublishAccepted)))]
+async fn start(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    id: Id,
+    key: IdempotencyKey,
+) -> Result<Response> {
+    accept(&app, actor, id.0, key).await
 }
 
 /// Where the latest publish stands
@@ -91,14 +103,20 @@ async fn versions(State(app): State<App>, SignedIn(actor): SignedIn, id: Id) -> 
 
 /// Publish an earlier version again, as a new one
 #[utoipa::path(post, path = "/courses/{id}/versions/{n}/restore", tag = "publishing", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "The course"), ("n" = i32, Path, description = "The version")),
+    params(("id" = i64, Path, description = "The course"), ("n" = i32, Path, description = "The version"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key answers the same publish")),
     responses((status = 202, body = PublishAccepted)))]
 async fn restore(
     State(app): State<App>,
     SignedIn(actor): SignedIn,
     PathOf((course_id, version)): PathOf<(i64, i32)>,
+    IdempotencyKey(idempotency_key): IdempotencyKey,
 ) -> Result<Response> {
-    let request = actor.request(RestoreRequest { course_id, version });
+    let request = actor.request(RestoreRequest {
+        course_id,
+        version,
+        idempotency_key,
+    });
     let answer = app.stubs.course.restore(request).await?;
     Ok(accepted(course_id, answer))
 }
