@@ -23,7 +23,7 @@ fn log(settings: &Settings, pool: &PgPool) -> Arc<dyn EventLog> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "installs and starts a server: --features kafka-tls"]
+#[ignore = "installs and starts a server: --features smartcourse-engines/kafka-tls"]
 async fn an_event_log_in_a_kafka_that_asks_who_is_there() {
     let server = SecureKafka::start().await.unwrap();
     let pool = database().await;

@@ -1,6 +1,6 @@
 //! The contracts of the engine ports, each a function over the trait: an adapter is right when it passes its suite.
 //! Here they run on what is built in, in `servers` on real servers, which are installed and started by the test:
-//! `cargo test -p smartcourse-engines --test contracts -- --ignored`, with `--features kafka-tls` on a Kafka that speaks TLS, too. An adapter for another engine adds one `#[tokio::test]` per
+//! `cargo test -p smartcourse-engines --test contracts -- --ignored`, with `--workspace --features smartcourse-engines/kafka-tls` on a Kafka that speaks TLS, too. An adapter for another engine adds one `#[tokio::test]` per
 //! port.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
