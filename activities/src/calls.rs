@@ -52,6 +52,7 @@ impl Activities {
             reporter: Reporter::new(
                 channels.to(ServiceName::Course),
                 channels.to(ServiceName::Enrollment),
+                channels.to(ServiceName::Assistant),
             ),
         }
     }

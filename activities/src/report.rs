@@ -16,11 +16,12 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     analytics::{AwaitAnalyticsRequest, RequestReportRequest},
+    assistant::{BeginGenerationRequest, DraftLessonRequest, FinishGenerationRequest, GenerationRef},
     common::{EpochRef, Problem, VersionRef},
     content::{LessonRef, PlanRequest},
     course::{BeginAttemptRequest, FinishAttemptRequest, MarkPublishedRequest, ReportStepRequest, StepState},
     enrollment::{EnsureRequest, PrepareRequest, ReportOnboardingRequest},
-    stubs::{CourseStub, EnrollmentStub},
+    stubs::{AssistantStub, CourseStub, EnrollmentStub},
 };
 use smartcourse_telemetry::{catalogue::ACTIVITY_SECONDS, request::with_request_id};
 use smartcourse_workflows::contract::{Declaration, Step};
@@ -40,11 +41,12 @@ const REPORT_PAUSE: Duration = Duration::from_millis(200);
 /// Steps whose last report is remembered.
 const STEPS_UNDER_WAY: u64 = 1000;
 
-/// Tells the course service where the steps of a publish stand, and the enrollment service why an onboarding does not
-/// go on.
+/// Tells the course service where the steps of a publish stand, the assistant service those of a generation, and the enrollment service
+/// why an onboarding does not go on.
 pub(crate) struct Reporter {
     course: CourseStub<Transport>,
     enrollment: EnrollmentStub<Transport>,
+    assistant: AssistantStub<Transport>,
     recent: Cache<String, ()>,
 }
 
@@ -55,6 +57,8 @@ pub(crate) enum Subject {
     Attempt { id: String, done: u32, total: u32 },
     /// An epoch of an enrollment; failed tries are told, and the one that works after them.
     Epoch { enrollment_id: i64, epoch: i32 },
+    /// A draft that is made, with its lessons done and in all; every try is told.
+    Generation { id: String, done: u32, total: u32 },
     /// Nobody waits for it.
     Nobody,
 }
@@ -71,6 +75,11 @@ impl Subject {
 
     fn epoch(enrollment_id: i64, epoch: i32) -> Self {
         Self::Epoch { enrollment_id, epoch }
+    }
+
+    fn generation(generation: Option<&GenerationRef>, done: u32, total: u32) -> Self {
+        let id = generation.map(|generation| generation.generation_id.clone());
+        id.map_or(Self::Nobody, |id| Self::Generation { id, done, total })
     }
 }
 
@@ -101,6 +110,10 @@ concerns! {
     EpochRef: |it| Subject::epoch(it.enrollment_id, it.epoch);
     AwaitAnalyticsRequest: |it| Subject::epoch(it.enrollment_id, it.epoch);
     EnsureRequest: |_| Subject::Nobody;
+    GenerationRef: |it| Subject::generation(Some(it), 0, 0);
+    DraftLessonRequest: |it| Subject::generation(it.generation.as_ref(), it.done, it.total);
+    BeginGenerationRequest: |_| Subject::Nobody;
+    FinishGenerationRequest: |_| Subject::Nobody;
     RequestReportRequest: |_| Subject::Nobody;
     (): |()| Subject::Nobody;
 }
@@ -119,11 +132,12 @@ pub(crate) struct Work {
 pub(crate) type Checkpoint = Arc<AtomicU32>;
 
 impl Reporter {
-    /// Reports over these channels to the course and the enrollment service.
-    pub(crate) fn new(course: Transport, enrollment: Transport) -> Self {
+    /// Reports over these channels.
+    pub(crate) fn new(course: Transport, enrollment: Transport, assistant: Transport) -> Self {
         Self {
             course: CourseStub::new(course),
             enrollment: EnrollmentStub::new(enrollment),
+            assistant: AssistantStub::new(assistant),
             recent: Cache::builder()
                 .max_capacity(STEPS_UNDER_WAY)
                 .time_to_live(REPORT_PAUSE)
@@ -196,7 +210,8 @@ impl Reporter {
     }
 
     async fn begun(&self, work: &Work, tries: u32) {
-        if let (Subject::Attempt { id, .. }, Some(step)) = (&work.subject, work.activity.step)
+        if let (Subject::Attempt { id, .. } | Subject::Generation { id, .. }, Some(step)) =
+            (&work.subject, work.activity.step)
             && !self.is_known(id, step.number, tries).await
         {
             self.report(work, step, StepState::Running, tries, None).await;
@@ -224,7 +239,7 @@ impl Reporter {
         let attempt = i32::try_from(tries).unwrap_or(i32::MAX);
         let error = error.map(problem);
         match &work.subject {
-            Subject::Attempt { id, done, total } => {
+            Subject::Attempt { id, done, total } | Subject::Generation { id, done, total } => {
                 let request = ReportStepRequest {
                     attempt_id: id.clone(),
                     step: i32::from(step.number),
@@ -235,7 +250,11 @@ impl Reporter {
                     total: i32::try_from(*total).unwrap_or(i32::MAX),
                     next_retry_at: None,
                 };
-                told(self.course.report_step(Actor::Service.request(request))).await;
+                let request = Actor::Service.request(request);
+                match &work.subject {
+                    Subject::Generation { .. } => told(self.assistant.report_generation(request)).await,
+                    _ => told(self.course.report_step(request)).await,
+                }
             }
             Subject::Epoch { enrollment_id, epoch } => {
                 let request = ReportOnboardingRequest {

@@ -18,7 +18,7 @@ pub(crate) fn of(service: ServiceName) -> &'static [&'static str] {
             "tasks",
         ],
         ServiceName::Content => &["gateway", "assistant", "worker"],
-        ServiceName::Assistant => &["gateway", "operations"],
+        ServiceName::Assistant => &["gateway", "operations", "worker", "relay"],
         ServiceName::Enrollment => &["gateway", "course", "progress", "notification", "worker", "relay"],
         ServiceName::Progress => &["gateway", "enrollment", "worker"],
         ServiceName::Notification => &["gateway", "operations", "worker"],

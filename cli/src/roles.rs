@@ -192,8 +192,10 @@ pub(crate) async fn relay(config: Config) -> Result<ExitCode> {
     life.spawn("relay", relay);
     let course = Transport::to(&config.grpc, ServiceName::Course)?;
     let enrollment = Transport::to(&config.grpc, ServiceName::Enrollment)?;
+    let assistant = Transport::to(&config.grpc, ServiceName::Assistant)?;
     let interval = Duration::from_secs(config.relay.reconcile_seconds.max(1));
-    let reconciler = smartcourse_worker::reconcile(course, enrollment, workflows, interval, life.clone());
+    let owners = smartcourse_worker::Owners::new(course, enrollment, assistant);
+    let reconciler = smartcourse_worker::reconcile(owners, workflows, interval, life.clone());
     life.spawn("reconciler", reconciler);
     Ok(finish(life).await)
 }

@@ -107,7 +107,7 @@ impl Analyzer {
     }
 
     /// Whether every text of the language has this word, in its normal form.
-    pub(crate) fn is_common(&self, word: &str) -> bool {
+    pub fn is_common(&self, word: &str) -> bool {
         self.stop.contains(word)
     }
 

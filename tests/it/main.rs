@@ -34,6 +34,7 @@ mod enrollment;
 #[path = "../../cli/src/errors.rs"]
 mod errors;
 mod faults;
+mod generating;
 mod hanging_up;
 mod health;
 mod hostile_texts;

@@ -71,6 +71,11 @@ GET    /search?q=saga                                 | - | 200 200 200 200 200 
 POST   /courses/{id:course}/ask                       | {"question":"What is a saga?"} | 401 403 200 200 403 200 401
 GET    /courses/{id:course}/questions                 | - | 401 403 403 200 403 200 401
 GET    /courses/{id:draft}/questions                  | - | 401 404 404 200 404 200 401
+POST   /courses/{id:copy}/generate                    | {"kind":"summary"} | 401 403 403 202 403 202 401
+GET    /courses/{id:course}/generate/{gid:generation} | - | 401 403 403 200 403 200 401
+GET    /courses/{id:course}/generate/{gid:generation}/events | - | 401 403 403 200 403 200 401
+POST   /courses/{id:course}/generate/{gid:generation}/accept | {"to_module_id":"m1"} | 401 403 403 201 403 201 401
+DELETE /courses/{id:course}/generate/{gid:generation} | - | 401 403 403 409 403 409 401
 GET    /conversations                                 | - | 401 200 200 200 200 200 401
 GET    /conversations/{id:conversation}               | - | 401 404 200 404 404 404 401
 GET    /conversations/{id:conversation}/turns/{n:first}/events | - | 401 404 200 404 404 404 401

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use smartcourse_workflows::{
-    activities::{ONBOARDING, PUBLISHING, UPKEEP},
+    activities::{GENERATING, ONBOARDING, PUBLISHING, UPKEEP},
     contract::{Contract, Idempotence},
 };
 
@@ -34,7 +34,10 @@ const MAY_USE: [(&str, &[&str]); 25] = [
         "content",
         &["proto", "platform", "text", "retrieval", "telemetry"],
     ),
-    ("assistant", &["proto", "platform", "retrieval", "telemetry"]),
+    (
+        "assistant",
+        &["proto", "platform", "retrieval", "telemetry", "workflows"],
+    ),
     ("enrollment", &["proto", "platform", "workflows"]),
     ("progress", &["proto", "platform", "retrieval"]),
     ("notification", &["proto", "platform"]),
@@ -322,6 +325,7 @@ fn the_architecture_names_every_activity() -> Result<()> {
     for (name, contract) in [
         ("publishing", PUBLISHING),
         ("onboarding", ONBOARDING),
+        ("generating", GENERATING),
         ("upkeep", UPKEEP),
     ] {
         let begin = format!("<!-- declared: {name} -->\n\n");

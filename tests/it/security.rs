@@ -10,7 +10,7 @@ use smartcourse_platform::grpc::{Actor, Transport};
 use smartcourse_proto::{ids::UserId, user::Role};
 use smartcourse_tests::{Layout, World, wait_for};
 use smartcourse_workflows::{
-    activities::{ONBOARDING, PUBLISHING, RequestReport, UPKEEP},
+    activities::{GENERATING, ONBOARDING, PUBLISHING, RequestReport, UPKEEP},
     contract::Activity as _,
 };
 use tonic::{Code, Request, Status, body::Body, client::Grpc, transport::Endpoint};
@@ -138,7 +138,7 @@ async fn identity_headers_from_outside_mean_nothing() -> Result<()> {
 }
 
 /// What only the reconciler, the activities' wrapper and other services may call.
-const INTERNAL: [&str; 16] = [
+const INTERNAL: [&str; 21] = [
     "user.list_ended_sessions",
     "course.get_courses",
     "course.get_manifest",
@@ -147,8 +147,13 @@ const INTERNAL: [&str; 16] = [
     "course.report_step",
     "course.report_worker",
     "course.restart_attempt",
+    "assistant.list_open_generations",
+    "assistant.report_generation",
+    "assistant.restart_generation",
     "assistant.sweep",
     "content.list_candidates",
+    "content.list_readable_lessons",
+    "content.read_lesson",
     "enrollment.list_open_onboardings",
     "enrollment.report_onboarding",
     "enrollment.restart_onboarding",
@@ -231,7 +236,7 @@ async fn services_believe_only_those_who_know_the_token() -> Result<()> {
         }
     }
     // Administrators ask for reports, too.
-    let contracts = [PUBLISHING, ONBOARDING, UPKEEP].into_iter();
+    let contracts = [PUBLISHING, ONBOARDING, GENERATING, UPKEEP].into_iter();
     let activities = contracts
         .flat_map(|contract| contract.activities.iter().chain(contract.apart))
         .map(|activity| activity.name)

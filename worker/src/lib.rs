@@ -20,7 +20,8 @@ use smartcourse_proto::{
     stubs::{CourseStub, ServiceName},
 };
 use smartcourse_workflows::{
-    CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup, TASK_QUEUE,
+    CleanUp, ContentProcessing, CoursePublishing, Enrollment, GenerateDraft, NightlyReport, PublishCleanup,
+    TASK_QUEUE,
 };
 use temporalio_client::{Client, NamespacedClient as _, grpc::WorkflowService as _};
 use temporalio_common::{
@@ -41,7 +42,7 @@ use temporalio_sdk::{
 use tonic::IntoRequest as _;
 
 use crate::meter::Meter;
-pub use reconciler::reconcile;
+pub use reconciler::{Owners, reconcile};
 
 /// How long running activities may go on after a stop was asked for, before they are cancelled and taken up elsewhere.
 const GRACE: Duration = Duration::from_secs(6);
@@ -76,6 +77,7 @@ pub fn options(config: &Config, channels: &Channels) -> Result<WorkerOptions> {
         .register_workflow::<ContentProcessing>()?
         .register_workflow::<PublishCleanup>()?
         .register_workflow::<Enrollment>()?
+        .register_workflow::<GenerateDraft>()?
         .register_workflow::<NightlyReport>()?
         .register_workflow::<CleanUp>()?
         .register_activities(Activities::new(channels))

@@ -11,10 +11,11 @@ use smartcourse_platform::{
     ports::workflows::{RunInfo, RunState, Workflows},
 };
 use smartcourse_proto::{
+    assistant::{ListOpenGenerationsRequest, OpenGeneration, RestartGenerationRequest},
     common::Problem,
     course::{ListOpenAttemptsRequest, OpenAttempt, PublishState, RestartAttemptRequest},
     enrollment::{ListOpenOnboardingsRequest, OpenOnboarding, OpenOnboardings, RestartOnboardingRequest},
-    stubs::{CourseStub, EnrollmentStub},
+    stubs::{AssistantStub, CourseStub, EnrollmentStub},
 };
 use smartcourse_telemetry::catalogue::{RECONCILED, RECONCILER_ROUNDS};
 use smartcourse_workflows::publish_cleanup;
@@ -24,16 +25,35 @@ use crate::schedules;
 /// Attempts younger than this are left alone: their start is still on its way.
 const MINIMUM_AGE_SECONDS: i32 = 5;
 
+/// The services whose workflows are compared.
+pub struct Owners {
+    course: CourseStub<Transport>,
+    enrollment: EnrollmentStub<Transport>,
+    assistant: AssistantStub<Transport>,
+}
+
+impl Owners {
+    /// Over these channels.
+    pub fn new(course: Transport, enrollment: Transport, assistant: Transport) -> Self {
+        Self {
+            course: CourseStub::new(course),
+            enrollment: EnrollmentStub::new(enrollment),
+            assistant: AssistantStub::new(assistant),
+        }
+    }
+}
+
 /// Compares what is open with Temporal at every `interval` until the process stops; what fails is tried again.
 pub async fn reconcile(
-    course: Transport,
-    enrollment: Transport,
+    Owners {
+        course,
+        enrollment,
+        assistant,
+    }: Owners,
     workflows: Arc<dyn Workflows>,
     interval: Duration,
     life: Lifecycle,
 ) -> Result<()> {
-    let course = CourseStub::new(course);
-    let enrollment = EnrollmentStub::new(enrollment);
     loop {
         let workflows = workflows.as_ref();
         let compared = [
@@ -43,6 +63,7 @@ pub async fn reconcile(
                 "onboardings",
                 reconcile_onboardings(&enrollment, workflows, &life).await,
             ),
+            ("generations", reconcile_generations(&assistant, workflows).await),
         ];
         if compared.iter().all(|(_, outcome)| outcome.is_ok()) {
             RECONCILER_ROUNDS.add(1, []);
@@ -130,6 +151,37 @@ async fn start_again(
     if enrollment.restart_onboarding(restart).await?.restarted {
         RECONCILED.add(1, ["restart_onboarding"]);
         tracing::warn!(workflow_id = %onboarding.workflow_id, "an open onboarding had no workflow; it starts again");
+    }
+    Ok(())
+}
+
+/// A draft that is made changes nothing of the course: its workflow is only ever started again.
+async fn reconcile_generations(
+    assistant: &AssistantStub<Transport>,
+    workflows: &dyn Workflows,
+) -> Result<()> {
+    let request = ListOpenGenerationsRequest {
+        older_than_seconds: MINIMUM_AGE_SECONDS,
+    };
+    let open = assistant
+        .list_open_generations(Actor::Service.request(request))
+        .await?;
+    for OpenGeneration {
+        generation,
+        workflow_id,
+        run_id,
+    } in open.items
+    {
+        let run = workflows.describe(&workflow_id).await?;
+        if run.is_some_and(|run| run.state == RunState::Running) {
+            continue;
+        }
+        let restart = Actor::Service.request(RestartGenerationRequest { generation, run_id });
+        // What was open when it was listed may have ended with its run.
+        if assistant.restart_generation(restart).await?.restarted {
+            RECONCILED.add(1, ["restart_generation"]);
+            tracing::warn!(%workflow_id, "an open generation had no workflow; it starts again");
+        }
     }
     Ok(())
 }

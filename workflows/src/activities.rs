@@ -10,6 +10,9 @@
 
 use smartcourse_proto::{
     analytics::{AwaitAnalyticsRequest, AwaitedAnalytics, Report, RequestReportRequest},
+    assistant::{
+        BeginGenerationRequest, DraftLessonRequest, FinishGenerationRequest, GenerationPlan, GenerationRef,
+    },
     common::{EpochRef, Swept, VersionRef},
     content::{
         CopiedAssets, EmbedProgress, ExtractReply, IndexReply, LessonPlan, LessonRef, PlanRequest, Readiness,
@@ -116,6 +119,28 @@ macro_rules! for_each_activity {
                 }
             }
 
+            /// Making a draft of a published version.
+            GENERATING {
+                apart {
+                    /// Moves the generation from accepted to running for this run.
+                    BeginGeneration { rpc assistant.begin_generation(BeginGenerationRequest) -> (), AttemptKey }
+                    /// Records that the generation failed or was cancelled.
+                    FinishGeneration { rpc assistant.finish_generation(FinishGenerationRequest) -> (), AttemptKey }
+                }
+                1 read_lessons "Reading the lessons" {
+                    /// Lists the lessons that have a text.
+                    PlanGeneration { rpc assistant.plan_generation(GenerationRef) -> GenerationPlan, Reads }
+                }
+                2 draft_lessons "Drafting" {
+                    /// Keeps what one lesson gives to the draft.
+                    DraftLesson { rpc assistant.draft_lesson(DraftLessonRequest) -> (), NaturalKey }
+                }
+                3 complete "Putting it together" {
+                    /// Makes the draft of what its lessons gave, and checks it.
+                    CompleteGeneration { rpc assistant.complete_generation(GenerationRef) -> (), AttemptKey }
+                }
+            }
+
             /// What comes by the clock.
             UPKEEP {
                 apart {
@@ -207,7 +232,7 @@ mod tests {
     #[test]
     fn steps_are_numbered_and_activities_named_once() {
         let mut names = std::collections::BTreeSet::new();
-        for contract in [PUBLISHING, ONBOARDING, UPKEEP] {
+        for contract in [PUBLISHING, ONBOARDING, GENERATING, UPKEEP] {
             for (step, number) in contract.steps.iter().zip(1..) {
                 assert_eq!(step.number, number, "{}", step.name);
             }

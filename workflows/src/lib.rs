@@ -11,6 +11,7 @@ pub mod content_processing;
 pub mod contract;
 pub mod course_publishing;
 pub mod enrollment;
+pub mod generate_draft;
 pub mod policy;
 pub mod publish_cleanup;
 pub mod saga;
@@ -20,6 +21,7 @@ pub use cause::Cause;
 pub use content_processing::ContentProcessing;
 pub use course_publishing::CoursePublishing;
 pub use enrollment::Enrollment;
+pub use generate_draft::GenerateDraft;
 pub use publish_cleanup::PublishCleanup;
 pub use upkeep::{CleanUp, NightlyReport};
 

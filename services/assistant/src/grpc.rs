@@ -12,7 +12,8 @@ use smartcourse_platform::{
 };
 use smartcourse_proto::{
     assistant::{assistant_service_server::AssistantService, *},
-    common::Swept,
+    common::{Restarted, Swept},
+    course::{Lesson, ReportStepRequest},
 };
 use tonic::{Request, Status};
 
@@ -61,6 +62,45 @@ impl AssistantService for Api {
     }
     async fn list_questions(&self, request: Request<ListQuestionsRequest>) -> Reply<QuestionPage> {
         reply(ops::questions::list(&self.0, request.into_inner()).await)
+    }
+    async fn generate(&self, request: Request<GenerateRequest>) -> Reply<GenerationAccepted> {
+        reply(ops::generations::generate(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn get_generation(&self, request: Request<GenerationRef>) -> Reply<Generation> {
+        reply(ops::generations::get(&self.0, request.into_inner()).await)
+    }
+    async fn cancel_generation(&self, request: Request<GenerationRef>) -> Reply<Generation> {
+        reply(ops::generations::cancel(&self.0, request.into_inner()).await)
+    }
+    async fn take_draft(&self, request: Request<TakeDraftRequest>) -> Reply<Lesson> {
+        reply(ops::generations::take(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
+    async fn begin_generation(&self, request: Request<BeginGenerationRequest>) -> Reply<()> {
+        reply(ops::generations::begin(&self.0, from_service(request)?).await)
+    }
+    async fn plan_generation(&self, request: Request<GenerationRef>) -> Reply<GenerationPlan> {
+        reply(ops::generations::plan(&self.0, from_service(request)?).await)
+    }
+    async fn draft_lesson(&self, request: Request<DraftLessonRequest>) -> Reply<()> {
+        reply(ops::generations::draft_lesson(&self.0, from_service(request)?).await)
+    }
+    async fn complete_generation(&self, request: Request<GenerationRef>) -> Reply<()> {
+        reply(ops::generations::complete(&self.0, from_service(request)?).await)
+    }
+    async fn finish_generation(&self, request: Request<FinishGenerationRequest>) -> Reply<()> {
+        reply(ops::generations::finish(&self.0, from_service(request)?).await)
+    }
+    async fn report_generation(&self, request: Request<ReportStepRequest>) -> Reply<()> {
+        reply(ops::generations::report(&self.0, from_service(request)?).await)
+    }
+    async fn list_open_generations(
+        &self,
+        request: Request<ListOpenGenerationsRequest>,
+    ) -> Reply<OpenGenerations> {
+        reply(ops::generations::open(&self.0, from_service(request)?).await)
+    }
+    async fn restart_generation(&self, request: Request<RestartGenerationRequest>) -> Reply<Restarted> {
+        reply(ops::generations::restart(&self.0, from_service(request)?).await)
     }
     async fn sweep(&self, request: Request<()>) -> Reply<Swept> {
         from_service(request)?;

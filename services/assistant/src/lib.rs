@@ -6,6 +6,7 @@
 mod about_platform;
 pub mod codes;
 pub mod config;
+mod drafting;
 mod events;
 mod grpc;
 mod ops;

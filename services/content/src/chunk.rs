@@ -1,8 +1,9 @@
 //! Chunks: the units that are embedded, found and cited.
 
 use serde::{Deserialize, Serialize};
+use smartcourse_proto::content::PieceKind;
 use smartcourse_retrieval::words;
-use smartcourse_text::{Unit, source_hash};
+use smartcourse_text::{Unit, UnitKind, source_hash};
 
 /// A chunk as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,16 @@ pub(crate) fn quotable(text: &str, heading: &str) -> Vec<Unit> {
     let mut units = smartcourse_text::units(text, heading);
     units.retain(|unit| unit.kind.says_something() && words(&text[unit.range.clone()]).len() > 1);
     units
+}
+
+/// What a piece is, as others are told.
+pub(crate) fn piece_kind(kind: UnitKind) -> PieceKind {
+    match kind {
+        UnitKind::Item => PieceKind::Item,
+        UnitKind::Row => PieceKind::Row,
+        UnitKind::Code => PieceKind::Code,
+        UnitKind::Sentence | UnitKind::Question | UnitKind::Label => PieceKind::Sentence,
+    }
 }
 
 /// What the model sees of a piece of a chunk: the heading it stands under, what it is read with, and its words.

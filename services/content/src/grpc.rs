@@ -64,6 +64,12 @@ impl ContentService for Api {
     async fn retrieve(&self, request: Request<RetrieveRequest>) -> Reply<Passages> {
         reply(ops::retrieve::retrieve(&self.0, request.into_inner()).await)
     }
+    async fn list_readable_lessons(&self, request: Request<VersionRef>) -> Reply<ReadableLessons> {
+        reply(ops::readable::lessons(&self.0, from_service(request)?.into()).await)
+    }
+    async fn read_lesson(&self, request: Request<ReadLessonRequest>) -> Reply<Passages> {
+        reply(ops::readable::read(&self.0, from_service(request)?).await)
+    }
 
     async fn check_assets(&self, request: Request<VersionRef>) -> Reply<()> {
         reply(ops::copy_assets::check(&self.0, from_service(request)?.into()).await)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use boon::{Compiler, Schemas};
 use serde_json::{Value, json};
 use smartcourse_platform::{config, grpc::ServiceName};
-use smartcourse_workflows::activities::{ONBOARDING, PUBLISHING, UPKEEP};
+use smartcourse_workflows::activities::{GENERATING, ONBOARDING, PUBLISHING, UPKEEP};
 
 use crate::callers;
 
@@ -210,7 +210,7 @@ async fn who_calls_whom_is_let_in() -> Result<()> {
         .collect();
     ensure!(ways == may, "{ways:?} are let in, {may:?} are believed");
     // An activity is named by the service it calls.
-    let activities = [ONBOARDING, PUBLISHING, UPKEEP].into_iter();
+    let activities = [ONBOARDING, PUBLISHING, GENERATING, UPKEEP].into_iter();
     let activities = activities.flat_map(|contract| contract.activities.iter().chain(contract.apart));
     let called: BTreeSet<&str> = activities
         .filter_map(|activity| Some(activity.name.split_once('.')?.0))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use smartcourse_tests::{Reply, Session, World, wait_for};
 
 use super::{CALLERS, Row};
-use crate::{LESSONS, enroll};
+use crate::{LESSONS, enroll, generating};
 
 /// Who calls, and what they call for.
 pub(super) struct Cast {
@@ -114,6 +114,8 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
         let begun = owner.post(&uploads, &announced).await?.expect(201)?;
         upload.push(text(&begun["id"])?);
     }
+    let generation = generating::asked(&owner, course, &json!({ "kind": "summary" })).await?;
+    let generation = text(&generating::ended(&owner, &generation).await?["generation_id"])?;
     let report = admin.post("/admin/reports", &Value::Null).await?.expect(202)?;
     let each = 0..CALLERS.len();
     let (mut spare, mut refresh) = (Vec::new(), Vec::new());
@@ -141,6 +143,7 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
         ("first", one("1".to_owned())),
         ("asset", one(asset)),
         ("upload", upload),
+        ("generation", one(generation)),
         ("conversation", one(text(&answer["conversation_id"])?)),
         ("enrollment", one(enrollment.to_string())),
         ("certificate", one(certificate)),

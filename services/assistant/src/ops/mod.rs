@@ -5,6 +5,7 @@ pub(crate) mod conversations;
 mod draft;
 pub(crate) mod follow;
 mod from_course;
+pub(crate) mod generations;
 pub(crate) mod questions;
 mod searched;
 mod spending;

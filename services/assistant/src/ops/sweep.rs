@@ -8,7 +8,7 @@ use crate::{
     State,
     ops::{
         conversations::{COLLECTION, key},
-        questions, spending,
+        generations, questions, spending,
     },
 };
 
@@ -41,5 +41,6 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     let mut removed = upkeep::in_rounds(BATCH, ROUNDS, round).await?;
     removed += spending::forget(&state.pool).await?;
     removed += questions::forget(&state.pool).await?;
+    removed += generations::forget(&state.pool).await?;
     Ok(Swept { removed })
 }

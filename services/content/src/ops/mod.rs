@@ -9,6 +9,7 @@ pub(crate) mod extract;
 pub(crate) mod part_uploads;
 pub(crate) mod plan_extraction;
 pub(crate) mod preview;
+pub(crate) mod readable;
 pub(crate) mod ready;
 pub(crate) mod rebuild;
 pub(crate) mod retrieve;

@@ -128,6 +128,11 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("Given/oneOf/1", json!({ "maxItems": limits::GIVEN })),
         ("Given/oneOf/1/items", json!({ "maxLength": limits::GIVEN_TEXT })),
         ("AskRequest/properties/question", text(limits::QUESTION)),
+        (
+            "GenerateRequest/properties/lesson_ids/items",
+            words(limits::PART_ID),
+        ),
+        ("TakeDraftRequest/properties/title", line(limits::TITLE)),
         ("BeginUploadRequest/properties/size_bytes", at_least_one()),
         (
             "BeginUploadRequest/properties/filename",
@@ -150,7 +155,7 @@ fn fields() -> Vec<(&'static str, Value)> {
 }
 
 /// Fields without which a request is refused. Some of these schemas are answers, too, which always have them.
-const REQUIRED: [(&str, &[&str]); 18] = [
+const REQUIRED: [(&str, &[&str]); 20] = [
     ("RegisterRequest", &["email", "password", "full_name", "role"]),
     ("LoginRequest", &["email", "password"]),
     ("RefreshRequest", &["refresh_token"]),
@@ -165,6 +170,8 @@ const REQUIRED: [(&str, &[&str]); 18] = [
     ("Question", &["kind", "prompt"]),
     ("Choice", &["id", "text"]),
     ("AskRequest", &["question"]),
+    ("GenerateRequest", &["kind"]),
+    ("TakeDraftRequest", &["to_module_id"]),
     ("BeginUploadRequest", &["filename", "size_bytes"]),
     ("AssetForm", &["file"]),
     ("Completion", &["course_id"]),

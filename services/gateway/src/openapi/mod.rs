@@ -41,12 +41,13 @@ struct ProblemDocument {
 }
 
 /// Fields of request messages that come from the path or a header.
-const FROM_ELSEWHERE: [&str; 9] = [
+const FROM_ELSEWHERE: [&str; 10] = [
     "id",
     "course_id",
     "module_id",
     "lesson_id",
     "part_id",
+    "generation_id",
     "address",
     "if_match",
     "idempotency_key",

@@ -12,6 +12,7 @@ mod courses;
 mod downloads;
 mod enrollments;
 mod events;
+mod generate;
 mod health;
 mod notifications;
 mod page;
@@ -42,6 +43,7 @@ pub(crate) fn quick() -> OpenApiRouter<App> {
         .merge(publish::quick())
         .merge(events::quick())
         .merge(ask::quick())
+        .merge(generate::quick())
         .merge(conversations::quick())
         .merge(search::quick())
         .merge(enrollments::quick())

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 
 use smartcourse_platform::ports::search::Term;
-use smartcourse_proto::content::{Passage, PieceKind, SentenceScore};
+use smartcourse_proto::content::{Passage, SentenceScore};
 use smartcourse_retrieval::{Analyzer, words};
 use smartcourse_text::UnitKind;
 
 use super::{leaning::Leaning, pieces::Piece};
+use crate::chunk::piece_kind;
 
 /// What counts beside the piece's own cosine: the share of the question's terms it has, by their rarity; the cosines of its better
 /// neighbour and of its passage; the passage's place; that it defines what was asked for, or opens the section that is about it.
@@ -95,7 +96,7 @@ pub(super) fn score(
             end: u32::try_from(piece.range.end).unwrap_or(u32::MAX),
             cosine: piece.cosine,
             score: Some(judged.score),
-            kind: kind(piece.kind).into(),
+            kind: piece_kind(piece.kind).into(),
         };
         passage.sentences = pieces.iter().zip(&of_passage).map(sentence).collect();
         judged.extend(of_passage);
@@ -233,14 +234,5 @@ impl Question<'_> {
             true => named as f64 / self.terms.len() as f64,
             false => 0.0,
         }
-    }
-}
-
-fn kind(kind: UnitKind) -> PieceKind {
-    match kind {
-        UnitKind::Item => PieceKind::Item,
-        UnitKind::Row => PieceKind::Row,
-        UnitKind::Code => PieceKind::Code,
-        UnitKind::Sentence | UnitKind::Question | UnitKind::Label => PieceKind::Sentence,
     }
 }
