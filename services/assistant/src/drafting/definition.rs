@@ -32,6 +32,8 @@ const OPENS: [&str; 9] = ["what", "any", "one", "how", "was", "wie", "lo", "ce",
 const NAME: usize = 4;
 /// Words of what it is at least.
 const SAID: usize = 3;
+/// Objectives of a lesson at most.
+const OBJECTIVES: usize = 2;
 
 /// What a sentence defines, without an article; `None` when it does not.
 fn defined<'s>(lesson: &Lesson<'_>, sentence: &'s str) -> Option<&'s str> {
@@ -108,9 +110,6 @@ pub(super) fn objectives(lesson: &Lesson<'_>) -> Vec<Drafted> {
     }
     defined
 }
-
-/// Objectives of a lesson at most.
-const OBJECTIVES: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -11,7 +11,7 @@ use axum::{
     },
 };
 use futures::Stream;
-use smartcourse_platform::{Error, Result, concurrency::Place};
+use smartcourse_platform::{Result, concurrency::Place};
 use smartcourse_proto::course::{CourseRef, PublishState, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -122,7 +122,7 @@ fn events(
             if id_of_revision > seen || moment(&status) != shown {
                 seen = id_of_revision.max(seen + 1);
                 shown = moment(&status);
-                yield Ok(event(&status, seen));
+                yield Ok(sse::status(seen, &*status));
             }
             if has_ended(&status) {
                 return;
@@ -151,16 +151,5 @@ fn events(
                 }
             };
         }
-    }
-}
-
-fn event(status: &PublishStatus, id: i64) -> Event {
-    match Event::default()
-        .event("status")
-        .id(id.to_string())
-        .json_data(status)
-    {
-        Ok(event) => event,
-        Err(error) => problem(&Error::internal("a status could not be written").because(error)),
     }
 }

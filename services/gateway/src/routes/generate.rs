@@ -11,7 +11,7 @@ use axum::{
     },
 };
 use futures::Stream;
-use smartcourse_platform::{Error, Result, concurrency::Place, grpc::Actor};
+use smartcourse_platform::{Result, concurrency::Place, grpc::Actor};
 use smartcourse_proto::{
     assistant::{GenerateRequest, Generation, GenerationAccepted, GenerationRef, TakeDraftRequest},
     course::{Lesson, PublishState},
@@ -163,7 +163,7 @@ fn events(
         loop {
             if generation.revision > seen {
                 seen = generation.revision;
-                yield Ok(event(&generation));
+                yield Ok(sse::status(seen, &generation));
             }
             if has_ended(&generation) {
                 return;
@@ -186,13 +186,5 @@ fn events(
                 }
             }
         }
-    }
-}
-
-fn event(generation: &Generation) -> Event {
-    let id = generation.revision.to_string();
-    match Event::default().event("status").id(id).json_data(generation) {
-        Ok(event) => event,
-        Err(error) => problem(&Error::internal("a status could not be written").because(error)),
     }
 }

@@ -10,6 +10,7 @@ use axum::{
     },
 };
 use futures::Stream;
+use serde::Serialize;
 use smartcourse_platform::Error;
 
 /// A stream of events; proxies are asked to pass each on at once.
@@ -27,6 +28,18 @@ pub(super) fn stream(
 pub(super) fn last_event_id(headers: &HeaderMap) -> i64 {
     let id = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     id.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// A `status` event of this id.
+pub(super) fn status(id: i64, status: &impl Serialize) -> Event {
+    match Event::default()
+        .event("status")
+        .id(id.to_string())
+        .json_data(status)
+    {
+        Ok(event) => event,
+        Err(error) => problem(&Error::internal("a status could not be written").because(error)),
+    }
 }
 
 /// An `error` event with the problem document.
