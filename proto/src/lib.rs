@@ -71,6 +71,13 @@ pub mod events {
     generated!("smartcourse.events");
 }
 
+impl course::PublishState {
+    /// Whether it is over, one way or another.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
 /// Bytes of a message between services at most: a course's content may be several megabytes.
 pub const MAX_MESSAGE: usize = 32 * 1024 * 1024;
 

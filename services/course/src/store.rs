@@ -222,10 +222,7 @@ impl AttemptRow {
 
     /// Whether it may still be published.
     pub(crate) fn is_open(&self) -> bool {
-        matches!(
-            self.state,
-            PublishState::Accepted | PublishState::Running | PublishState::Cancelling
-        )
+        !self.state.has_ended()
     }
 
     /// Refuses work for an attempt that is not running: the first thing each forward step does.

@@ -12,7 +12,7 @@ use axum::{
 };
 use futures::Stream;
 use smartcourse_platform::{Result, concurrency::Place};
-use smartcourse_proto::course::{CourseRef, PublishState, PublishStatus};
+use smartcourse_proto::course::{CourseRef, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -55,7 +55,7 @@ async fn follow(
     let request = actor.request(CourseRef { id: id.0 });
     let first = app.stubs.course.get_publish(request).await?;
     let first = Arc::new(first);
-    if has_ended(&first) && event_id(&first) <= seen {
+    if first.state().has_ended() && event_id(&first) <= seen {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -81,13 +81,6 @@ fn moment(status: &PublishStatus) -> (Option<i32>, Option<i64>) {
     (
         status.waiting_for,
         status.next_retry_at.as_ref().map(|at| at.seconds),
-    )
-}
-
-fn has_ended(status: &PublishStatus) -> bool {
-    matches!(
-        status.state(),
-        PublishState::Completed | PublishState::Failed | PublishState::Cancelled
     )
 }
 
@@ -124,7 +117,7 @@ fn events(
                 shown = moment(&status);
                 yield Ok(sse::status(seen, &*status));
             }
-            if has_ended(&status) {
+            if status.state().has_ended() {
                 return;
             }
             status = loop {

@@ -14,7 +14,7 @@ use futures::Stream;
 use smartcourse_platform::{Result, concurrency::Place, grpc::Actor};
 use smartcourse_proto::{
     assistant::{GenerateRequest, Generation, GenerationAccepted, GenerationRef, TakeDraftRequest},
-    course::{Lesson, PublishState},
+    course::Lesson,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -134,20 +134,13 @@ async fn follow_generation(
     access::require_owner(&app, actor, course_id).await?;
     let seen = sse::last_event_id(&headers);
     let first = stands(&app, actor, course_id, &generation_id).await?;
-    if has_ended(&first) && first.revision <= seen {
+    if first.state().has_ended() && first.revision <= seen {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let place = app.feeds.place(actor.user()?.0)?;
     let stream = events(app, actor, place, first, seen);
     Ok(sse::stream(stream, KeepAlive::new().interval(KEEP_ALIVE)))
-}
-
-fn has_ended(generation: &Generation) -> bool {
-    matches!(
-        generation.state(),
-        PublishState::Completed | PublishState::Failed | PublishState::Cancelled
-    )
 }
 
 /// Where it stands at each change. Whether the reader still may is looked at with each look.
@@ -165,7 +158,7 @@ fn events(
                 seen = generation.revision;
                 yield Ok(sse::status(seen, &generation));
             }
-            if has_ended(&generation) {
+            if generation.state().has_ended() {
                 return;
             }
             tokio::select! {

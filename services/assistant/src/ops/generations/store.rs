@@ -42,10 +42,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn is_open(&self) -> bool {
-        matches!(
-            self.state,
-            PublishState::Accepted | PublishState::Running | PublishState::Cancelling
-        )
+        !self.state.has_ended()
     }
 
     pub(super) fn key(&self) -> GenerationRef {
