@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Document, ExtractError, document::heading, sentences};
+use crate::{Anchor, Document, ExtractError, document::heading, sentences};
 
 /// Bytes the heading paths of all passages may have for each byte of the text, and for a document of any size. In
 /// honest documents the paths are shorter than the passages; ten thousand scraps under one long heading are not.
@@ -29,6 +29,17 @@ pub struct Chunk {
     pub page: Option<u32>,
     /// Seconds into the recording at which it begins; for transcripts.
     pub start_seconds: Option<f64>,
+    /// The cues that begin within it, in order; for transcripts.
+    pub cues: Vec<CueStart>,
+}
+
+/// Where a cue of a transcript begins in a [`Chunk`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CueStart {
+    /// Byte offset into [`Chunk::text`].
+    pub start: usize,
+    /// Seconds into the recording at which it appears.
+    pub start_seconds: f64,
 }
 
 /// Cuts `document` into passages of at most `max_words` words (at least 1), in order and without overlap.
@@ -54,10 +65,24 @@ pub fn chunk(document: &Document, max_words: usize) -> Vec<Chunk> {
                 end: range.end,
                 page: begin.and_then(|anchor| anchor.page),
                 start_seconds: begin.and_then(|anchor| anchor.start_seconds),
+                cues: cues(document, &range),
             });
         }
     }
     chunks
+}
+
+/// The cues that begin in `range`, but not with it.
+fn cues(document: &Document, range: &Range<usize>) -> Vec<CueStart> {
+    let after = |offset| document.anchors.partition_point(|anchor| anchor.start <= offset);
+    let within = &document.anchors[after(range.start)..after(range.end.saturating_sub(1))];
+    let cue = |anchor: &Anchor| {
+        Some(CueStart {
+            start: anchor.start - range.start,
+            start_seconds: anchor.start_seconds?,
+        })
+    };
+    within.iter().filter_map(cue).collect()
 }
 
 /// [`chunk`], for documents of strangers.

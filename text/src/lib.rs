@@ -22,7 +22,7 @@ mod sentences;
 mod sniff;
 mod units;
 
-pub use chunk::{Chunk, chunk};
+pub use chunk::{Chunk, CueStart, chunk};
 pub use document::{Anchor, Document, MAX_ANCHORS, MAX_HEADING, MAX_HEADINGS};
 pub use error::ExtractError;
 pub use extract::extract;

@@ -102,6 +102,9 @@ fn transcripts_group_cues_and_keep_the_time_of_the_first() {
     assert!(chunks.len() == 4, "{}", chunks.len());
     let times: Vec<_> = chunks.iter().map(|chunk| chunk.start_seconds.unwrap()).collect();
     assert_eq!(times, [0.0, 10.0, 20.0, 30.0]);
+    let third = &chunks[1].cues[1];
+    assert!(chunks[1].text[third.start..].starts_with("cue 12 says") && third.start_seconds == 12.0);
+    assert!(chunks.iter().all(|chunk| chunk.cues.len() == 9));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway.
 
 mod about_platform;
+mod citation;
 pub mod codes;
 pub mod config;
 mod drafting;

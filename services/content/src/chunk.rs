@@ -1,9 +1,14 @@
 //! Chunks: the units that are embedded, found and cited.
 
 use serde::{Deserialize, Serialize};
-use smartcourse_proto::content::PieceKind;
+use smartcourse_proto::{
+    content::{Cue, Passage, PieceKind},
+    ids::VersionId,
+};
 use smartcourse_retrieval::words;
-use smartcourse_text::{Unit, UnitKind, source_hash};
+use smartcourse_text::{CueStart, Unit, UnitKind, source_hash};
+
+use crate::store::LessonRow;
 
 /// A chunk as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +20,9 @@ pub(crate) struct Chunk {
     pub(crate) page: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) start_seconds: Option<f64>,
+    /// The cues that begin within the text; none of chunks that versions before 0.3 have stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cues: Vec<CueStart>,
 }
 
 /// The passages of a text as they are stored.
@@ -27,8 +35,37 @@ pub(crate) fn chunks(passages: Vec<smartcourse_text::Chunk>) -> Vec<Chunk> {
             text: chunk.text,
             page: chunk.page.and_then(|page| i32::try_from(page).ok()),
             start_seconds: chunk.start_seconds,
+            cues: chunk.cues,
         })
         .collect()
+}
+
+impl Chunk {
+    /// It as a passage of its lesson, without any scores.
+    pub(crate) fn into_passage(self, row: &LessonRow, version: VersionId) -> Passage {
+        let cue = |cue: CueStart| Cue {
+            start: byte_offset(cue.start),
+            start_seconds: cue.start_seconds,
+        };
+        Passage {
+            lesson_id: row.lesson_id.clone(),
+            lesson_title: row.title.clone(),
+            module_title: row.module_title.clone(),
+            version: version.version,
+            page: self.page,
+            start_seconds: self.start_seconds,
+            cues: self.cues.into_iter().map(cue).collect(),
+            heading: self.heading,
+            text: self.text,
+            score: 0.0,
+            sentences: Vec::new(),
+        }
+    }
+}
+
+/// A place in a passage's text, as others are told.
+pub(crate) fn byte_offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 /// Anchor of a chunk among the units of its lesson. Anchors of other kinds of units begin with other letters.

@@ -3,10 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use smartcourse_proto::{
-    assistant::{Citation, Drafted},
+    assistant::Drafted,
     content::{Passage, Passages, PieceKind},
 };
 use smartcourse_retrieval::Analyzer;
+
+use crate::citation::cite;
 
 /// Words of a sentence that tells something by itself.
 const WORDS: std::ops::RangeInclusive<usize> = 5..=45;
@@ -55,16 +57,7 @@ impl Sentence<'_> {
         Drafted {
             text,
             weight,
-            citation: Some(Citation {
-                lesson_id: self.passage.lesson_id.clone(),
-                lesson_title: self.passage.lesson_title.clone(),
-                module_title: self.passage.module_title.clone(),
-                version: self.passage.version,
-                page: self.passage.page,
-                start_seconds: self.passage.start_seconds,
-                quote: self.text.to_owned(),
-                ..Citation::default()
-            }),
+            citation: Some(cite(self.passage, self.text)),
             ..Drafted::default()
         }
     }

@@ -16,7 +16,7 @@ use super::{
     draft::{Asked, Draft},
     questions, spending,
 };
-use crate::{State, about_platform, small_talk};
+use crate::{State, about_platform, citation::standing, small_talk};
 
 /// Passages an answer may draw from.
 const PASSAGES: i32 = 6;
@@ -130,36 +130,13 @@ fn history(conversation: &Conversation) -> Vec<Exchange<'_>> {
     turns.collect()
 }
 
-/// A statement with the numbers of its citations, and those, which go on from the others of the answer. A citation whose quote
-/// does not stand in its passage is dropped, and so is a statement without any: an answer never lies about its source.
+/// A statement with the numbers of its citations, which go on from the others of the answer; `None` when nothing supports it.
 fn checked(statement: Statement, found: &Passages, answer: &Answer) -> Option<(String, Vec<Citation>)> {
-    let mut citations = Vec::new();
+    let mut citations = standing(statement.citations, &found.items, answer.version);
     let mut text = statement.text;
-    for cited in statement.citations {
-        let Some(passage) = found.items.get(cited.passage) else {
-            let passage = cited.passage;
-            tracing::error!(passage, "a citation named no passage and was dropped");
-            continue;
-        };
-        if passage.version != answer.version || cited.quote.is_empty() || !passage.text.contains(&cited.quote)
-        {
-            tracing::error!(lesson_id = %passage.lesson_id, "a citation did not stand in its passage and was dropped");
-            continue;
-        }
-        let n = answer.citations.len() + citations.len() + 1;
+    for (n, citation) in (answer.citations.len() + 1..).zip(&mut citations) {
         text.push_str(&format!(" [{n}]"));
-        citations.push(Citation {
-            n: i32::try_from(n).unwrap_or(i32::MAX),
-            lesson_id: passage.lesson_id.clone(),
-            lesson_title: passage.lesson_title.clone(),
-            module_title: passage.module_title.clone(),
-            version: passage.version,
-            page: passage.page,
-            start_seconds: passage.start_seconds,
-            quote: cited.quote,
-            // As it is written, so it is read.
-            score: (cited.score * 1e4).round() / 1e4,
-        });
+        citation.n = i32::try_from(n).unwrap_or(i32::MAX);
     }
     (!citations.is_empty()).then_some((text, citations))
 }

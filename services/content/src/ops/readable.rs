@@ -8,7 +8,7 @@ use smartcourse_proto::{
 
 use crate::{
     State,
-    chunk::{Chunk, piece_kind, quotable},
+    chunk::{Chunk, byte_offset, piece_kind, quotable},
     documents, language,
     store::{self, LessonRow},
     version_lock,
@@ -45,24 +45,14 @@ pub(crate) async fn read(state: &State, request: ReadLessonRequest) -> Result<Pa
 
 fn passage(row: &LessonRow, version: VersionId, chunk: Chunk) -> Passage {
     let sentence = |unit: smartcourse_text::Unit| SentenceScore {
-        start: u32::try_from(unit.range.start).unwrap_or(u32::MAX),
-        end: u32::try_from(unit.range.end).unwrap_or(u32::MAX),
+        start: byte_offset(unit.range.start),
+        end: byte_offset(unit.range.end),
         kind: piece_kind(unit.kind).into(),
         ..SentenceScore::default()
     };
+    let sentences = quotable(&chunk.text, &chunk.heading);
     Passage {
-        lesson_id: row.lesson_id.clone(),
-        lesson_title: row.title.clone(),
-        module_title: row.module_title.clone(),
-        version: version.version,
-        page: chunk.page,
-        start_seconds: chunk.start_seconds,
-        sentences: quotable(&chunk.text, &chunk.heading)
-            .into_iter()
-            .map(sentence)
-            .collect(),
-        heading: chunk.heading,
-        text: chunk.text,
-        score: 0.0,
+        sentences: sentences.into_iter().map(sentence).collect(),
+        ..chunk.into_passage(row, version)
     }
 }

@@ -110,16 +110,8 @@ pub(super) async fn load(
             .iter()
             .find(|chunk| anchor(chunk.ordinal) == unit.anchor)?;
         let passage = Passage {
-            lesson_title: row.title.clone(),
-            module_title: row.module_title.clone(),
-            version: id.version,
-            page: chunk.page,
-            start_seconds: chunk.start_seconds,
-            heading: chunk.heading.clone(),
-            text: chunk.text.clone(),
             score: *score,
-            sentences: Vec::new(),
-            lesson_id: unit.lesson_id.clone(),
+            ..chunk.clone().into_passage(row, id)
         };
         Some((passage, candidates.similarity(unit)))
     };

@@ -9,7 +9,7 @@ use smartcourse_retrieval::{Analyzer, words};
 use smartcourse_text::UnitKind;
 
 use super::{leaning::Leaning, pieces::Piece};
-use crate::chunk::piece_kind;
+use crate::chunk::{byte_offset, piece_kind};
 
 /// What counts beside the piece's own cosine: the share of the question's terms it has, by their rarity; the cosines of its better
 /// neighbour and of its passage; the passage's place; that it defines what was asked for, or opens the section that is about it.
@@ -92,8 +92,8 @@ pub(super) fn score(
         let context = PASSAGE * cosine + PLACE * passage.score / top;
         let of_passage = judge(question, &passage, &pieces, context);
         let sentence = |(piece, judged): (&Piece, &Judged)| SentenceScore {
-            start: u32::try_from(piece.range.start).unwrap_or(u32::MAX),
-            end: u32::try_from(piece.range.end).unwrap_or(u32::MAX),
+            start: byte_offset(piece.range.start),
+            end: byte_offset(piece.range.end),
             cosine: piece.cosine,
             score: Some(judged.score),
             kind: piece_kind(piece.kind).into(),
