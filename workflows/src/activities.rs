@@ -82,7 +82,7 @@ macro_rules! for_each_activity {
                     MarkAiReady { rpc content.mark_ai_ready(VersionRef) -> Readiness, NaturalKey, undone by DiscardVectors }
                 }
                 6 update_search_index "Updating search index" {
-                    /// Writes the version's search entries.
+                    /// Writes the version's search entries, and asks the index for each lesson.
                     IndexCourse { rpc content.index_course(VersionRef) -> IndexReply, NaturalKey, undone by DiscardIndex }
                 }
                 7 publish "Publishing" {

@@ -286,11 +286,13 @@ async fn publish(
         .await?;
 
     enter(ctx, EXTRACTING..=EMBEDDING);
-    let readiness = process_content(ctx, settings, target, token).await?;
+    let mut readiness = process_content(ctx, settings, target, token).await?;
 
     let step = enter(ctx, at(IndexCourse));
-    ctx.execute_activity(IndexCourse, target.clone(), settings.long(step, token))
+    let index = ctx
+        .execute_activity(IndexCourse, target.clone(), settings.long(step, token))
         .await?;
+    readiness.warnings.extend(index.warnings);
 
     let step = enter(ctx, at(MarkPublished));
     let prepare = PrepareRequest {

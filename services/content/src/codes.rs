@@ -50,6 +50,14 @@ pub const WARNINGS: &[(&str, &str)] = &[
         "The file is of a format that has been replaced; the message says what to save it as.",
     ),
     ("no_text", "The lesson has no text."),
+    (
+        "nothing_to_quote",
+        "The lesson can be searched, but it has no sentence, item, row or line of code that would answer a question.",
+    ),
+    (
+        "hard_to_find",
+        "Neither the title of the lesson nor its own sentences find it among the first: others say the same; the message names them.",
+    ),
     ("parser_crashed", "The parser crashed on the file."),
     ("parser_timeout", "The parser ran over its time limit."),
     (

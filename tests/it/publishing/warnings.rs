@@ -1,4 +1,4 @@
-//! Lessons whose text cannot be had.
+//! Lessons whose text cannot be had, or will not be found.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
@@ -69,7 +69,47 @@ async fn a_lesson_without_text_is_a_warning_and_a_course_without_any_fails() -> 
         )
         .await?
         .expect(200)?;
-    ensure!(answer["citations"][0]["start_seconds"].is_number(), "{answer}");
+    let cited = &answer["citations"][0];
+    ensure!(
+        cited["quote"] == "Workflow code must therefore be deterministic." && cited["start_seconds"] == 5.0,
+        "{answer}"
+    );
+    Ok(())
+}
+
+/// Seven lessons say the same under one title, and an answer looks at six; another one only asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instructor_is_told_which_lesson_nobody_will_find() -> Result<()> {
+    let world = World::start(executable(), Layout::Together).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&[]).await?;
+    let text = |id: &str, title: &str, markdown: &str| json!({"id": id, "title": title, "type": "text", "content": {"markdown": markdown}});
+    let mut lessons = vec![text(
+        "asks",
+        "Riddle",
+        "# Riddle\n\nWhat has keys and opens no door?\n",
+    )];
+    lessons.extend((1..=7).map(|copy| text(&format!("l{copy}"), LESSONS[0].0, LESSONS[0].1)));
+    instructor.put_lessons(course, &lessons).await?.expect(200)?;
+    let status = instructor.publish(course).await?;
+    let warnings = status["warnings"].as_array().context("warnings")?;
+    let told: Vec<_> = warnings
+        .iter()
+        .map(|warning| (warning["lesson_id"].as_str(), warning["code"].as_str()))
+        .collect();
+    let expected = [("asks", "nothing_to_quote"), ("l7", "hard_to_find")];
+    ensure!(
+        told == expected.map(|(lesson, code)| (Some(lesson), Some(code))),
+        "{status}"
+    );
+    ensure!(
+        warnings[1]["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("“Sagas” (the same text)")),
+        "{status}"
+    );
+    // Each of them can be searched and asked about all the same.
+    ensure!(instructor.get(&format!("/courses/{course}")).await?.expect(200)?["ai_ready"] == true);
     Ok(())
 }
 

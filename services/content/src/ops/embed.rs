@@ -66,7 +66,7 @@ fn texts(title: &str, chunks: &[Chunk]) -> Vec<Text> {
 }
 
 /// The known embeddings among some hashes.
-async fn known(
+pub(crate) async fn known(
     connection: impl sqlx::PgExecutor<'_>,
     model: &str,
     hashes: &[String],

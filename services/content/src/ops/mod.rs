@@ -6,6 +6,7 @@ pub(crate) mod copy_assets;
 pub(crate) mod discard;
 pub(crate) mod embed;
 pub(crate) mod extract;
+pub(crate) mod findable;
 pub(crate) mod part_uploads;
 pub(crate) mod plan_extraction;
 pub(crate) mod preview;

@@ -14,6 +14,7 @@ use smartcourse_proto::{
 };
 use sqlx::PgConnection;
 
+use super::findable;
 use crate::{
     State,
     chunk::anchor,
@@ -74,7 +75,7 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
     })
 }
 
-/// Writes the search entries of a version: the course itself and every chunk.
+/// Writes the search entries of a version: the course itself and every chunk. Warns of lessons they do not help to find.
 pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexReply> {
     version_lock::require_open(&state.pool, version).await?;
     let known = state.manifest(version.course_id, version.version).await?;
@@ -86,8 +87,11 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
     fault::point("content.index_course", "before_commit");
     write.commit().await?;
     fault::point("content.index_course", "after_commit");
+    let mut warnings = findable::warnings(state, version).await?;
+    warnings.truncate(MOST_WARNINGS);
     Ok(IndexReply {
         entries: count(entries.len()),
+        warnings,
     })
 }
 
