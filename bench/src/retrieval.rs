@@ -1,4 +1,4 @@
-//! Retrieval over ten thousand chunks of one version.
+//! Retrieval over ten thousand chunks of one version, and how soon an answer begins.
 
 use std::{
     path::Path,
@@ -6,9 +6,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::{Method, header};
 use serde_json::json;
 use smartcourse_engines::{
-    documents,
     embeddings::embedded::{Embedded, Settings},
     search, vectors,
 };
@@ -17,11 +17,9 @@ use smartcourse_platform::{
     config::Config,
     grpc::{Actor, Transport},
     ports::{
-        Unit,
-        documents::Documents as _,
         embeddings::{Models as _, Purpose},
-        search::{Entry, Search as _},
-        vectors::{Vector, Vectors as _},
+        search::Search as _,
+        vectors::Vectors as _,
     },
 };
 use smartcourse_proto::{
@@ -29,7 +27,7 @@ use smartcourse_proto::{
     ids::{CourseId, VersionId},
 };
 use smartcourse_tests::{
-    Layout, World,
+    Layout, Model, Says, Session, World,
     measure::{
         machine::Since,
         table::{Table, millis, quantile},
@@ -37,7 +35,7 @@ use smartcourse_tests::{
 };
 use sqlx::PgPool;
 
-use crate::{note, publish, published, text::Dice};
+use crate::{load, note, publish, published, text::Dice};
 
 const LESSONS: usize = 200;
 const CHUNKS: usize = 50;
@@ -48,8 +46,15 @@ const AGAIN: usize = 100;
 const PASSAGES: i32 = 6;
 /// Candidates of each ranking, as in the content service.
 const CANDIDATES: u8 = 24;
+/// A lesson, a question that it answers, and what a model writes then.
+const LESSON: (&str, &str) = (
+    "Sagas",
+    "A saga is a sequence of steps in which every step has a compensation that undoes it.",
+);
+const ASKED: &str = "What is a saga?";
+const WRITTEN: &str = "A saga is a sequence of steps, each of which has a compensation. [1]";
 
-/// Fills a version and asks.
+/// Publishes a version and asks.
 ///
 /// # Errors
 /// When the model is absent or a question is not answered.
@@ -59,29 +64,32 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
         directory.display().to_string(),
         format!("127.0.0.1:{}", free_port()?),
     );
-    let settings = [
-        ("CONTENT__MODEL_DIR", model_dir.as_str()),
-        ("GRPC__CONTENT", &address),
-    ];
+    let model = ("CONTENT__MODEL_DIR", model_dir.as_str());
+    let settings = [&[model, ("GRPC__CONTENT", &address)][..], &load::NO_RATES].concat();
     let world = World::start_with(executable, Layout::Together, &settings).await?;
     let session = world.sign_up("instructor").await?;
     let mut dice = Dice::new(10_000);
-    let course = published::course(&session, &dice.lessons(1, 1)).await?;
+    let course = published::course(&session, &dice.lessons(LESSONS, CHUNKS)).await?;
+    note("publishing ten thousand chunks");
     published::publish(&session, &world.pool, course).await?;
     let version = VersionId {
         course_id: CourseId(course),
         version: 1,
     };
-    note("writing ten thousand chunks");
-    fill(&world.pool, version, &mut dice).await?;
+    let chunks: i64 = sqlx::query_scalar("select sum(chunk_count) from content.lessons where course_id = $1")
+        .bind(course)
+        .fetch_one(&world.pool)
+        .await?;
 
     let questions: Vec<String> = (0..QUESTIONS).map(|_| dice.question()).collect();
     note("asking");
     let since = Since::now();
-    let first = ask(&address, version, &questions[..1]).await?;
-    let fresh = ask(&address, version, &questions[1..]).await?;
-    let again = ask(&address, version, &questions[1..=AGAIN]).await?;
+    let fresh = ask(&address, version, &questions).await?;
+    let again = ask(&address, version, &questions[..AGAIN]).await?;
     let parts = parts(&world.pool, &directory, version, &questions[..AGAIN]).await?;
+    let (begun, quoted) = answers(&session, course, &questions[..AGAIN]).await?;
+    drop(world);
+    let written = written(executable, model).await?;
     let others = since.spent().others;
 
     let mut table = Table::new(&["", "p50 ms", "p95 ms", "worst ms"]);
@@ -92,82 +100,75 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
         cells.extend([0.5, 0.95, 1.0].map(|share| millis(quantile(&sorted, share))));
         table.row(cells);
     };
-    row("first question after a start (reads the vectors)", first);
-    row("other questions, sentences not seen before", fresh);
-    row("half of them again, sentences known", again);
+    row("questions", fresh);
+    row("half of them again", again);
     for (name, times) in parts {
         row(name, times);
     }
+    row("an answer over HTTP: its first event", begun);
+    row("an answer over HTTP: its first words, quoted or refused", quoted);
+    row(
+        "an answer over HTTP: its first words, of a model that writes at once, over a course of one lesson",
+        written,
+    );
     Ok(format!(
-        "## Retrieval\n\n`ContentService.Retrieve` over {} chunks of one version, one question at a time, {QUESTIONS} questions. \
-         Chunks, search entries and lessons are generated and written straight into the stores; their vectors are random \
-         unit vectors. Questions and sentences are embedded by the real model. Other programs used {others:.2} cores \
-         meanwhile.\n\n{}",
-        LESSONS * CHUNKS,
+        "## Retrieval\n\n`ContentService.Retrieve` over {chunks} chunks of one version, one question at a time, {QUESTIONS} questions, and half of them as \
+         `POST /courses/{{id}}/ask`. The text is generated, and published as any course is. Other programs used {others:.2} cores meanwhile.\n\n{}",
         table.finish()
     ))
 }
 
-/// Writes lessons, chunk documents, vectors and search entries as a publish would.
-async fn fill(pool: &PgPool, version: VersionId, dice: &mut Dice) -> Result<()> {
-    let (documents, vectors, search) = (
-        documents::postgres::Postgres::new(pool.clone()),
-        vectors::postgres::Postgres::new(pool.clone()),
-        search::postgres::Postgres::new(pool.clone()),
-    );
-    let mut entries = Vec::new();
-    for lesson in 1..=LESSONS {
-        let (lesson_id, title) = (format!("g{lesson}"), format!("Generated lesson {lesson}"));
-        let (mut chunks, mut points) = (Vec::new(), Vec::new());
-        for ordinal in 0..i32::try_from(CHUNKS)? {
-            let (heading, text) = dice.section();
-            // As the content service names chunks.
-            let anchor = format!("c{ordinal:06}");
-            points.push(Vector {
-                anchor: anchor.clone(),
-                embedding: unit_vector(dice),
-            });
-            entries.push(Entry {
-                unit: Unit::new(&lesson_id, anchor),
-                title: title.clone(),
-                heading: heading.clone(),
-                body: text.clone(),
-            });
-            chunks.push(json!({"ordinal": ordinal, "heading": heading, "text": text}));
+/// How soon an answer begins: its first event, and its first words.
+async fn answers(
+    session: &Session,
+    course: i64,
+    questions: &[String],
+) -> Result<(Vec<Duration>, Vec<Duration>)> {
+    let (mut begun, mut said) = (Vec::new(), Vec::new());
+    for question in questions {
+        let request = session
+            .request(Method::POST, &format!("/courses/{course}/ask"))
+            .header(header::ACCEPT, "text/event-stream")
+            .json(&json!({ "question": question }));
+        let start = Instant::now();
+        let mut response = request.send().await?.error_for_status()?;
+        let (mut events, mut first) = (String::new(), None);
+        while let Some(bytes) = response.chunk().await? {
+            events.push_str(std::str::from_utf8(&bytes)?);
+            first.get_or_insert_with(|| start.elapsed());
+            if events.contains("event: token") {
+                said.push(start.elapsed());
+                break;
+            }
         }
-        let key = format!("{}/v{}/{lesson_id}", version.course_id.0, version.version);
-        documents
-            .put("content.chunks", &key, &json!({"chunks": chunks}))
-            .await?;
-        vectors
-            .put_lesson(smartcourse_minilm::MODEL_ID, version, &lesson_id, &points)
-            .await?;
-        sqlx::query(
-            "insert into content.lessons (course_id, version, lesson_id, title, module_title, position, source_hash, extractor,
-                                          state, chunk_count)
-             values ($1, $2, $3, $4, 'Module', $5, $3, 'generated', 'extracted', $6)",
-        )
-        .bind(version.course_id.0)
-        .bind(version.version)
-        .bind(&lesson_id)
-        .bind(&title)
-        .bind(i32::try_from(lesson)?)
-        .bind(i32::try_from(CHUNKS)?)
-        .execute(pool)
-        .await?;
+        begun.push(first.context("an answer has events")?);
+        // The rest of it is nobody's.
+        while response.chunk().await?.is_some() {}
     }
-    search.put_version(version, "en", &entries).await?;
-    // A table that has just grown this much has no statistics; the server would gather them by itself within a minute.
-    sqlx::query("analyze platform.search_entries")
-        .execute(pool)
-        .await?;
-    Ok(())
+    ensure!(said.len() == questions.len(), "an answer said nothing");
+    Ok((begun, said))
 }
 
-fn unit_vector(dice: &mut Dice) -> Vec<f32> {
-    let raw: Vec<f32> = (0..smartcourse_minilm::DIMENSIONS).map(|_| dice.unit()).collect();
-    let length = raw.iter().map(|value| value * value).sum::<f32>().sqrt();
-    raw.into_iter().map(|value| value / length).collect()
+/// How soon a model's first words come, which writes them at once: what is ours of that.
+async fn written(executable: &Path, model_dir: (&str, &str)) -> Result<Vec<Duration>> {
+    let model = Model::start().await?;
+    model.says([Says::this(WRITTEN)]);
+    let url = format!("{}/v1", model.url);
+    let named = [
+        model_dir,
+        ("ANSWERS__ENGINE", "openai"),
+        ("OPENAI__URL", &url),
+        ("OPENAI__MODEL", "writer"),
+    ];
+    let settings = [&named[..], &load::NO_RATES].concat();
+    let world = World::start_with(executable, Layout::Together, &settings).await?;
+    let session = world.sign_up("instructor").await?;
+    let course = session.course(&[LESSON]).await?;
+    published::publish(&session, &world.pool, course).await?;
+    let questions = vec![ASKED.to_owned(); AGAIN];
+    let (_, said) = answers(&session, course, &questions).await?;
+    ensure!(model.calls().len() == AGAIN, "the model was not asked");
+    Ok(said)
 }
 
 async fn ask(address: &str, version: VersionId, questions: &[String]) -> Result<Vec<Duration>> {
@@ -241,7 +242,7 @@ async fn parts(
     by_meaning.remove(0);
     Ok([
         ("part: embedding the question", embedding),
-        ("part: comparing 10,000 vectors", by_meaning),
+        ("part: comparing the vectors of chunks", by_meaning),
         ("part: ranking by words", by_words),
     ])
 }

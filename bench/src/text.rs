@@ -155,12 +155,6 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number from -1 to 1.
-    pub(crate) fn unit(&mut self) -> f32 {
-        // The upper 24 bits are exact in a float.
-        (self.next() >> 40) as f32 / 8_388_608.0 - 1.0
-    }
-
     fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
         // The remainder is below the length of an array.
         words[(self.next() % words.len() as u64) as usize]
@@ -242,6 +236,5 @@ mod tests {
         assert_ne!(Dice::new(1).section(), Dice::new(2).section());
         let words = Dice::new(1).section().1.split_whitespace().count();
         assert!((90..=150).contains(&words), "{words}");
-        assert!((-1.0..=1.0).contains(&Dice::new(3).unit()));
     }
 }
