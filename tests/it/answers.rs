@@ -28,7 +28,7 @@ const ASKING: [&str; 10] = [
 ];
 
 /// A world whose answers are written by this model.
-async fn writing(model: &Model) -> Result<World> {
+pub(crate) async fn writing(model: &Model) -> Result<World> {
     let settings = [
         ("ANSWERS__ENGINE", "openai"),
         ("OPENAI__URL", &format!("{}/v1", model.url)),

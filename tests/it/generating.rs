@@ -4,10 +4,11 @@
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
-use smartcourse_tests::{Layout, Session, World, wait_for};
+use smartcourse_tests::{Layout, Model, Says, Session, World, wait_for};
 use smartcourse_workflows::activities::GENERATING;
 
 use crate::{
+    answers::writing,
     executable,
     kill::{COMMIT, Matrix, commits, effects, repeats},
 };
@@ -168,6 +169,48 @@ async fn a_draft_is_made_followed_and_taken() -> Result<()> {
         take.status == 409 && take.body["code"] == "no_draft",
         "{}",
         take.body
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_sums_up_what_the_lessons_bear_out() -> Result<()> {
+    let model = Model::start().await?;
+    // The other lessons do not say so.
+    let written = "Sagas are sequences of steps that have compensations.";
+    model.says([Says::this(&format!(
+        "{written} [1] They were invented by Gauss. [1]"
+    ))]);
+    let world = writing(&model).await?;
+    let (instructor, course) = published(&world).await?;
+    let summary = json!({ "kind": "summary" });
+    let place = asked(&instructor, course, &summary).await?;
+    let generation = ended(&instructor, &place).await?;
+    let made = draft(&generation)?;
+    let text = made["markdown"].as_str().context("a summary")?;
+    ensure!(
+        text.starts_with(&format!("## Sagas\n\n{written} [1]")) && !text.contains("Gauss"),
+        "{text}"
+    );
+    ensure!(
+        text.contains("## Replication") && made["engine"] == "openai",
+        "{made}"
+    );
+    ensure!(model.calls().len() == DEFINING.len(), "each lesson is told once");
+    let spent = "select tokens from assistant.spending where scope = 'course' and id = $1";
+    let spent: i64 = sqlx::query_scalar(spent)
+        .bind(course)
+        .fetch_one(&world.pool)
+        .await?;
+    ensure!(spent > 0, "what it took counts");
+
+    model.says([Says::Status(401, None)]);
+    let place = asked(&instructor, course, &summary).await?;
+    let generation = ended(&instructor, &place).await?;
+    let made = draft(&generation)?;
+    ensure!(
+        made["engine"].is_null() && made["markdown"].to_string().contains("A saga is a sequence"),
+        "{made}"
     );
     Ok(())
 }

@@ -121,6 +121,7 @@ mod tests {
                 ..Citation::default()
             }),
             weight: 1.0,
+            ..Drafted::default()
         }
     }
 

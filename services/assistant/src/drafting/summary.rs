@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use smartcourse_proto::assistant::Drafted;
+use smartcourse_proto::{assistant::Drafted, content::Passage};
 
 use super::piece::{Lesson, Sentence};
 
 /// Sentences for one that is told, and told of a lesson at most.
 const OF: usize = 12;
 const MOST: usize = 4;
+/// Sentences whose passages a model sums up: some three thousand words at most.
+const TO_BE_TOLD: usize = 20;
 
 /// What tells most, in the order of the lesson.
 pub(super) fn of(lesson: &Lesson<'_>) -> Vec<Drafted> {
@@ -19,6 +21,21 @@ pub(super) fn of(lesson: &Lesson<'_>) -> Vec<Drafted> {
         sentence.drafted(sentence.text.to_owned(), weight)
     };
     chosen.into_iter().map(drafted).collect()
+}
+
+/// The passages of the sentences that tell most, in the order of the lesson.
+pub(super) fn passages(lesson: &Lesson<'_>) -> Vec<Passage> {
+    let mut places: Vec<usize> = telling(&lesson.sentences, TO_BE_TOLD)
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    places.sort_unstable();
+    let mut passages: Vec<&Passage> = places
+        .iter()
+        .map(|place| lesson.sentences[*place].passage)
+        .collect();
+    passages.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    passages.into_iter().cloned().collect()
 }
 
 /// The places of so many sentences that tell most, the first the most, and how much each tells: the mean probability of its terms among

@@ -10,6 +10,8 @@ pub(super) struct Wording {
     pub(super) quiz: &'static str,
     /// Before and after what one can explain.
     explain: [&'static str; 2],
+    /// What a model is asked.
+    pub(super) sum_up: &'static str,
 }
 
 const ENGLISH: Wording = Wording {
@@ -18,6 +20,7 @@ const ENGLISH: Wording = Wording {
     glossary: "Glossary",
     quiz: "What have you learned?",
     explain: ["Explain: ", ""],
+    sum_up: "What are the most important points of this lesson? Sum them up in three to five sentences.",
 };
 const OTHERS: [(&str, Wording); 3] = [
     (
@@ -28,6 +31,7 @@ const OTHERS: [(&str, Wording); 3] = [
             glossary: "Glossar",
             quiz: "Was haben Sie gelernt?",
             explain: ["", " erklären"],
+            sum_up: "Was sind die wichtigsten Punkte dieser Lektion? Fassen Sie sie in drei bis fünf Sätzen zusammen.",
         },
     ),
     (
@@ -38,6 +42,7 @@ const OTHERS: [(&str, Wording); 3] = [
             glossary: "Glosario",
             quiz: "¿Qué ha aprendido?",
             explain: ["Explicar: ", ""],
+            sum_up: "¿Cuáles son los puntos más importantes de esta lección? Resúmalos en tres a cinco frases.",
         },
     ),
     (
@@ -48,6 +53,7 @@ const OTHERS: [(&str, Wording); 3] = [
             glossary: "Glossaire",
             quiz: "Qu’avez-vous appris ?",
             explain: ["Expliquer : ", ""],
+            sum_up: "Quels sont les points les plus importants de cette leçon ? Résumez-les en trois à cinq phrases.",
         },
     ),
 ];
@@ -64,35 +70,41 @@ pub(super) fn draft(kind: DraftKind, language: &str, chosen: Vec<Drafted>) -> Ge
     let wording = of(language);
     let (mut markdown, mut citations) = (String::new(), Vec::<Citation>::new());
     for drafted in chosen {
-        let Some(mut citation) = drafted.citation else {
+        let Some(citation) = drafted.citation else {
             continue;
         };
-        let n = citations.len() + 1;
-        citation.n = i32::try_from(n).unwrap_or(i32::MAX);
+        let is_first = citations.is_empty();
+        let is_new = citations
+            .last()
+            .is_none_or(|last| last.lesson_id != citation.lesson_id);
+        let title = citation.lesson_title.clone();
+        let mut marks = String::new();
+        for mut citation in std::iter::once(citation).chain(drafted.others) {
+            let n = citations.len() + 1;
+            citation.n = i32::try_from(n).unwrap_or(i32::MAX);
+            marks.push_str(&format!("[{n}]"));
+            citations.push(citation);
+        }
         match kind {
             DraftKind::Summary => {
-                let is_new = citations
-                    .last()
-                    .is_none_or(|last| last.lesson_id != citation.lesson_id);
-                match (is_new, n) {
-                    (true, 1) => markdown.push_str(&format!("## {}\n\n", citation.lesson_title)),
-                    (true, _) => markdown.push_str(&format!("\n\n## {}\n\n", citation.lesson_title)),
+                match (is_new, is_first) {
+                    (true, true) => markdown.push_str(&format!("## {title}\n\n")),
+                    (true, false) => markdown.push_str(&format!("\n\n## {title}\n\n")),
                     (false, _) => markdown.push(' '),
                 }
-                markdown.push_str(&format!("{} [{n}]", drafted.text));
+                markdown.push_str(&format!("{} {marks}", drafted.text));
             }
             DraftKind::Objectives => {
-                let what = drafted.term.as_deref().unwrap_or(&citation.lesson_title);
+                let what = drafted.term.as_deref().unwrap_or(&title);
                 let [before, after] = wording.explain;
-                markdown.push_str(&format!("- {before}{what}{after} [{n}]\n"));
+                markdown.push_str(&format!("- {before}{what}{after} {marks}\n"));
             }
             _ => markdown.push_str(&format!(
-                "- **{}**: {} [{n}]\n",
+                "- **{}**: {} {marks}\n",
                 drafted.term.unwrap_or_default(),
                 drafted.text
             )),
         }
-        citations.push(citation);
     }
     let title = match kind {
         DraftKind::Summary => wording.summary,
@@ -122,6 +134,7 @@ mod tests {
                 ..Citation::default()
             }),
             weight: 1.0,
+            ..Drafted::default()
         };
         let parts = || {
             vec![

@@ -7,7 +7,10 @@ use smartcourse_proto::{
     ids::UserId,
 };
 
-use super::{questions::Question, spending::Reserved};
+use super::{
+    questions::Question,
+    spending::{self, Reserved},
+};
 use crate::{events, under_way::Telling};
 
 /// A question that is to be answered.
@@ -69,13 +72,6 @@ impl Draft {
 
     /// Adds what a call of a model took.
     pub(super) fn spent(&mut self, usage: Usage) {
-        match &mut self.usage {
-            None => self.usage = Some(usage),
-            Some(sum) => {
-                sum.input_tokens += usage.input_tokens;
-                sum.output_tokens += usage.output_tokens;
-                sum.cost_millionths += usage.cost_millionths;
-            }
-        }
+        spending::add_up(&mut self.usage, usage);
     }
 }

@@ -109,6 +109,18 @@ pub(crate) async fn give_back(pool: &PgPool, reserved: &Reserved, taken: Option<
     }
 }
 
+/// Adds what a call of a model took to what those before it took.
+pub(crate) fn add_up(sum: &mut Option<Usage>, usage: Usage) {
+    match sum {
+        None => *sum = Some(usage),
+        Some(sum) => {
+            sum.input_tokens += usage.input_tokens;
+            sum.output_tokens += usage.output_tokens;
+            sum.cost_millionths += usage.cost_millionths;
+        }
+    }
+}
+
 /// Forgets what days took that are long gone; answers how many rows.
 pub(crate) async fn forget(pool: &PgPool) -> Result<u64> {
     let before = (OffsetDateTime::now_utc() - KEPT).date();

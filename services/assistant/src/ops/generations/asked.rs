@@ -43,7 +43,7 @@ pub(crate) async fn generate(
     actor: Actor,
     request: GenerateRequest,
 ) -> Result<GenerationAccepted> {
-    actor.user()?;
+    let user = actor.user()?;
     let mut problems = Problems::default();
     problems.require(
         request.kind() != DraftKind::Unspecified,
@@ -102,13 +102,15 @@ pub(crate) async fn generate(
     let id = format!("g-{}", uuid::Uuid::now_v7().simple());
     let workflow_id = generate_draft::workflow_id(&id);
     sqlx::query!(
-        "insert into assistant.generations (id, course_id, version, kind, lesson_ids, workflow_id) values ($1, $2, $3, $4, $5, $6)",
+        "insert into assistant.generations (id, course_id, version, kind, lesson_ids, workflow_id, asked_by)
+         values ($1, $2, $3, $4, $5, $6, $7)",
         id,
         course_id,
         live.version,
         request.kind().as_text(),
         &request.lesson_ids,
-        workflow_id
+        workflow_id,
+        user.0
     )
     .execute(&mut *tx)
     .await?;

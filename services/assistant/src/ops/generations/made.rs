@@ -13,7 +13,7 @@ use smartcourse_proto::{
 };
 use sqlx::types::Json;
 
-use super::store;
+use super::{store, written};
 use crate::{
     State, codes,
     drafting::{self, Lesson},
@@ -69,6 +69,9 @@ pub(crate) async fn draft_lesson(state: &State, request: DraftLessonRequest) -> 
     let generation = store::named(request.generation)?;
     let row = store::read(&state.pool, &generation).await?;
     row.require_open()?;
+    if is_kept(state, &row.id, &request.lesson_id).await? {
+        return Ok(());
+    }
     let read = ReadLessonRequest {
         course_id: row.course_id,
         version: row.version,
@@ -77,9 +80,32 @@ pub(crate) async fn draft_lesson(state: &State, request: DraftLessonRequest) -> 
     let passages = state.content.read_lesson(Actor::Service.request(read)).await?;
     let (kind, language) = (row.kind, passages.language.clone());
     // Long lessons take longer than the reactor's threads should be kept from others.
-    let items = tokio::task::spawn_blocking(move || drafting::of_lesson(kind, &Lesson::of(&passages))).await;
-    let items = items.map_err(|error| Error::internal("a lesson could not be drafted").because(error))?;
-    let part = DraftedPart { items, language };
+    let quoted = tokio::task::spawn_blocking(move || {
+        let lesson = Lesson::of(&passages);
+        (
+            drafting::of_lesson(kind, &lesson),
+            drafting::to_be_told(kind, &lesson),
+        )
+    });
+    let quoted = quoted.await;
+    let (quoted, passages) =
+        quoted.map_err(|error| Error::internal("a lesson could not be drafted").because(error))?;
+    let written = match passages.is_empty() {
+        true => Vec::new(),
+        false => written::summary(state, &row, &passages, &language).await?,
+    };
+    let part = match written.is_empty() {
+        true => DraftedPart {
+            items: quoted,
+            language,
+            ..DraftedPart::default()
+        },
+        false => DraftedPart {
+            items: written,
+            language,
+            engine: state.answerer.name().to_owned(),
+        },
+    };
     let mut tx = postgres::begin(&state.pool).await?;
     store::lock(&mut tx, &generation).await?.require_open()?;
     sqlx::query!(
@@ -93,6 +119,16 @@ pub(crate) async fn draft_lesson(state: &State, request: DraftLessonRequest) -> 
     .execute(&mut *tx)
     .await?;
     fault::commit(tx, "assistant.draft_lesson").await
+}
+
+/// Whether a try before has kept what the lesson gives.
+async fn is_kept(state: &State, generation_id: &str, lesson_id: &str) -> Result<bool> {
+    let is_kept = sqlx::query_scalar!(
+        r#"select exists (select 1 from assistant.generation_parts where generation_id = $1 and lesson_id = $2) as "is_kept!""#,
+        generation_id,
+        lesson_id
+    );
+    Ok(is_kept.fetch_one(&state.pool).await?)
 }
 
 /// Makes the draft of what its lessons gave.
@@ -113,14 +149,17 @@ pub(crate) async fn complete(state: &State, generation: GenerationRef) -> Result
         .first()
         .map(|part| part.language.clone())
         .unwrap_or_default();
+    let engine = parts.iter().find(|part| !part.engine.is_empty());
+    let engine = engine.map(|part| part.engine.clone());
     let items: Vec<Drafted> = parts.into_iter().flat_map(|part| part.0.items).collect();
-    let draft = drafting::draft(row.kind, &language, items).ok_or_else(|| {
+    let mut draft = drafting::draft(row.kind, &language, items).ok_or_else(|| {
         let detail = format!(
             "the lessons say nothing that a {} can be made of",
             row.kind.as_text()
         );
         Error::new(&codes::NOTHING_TO_DRAFT, detail)
     })?;
+    draft.engine = engine;
     sqlx::query!(
         "update assistant.generations set state = 'completed', draft = $2, finished_at = now(), revision = revision + 1 where id = $1",
         row.id,

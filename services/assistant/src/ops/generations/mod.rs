@@ -6,6 +6,7 @@ mod made;
 mod status;
 mod store;
 mod taken;
+mod written;
 
 pub(crate) use asked::{cancel, generate};
 pub(crate) use healed::{open, restart};

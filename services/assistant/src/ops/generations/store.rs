@@ -38,6 +38,7 @@ pub(super) struct Row {
     pub(super) accepted_at: OffsetDateTime,
     pub(super) started_at: Option<OffsetDateTime>,
     pub(super) finished_at: Option<OffsetDateTime>,
+    pub(super) asked_by: Option<i64>,
 }
 
 impl Row {
@@ -78,7 +79,7 @@ pub(super) async fn read(executor: impl PgExecutor<'_>, generation: &GenerationR
     let row = sqlx::query_as!(
         Row,
         r#"select id, course_id, version, kind, lesson_ids, workflow_id, run_id, state, step, error_code, error_message,
-                  draft as "draft: Json<GeneratedDraft>", lesson_id, revision, accepted_at, started_at, finished_at
+                  draft as "draft: Json<GeneratedDraft>", lesson_id, revision, accepted_at, started_at, finished_at, asked_by
            from assistant.generations where id = $1 and course_id = $2"#,
         generation.generation_id,
         generation.course_id
