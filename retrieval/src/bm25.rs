@@ -3,7 +3,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use crate::{Analyzer, Asked, words};
+use crate::{Analyzer, Asked, is_foreign, words};
 
 /// How soon a further occurrence of a term adds nothing.
 const SATURATION: f32 = 1.2;
@@ -34,6 +34,7 @@ pub struct Text<'a> {
 
 /// Which units have which terms.
 pub struct Index {
+    language: String,
     analyzer: Arc<Analyzer>,
     postings: HashMap<Box<str>, Vec<Posting>>,
     /// The words as they are written, and how often: what a misspelt one may have been.
@@ -71,6 +72,7 @@ impl Index {
     /// Of the units of a version in `language` (BCP 47).
     pub fn of<'a>(language: &str, units: impl IntoIterator<Item = Text<'a>>) -> Self {
         let mut index = Self {
+            language: language.to_owned(),
             analyzer: Analyzer::of(language),
             postings: HashMap::new(),
             written: HashMap::new(),
@@ -106,15 +108,22 @@ impl Index {
     pub fn rank(&self, question: &str, limit: usize) -> Ranked {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         let mut terms = Vec::new();
-        let (mut asked, mut respelt) = (self.analyzer.asked(question), 0);
+        let mut asked = self.analyzer.asked(question);
+        // Words of another language are not misspelt.
+        let mut respellings = match is_foreign(question, &self.language) {
+            true => 0,
+            false => MOST_RESPELT,
+        };
         asked.truncate(MOST_TERMS);
         for asked in asked {
             let is_new = !self.postings.contains_key(&*asked.term);
-            let term = match is_new && respelt < MOST_RESPELT {
-                true => self.spelt(asked),
+            let term = match is_new && respellings > 0 {
+                true => {
+                    respellings -= 1;
+                    self.spelt(asked)
+                }
                 false => asked.term,
             };
-            respelt += usize::from(is_new);
             let postings = self.postings.get(&*term).map_or(&[][..], Vec::as_slice);
             let rarity = rarity(self.lengths.len(), postings.len());
             for posting in postings {
@@ -143,7 +152,13 @@ impl Index {
             return asked.term;
         }
         let wrong = if letters < TWO_WRONG { 1 } else { 2 };
-        let near = self.written.iter().filter_map(|(word, count)| {
+        let first = asked.word.chars().next();
+        // People seldom miss the first letter, and another word that is spelt alike often differs in it.
+        let alike = self
+            .written
+            .iter()
+            .filter(|(word, _)| word.chars().next() == first);
+        let near = alike.filter_map(|(word, count)| {
             let longer = word.chars().count().abs_diff(letters);
             let distance = if longer > wrong {
                 longer

@@ -2,6 +2,7 @@
 //! question. Pure functions; nothing here reads or waits.
 
 mod bm25;
+mod foreign;
 mod normal;
 mod query;
 mod snippet;
@@ -9,6 +10,7 @@ mod terms;
 mod words;
 
 pub use bm25::{Index, Ranked, Term, Text, rarity};
+pub use foreign::is_foreign;
 pub use normal::normal;
 pub use query::{Query, Ways};
 pub use snippet::snippet;

@@ -119,10 +119,20 @@ fn compound(part: &str, found: &mut Vec<Token>) {
     split(whole, found);
 }
 
+/// What French, Italian and Catalan write before a word that begins with a vowel, without its own.
+const ELIDED: [&str; 22] = [
+    "l", "d", "j", "m", "t", "s", "c", "n", "qu", "jusqu", "lorsqu", "puisqu", "quoiqu", "un", "all", "dall",
+    "dell", "nell", "sull", "coll", "quell", "quest",
+];
+
 /// Adds a word that may have points, hyphens, low lines and apostrophes within.
 fn split(whole: &str, found: &mut Vec<Token>) {
     let whole = match whole.rsplit_once('\'') {
         Some((owner, "s")) => owner,
+        _ => whole,
+    };
+    let whole = match whole.split_once('\'') {
+        Some((article, word)) if ELIDED.contains(&article) && word.chars().nth(1).is_some() => word,
         _ => whole,
     };
     let whole = whole.replace('\'', "");
@@ -199,6 +209,10 @@ mod tests {
         );
         assert_eq!(words("e-mail, the end."), ["email", "e", "mail", "the", "end"]);
         assert_eq!(words("Alice's dog don’t"), ["alice", "dog", "dont"]);
+        assert_eq!(
+            words("l’octobasse qu'est-ce dell'acqua o'clock"),
+            ["octobasse", "estce", "est", "ce", "acqua", "oclock"]
+        );
         assert_eq!(words("++ -- #! '"), [""; 0]);
     }
 

@@ -18,7 +18,7 @@ const PIECES: usize = 4;
 /// Balance of relevance against repetition in maximal marginal relevance (Carbonell & Goldstein 1998).
 const LAMBDA: f64 = 0.7;
 /// A further piece must be at least this share as good as the best one.
-const FURTHER: f64 = 0.75;
+const FURTHER: f64 = 0.78;
 /// Share of common words from which two pieces say the same.
 const SAME: f64 = 0.8;
 /// Items, rows or lines of code that a sentence with a colon announces, as far as they are quoted.

@@ -22,7 +22,7 @@ use smartcourse_proto::{
     ids::VersionId,
     limits,
 };
-use smartcourse_retrieval::Analyzer;
+use smartcourse_retrieval::{Analyzer, is_foreign};
 
 use crate::{State, codes};
 
@@ -116,14 +116,19 @@ impl<'s> Version<'s> {
             .deps
             .search
             .rank(question, self.id, passages::CANDIDATES.into());
-        let ((vector, near), ranked) = tokio::try_join!(by_meaning, by_words)?;
+        let ((vector, near), mut ranked) = tokio::try_join!(by_meaning, by_words)?;
         let candidates = Candidates::of(near, &ranked.units);
         let passages = passages::load(self, &candidates, limit).await?;
         let pieces = pieces::of(self, &vector, &passages).await?;
+        let is_foreign = is_foreign(question, ranked.language);
+        if is_foreign {
+            ranked.terms.retain(|term| term.known);
+        }
         let question = score::Question {
             analyzer: &Analyzer::of(ranked.language),
             terms: &ranked.terms,
             leaning,
+            is_foreign,
         };
         let (passages, fit) = score::score(&question, passages, pieces, candidates.margin());
         Ok(Found {

@@ -13,15 +13,15 @@ use crate::chunk::{byte_offset, piece_kind};
 
 /// What counts beside the piece's own cosine: the share of the question's terms it has, by their rarity; the cosines of its better
 /// neighbour and of its passage; the passage's place; that it defines what was asked for, or opens the section that is about it.
-const SHARED: f64 = 0.5;
-const NEIGHBOUR: f64 = 0.15;
-const PASSAGE: f64 = 0.2;
-const PLACE: f64 = 0.15;
+const SHARED: f64 = 0.6;
+const NEIGHBOUR: f64 = 0.3;
+const PASSAGE: f64 = 1.0;
+const PLACE: f64 = 0.4;
 const DEFINES: f64 = 0.1;
-const OPENS: f64 = 0.1;
+const OPENS: f64 = 0.2;
 /// What counts against it: that it only announces what follows, and that it is of few words.
 const ANNOUNCES: f64 = 0.1;
-const IS_SHORT: f64 = 0.1;
+const IS_SHORT: f64 = 0.15;
 /// Words of a piece that is not short.
 const SHORT: usize = 5;
 /// How much more the words of a question count than those of the question it leans on.
@@ -58,6 +58,8 @@ const STANDS_OUT: f64 = 1.0;
 const COVERED: f64 = 0.8;
 const TERM: f64 = 0.07;
 const TERMS: usize = 6;
+/// What counts in place of its words of a question in another language.
+const FOREIGN: f64 = 0.5;
 /// Pieces that the best one is held against.
 const OTHERS: usize = 7;
 /// What a term tells at least: in a version of few chunks all would seem common.
@@ -73,6 +75,8 @@ pub(super) struct Question<'q> {
     pub(super) analyzer: &'q Analyzer,
     pub(super) terms: &'q [Term],
     pub(super) leaning: &'q Leaning,
+    /// Whether it is of another language than the passages, so that its words tell little.
+    pub(super) is_foreign: bool,
 }
 
 /// The passages with the scores of their pieces, and how well they answer the question.
@@ -195,11 +199,11 @@ fn fit(question: &Question<'_>, judged: &[Judged], margin: f64) -> f64 {
         };
         judged.iter().take(COVERING).map(share).fold(0.0, f64::max)
     };
-    let mut fit = closest
-        + MARGIN * margin
-        + STANDS_OUT * stands_out
-        + COVERED * covered(false)
-        + TERM * question.terms.len().min(TERMS) as f64;
+    let mut by_words = COVERED * covered(false) + TERM * question.terms.len().min(TERMS) as f64;
+    if question.is_foreign {
+        by_words = by_words.max(FOREIGN);
+    }
+    let mut fit = closest + MARGIN * margin + STANDS_OUT * stands_out + by_words;
     if question.leaning.leans() {
         fit -= LEANS_AWAY * (1.0 - covered(true));
     }
