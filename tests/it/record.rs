@@ -1,12 +1,12 @@
 //! Records the golden histories of [`crate::replay`].
 //!
 //! `SMARTCOURSE_RECORD=publishing cargo test -p smartcourse-cli --test it replay` records those of publishing for the version that
-//! is being made, likewise `enrollment` and `upkeep`. Those of a release stay as they are.
+//! is being made, likewise `enrollment`, `generating` and `upkeep`. Those of a release stay as they are.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use smartcourse_tests::{Layout, Session, World, wait_for};
 use smartcourse_workflows::{enrollment::workflow_id, upkeep::SCHEDULES};
 use temporalio_client::{
@@ -15,6 +15,7 @@ use temporalio_client::{
 
 use crate::{
     LESSONS, NO_PROGRESS, executable,
+    generating::{asked, ended},
     publishing::many_lessons,
     replay::{RELEASED, histories},
     standing,
@@ -33,7 +34,7 @@ const TRIES: i64 = 4;
 /// Records the histories that are asked for.
 pub(crate) async fn record() -> Result<()> {
     let what = std::env::var("SMARTCOURSE_RECORD").unwrap_or_default();
-    if !["publishing", "enrollment", "upkeep"].contains(&what.as_str()) {
+    if !["publishing", "enrollment", "generating", "upkeep"].contains(&what.as_str()) {
         return Ok(());
     }
     ensure!(
@@ -44,6 +45,7 @@ pub(crate) async fn record() -> Result<()> {
     match what.as_str() {
         "publishing" => publishing().await,
         "enrollment" => enrollment().await,
+        "generating" => generating().await,
         _ => upkeep().await,
     }
 }
@@ -187,6 +189,39 @@ async fn enrollment() -> Result<()> {
         "enrollment-returned.json",
     )
     .await
+}
+
+/// Makes one draft, and takes one back while it is made.
+async fn generating() -> Result<()> {
+    let mut world = World::start(executable(), Layout::Apart).await?;
+    let instructor = world.sign_up("instructor").await?;
+    let course = instructor.course(&LESSONS).await?;
+    ensure!(instructor.publish(course).await?["state"] == "completed");
+    let summary = json!({ "kind": "summary" });
+    let run = |generation: &Value| generation["workflow_id"].as_str().unwrap_or_default().to_owned();
+
+    let made = asked(&instructor, course, &summary).await?;
+    let made = ended(&instructor, &made).await?;
+    ensure!(made["state"] == "completed", "{made}");
+    keep(&world, &run(&made), "generate-happy.json").await?;
+
+    // Without the lessons it stands.
+    world.kill("content");
+    let place = asked(&instructor, course, &summary).await?;
+    wait_for("a second try", async || {
+        let shown = instructor.get(&place).await?.expect(200)?;
+        let tries = shown["steps"][0]["attempts"].as_i64();
+        Ok(if tries >= Some(2) {
+            Ok(())
+        } else {
+            Err(shown.to_string())
+        })
+    })
+    .await?;
+    instructor.delete(&place).await?.expect(202)?;
+    let cancelled = ended(&instructor, &place).await?;
+    ensure!(cancelled["state"] == "cancelled", "{cancelled}");
+    keep(&world, &run(&cancelled), "generate-cancelled.json").await
 }
 
 /// Runs what happens by the clock.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use smartcourse_proto::common::{EpochRef, VersionRef};
 use smartcourse_workflows::{
-    CleanUp, ContentProcessing, CoursePublishing, Enrollment, NightlyReport, PublishCleanup,
+    CleanUp, ContentProcessing, CoursePublishing, Enrollment, GenerateDraft, NightlyReport, PublishCleanup,
     activities::{InitialiseProgress, SaveContent},
     course_publishing::{PublishInput, PublishResult},
     enrollment::{EnrollInput, EnrollResult},
@@ -73,6 +73,7 @@ async fn golden_histories_replay_against_the_code_of_today() -> Result<()> {
         .register_workflow::<ContentProcessing>()?
         .register_workflow::<PublishCleanup>()?
         .register_workflow::<Enrollment>()?
+        .register_workflow::<GenerateDraft>()?
         .register_workflow::<NightlyReport>()?
         .register_workflow::<CleanUp>()?
         .build();

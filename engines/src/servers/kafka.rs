@@ -140,9 +140,13 @@ impl Section for Settings {
 #[cfg(feature = "real")]
 mod cluster;
 #[cfg(feature = "real")]
+mod context;
+#[cfg(feature = "real")]
 pub use cluster::Kafka;
 #[cfg(feature = "real")]
 pub(crate) use cluster::{PATIENCE, ask, let_go, unavailable};
+#[cfg(feature = "real")]
+pub(crate) use context::{Consumer, Context, Producer};
 
 /// The group that takes what others ask for.
 #[cfg(feature = "real")]

@@ -5,12 +5,12 @@ use std::{sync::OnceLock, time::Duration};
 use rdkafka::{
     Message as _,
     message::{Header, OwnedHeaders, OwnedMessage},
-    producer::{FutureProducer, FutureRecord},
+    producer::FutureRecord,
 };
 use smartcourse_platform::{Error, Result, events::Event};
 
 use super::record;
-use crate::servers::kafka::{Kafka, PATIENCE, unavailable};
+use crate::servers::kafka::{Kafka, PATIENCE, Producer, unavailable};
 
 /// Bytes of a reason at most: an error may tell a whole text.
 const MAX_REASON: usize = 4096;
@@ -18,7 +18,7 @@ const MAX_REASON: usize = 4096;
 /// The topics of what could not be taken.
 pub(super) struct DeadLetters {
     kafka: Kafka,
-    producer: OnceLock<FutureProducer>,
+    producer: OnceLock<Producer>,
 }
 
 impl DeadLetters {

@@ -2,14 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    consumer::{Consumer as _, StreamConsumer},
-};
+use rdkafka::{Message as _, Offset, TopicPartitionList, consumer::Consumer as _};
 use smartcourse_platform::{Error, Result, error::codes};
 
 use super::{offsets::Partition, record};
-use crate::servers::kafka::{Kafka, PATIENCE, ask, let_go, unavailable};
+use crate::servers::kafka::{Consumer, Kafka, PATIENCE, ask, let_go, unavailable};
 
 /// The log as the brokers have it.
 pub(super) struct Ends {
@@ -30,7 +27,7 @@ pub(super) async fn ends(kafka: &Kafka) -> Result<Ends> {
     })
 }
 
-async fn look(kafka: &Kafka, reader: &Arc<StreamConsumer>) -> Result<Ends> {
+async fn look(kafka: &Kafka, reader: &Arc<Consumer>) -> Result<Ends> {
     let topics = kafka.topics();
     let asked = Arc::clone(reader);
     let (partitions, wanted) = ask(move || {

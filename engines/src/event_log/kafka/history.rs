@@ -9,9 +9,7 @@ use async_trait::async_trait;
 use futures::FutureExt as _;
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
-    consumer::{
-        Consumer as _, DefaultConsumerContext, StreamConsumer, stream_consumer::StreamPartitionQueue,
-    },
+    consumer::{Consumer as _, stream_consumer::StreamPartitionQueue},
     error::KafkaResult,
     message::BorrowedMessage,
 };
@@ -37,7 +35,7 @@ use super::{
     place::Place,
     record,
 };
-use crate::servers::kafka::{Kafka, PATIENCE, ask, let_go, unavailable};
+use crate::servers::kafka::{Consumer, Context, Kafka, PATIENCE, ask, let_go, unavailable};
 
 /// How long the table keeps an event after it was written and the last group took it: whoever looks into what has just happened looks
 /// there, as does a rebuild for what was parked when its turn came.
@@ -100,7 +98,7 @@ impl Drop for Topics {
 }
 
 struct Reader {
-    stream: Arc<StreamConsumer>,
+    stream: Arc<Consumer>,
     partitions: Vec<Queue>,
     keeps_all: bool,
 }
@@ -108,7 +106,7 @@ struct Reader {
 /// A partition that is read from its beginning.
 struct Queue {
     partition: Partition,
-    queue: StreamPartitionQueue<DefaultConsumerContext>,
+    queue: StreamPartitionQueue<Context>,
     ahead: VecDeque<Event>,
     /// Position of the last event that was read.
     last: i64,

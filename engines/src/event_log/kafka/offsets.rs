@@ -9,14 +9,15 @@ use std::{
 
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, StreamConsumer},
-    error::KafkaResult,
+    error::{KafkaError, KafkaResult},
     types::RDKafkaRespErr,
 };
 use smartcourse_platform::Result;
 use sqlx::PgPool;
 
-use crate::servers::kafka::Kafka;
+use crate::servers::kafka::{Context, Kafka};
 
 /// A topic and the number of one of its partitions.
 pub(super) type Partition = (String, i32);
@@ -51,7 +52,15 @@ impl Offsets {
     }
 }
 
-impl ClientContext for Offsets {}
+impl ClientContext for Offsets {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        Context.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Context.error(error, reason);
+    }
+}
 
 impl ConsumerContext for Offsets {
     fn rebalance(

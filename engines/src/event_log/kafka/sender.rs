@@ -10,7 +10,7 @@ use std::{
 
 use futures::future::{BoxFuture, try_join_all};
 use murmur2::{KAFKA_SEED, murmur2};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
+use rdkafka::producer::{DeliveryFuture, FutureRecord};
 use smartcourse_platform::{
     Error, Result, error::codes, events::Event, fault, ports::event_log::Moved, postgres,
 };
@@ -18,7 +18,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::Mutex;
 
 use super::{ends::ends, offsets::Partition, record};
-use crate::servers::kafka::{Kafka, PATIENCE, let_go, unavailable};
+use crate::servers::kafka::{Kafka, PATIENCE, Producer, let_go, unavailable};
 
 /// Events that are sent before the first of them is recorded.
 const BATCH: i64 = 500;
@@ -37,7 +37,7 @@ pub(super) struct Sender {
 
 /// A producer, and what is not known to be done yet.
 struct Way {
-    producer: FutureProducer,
+    producer: Producer,
     /// How many partitions a topic has.
     partitions: HashMap<String, usize>,
     /// When the brokers last confirmed something in a partition.
@@ -197,7 +197,7 @@ impl Sender {
 }
 
 /// Gives the producer events and waits until the brokers have them.
-async fn deliver(producer: &FutureProducer, events: Vec<(Partition, Event)>) -> Result<Vec<Place>> {
+async fn deliver(producer: &Producer, events: Vec<(Partition, Event)>) -> Result<Vec<Place>> {
     let mut deliveries = Vec::with_capacity(events.len());
     for ((topic, partition), event) in events {
         let payload = event.payload.to_string();

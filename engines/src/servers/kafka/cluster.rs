@@ -9,17 +9,18 @@ use std::{
 use rdkafka::{
     ClientConfig, ClientContext,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-    client::DefaultClientContext,
     config::FromClientConfigAndContext,
-    consumer::{ConsumerContext, DefaultConsumerContext, StreamConsumer},
+    consumer::{ConsumerContext, StreamConsumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
-    producer::FutureProducer,
 };
 use secrecy::ExposeSecret as _;
 use smartcourse_platform::{Error, Result, config::Config, error::codes};
 use smartcourse_proto::key::Key;
 
-use super::{COMMANDS, Settings};
+use super::{
+    COMMANDS, Settings,
+    context::{Consumer, Context, Producer},
+};
 
 /// How long a question to the brokers may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,7 +68,7 @@ impl Settings {
     }
 }
 
-type Admin = Arc<AdminClient<DefaultClientContext>>;
+type Admin = Arc<AdminClient<Context>>;
 
 impl Kafka {
     /// The brokers the configuration names, if it names some.
@@ -112,18 +113,18 @@ impl Kafka {
         if let Some(admin) = self.0.admin.get() {
             return Ok(Arc::clone(admin));
         }
-        let made = Arc::new(self.client(&[], DefaultClientContext)?);
+        let made = Arc::new(self.client(&[], Context)?);
         Ok(Arc::clone(self.0.admin.get_or_init(|| made)))
     }
 
     /// A producer that gives a message up after this time.
-    pub(crate) fn producer(&self, patience: Duration) -> Result<FutureProducer> {
+    pub(crate) fn producer(&self, patience: Duration) -> Result<Producer> {
         self.sends(&[("message.timeout.ms", &patience.as_millis().to_string())])
     }
 
     /// A producer that never gives a message up, doubles nothing and keeps the order of each partition in which the brokers
     /// have something of it. It is of no use any more once they refuse something.
-    pub(crate) fn ordered_producer(&self) -> Result<FutureProducer> {
+    pub(crate) fn ordered_producer(&self) -> Result<Producer> {
         self.sends(&[
             ("enable.idempotence", "true"),
             // What is refused for good must not be overtaken either.
@@ -133,7 +134,7 @@ impl Kafka {
         ])
     }
 
-    fn sends(&self, more: &[(&str, &str)]) -> Result<FutureProducer> {
+    fn sends(&self, more: &[(&str, &str)]) -> Result<Producer> {
         let settings = [
             // A topic that is made by being asked for has a retention of its own.
             ("allow.auto.create.topics", "false"),
@@ -142,7 +143,7 @@ impl Kafka {
             ("compression.type", "lz4"),
             ("linger.ms", "1"),
         ];
-        self.client(&[&settings, more].concat(), DefaultClientContext)
+        self.client(&[&settings, more].concat(), Context)
     }
 
     /// A member of a group, which begins with the first message and says itself how far it is.
@@ -166,7 +167,7 @@ impl Kafka {
     }
 
     /// A reader of partitions it is told. The library wants it to have a group; nothing is committed under it.
-    pub(crate) fn reader(&self) -> Result<StreamConsumer> {
+    pub(crate) fn reader(&self) -> Result<Consumer> {
         let group = self.called("reader");
         let settings = [
             ("group.id", group.as_str()),
@@ -174,7 +175,7 @@ impl Kafka {
             ("auto.offset.reset", "earliest"),
             ("queued.max.messages.kbytes", "1024"),
         ];
-        self.client(&settings, DefaultConsumerContext)
+        self.client(&settings, Context)
     }
 
     /// A name as the brokers know it.
