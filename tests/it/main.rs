@@ -20,6 +20,7 @@ mod backup;
 #[path = "../../cli/src/callers.rs"]
 mod callers;
 mod catalogue;
+mod citations;
 mod clusters;
 #[path = "../../cli/src/compose.rs"]
 mod compose;

@@ -193,7 +193,7 @@ async fn enrollment() -> Result<()> {
 
 /// Makes one draft, and takes one back while it is made.
 async fn generating() -> Result<()> {
-    let mut world = World::start(executable(), Layout::Apart).await?;
+    let world = World::start(executable(), Layout::Apart).await?;
     let instructor = world.sign_up("instructor").await?;
     let course = instructor.course(&LESSONS).await?;
     ensure!(instructor.publish(course).await?["state"] == "completed");
