@@ -26,6 +26,7 @@ mod sleep;
 pub mod tasks;
 pub mod tls;
 pub mod unbroken;
+pub mod unseen;
 pub mod upkeep;
 pub mod waker;
 

@@ -203,6 +203,13 @@ async fn the_status_streams_and_resumes() -> Result<()> {
         resume(ids[ids.len() - 1]).send().await?.status() == 204,
         "a finished stream was opened again"
     );
+    // An id of before the data was restored to an earlier day, which hides nothing.
+    let unknown = resume(ids[ids.len() - 1] + 50_000_000_000)
+        .send()
+        .await?
+        .text()
+        .await?;
+    ensure!(unknown.contains("\"state\":\"completed\""), "{unknown}");
     Ok(())
 }
 

@@ -10,6 +10,8 @@ use std::{borrow::Cow, sync::Arc};
 pub use codes::{Code, Kind};
 use smartcourse_proto::common::FieldError;
 
+use crate::unseen::{deceives, is_seen};
+
 /// The result of anything that can fail with a code.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -185,13 +187,21 @@ impl Problems {
         }
     }
 
-    /// A text in one line, such as a title: 1 to `max` characters once trimmed, none of them a control character.
+    /// A text in one line, such as a title: 1 to `max` characters once trimmed, some of which are seen, and none of them a control
+    /// character or one that [deceives].
     pub fn name(&mut self, field: &str, value: &str, max: usize) {
         if value.chars().any(char::is_control) {
             self.add(
                 field,
                 "must not contain line breaks, tabs or other control characters",
             );
+        } else if value.contains(deceives) {
+            self.add(
+                field,
+                "must not contain characters that nobody sees or that turn the direction of the text",
+            );
+        } else if !is_seen(value) {
+            self.add(field, "must not be empty");
         } else {
             self.text(field, value, max);
         }

@@ -86,6 +86,9 @@ impl Handler for Reports {
     }
 }
 
+/// By which spreadsheets know UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 async fn write(pool: &PgPool) -> Result<Vec<u8>> {
     let as_of = match metrics::as_of(pool).await? {
         Some(time) => time
@@ -93,7 +96,7 @@ async fn write(pool: &PgPool) -> Result<Vec<u8>> {
             .map_err(|error| Error::internal("a time outside the calendar").because(error))?,
         None => String::new(),
     };
-    let mut csv = csv::Writer::from_writer(Vec::new());
+    let mut csv = csv::Writer::from_writer(BYTE_ORDER_MARK.to_vec());
     let broken = |error: csv::Error| Error::internal("a report could not be written").because(error);
     csv.write_record(HEADER).map_err(broken)?;
     let courses = sqlx::query!("select course_id, title from analytics.courses order by course_id")
@@ -144,9 +147,10 @@ fn record(
     ]
 }
 
-/// A spreadsheet takes a cell that begins with one of these for a formula (OWASP, CSV injection).
+/// A spreadsheet takes a cell that begins with one of these for a formula, after blanks too (OWASP, CSV injection).
 fn harmless(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let begins = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    if text.starts_with(['\t', '\r']) || text.trim_start().starts_with(begins) {
         format!("'{text}")
     } else {
         text.to_owned()
@@ -160,6 +164,7 @@ mod tests {
     #[test]
     fn titles_are_no_formulas() {
         assert_eq!(harmless("=1+1"), "'=1+1");
+        assert_eq!(harmless(" ＝1+1"), "' ＝1+1");
         assert_eq!(harmless("Sagas, step by step"), "Sagas, step by step");
     }
 }

@@ -6,7 +6,12 @@ use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use sha2::{Digest, Sha256};
-use smartcourse_platform::{Error, Result, fault, grpc::Actor, ports::files::FileWriter};
+use smartcourse_platform::{
+    Error, Result, fault,
+    grpc::Actor,
+    ports::files::FileWriter,
+    unseen::{deceives, is_seen},
+};
 use smartcourse_proto::{
     content::{Asset, AssetPart},
     limits,
@@ -229,7 +234,12 @@ pub(crate) fn clean_filename(name: &str) -> Result<String> {
     let clean: String = last.chars().filter(|c| !c.is_control()).collect();
     let clean = clean.trim();
     let refused = |must: String| Err(Error::new(&codes::VALIDATION_FAILED, format!("filename {must}")));
-    if matches!(clean, "" | "." | "..") {
+    if clean.contains(deceives) {
+        return refused(
+            "must not contain characters that nobody sees or that turn the direction of the text".to_owned(),
+        );
+    }
+    if !is_seen(clean.trim_matches('.')) {
         return refused("must not be empty".to_owned());
     }
     if clean.chars().count() > limits::FILENAME {
@@ -250,7 +260,8 @@ mod tests {
             "passwd"
         );
         assert!(
-            clean_filename("..").is_err()
+            clean_filename("...").is_err()
+                && clean_filename("cod\u{202e}dm.exe.md").is_err()
                 && clean_filename("a/").is_err()
                 && clean_filename("\u{7}").is_err()
         );

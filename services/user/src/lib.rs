@@ -2,6 +2,7 @@
 //!
 //! Owns schema `user`. Serves `smartcourse.user.UserService`.
 
+mod address;
 pub mod codes;
 pub mod config;
 mod grpc;

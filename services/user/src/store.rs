@@ -9,7 +9,7 @@ use smartcourse_proto::{
 use sqlx::{PgExecutor, PgPool};
 use time::OffsetDateTime;
 
-use crate::codes;
+use crate::{address::known_as, codes};
 
 /// A row of `"user".users`.
 #[derive(Debug, Clone)]
@@ -59,13 +59,14 @@ pub(crate) async fn by_id(db: impl PgExecutor<'_>, id: UserId) -> Result<Account
     account.ok_or_else(no_such_user)
 }
 
-/// The account with this address, in any spelling of its letters.
+/// The account with this address, in any spelling of its letters; accounts of versions before 0.3 are known as it was typed.
 pub(crate) async fn by_email(db: impl PgExecutor<'_>, email: &str) -> Result<Option<Account>> {
     Ok(sqlx::query_as!(
         Account,
         r#"select id, email, password_hash, full_name, role, generation, created_at from "user".users
-           where lower(email) = lower($1)"#,
-        email
+           where lower(email) in (lower($1), lower($2)) order by lower(email) = lower($1) desc limit 1"#,
+        known_as(email),
+        email.trim()
     )
     .fetch_optional(db)
     .await?)

@@ -131,9 +131,14 @@ async fn an_address_has_one_account_however_it_is_written() {
     );
     let again = refusal(harness.register("ann@EXAMPLE.com").await);
     assert_eq!(again.code(), "email_taken");
+    harness.register("ju\u{308}rgen@bücher.example").await.unwrap();
+    for spelling in ["j\u{fc}rgen@xn--bcher-kva.example", "JÜRGEN@Bücher.example"] {
+        assert_eq!(refusal(harness.register(spelling).await).code(), "email_taken");
+        harness.sign_in(spelling, PASSWORD).await.unwrap();
+    }
     harness.register("bo@example.com").await.unwrap();
     let registered = events(&harness.pool, "user.registered").await.unwrap();
-    assert_eq!(registered.len(), 2, "a refusal announces nobody");
+    assert_eq!(registered.len(), 3, "a refusal announces nobody");
     assert_eq!(registered[0], json!({"user_id": ann.id, "role": "student"}));
 }
 

@@ -41,7 +41,7 @@ async fn report(admin: &Session) -> Result<(Value, String)> {
 pub(super) async fn check_report(school: &School) -> Result<()> {
     let (ready, text) = report(&school.admin).await?;
     ensure!(ready["finished_at"].is_string(), "{ready}");
-    let rows: Vec<Vec<String>> = csv::Reader::from_reader(text.as_bytes())
+    let rows: Vec<Vec<String>> = csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes())
         .deserialize()
         .collect::<Result<_, _>>()?;
     // Without the last column, the time.

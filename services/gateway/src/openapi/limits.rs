@@ -11,11 +11,9 @@ use super::Files;
 use crate::edge::KEY_MAX;
 
 /// A line with something to read in it: what `Problems::name` takes.
-const LINE: &str =
-    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*[^\s\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200c-\u200f\u2800\u3164\ufe00-\ufe0f\uffa0][^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*$";
 /// The same, or nothing.
-const LINE_OR_NONE: &str =
-    r"^([^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*)?$";
+const LINE_OR_NONE: &str = r"^([^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*[^\s\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200c-\u200f\u2800\u3164\ufe00-\ufe0f\uffa0][^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*)?$";
 /// Lines with something to read in them: what `Problems::text` takes.
 const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// The same, or blank: what `Problems::words` takes.
@@ -268,7 +266,10 @@ pub(super) fn apply_files(document: &mut Value, files: &Files) {
         letters.collect::<String>()
     });
     let names: Vec<String> = names.collect();
-    let pattern = format!(r"^[^\u0000-\u001f\u007f-\u009f/\\]*\.({})$", names.join("|"));
+    let pattern = format!(
+        r"^[^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb/\\]*\.({})$",
+        names.join("|")
+    );
     for (field, rule) in [
         ("size_bytes", json!({ "maximum": files.max_bytes })),
         ("filename", matches(&pattern)),

@@ -132,8 +132,12 @@ async fn follow_generation(
     headers: HeaderMap,
 ) -> Result<Response> {
     access::require_owner(&app, actor, course_id).await?;
-    let seen = sse::last_event_id(&headers);
+    let mut seen = sse::last_event_id(&headers);
     let first = stands(&app, actor, course_id, &generation_id).await?;
+    // Of a revision that has not been yet: the reader saw it before the data was restored to an earlier day.
+    if seen > first.revision {
+        seen = 0;
+    }
     if first.state().has_ended() && first.revision <= seen {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());

@@ -6,7 +6,9 @@ use smartcourse_platform::{Error, Result, postgres};
 use smartcourse_proto::user::{LoginRequest, TokenPair};
 
 use crate::{
-    State, codes,
+    State,
+    address::known_as,
+    codes,
     ops::refresh,
     store::{self, Account},
     token,
@@ -15,7 +17,7 @@ use crate::{
 /// Checks the password and starts a session.
 pub(crate) async fn sign_in(state: &State, request: LoginRequest) -> Result<TokenPair> {
     let key = state.keys.current(&state.pool).await?;
-    let email = request.email.trim();
+    let email = &known_as(&request.email);
     // Whoever comes without an address is no client of the gateway: all of them share one.
     let address = request.address.parse();
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
