@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::{Method, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use smartcourse_engines::{
     embeddings::embedded::{Embedded, Settings},
     search, vectors,
@@ -69,7 +69,7 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
     let world = World::start_with(executable, Layout::Together, &settings).await?;
     let session = world.sign_up("instructor").await?;
     let mut dice = Dice::new(10_000);
-    let course = published::course(&session, &dice.lessons(LESSONS, CHUNKS)).await?;
+    let course = filled(&session, dice.lessons(LESSONS, CHUNKS)).await?;
     note("publishing ten thousand chunks");
     published::publish(&session, &world.pool, course).await?;
     let version = VersionId {
@@ -116,6 +116,22 @@ pub(crate) async fn measure(executable: &Path) -> Result<String> {
          `POST /courses/{{id}}/ask`. The text is generated, and published as any course is. Other programs used {others:.2} cores meanwhile.\n\n{}",
         table.finish()
     ))
+}
+
+/// A course whose lessons are files: as text of the draft they would be more than one may be.
+async fn filled(session: &Session, mut lessons: Vec<Value>) -> Result<i64> {
+    let course = published::course(session, &[]).await?;
+    for lesson in &mut lessons {
+        let text = lesson["content"]["markdown"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let file = session.upload(course, "lesson.md", text).await?.expect(201)?;
+        lesson["type"] = "document".into();
+        lesson["content"] = json!({ "asset_id": file["id"] });
+    }
+    session.put_lessons(course, &lessons).await?.expect(200)?;
+    Ok(course)
 }
 
 /// How soon an answer begins: its first event, and its first words.
