@@ -4,14 +4,14 @@ use smartcourse_platform::unseen::{deceives, is_seen};
 use smartcourse_proto::limits;
 use unicode_normalization::UnicodeNormalization as _;
 
-/// An address as accounts are known by it: without blanks around it, its letters composed (NFC), its domain in Unicode (UTS #46).
-/// Capitals are the database's to compare. What is no address stays as it is.
+/// An address as accounts are known by it: without blanks around it, its letters composed (NFC), its domain in ASCII (UTS #46), which every
+/// mail server takes. Capitals are the database's to compare. What is no address stays as it is.
 pub(crate) fn known_as(text: &str) -> String {
     let composed: String = text.trim().nfc().collect();
-    match composed.rsplit_once('@') {
-        Some((local, domain)) => format!("{local}@{}", idna::domain_to_unicode(domain).0),
-        None => composed,
-    }
+    let parts = composed.rsplit_once('@');
+    let known =
+        parts.and_then(|(local, domain)| Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?)));
+    known.unwrap_or(composed)
 }
 
 /// The shape of an address; whether it exists only a letter could tell.
