@@ -152,7 +152,8 @@ async fn answers(
         while let Some(bytes) = response.chunk().await? {
             events.push_str(std::str::from_utf8(&bytes)?);
             first.get_or_insert_with(|| start.elapsed());
-            if events.contains("event: token") {
+            let names = events.lines().filter_map(|line| line.strip_prefix("event:"));
+            if names.map(str::trim).any(|name| name == "token") {
                 said.push(start.elapsed());
                 break;
             }
