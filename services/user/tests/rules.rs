@@ -142,6 +142,20 @@ async fn an_address_has_one_account_however_it_is_written() {
     assert_eq!(registered[0], json!({"user_id": ann.id, "role": "student"}));
 }
 
+/// As versions before 0.3 kept addresses.
+#[tokio::test]
+async fn an_address_that_was_kept_as_it_was_typed_is_still_its_account() {
+    let harness = harness().await;
+    harness.register("emil@bücher.example").await.unwrap();
+    let as_typed = r#"update "user".users set email = 'emil@bücher.example'"#;
+    sqlx::query(as_typed).execute(&harness.pool).await.unwrap();
+    harness.sign_in("Emil@bücher.example", PASSWORD).await.unwrap();
+    assert_eq!(
+        refusal(harness.register("emil@bücher.example").await).code(),
+        "email_taken"
+    );
+}
+
 #[tokio::test]
 async fn a_registration_is_told_of_every_problem_at_once() {
     let harness = harness().await;

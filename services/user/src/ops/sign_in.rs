@@ -17,11 +17,12 @@ use crate::{
 /// Checks the password and starts a session.
 pub(crate) async fn sign_in(state: &State, request: LoginRequest) -> Result<TokenPair> {
     let key = state.keys.current(&state.pool).await?;
-    let email = &known_as(&request.email);
+    let email = request.email.trim();
     // Whoever comes without an address is no client of the gateway: all of them share one.
     let address = request.address.parse();
     let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let guess = state.throttle.guess(email, address);
+    let known_as = known_as(email);
+    let guess = state.throttle.guess(&known_as, address);
     guess.admit()?;
     // The database takes no NUL.
     let found = match email.contains('\0') {
