@@ -3,14 +3,16 @@
 
 use std::collections::HashMap;
 
-use smartcourse_platform::{Result, ports::Unit};
+use smartcourse_platform::{
+    Result,
+    ports::{Unit, search::Entry},
+};
 use smartcourse_proto::{course::Warning, ids::VersionId};
 
 use super::embed;
 use crate::{
     State,
-    chunk::{Chunk, piece_text, quotable, text_hash},
-    documents::{self, READ_BATCH},
+    chunk::{piece_text, quotable, text_hash},
     store::{self, LessonRow},
 };
 
@@ -21,23 +23,21 @@ const WORDS: usize = 40;
 /// Titles that a warning names.
 const NAMED: usize = 3;
 
-/// Warnings of lessons that cannot be found or answered from; a lesson without a text has one already.
-pub(crate) async fn warnings(state: &State, version: VersionId) -> Result<Vec<Warning>> {
+/// Warnings of lessons that cannot be found or answered from, by the entries that were written; a lesson without a text has one already.
+pub(crate) async fn warnings(state: &State, version: VersionId, entries: &[Entry]) -> Result<Vec<Warning>> {
     let rows = store::lessons(&state.pool, version).await?;
     let embedder = state.embedder(&state.pool, version).await?;
-    let by_id = rows.iter().map(|row| (row.lesson_id.as_str(), row)).collect();
     let probes = Probes {
         state,
         version,
         model: embedder.model(),
-        rows: by_id,
+        rows: rows.iter().map(|row| (row.lesson_id.as_str(), row)).collect(),
     };
-    let with_text: Vec<LessonRow> = rows.iter().filter(|row| row.chunk_count > 0).cloned().collect();
     let mut warnings = Vec::new();
-    for batch in with_text.chunks(READ_BATCH) {
-        let chunks = documents::chunks_of(state.deps.documents.as_ref(), version, batch).await?;
-        for (row, chunks) in batch.iter().zip(&chunks) {
-            warnings.extend(probes.lesson(row, chunks).await?);
+    for lesson in entries.chunk_by(|a, b| a.unit.lesson_id == b.unit.lesson_id) {
+        // The course's own entry has none.
+        if let Some(row) = probes.rows.get(lesson[0].unit.lesson_id.as_str()) {
+            warnings.extend(probes.lesson(row, lesson).await?);
         }
     }
     Ok(warnings)
@@ -52,13 +52,13 @@ struct Probes<'s> {
 }
 
 impl Probes<'_> {
-    async fn lesson(&self, row: &LessonRow, chunks: &[Chunk]) -> Result<Option<Warning>> {
+    async fn lesson(&self, row: &LessonRow, entries: &[Entry]) -> Result<Option<Warning>> {
         let warning = |code: &str, message: String| Warning {
             lesson_id: row.lesson_id.clone(),
             code: code.to_owned(),
             message,
         };
-        let Some(sentence) = Sentence::of(&row.title, chunks) else {
+        let Some(sentence) = Sentence::of(entries) else {
             let message = "it has only headings, questions or single words, which answer nothing";
             return Ok(Some(warning("nothing_to_quote", message.to_owned())));
         };
@@ -127,18 +127,18 @@ struct Sentence {
 
 impl Sentence {
     /// The longest that can be quoted; `None` when nothing can.
-    fn of(title: &str, chunks: &[Chunk]) -> Option<Self> {
-        let sentences = chunks.iter().flat_map(|chunk| {
-            let units = quotable(&chunk.text, &chunk.heading).into_iter();
-            units.map(move |unit| (chunk, unit))
+    fn of(entries: &[Entry]) -> Option<Self> {
+        let sentences = entries.iter().flat_map(|entry| {
+            let units = quotable(&entry.body, &entry.heading).into_iter();
+            units.map(move |unit| (entry, unit))
         });
-        let (chunk, unit) = sentences.max_by_key(|(chunk, unit)| {
-            let words = chunk.text[unit.range.clone()].split_whitespace().count();
+        let (entry, unit) = sentences.max_by_key(|(entry, unit)| {
+            let words = entry.body[unit.range.clone()].split_whitespace().count();
             if words > WORDS { 1 } else { words }
         })?;
         Some(Self {
-            words: chunk.text[unit.range.clone()].to_owned(),
-            embedded: piece_text(title, &chunk.heading, &chunk.text, &unit),
+            words: entry.body[unit.range.clone()].to_owned(),
+            embedded: piece_text(&entry.title, &entry.heading, &entry.body, &unit),
         })
     }
 }

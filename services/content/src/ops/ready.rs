@@ -87,7 +87,7 @@ pub(crate) async fn index(state: &State, version: VersionId) -> Result<IndexRepl
     fault::point("content.index_course", "before_commit");
     write.commit().await?;
     fault::point("content.index_course", "after_commit");
-    let mut warnings = findable::warnings(state, version).await?;
+    let mut warnings = findable::warnings(state, version, &entries).await?;
     warnings.truncate(MOST_WARNINGS);
     Ok(IndexReply {
         entries: count(entries.len()),
