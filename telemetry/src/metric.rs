@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    hash::BuildHasher as _,
     sync::{
         PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -11,6 +11,7 @@ use std::{
 };
 
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit, with_recorder};
+use rustc_hash::FxBuildHasher;
 
 /// The kind of a metric, as Prometheus has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,35 +54,35 @@ impl Declaration {
     }
 }
 
-type Hashing = BuildHasherDefault<DefaultHasher>;
-
 /// A metric with those of its series that were recorded. They are kept, since the recorder's own way to one is many times what it
 /// costs to record.
 #[derive(Debug)]
 pub(crate) struct Family<T> {
     pub(crate) declaration: Declaration,
     /// By a hash of the values of their labels.
-    series: RwLock<HashMap<u64, T, Hashing>>,
+    series: RwLock<HashMap<u64, T, FxBuildHasher>>,
 }
 
-impl<T: Clone> Family<T> {
+impl<T> Family<T> {
     pub(crate) const fn new(declaration: Declaration) -> Self {
-        let series = RwLock::new(HashMap::with_hasher(Hashing::new()));
+        let series = RwLock::new(HashMap::with_hasher(FxBuildHasher));
         Self { declaration, series }
     }
 
-    fn series<const N: usize>(
+    /// Does this with the series that has these values of its labels; nothing where nothing is recorded.
+    fn with<const N: usize, R>(
         &self,
         values: [&str; N],
         register: impl FnOnce(&dyn Recorder, &Key) -> T,
-    ) -> Option<T> {
+        record: impl FnOnce(&T) -> R,
+    ) -> Option<R> {
         if !RECORDING.load(Ordering::Relaxed) {
             return None;
         }
-        let hash = Hashing::new().hash_one(values);
+        let hash = FxBuildHasher.hash_one(values);
         let known = self.series.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = known.get(&hash) {
-            return Some(series.clone());
+            return Some(record(series));
         }
         drop(known);
         let labels = self.declaration.labels.iter().zip(values);
@@ -91,8 +92,7 @@ impl<T: Clone> Family<T> {
         let key = Key::from_parts(self.declaration.name, labels);
         let series = with_recorder(|recorder| register(recorder, &key));
         let mut known = self.series.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(hash, series.clone());
-        Some(series)
+        Some(record(known.entry(hash).or_insert(series)))
     }
 }
 
@@ -111,38 +111,34 @@ pub struct Histogram<const N: usize>(pub(crate) Family<metrics::Histogram>);
 impl<const N: usize> Counter<N> {
     /// Adds to the series with these values of its labels.
     pub fn add(&self, count: u64, values: [&str; N]) {
-        let series = self
-            .0
-            .series(values, |recorder, key| recorder.register_counter(key, &METADATA));
-        if let Some(series) = series {
-            series.increment(count);
-        }
+        self.0.with(
+            values,
+            |recorder, key| recorder.register_counter(key, &METADATA),
+            |series| series.increment(count),
+        );
     }
 }
 
 impl<const N: usize> Gauge<N> {
     /// Sets the series with these values of its labels.
     pub fn set(&self, value: f64, values: [&str; N]) {
-        if let Some(series) = self.series(values) {
-            series.set(value);
-        }
+        self.with(values, |series| series.set(value));
     }
 
-    fn series(&self, values: [&str; N]) -> Option<metrics::Gauge> {
-        self.0
-            .series(values, |recorder, key| recorder.register_gauge(key, &METADATA))
+    fn with<R>(&self, values: [&str; N], record: impl FnOnce(&metrics::Gauge) -> R) -> Option<R> {
+        let register = |recorder: &dyn Recorder, key: &_| recorder.register_gauge(key, &METADATA);
+        self.0.with(values, register, record)
     }
 }
 
 impl<const N: usize> Histogram<N> {
     /// Records an observation in the series with these values of its labels.
     pub fn record(&self, value: f64, values: [&str; N]) {
-        let series = self.0.series(values, |recorder, key| {
-            recorder.register_histogram(key, &METADATA)
-        });
-        if let Some(series) = series {
-            series.record(value);
-        }
+        self.0.with(
+            values,
+            |recorder, key| recorder.register_histogram(key, &METADATA),
+            |series| series.record(value),
+        );
     }
 
     /// Records how long it is since then.
@@ -171,11 +167,10 @@ pub struct UnderWay(Option<metrics::Gauge>);
 impl UnderWay {
     /// One more of these.
     pub fn begin<const N: usize>(gauge: &Gauge<N>, values: [&str; N]) -> Self {
-        let series = gauge.series(values);
-        if let Some(series) = &series {
+        Self(gauge.with(values, |series| {
             series.increment(1.0);
-        }
-        Self(series)
+            series.clone()
+        }))
     }
 }
 
