@@ -22,10 +22,16 @@ use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult};
 use crate::record::record;
 
 /// The releases, and what [`digest`] makes of their histories, which are never recorded again.
-pub(crate) const RELEASED: [(&str, &str); 1] = [(
-    "0.2",
-    "929034d33311f62e5fe4a63fb5625ece31fc67ef1a22e5c83d27c2b60ae09951",
-)];
+pub(crate) const RELEASED: [(&str, &str); 2] = [
+    (
+        "0.2",
+        "929034d33311f62e5fe4a63fb5625ece31fc67ef1a22e5c83d27c2b60ae09951",
+    ),
+    (
+        "0.3",
+        "1604ba27f20b8ffef3b16a8110a70886cb59c12d030b74ccc80639819130a139",
+    ),
+];
 
 /// Where the histories are, in a directory for each version.
 pub(crate) fn histories() -> PathBuf {
