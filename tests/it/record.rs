@@ -255,10 +255,12 @@ async fn keep(world: &World, workflow_id: &str, name: &str) -> Result<()> {
     let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow_id.to_owned());
     // The attempt is over a moment before its workflow closes, and only a closed history is whole.
     let json = wait_for("the workflow to close", async || {
-        let json = handle
-            .fetch_history(WorkflowFetchHistoryOptions::default())
-            .to_json()
-            .await?;
+        let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+        // It is accepted a moment before it begins.
+        let json = match history.to_json().await {
+            Ok(json) => json,
+            Err(error) => return Ok(Err(format!("{error:#}"))),
+        };
         let text = String::from_utf8_lossy(&json);
         let closed = [
             "WorkflowExecutionCompleted",
