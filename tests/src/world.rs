@@ -159,8 +159,6 @@ impl World {
             "CONTENT__MODEL_DIR",
             dir.path().join("no-model").display().to_string(),
         );
-        // Whoever runs the tests may have the key of a model, which nobody is to be asked by.
-        set("ANSWERS__ENGINE", "extractive".to_owned());
         set("USER__ARGON2_MEMORY_KIB", "64".to_owned());
         set("TEMPORAL__STICKY_TIMEOUT_SECONDS", "1".to_owned());
         set("RELAY__RECONCILE_SECONDS", "2".to_owned());
