@@ -41,6 +41,14 @@ struct Outcome {
     quotes: usize,
 }
 
+/// What of the questions about one course was refused.
+#[derive(Default)]
+struct Refusals {
+    /// Of those it answers, and of those near its subject that it does not: how many were asked, and how many refused.
+    answerable: (u32, u32),
+    near: (u32, u32),
+}
+
 /// Publishes each course of a corpus and asks its questions.
 ///
 /// # Errors
@@ -59,6 +67,7 @@ pub(crate) async fn measure(executable: &Path, corpus: &Path, misses: bool) -> R
     .await?;
     let session = world.sign_up("instructor").await?;
     let mut outcomes: [BTreeMap<String, Outcome>; 2] = Default::default();
+    let mut courses: BTreeMap<String, Refusals> = BTreeMap::new();
     let mut lessons = 0;
     for directory in sorted(corpus)?.into_iter().filter(|path| path.is_dir()) {
         note(&format!("publishing {}", directory.display()));
@@ -69,10 +78,13 @@ pub(crate) async fn measure(executable: &Path, corpus: &Path, misses: bool) -> R
         let questions = fs::read_to_string(directory.join("questions.json"))?;
         let questions: Vec<Question> = serde_json::from_str(&questions)?;
         note("asking");
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        let refusals = courses.entry(name.into_owned()).or_default();
         for (place, question) in questions.iter().enumerate() {
             let answer = ask(&session, course, question).await?;
             let outcome = outcomes[place % 2].entry(question.shape.clone()).or_default();
             let is_right = outcome.add(question, &answer, &titles);
+            refusals.add(question, &answer);
             if misses && !is_right && place % 2 == 0 {
                 note(&format!("missed: {} → {}", question.question, answer["answer"]));
             }
@@ -80,10 +92,12 @@ pub(crate) async fn measure(executable: &Path, corpus: &Path, misses: bool) -> R
     }
     let [tuned, held_out] = outcomes;
     Ok(format!(
-        "## Answers\n\n{lessons} lessons of `{}`, extractive, with the embedded models.\n\n### Held-out half\n\n{}\n### Half for tuning\n\n{}",
+        "## Answers\n\n{lessons} lessons of `{}`, extractive, with the embedded models.\n\n### Held-out half\n\n{}\n### Half for tuning\n\n{}\n\
+         ### Refused of each course, both halves\n\n{}",
         corpus.display(),
         table(&held_out),
-        table(&tuned)
+        table(&tuned),
+        by_course(&courses)
     ))
 }
 
@@ -128,10 +142,7 @@ async fn ask(session: &Session, course: i64, question: &Question) -> Result<Valu
 impl Outcome {
     /// Counts an answer; whether it was right, or rightly refused.
     fn add(&mut self, question: &Question, answer: &Value, titles: &BTreeMap<String, String>) -> bool {
-        let citations = answer["citations"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let citations = citations(answer);
         let refused = citations.is_empty();
         self.asked += 1;
         self.refused += u32::from(refused);
@@ -157,10 +168,50 @@ impl Outcome {
     }
 }
 
+impl Refusals {
+    fn add(&mut self, question: &Question, answer: &Value) {
+        let (asked, refused) = match (&question.lesson, question.shape.as_str()) {
+            (Some(_), _) => &mut self.answerable,
+            (None, "near") => &mut self.near,
+            _ => return,
+        };
+        *asked += 1;
+        *refused += u32::from(citations(answer).is_empty());
+    }
+}
+
+fn citations(answer: &Value) -> &[Value] {
+    answer["citations"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
 /// A text in lower case, its lines as one.
 fn plain(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").to_lowercase()
+}
+
+fn share(count: u32, of: u32) -> String {
+    match of {
+        0 => "–".to_owned(),
+        of => format!("{:.2}", f64::from(count) / f64::from(of)),
+    }
+}
+
+fn by_course(courses: &BTreeMap<String, Refusals>) -> String {
+    let mut table = Table::new(&["course", "answerable", "refused", "near", "refused"]);
+    for (course, Refusals { answerable, near }) in courses {
+        table.row([
+            course.clone(),
+            answerable.0.to_string(),
+            share(answerable.1, answerable.0),
+            near.0.to_string(),
+            share(near.1, near.0),
+        ]);
+    }
+    table.finish()
 }
 
 fn table(outcomes: &BTreeMap<String, Outcome>) -> String {
@@ -174,10 +225,6 @@ fn table(outcomes: &BTreeMap<String, Outcome>) -> String {
         "quotes each",
     ]);
     for (shape, outcome) in outcomes {
-        let share = |count: u32, of: u32| match of {
-            0 => "–".to_owned(),
-            of => format!("{:.2}", f64::from(count) / f64::from(of)),
-        };
         table.row([
             shape.clone(),
             outcome.asked.to_string(),
