@@ -3,6 +3,7 @@
 
 mod bm25;
 mod foreign;
+mod leaning;
 mod normal;
 mod query;
 mod snippet;
@@ -11,6 +12,7 @@ mod words;
 
 pub use bm25::{Index, Ranked, Term, Text, rarity};
 pub use foreign::is_foreign;
+pub use leaning::leans;
 pub use normal::normal;
 pub use query::{Query, Ways};
 pub use snippet::snippet;

@@ -11,7 +11,7 @@ use smartcourse_proto::{
     assistant::Usage,
     content::{Passage, PieceKind, SentenceScore},
 };
-use smartcourse_retrieval::words;
+use smartcourse_retrieval::{leans, words};
 
 /// Pieces of an answer at most, without those they are read with.
 const PIECES: usize = 4;
@@ -23,47 +23,6 @@ const FURTHER: f64 = 0.78;
 const SAME: f64 = 0.8;
 /// Items, rows or lines of code that a sentence with a colon announces, as far as they are quoted.
 const ANNOUNCED: usize = 6;
-/// What a sentence begins with that is read with the one before it, in English, German, Spanish and French.
-const POINTS_BACK: [&str; 37] = [
-    "this",
-    "these",
-    "that",
-    "those",
-    "it",
-    "they",
-    "he",
-    "she",
-    "such",
-    "its",
-    "their",
-    "his",
-    "her",
-    "here",
-    "then",
-    "thus",
-    "therefore",
-    "however",
-    "but",
-    "and",
-    "also",
-    "so",
-    "otherwise",
-    "dies",
-    "diese",
-    "dieser",
-    "dieses",
-    "er",
-    "sie",
-    "es",
-    "dabei",
-    "esto",
-    "esta",
-    "este",
-    "cela",
-    "ceci",
-    "cette",
-];
-
 /// The best pieces, quoted.
 pub struct Extractive;
 
@@ -161,7 +120,7 @@ fn read_with(passages: &[Passage], place: Place, is_best: bool) -> Vec<Place> {
         && sentence(place)
         && sentence(before)
         && runs_on(passages, before)
-        && text(passages, place).is_some_and(points_back)
+        && text(passages, place).is_some_and(leans)
     {
         places.insert(0, before);
     }
@@ -193,12 +152,6 @@ fn runs_on(passages: &[Passage], place: Place) -> bool {
 /// A content service of 0.2 does not say what its pieces are.
 fn is_sentence(piece: &SentenceScore) -> bool {
     matches!(piece.kind(), PieceKind::Sentence | PieceKind::Unspecified)
-}
-
-fn points_back(text: &str) -> bool {
-    words(text)
-        .first()
-        .is_some_and(|first| POINTS_BACK.contains(&first.as_str()))
 }
 
 /// The most relevant candidate, then those that add to what was taken.

@@ -6,7 +6,7 @@ use smartcourse_proto::{
     assistant::Drafted,
     content::{Passage, Passages, PieceKind},
 };
-use smartcourse_retrieval::Analyzer;
+use smartcourse_retrieval::{Analyzer, leans};
 
 use crate::citation::cite;
 
@@ -61,65 +61,6 @@ impl Sentence<'_> {
             ..Drafted::default()
         }
     }
-}
-
-/// Words that make a sentence go on from the one before, in English, German, Spanish and French.
-const GOING_ON: [&str; 47] = [
-    "it",
-    "its",
-    "this",
-    "these",
-    "that",
-    "those",
-    "they",
-    "them",
-    "their",
-    "he",
-    "she",
-    "his",
-    "her",
-    "such",
-    "then",
-    "so",
-    "but",
-    "and",
-    "or",
-    "however",
-    "therefore",
-    "thus",
-    "here",
-    "there",
-    "es",
-    "sie",
-    "er",
-    "dies",
-    "diese",
-    "dieser",
-    "dieses",
-    "dann",
-    "aber",
-    "und",
-    "daher",
-    "hier",
-    "esto",
-    "esta",
-    "este",
-    "estos",
-    "ello",
-    "pero",
-    "y",
-    "cela",
-    "ceci",
-    "mais",
-    "donc",
-];
-
-/// Whether a sentence cannot be read alone by the way it begins.
-fn leans(sentence: &str) -> bool {
-    let first = sentence
-        .split(|c: char| !c.is_alphanumeric())
-        .find(|word| !word.is_empty());
-    first.is_none_or(|first| GOING_ON.contains(&first.to_lowercase().as_str()))
 }
 
 #[cfg(test)]
