@@ -10,10 +10,11 @@ use smartcourse_proto::limits;
 use super::Files;
 use crate::edge::KEY_MAX;
 
-/// A line with something to read in it: what `Problems::name` takes.
-const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*[^\s\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200c-\u200f\u2800\u3164\ufe00-\ufe0f\uffa0][^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*$";
-/// The same, or nothing.
-const LINE_OR_NONE: &str = r"^([^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*[^\s\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200c-\u200f\u2800\u3164\ufe00-\ufe0f\uffa0][^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]*)?$";
+/// Within a class: what breaks a line or turns its text, which `Problems::name` takes nowhere.
+const DECEIVING: &str =
+    r"\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb";
+/// The same: what else nobody sees.
+const UNSEEN: &str = r"\s\u00ad\u034f\u115f\u1160\u17b4\u17b5\u200c-\u200f\u2800\u3164\ufe00-\ufe0f\uffa0";
 /// Lines with something to read in them: what `Problems::text` takes.
 const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
 /// The same, or blank: what `Problems::words` takes.
@@ -23,8 +24,18 @@ const NO_NUL: &str = r"^[^\u0000]*$";
 /// A language (BCP 47).
 const LANGUAGE: &str = "([A-Za-z]{2,3}|[A-Za-z]{5,8})(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([0-9A-Za-z]{5,8}|[0-9][0-9A-Za-z]{3}))?";
 
+/// A line with something to read in it: what `Problems::name` takes.
+fn seen() -> String {
+    format!("[^{DECEIVING}]*[^{DECEIVING}{UNSEEN}][^{DECEIVING}]*")
+}
+
+/// The same, or nothing.
+fn line_or_none() -> String {
+    format!("^({})?$", seen())
+}
+
 fn line(max: usize) -> Value {
-    json!({ "minLength": 1, "maxLength": max, "pattern": LINE })
+    json!({ "minLength": 1, "maxLength": max, "pattern": format!("^{}$", seen()) })
 }
 
 fn text(max: usize) -> Value {
@@ -111,7 +122,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("Quiz/properties/max_attempts", at_least_one()),
         (
             "Question/properties/id",
-            json!({ "maxLength": limits::QUIZ_ID, "pattern": LINE_OR_NONE }),
+            json!({ "maxLength": limits::QUIZ_ID, "pattern": line_or_none() }),
         ),
         ("Question/properties/prompt", text(limits::QUIZ_TEXT)),
         ("Question/properties/points", json!({ "minimum": 0 })),
@@ -142,7 +153,7 @@ fn fields() -> Vec<(&'static str, Value)> {
         ),
         (
             "BeginUploadRequest/properties/content_type",
-            json!({ "maxLength": limits::CONTENT_TYPE, "pattern": LINE_OR_NONE }),
+            json!({ "maxLength": limits::CONTENT_TYPE, "pattern": line_or_none() }),
         ),
         (
             "Preferences/properties/phone",
@@ -266,10 +277,7 @@ pub(super) fn apply_files(document: &mut Value, files: &Files) {
         letters.collect::<String>()
     });
     let names: Vec<String> = names.collect();
-    let pattern = format!(
-        r"^[^\u0000-\u001f\u007f-\u009f\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb/\\]*\.({})$",
-        names.join("|")
-    );
+    let pattern = format!(r"^[^{DECEIVING}/\\]*\.({})$", names.join("|"));
     for (field, rule) in [
         ("size_bytes", json!({ "maximum": files.max_bytes })),
         ("filename", matches(&pattern)),
