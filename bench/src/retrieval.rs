@@ -252,7 +252,9 @@ async fn parts(
             .await?;
         by_meaning.push(start.elapsed());
         let start = Instant::now();
-        search.rank(question, version, CANDIDATES.into()).await?;
+        search
+            .rank(question, &|_| false, version, CANDIDATES.into())
+            .await?;
         by_words.push(start.elapsed());
     }
     // The first scan reads the rows.

@@ -65,6 +65,11 @@ impl MultilingualE5 {
         batch::embed(&self.weights, &sequences)
     }
 
+    /// Whether the vocabulary has this word, in lower case, as one: it is common enough that nobody has misspelt it.
+    pub fn has_word(&self, word: &str) -> bool {
+        self.tokenizer.has(word)
+    }
+
     /// The token identifiers the model is given for a text.
     pub fn tokenize(&self, role: Role, text: &str) -> Vec<u32> {
         let role = match role {

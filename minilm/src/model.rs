@@ -53,6 +53,11 @@ impl MiniLm {
         self.tokenizer.encode(text, usize::MAX).len()
     }
 
+    /// Whether the vocabulary has this word, in lower case, as one: it is common enough that nobody has misspelt it.
+    pub fn has_word(&self, word: &str) -> bool {
+        self.tokenizer.has(word)
+    }
+
     /// The token identifiers the model is given for `text`, at most [`MAX_TOKENS`].
     pub fn tokenize(&self, text: &str) -> Vec<u32> {
         self.tokenizer.encode(text, MAX_TOKENS)

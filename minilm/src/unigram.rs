@@ -48,6 +48,15 @@ impl Unigram {
         }
     }
 
+    /// Whether a word, in lower case, is one piece, with or without a capital.
+    pub(crate) fn has(&self, word: &str) -> bool {
+        let mut letters = word.chars();
+        let first = letters.next();
+        let capital = first.map(|first| first.to_uppercase().chain(letters).collect::<String>());
+        let is_piece = |word: &str| self.pieces.contains_key(&*format!("▁{word}"));
+        is_piece(word) || capital.is_some_and(|capital| is_piece(&capital))
+    }
+
     /// The pieces of a text.
     pub(crate) fn encode(&self, text: &str) -> Vec<u32> {
         let text = self.normalised(text);

@@ -52,6 +52,11 @@ impl WordPiece {
         })
     }
 
+    /// Whether a word, in lower case, is one piece.
+    pub(crate) fn has(&self, word: &str) -> bool {
+        self.initial.contains_key(word)
+    }
+
     /// Token identifiers of `text` between `[CLS]` and `[SEP]`, at most `limit` of them in all (`limit` ≥ 2).
     pub(crate) fn encode(&self, text: &str, limit: usize) -> Vec<u32> {
         let room = limit.saturating_sub(1);

@@ -104,8 +104,9 @@ impl Index {
         }
     }
 
-    /// The units that fit a question best.
-    pub fn rank(&self, question: &str, limit: usize) -> Ranked {
+    /// The units that fit a question best. A word that no unit has is taken for one that is spelt alike, but for those of which
+    /// `has_word` says that they are words.
+    pub fn rank(&self, question: &str, has_word: impl Fn(&str) -> bool, limit: usize) -> Ranked {
         let mut scores: HashMap<u32, f32> = HashMap::new();
         let mut terms = Vec::new();
         let mut asked = self.analyzer.asked(question);
@@ -117,7 +118,11 @@ impl Index {
         asked.truncate(MOST_TERMS);
         for asked in asked {
             let is_new = !self.postings.contains_key(&*asked.term);
-            let term = match is_new && respellings > 0 {
+            // Its parts are asked too, and say the same.
+            if is_new && asked.has_parts {
+                continue;
+            }
+            let term = match is_new && respellings > 0 && !has_word(&asked.word) {
                 true => {
                     respellings -= 1;
                     self.spelt(asked)
@@ -199,7 +204,7 @@ mod tests {
 
     fn best(index: &Index, question: &str) -> Vec<usize> {
         index
-            .rank(question, 10)
+            .rank(question, |_| false, 10)
             .units
             .into_iter()
             .map(|(unit, _)| unit)
@@ -225,13 +230,18 @@ mod tests {
         assert_eq!(best(&index, "compensatoin"), [1]);
         assert_eq!(best(&index, "heartbeat"), [3]);
         assert_eq!(best(&index, "bread"), [0; 0]);
-        let ranked = index.rank("the compensatoin of bread", 10);
+        let ranked = index.rank("the compensatoin of bread", |_| false, 10);
         let known: Vec<bool> = ranked.terms.iter().map(|term| term.known).collect();
         assert_eq!(known, [true, false]);
+        let ranked = index.rank("a heartbleat", |word| word == "heartbleat", 10);
+        assert_eq!(ranked.units, [], "it is another word");
+        let ranked = index.rank("heartbeat-bread", |_| false, 10);
+        let terms: Vec<&str> = ranked.terms.iter().map(|term| term.term.as_str()).collect();
+        assert_eq!(terms, ["heartbeat", "bread"]);
     }
 
     #[test]
     fn nothing_is_found_in_nothing() {
-        assert_eq!(Index::of("en", []).rank("saga", 10).units, []);
+        assert_eq!(Index::of("en", []).rank("saga", |_| false, 10).units, []);
     }
 }

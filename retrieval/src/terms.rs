@@ -7,7 +7,10 @@ use std::{
 
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 
-use crate::{normal::without_diacritics, words};
+use crate::{
+    normal::without_diacritics,
+    words::{Word, placed, words},
+};
 
 /// The stemmers (snowballstem.org) of primary language subtags (BCP 47).
 const STEMMERS: [(&str, Algorithm); 31] = [
@@ -44,6 +47,35 @@ const STEMMERS: [(&str, Algorithm); 31] = [
     ("tr", Algorithm::Turkish),
 ];
 
+/// Words that ask, and auxiliaries of questions, which the lists of these languages lack.
+const ASKING: [(&str, &str); 6] = [
+    (
+        "de",
+        "weshalb warum wieso weswegen wann wer wen wem wessen wo woher wohin wofür wozu womit wodurch woran worauf woraus worin \
+         wovon worüber wieviel wieviele",
+    ),
+    (
+        "es",
+        "cómo cuándo cuánto cuánta cuántos cuántas dónde adónde quién quiénes cuál cuáles puede pueden puedo",
+    ),
+    (
+        "fr",
+        "pourquoi quand comment combien où quoi quel quelle quels quelles lequel laquelle lesquels lesquelles peut peuvent",
+    ),
+    (
+        "it",
+        "quando come dove quale quali quanta quanti quante cosa può possono",
+    ),
+    (
+        "nl",
+        "wanneer waar waarom waarvoor waarmee wat welk welke hoeveel",
+    ),
+    (
+        "pt",
+        "como onde qual quais quanto quanta quantos quantas porquê pode podem posso",
+    ),
+];
+
 /// A word of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
@@ -51,6 +83,8 @@ pub struct Asked {
     pub word: String,
     /// Its term.
     pub term: String,
+    /// Whether it is written as one and its parts, which are known too, follow it.
+    pub has_parts: bool,
 }
 
 /// How a language forms its words.
@@ -73,13 +107,19 @@ impl Analyzer {
             .find(|(tag, _)| *tag == primary)
             .map(|(_, algorithm)| *algorithm);
         let listed = stop_words::lookup(&primary).unwrap_or_default();
+        let asking = ASKING.iter().find(|(tag, _)| *tag == primary);
+        let asking = asking.map_or("", |(_, words)| *words);
         // Those of which nothing is known are one, so that no number of tags makes many.
         let is_known = algorithm.is_some() || !listed.is_empty();
         let key = if is_known { primary } else { String::new() };
         let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
         let analyzer = || Self {
             stemmer: algorithm.map(Stemmer::create),
-            stop: listed.iter().flat_map(|word| words(word)).collect(),
+            stop: listed
+                .iter()
+                .flat_map(|word| words(word))
+                .chain(words(asking))
+                .collect(),
         };
         Arc::clone(made.entry(key).or_insert_with(|| Arc::new(analyzer())))
     }
@@ -92,16 +132,18 @@ impl Analyzer {
     /// The words of a question that say what it is about, each once: without those every text has. A question of such words
     /// alone (`The Who`) keeps them.
     pub fn asked(&self, question: &str) -> Vec<Asked> {
-        let words = words(question);
-        let telling: Vec<&String> = words.iter().filter(|word| !self.stop.contains(*word)).collect();
-        let kept = match telling.is_empty() {
-            true => words.iter().collect(),
-            false => telling,
-        };
+        let words = placed(question);
+        let is_telling = |word: &Word| !self.stop.contains(&word.text);
+        let all_are_common = !words.iter().any(is_telling);
         let mut seen = HashSet::new();
-        let asked = kept.into_iter().map(|word| Asked {
-            word: word.clone(),
-            term: self.term(word),
+        let kept = words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| all_are_common || is_telling(word));
+        let asked = kept.map(|(at, word)| Asked {
+            word: word.text.clone(),
+            term: self.term(&word.text),
+            has_parts: has_parts(&words[at..]),
         });
         asked.filter(|asked| seen.insert(asked.term.clone())).collect()
     }
@@ -120,6 +162,17 @@ impl Analyzer {
         };
         // No stemmer leaves nothing of a word.
         if term.is_empty() { word.to_owned() } else { term }
+    }
+}
+
+/// Whether the first of these words is followed by the parts it is written of: more than one, since `.net` is no net.
+fn has_parts(words: &[Word]) -> bool {
+    match words {
+        [whole, first, second, ..] if whole.place == first.place => {
+            let parts = format!("{}{}", first.text, second.text);
+            whole.text.replace('.', "").starts_with(&parts)
+        }
+        _ => false,
     }
 }
 
@@ -149,5 +202,21 @@ mod tests {
         assert_eq!(asked("What is the mascot of the lab?"), ["mascot", "lab"]);
         assert_eq!(asked("The Who"), ["the", "who"]);
         assert_eq!(asked("?"), [""; 0]);
+        let german = Analyzer::of("de").asked("Weshalb und wofür reagiert der Kompass?");
+        let words: Vec<&str> = german.iter().map(|asked| asked.word.as_str()).collect();
+        assert_eq!(words, ["reagiert", "kompass"]);
+    }
+
+    #[test]
+    fn a_word_knows_whether_its_parts_follow() {
+        for (question, has_parts) in [
+            ("well-known", true),
+            ("node.js", true),
+            (".NET runtime", false),
+            ("saga", false),
+        ] {
+            let asked = Analyzer::of("en").asked(question);
+            assert_eq!(asked[0].has_parts, has_parts, "{question}");
+        }
     }
 }

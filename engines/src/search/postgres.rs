@@ -10,7 +10,7 @@ use smartcourse_platform::{
     Result, page,
     ports::{
         Unit,
-        search::{Entry, Found, Hit, Ranked, Scope, Search},
+        search::{Entry, Found, HasWord, Hit, Ranked, Scope, Search},
     },
     postgres,
 };
@@ -238,8 +238,14 @@ impl Search for Postgres {
         Ok(Found { hits, next })
     }
 
-    async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked> {
-        self.rankings.rank(question, version, limit).await
+    async fn rank(
+        &self,
+        question: &str,
+        has_word: HasWord<'_>,
+        version: VersionId,
+        limit: i64,
+    ) -> Result<Ranked> {
+        self.rankings.rank(question, has_word, version, limit).await
     }
 
     async fn count(&self, version: VersionId) -> Result<i64> {

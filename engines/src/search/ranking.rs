@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use smartcourse_platform::{
     Error, Result,
-    ports::{Unit, search::Ranked},
+    ports::{
+        Unit,
+        search::{HasWord, Ranked},
+    },
 };
 use smartcourse_proto::ids::VersionId;
 use smartcourse_retrieval::{Index, Text};
@@ -52,7 +55,13 @@ impl Rankings {
         Self { pool, kept }
     }
 
-    pub(super) async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked> {
+    pub(super) async fn rank(
+        &self,
+        question: &str,
+        has_word: HasWord<'_>,
+        version: VersionId,
+        limit: i64,
+    ) -> Result<Ranked> {
         // A version is written in one transaction, so that its number is the same in each row: what was read under another is
         // old.
         let written = sqlx::query_scalar!(
@@ -69,7 +78,7 @@ impl Rankings {
         let read = self.kept.try_get_with((version, written), self.read(version));
         let ranking = read.await.map_err(|error| error.without_cause())?;
         let limit = usize::try_from(limit).unwrap_or_default();
-        let found = ranking.index.rank(question, limit);
+        let found = ranking.index.rank(question, has_word, limit);
         let units = found.units.into_iter();
         Ok(Ranked {
             units: units

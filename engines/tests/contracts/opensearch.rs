@@ -122,7 +122,7 @@ async fn search_in_opensearch() {
 
     // Without what it held: who reads is told, who writes makes the index.
     ask(&url, Method::DELETE, "/smartcourse_search_1", "").await;
-    let error = is_unavailable(index.rank("saga", of, 5)).await;
+    let error = is_unavailable(index.rank("saga", &|_| false, of, 5)).await;
     assert!(error.contains("smartcourse migrate"), "{error}");
     index.delete_version(of).await.unwrap();
     index.put_version(of, "en", &entries).await.unwrap();

@@ -204,7 +204,7 @@ pub(crate) async fn search_contract(index: &dyn Search) {
 pub(crate) async fn rank_contract(index: &dyn Search) {
     let (one, two, _) = fill(index).await;
     let ranked = async |question: &str, of: VersionId, limit: i64| -> Vec<Unit> {
-        let units = index.rank(question, of, limit).await.unwrap().units;
+        let units = index.rank(question, &|_| false, of, limit).await.unwrap().units;
         assert!(units.is_sorted_by(|a, b| a.1 >= b.1), "{units:?}");
         units.into_iter().map(|(unit, _)| unit).collect()
     };
@@ -222,7 +222,7 @@ pub(crate) async fn rank_contract(index: &dyn Search) {
     assert_eq!(ranked("zeppelin", two, 10).await, [place("l1", "c0")]);
     // What a question is about, and what each of its terms tells: the rarer, the more, and most when no unit has it.
     let terms = index
-        .rank("Which workers have a saga and a zeppelin?", one, 10)
+        .rank("Which workers have a saga and a zeppelin?", &|_| false, one, 10)
         .await
         .unwrap()
         .terms;
@@ -259,7 +259,7 @@ pub(crate) async fn rank_contract(index: &dyn Search) {
         "<b>'&'</b> %_",
     ];
     for question in odd {
-        index.rank(question, one, 10).await.unwrap();
+        index.rank(question, &|_| false, one, 10).await.unwrap();
     }
     assert_eq!(
         ranked("http://a.example/?x=1&y='2' worker", one, 10).await,
@@ -285,7 +285,10 @@ pub(crate) async fn language_contract(index: &dyn Search) {
         [german.course_id]
     );
     assert!(index.candidates("Haus", false, 10).await.unwrap().is_empty());
-    let ranked = index.rank("Welches Haus steht leer?", german, 10).await.unwrap();
+    let ranked = index
+        .rank("Welches Haus steht leer?", &|_| false, german, 10)
+        .await
+        .unwrap();
     assert_eq!(ranked.units[0].0, Unit::new("l1", "c0"));
     // Written anew in another language, it is found in that alone.
     let entries = [entry("l1", "c0", "B", "The houses of the cities stand empty.")];
@@ -367,7 +370,7 @@ pub(crate) async fn search_of_all_sorts(index: &dyn Search) {
     ] {
         index.find(query, &open, "", 5).await.unwrap();
         index.candidates(query, true, 5).await.unwrap();
-        index.rank(query, of, 5).await.unwrap();
+        index.rank(query, &|_| false, of, 5).await.unwrap();
     }
 
     // A thousand entries are written at once, five by each writer: one that wrote each by itself would wait for the server to let

@@ -31,6 +31,10 @@ pub trait Embedder: Send + Sync {
     fn similarity(&self, cosine: f32) -> f64 {
         cosine.into()
     }
+    /// Whether the model knows this word, in its normal form, as one: it is common enough that nobody has misspelt it.
+    fn has_word(&self, _word: &str) -> bool {
+        false
+    }
     /// One L2-normalised vector per text, in order.
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>>;
 }

@@ -78,6 +78,9 @@ pub struct Ranked {
     pub language: &'static str,
 }
 
+/// Whether a word, in its normal form, is one though no unit has it: it is not taken for another that is spelt alike.
+pub type HasWord<'a> = &'a (dyn Fn(&str) -> bool + Send + Sync);
+
 /// A search index.
 #[async_trait]
 pub trait Search: Send + Sync {
@@ -97,7 +100,13 @@ pub trait Search: Send + Sync {
     /// spelt alike.
     async fn find(&self, query: &str, scopes: &[Scope], cursor: &str, limit: i64) -> Result<Found>;
     /// Units of a version that share words with a question, for retrieval.
-    async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked>;
+    async fn rank(
+        &self,
+        question: &str,
+        has_word: HasWord<'_>,
+        version: VersionId,
+        limit: i64,
+    ) -> Result<Ranked>;
     /// How many entries a version has.
     async fn count(&self, version: VersionId) -> Result<i64>;
     /// Removes a version.

@@ -35,6 +35,10 @@ impl<E: Embedder> Embedder for Observed<E> {
         self.0.similarity(cosine)
     }
 
+    fn has_word(&self, word: &str) -> bool {
+        self.0.has_word(word)
+    }
+
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
         let begun = Instant::now();
         let span = tracing::info_span!(

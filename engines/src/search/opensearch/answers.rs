@@ -92,13 +92,15 @@ pub(super) fn ranked(answer: Answer, asked: Vec<Asked>, language: &'static str) 
     };
     let term = |(place, asked): (usize, Asked)| {
         let having = having(place);
-        Term {
+        // Its parts are asked too, and say the same.
+        let is_said = having == 0 && asked.has_parts;
+        (!is_said).then(|| Term {
             term: asked.term,
             rarity: rarity(all, having),
             known: having > 0,
-        }
+        })
     };
-    let terms = asked.into_iter().enumerate().map(term);
+    let terms = asked.into_iter().enumerate().filter_map(term);
     let mut units = Vec::new();
     for document in answer.hits.hits {
         let score = score(&document)?;

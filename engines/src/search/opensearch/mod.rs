@@ -20,7 +20,7 @@ use smartcourse_platform::{
     Error, Result,
     error::codes,
     page,
-    ports::search::{Entry, Found, Hit, Ranked, Scope, Search},
+    ports::search::{Entry, Found, HasWord, Hit, Ranked, Scope, Search},
 };
 use smartcourse_proto::ids::{CourseId, VersionId};
 use smartcourse_retrieval::Analyzer;
@@ -203,7 +203,8 @@ impl Search for OpenSearch {
         Ok(Found { hits, next })
     }
 
-    async fn rank(&self, question: &str, version: VersionId, limit: i64) -> Result<Ranked> {
+    // It finds words as they are spelt.
+    async fn rank(&self, question: &str, _: HasWord<'_>, version: VersionId, limit: i64) -> Result<Ranked> {
         let mut filter = of(version).to_vec();
         filter.push(json!({ "bool": { "must_not": { "term": { "lesson_id": "" } } } }));
         // A version is of one language.

@@ -79,7 +79,9 @@ impl Probes<'_> {
 
     async fn by_words(&self, question: &str) -> Result<Vec<Unit>> {
         let search = &self.state.deps.search;
-        let ranked = search.rank(question, self.version, LOOKED_AT.into()).await?;
+        let ranked = search
+            .rank(question, &|_| true, self.version, LOOKED_AT.into())
+            .await?;
         Ok(ranked.units.into_iter().map(|(unit, _)| unit).collect())
     }
 

@@ -111,11 +111,12 @@ impl<'s> Version<'s> {
             let near = self.nearest(&vector).await?;
             Ok((vector, near))
         };
+        let has_word = |word: &str| embedder.has_word(word);
         let by_words = self
             .state
             .deps
             .search
-            .rank(question, self.id, passages::CANDIDATES.into());
+            .rank(question, &has_word, self.id, passages::CANDIDATES.into());
         let ((vector, near), mut ranked) = tokio::try_join!(by_meaning, by_words)?;
         let candidates = Candidates::of(near, &ranked.units);
         let passages = passages::load(self, &candidates, limit).await?;
