@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use crate::{DIMENSIONS, forward, weights::Weights};
 
-/// Tokens computed together at most. More would spill the activations out of the second-level cache; fewer
-/// would make short sentences pay for streaming the weights each time.
-const PACK_TOKENS: usize = 1024;
+/// Tokens computed together at most. More would spill the activations out of the caches; fewer would make short
+/// sentences pay for streaming the weights each time.
+const PACK_TOKENS: usize = 256;
 
 /// One vector of Euclidean length 1 per sequence, in order.
 pub(crate) fn embed(weights: &Weights, sequences: &[Vec<u32>]) -> Vec<[f32; DIMENSIONS]> {

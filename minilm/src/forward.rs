@@ -3,11 +3,14 @@
 //! The sequences of a batch are packed one after the other without padding: the dense layers see one tall
 //! matrix, and only attention looks at each sequence by itself.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, Slice, linalg::general_mat_mul};
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+use rten_simd::{SimdOp, SimdUnaryOp};
+use rten_tensor::NdTensorView;
+use rten_vecmath::{Gelu, Softmax};
 
 use crate::DIMENSIONS;
-use crate::kernels::{gelu, layer_norm, normalise, softmax};
-use crate::weights::{Layer, Linear, Norm, Weights};
+use crate::kernels::{add, layer_norm, normalise};
+use crate::weights::{Layer, Norm, Weights};
 
 /// Attention heads per layer.
 const HEADS: usize = 12;
@@ -21,101 +24,110 @@ pub(crate) fn embed(weights: &Weights, sequences: &[Vec<u32>]) -> Vec<[f32; DIME
     for layer in &weights.layers {
         transform(layer, &mut hidden, sequences);
     }
-    let mut start = 0;
-    sequences
-        .iter()
-        .map(|sequence| {
-            let rows = hidden.slice_axis(Axis(0), Slice::from(start..start + sequence.len()));
-            start += sequence.len();
-            mean(rows)
-        })
-        .collect()
+    let mut rest = &hidden[..];
+    let vector = |sequence: &Vec<u32>| {
+        let (own, others) = rest.split_at(sequence.len() * DIMENSIONS);
+        rest = others;
+        direction(own)
+    };
+    sequences.iter().map(vector).collect()
 }
 
 /// Word plus position embeddings, normalised: one row per token of all sequences.
-fn embeddings(weights: &Weights, sequences: &[Vec<u32>]) -> Array2<f32> {
-    let tokens = sequences.iter().map(Vec::len).sum();
-    let mut hidden = Array2::zeros((tokens, DIMENSIONS));
+fn embeddings(weights: &Weights, sequences: &[Vec<u32>]) -> Vec<f32> {
+    let tokens: usize = sequences.iter().map(Vec::len).sum();
+    let mut hidden = vec![0.0; tokens * DIMENSIONS];
     let positioned = sequences.iter().flat_map(|sequence| sequence.iter().enumerate());
-    for (mut row, (position, &id)) in hidden.rows_mut().into_iter().zip(positioned) {
-        weights.words.put(id as usize, &mut row);
-        row += &weights.positions.row(position);
+    for (row, (position, &id)) in hidden.chunks_exact_mut(DIMENSIONS).zip(positioned) {
+        weights.words.put(id as usize, row);
+        add(row, &weights.positions[position * DIMENSIONS..]);
     }
     normalise_rows(&mut hidden, &weights.norm);
     hidden
 }
 
 /// Applies one transformer layer to `hidden` in place.
-fn transform(layer: &Layer, hidden: &mut Array2<f32>, sequences: &[Vec<u32>]) {
-    let qkv = linear(&layer.qkv, hidden);
-    let mut attended = Array2::zeros(hidden.raw_dim());
-    let mut start = 0;
+fn transform(layer: &Layer, hidden: &mut [f32], sequences: &[Vec<u32>]) {
+    let qkv = layer.qkv.apply(hidden);
+    let mut attended = vec![0.0; hidden.len()];
+    let (mut qkv, mut rest) = (&qkv[..], &mut attended[..]);
     for sequence in sequences {
-        let rows = Slice::from(start..start + sequence.len());
-        attention(
-            qkv.slice_axis(Axis(0), rows),
-            attended.slice_axis_mut(Axis(0), rows),
-        );
-        start += sequence.len();
+        let length = sequence.len() * DIMENSIONS;
+        let (own, others) = rest.split_at_mut(length);
+        attention(&qkv[..3 * length], own);
+        (qkv, rest) = (&qkv[3 * length..], others);
     }
-    *hidden += &linear(&layer.attention_output, &attended);
+    add(hidden, &layer.attention_output.apply(&attended));
     normalise_rows(hidden, &layer.attention_norm);
 
-    let mut wide = linear(&layer.intermediate, hidden);
-    if let Some(values) = wide.as_slice_mut() {
-        gelu(values);
-    }
-    *hidden += &linear(&layer.output, &wide);
+    let mut wide = layer.intermediate.apply(hidden);
+    Gelu {}.map_mut(&mut wide);
+    add(hidden, &layer.output.apply(&wide));
     normalise_rows(hidden, &layer.output_norm);
 }
 
 /// Self-attention of one sequence, head by head: softmax(Q·Kᵀ/√32)·V. `qkv` holds query, key and value side
 /// by side.
-fn attention(qkv: ArrayView2<'_, f32>, mut attended: ArrayViewMut2<'_, f32>) {
-    let scale = 1.0 / (HEAD as f32).sqrt();
-    let mut scores = Array2::zeros((qkv.nrows(), qkv.nrows()));
+fn attention(qkv: &[f32], attended: &mut [f32]) {
+    let tokens = attended.len() / DIMENSIONS;
+    let qkv = NdTensorView::from_data([tokens, 3, HEADS, HEAD], qkv);
+    let mut scores = vec![0.0; tokens * tokens];
+    let mut mixed = vec![0.0; tokens * HEAD];
     for head in 0..HEADS {
-        let columns = |part: usize| {
-            let first = part * DIMENSIONS + head * HEAD;
-            qkv.slice_axis(Axis(1), Slice::from(first..first + HEAD))
-        };
-        general_mat_mul(1.0, &columns(0), &columns(1).reversed_axes(), 0.0, &mut scores);
-        for mut row in scores.rows_mut() {
-            if let Some(row) = row.as_slice_mut() {
-                softmax(row, scale);
-            }
+        let part = |part: usize| -> NdTensorView<'_, f32, 2> { qkv.slice((.., part, head, ..)) };
+        multiply(
+            part(0),
+            part(1).transposed(),
+            1.0 / (HEAD as f32).sqrt(),
+            &mut scores,
+        );
+        for row in scores.chunks_exact_mut(tokens) {
+            Softmax::new_mut(row).dispatch();
         }
-        let mut output = attended.slice_axis_mut(Axis(1), Slice::from(head * HEAD..(head + 1) * HEAD));
-        general_mat_mul(1.0, &scores, &columns(2), 0.0, &mut output);
+        let shares = NdTensorView::from_data([tokens, tokens], &scores[..]);
+        multiply(shares, part(2), 1.0, &mut mixed);
+        for (row, mixed) in attended
+            .chunks_exact_mut(DIMENSIONS)
+            .zip(mixed.chunks_exact(HEAD))
+        {
+            row[head * HEAD..][..HEAD].copy_from_slice(mixed);
+        }
     }
 }
 
-/// `input`·Wᵀ + b.
-fn linear(layer: &Linear, input: &Array2<f32>) -> Array2<f32> {
-    let mut output = Array2::zeros((input.nrows(), layer.bias.len()));
-    for mut row in output.rows_mut() {
-        if let Some(row) = row.as_slice_mut() {
-            row.copy_from_slice(&layer.bias);
-        }
-    }
-    general_mat_mul(1.0, input, &layer.weight.t(), 1.0, &mut output);
-    output
+/// The product of two matrices and a number.
+fn multiply(
+    left: NdTensorView<'_, f32, 2>,
+    right: NdTensorView<'_, f32, 2>,
+    alpha: f32,
+    product: &mut [f32],
+) {
+    let options = GemmOptions {
+        alpha,
+        ..GemmOptions::default()
+    };
+    GemmExecutor::<f32>::new()
+        .gemm(
+            product,
+            GemmInputA::Unpacked(left),
+            GemmInputB::Unpacked(right),
+            options,
+        )
+        .expect("the matrices fit each other");
 }
 
 /// Layer normalisation of every row.
-fn normalise_rows(matrix: &mut Array2<f32>, norm: &Norm) {
-    for mut row in matrix.rows_mut() {
-        if let Some(row) = row.as_slice_mut() {
-            layer_norm(row, &norm.gain, &norm.bias);
-        }
+fn normalise_rows(matrix: &mut [f32], norm: &Norm) {
+    for row in matrix.chunks_exact_mut(DIMENSIONS) {
+        layer_norm(row, &norm.gain, &norm.bias);
     }
 }
 
-/// Mean of `rows`, scaled to length 1.
-fn mean(rows: ArrayView2<'_, f32>) -> [f32; DIMENSIONS] {
+/// Mean of rows, scaled to length 1.
+fn direction(rows: &[f32]) -> [f32; DIMENSIONS] {
     let mut vector = [0.0; DIMENSIONS];
-    for (value, sum) in vector.iter_mut().zip(rows.sum_axis(Axis(0))) {
-        *value = sum / rows.nrows() as f32;
+    for row in rows.chunks_exact(DIMENSIONS) {
+        add(&mut vector, row);
     }
     normalise(&mut vector);
     vector
@@ -126,27 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn linear_multiplies_by_the_transpose_and_adds_the_bias() {
-        let layer = Linear {
-            weight: ndarray::array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
-            bias: vec![0.5, 0.0, -1.0],
-        };
-        let output = linear(&layer, &ndarray::array![[1.0, 1.0], [2.0, -1.0]]);
-        assert_eq!(output, ndarray::array![[3.5, 7.0, 10.0], [0.5, 2.0, 3.0]]);
-    }
-
-    #[test]
     fn attention_to_equal_keys_is_the_mean_of_the_values() {
-        let mut qkv = Array2::zeros((3, 3 * DIMENSIONS));
-        for (index, mut row) in qkv.rows_mut().into_iter().enumerate() {
-            row.slice_axis_mut(Axis(0), Slice::from(2 * DIMENSIONS..))
-                .fill(index as f32);
+        let mut qkv = vec![0.0; 3 * 3 * DIMENSIONS];
+        for (index, row) in qkv.chunks_exact_mut(3 * DIMENSIONS).enumerate() {
+            row[2 * DIMENSIONS..].fill(index as f32);
         }
-        let mut attended = Array2::zeros((3, DIMENSIONS));
-        attention(qkv.view(), attended.view_mut());
+        let mut attended = vec![0.0; 3 * DIMENSIONS];
+        attention(&qkv, &mut attended);
         assert!(
-            attended.iter().all(|value: &f32| (value - 1.0).abs() < 1e-6),
-            "{attended}"
+            attended.iter().all(|value| (value - 1.0).abs() < 1e-6),
+            "{attended:?}"
         );
     }
 }

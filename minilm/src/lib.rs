@@ -2,7 +2,7 @@
 //! small forward pass of our own, and hashed n-grams for when their weights are absent.
 //!
 //! [`MiniLm`] reads the published weights (`model.safetensors`) and vocabulary (`vocab.txt`), tokenises with an
-//! own WordPiece and computes the six transformer layers with [`ndarray`]'s matrix product. It agrees with the
+//! own WordPiece and computes the six transformer layers with the matrix product of [`rten_gemm`]. It agrees with the
 //! reference implementation to a cosine of at least 0.99999, which [`reference::check_reference`] asserts
 //! against vectors stored in this crate. [`hashed::Hashed`] needs no files at all.
 //!
@@ -13,6 +13,7 @@
 //! vector and never compare across them.
 
 mod batch;
+mod dense;
 mod e5;
 mod error;
 mod files;

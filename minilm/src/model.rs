@@ -69,6 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn threads_share_a_model() {
+        fn shared<T: Send + Sync>() {}
+        shared::<MiniLm>();
+        shared::<crate::MultilingualE5>();
+    }
+
+    #[test]
     fn an_absent_model_names_the_file() {
         let error = MiniLm::load(Path::new("/nonexistent")).err().unwrap();
         assert!(error.to_string().contains("vocab.txt"), "{error}");

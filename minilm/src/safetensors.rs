@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::{
     DIMENSIONS, LoadError,
-    weights::{self, Names, Source, Weights, Words},
+    weights::{Names, Source, Weights, Words},
 };
 
 /// Transformer layers.
@@ -44,7 +44,7 @@ pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Weights, LoadError> {
         reason: error.to_string(),
     })?;
     let words = "embeddings.word_embeddings.weight";
-    let words = Words::Full(weights::matrix(&tensors, words, VOCABULARY, DIMENSIONS)?);
+    let words = Words::Full(tensors.values(words, &[VOCABULARY, DIMENSIONS])?);
     Weights::of(&tensors, &NAMES, words, LAYERS)
 }
 

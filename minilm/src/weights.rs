@@ -1,19 +1,11 @@
 //! The parameters of a model of BERT's kind. Both models here have the same widths.
 
-use ndarray::{Array2, ArrayViewMut1, Axis, concatenate};
-
-use crate::{DIMENSIONS, LoadError, q4};
+use crate::{DIMENSIONS, LoadError, dense::Dense, kernels::add, q4};
 
 /// Width of the feed-forward layer between its two products.
 const INTERMEDIATE: usize = 1536;
 /// Positions a model has embeddings for.
 pub(crate) const POSITIONS: usize = 512;
-
-/// A dense layer: y = x·Wᵀ + b, with `weight` as \[out, in\].
-pub(crate) struct Linear {
-    pub(crate) weight: Array2<f32>,
-    pub(crate) bias: Vec<f32>,
-}
 
 /// Gain and bias of a layer normalisation.
 pub(crate) struct Norm {
@@ -24,27 +16,27 @@ pub(crate) struct Norm {
 /// One transformer layer.
 pub(crate) struct Layer {
     /// Query, key and value projections stacked, so that one product computes all three.
-    pub(crate) qkv: Linear,
-    pub(crate) attention_output: Linear,
+    pub(crate) qkv: Dense,
+    pub(crate) attention_output: Dense,
     pub(crate) attention_norm: Norm,
-    pub(crate) intermediate: Linear,
-    pub(crate) output: Linear,
+    pub(crate) intermediate: Dense,
+    pub(crate) output: Dense,
     pub(crate) output_norm: Norm,
 }
 
 /// The embeddings of words.
 pub(crate) enum Words {
     /// As numbers.
-    Full(Array2<f32>),
+    Full(Vec<f32>),
     /// As four bits each: a large vocabulary of which a text has few.
     Quantized(Vec<u8>),
 }
 
 impl Words {
     /// Writes the embedding of a piece of the vocabulary.
-    pub(crate) fn put(&self, id: usize, row: &mut ArrayViewMut1<'_, f32>) {
+    pub(crate) fn put(&self, id: usize, row: &mut [f32]) {
         match self {
-            Self::Full(words) => row.assign(&words.row(id)),
+            Self::Full(words) => row.copy_from_slice(&words[id * DIMENSIONS..][..DIMENSIONS]),
             Self::Quantized(bytes) => {
                 let length = q4::bytes(DIMENSIONS);
                 let values = q4::values(&bytes[id * length..(id + 1) * length]);
@@ -58,7 +50,7 @@ impl Words {
 pub(crate) struct Weights {
     pub(crate) words: Words,
     /// Position embeddings with the embedding of segment 0 added: a lone sentence is all segment 0.
-    pub(crate) positions: Array2<f32>,
+    pub(crate) positions: Vec<f32>,
     pub(crate) norm: Norm,
     pub(crate) layers: Vec<Layer>,
 }
@@ -96,9 +88,11 @@ impl Weights {
     ) -> Result<Self, LoadError> {
         let file = File { source, names };
         let [positions, segments, norm] = names.embeddings;
-        let segments = file.matrix(segments, 2, DIMENSIONS)?;
-        let mut positions = file.matrix(positions, POSITIONS, DIMENSIONS)?;
-        positions += &segments.row(0);
+        let segments = source.values(segments, &[2, DIMENSIONS])?;
+        let mut positions = source.values(positions, &[POSITIONS, DIMENSIONS])?;
+        for row in positions.chunks_exact_mut(DIMENSIONS) {
+            add(row, &segments);
+        }
         Ok(Self {
             words,
             positions,
@@ -121,34 +115,24 @@ impl<S: Source> File<'_, S> {
         let [before, after] = self.names.layer;
         let prefix = format!("{before}{index}{after}");
         let [query, key, value, attention, intermediate, output] = self.names.linear;
-        let linear = |name: &str, outputs, inputs| self.linear(&format!("{prefix}{name}"), outputs, inputs);
-        let square = |name: &str| linear(name, DIMENSIONS, DIMENSIONS);
-        let (query, key, value) = (square(query)?, square(key)?, square(value)?);
-        let stacked = [query.weight.view(), key.weight.view(), value.weight.view()];
-        let weight = concatenate(Axis(0), &stacked).map_err(|error| LoadError::Tensor {
-            name: prefix.clone(),
-            reason: error.to_string(),
-        })?;
+        let dense = |names: &[&str], outputs, inputs| {
+            let (mut weight, mut bias) = (Vec::new(), Vec::new());
+            for name in names {
+                let [of_weight, of_bias] = self.names.ends.map(|end| format!("{prefix}{name}{end}"));
+                weight.extend(self.source.values(&of_weight, &[outputs, inputs])?);
+                bias.extend(self.source.values(&of_bias, &[outputs])?);
+            }
+            Ok::<_, LoadError>(Dense::new(&weight, bias))
+        };
         let [attention_norm, output_norm] =
             self.names.norms.map(|name| self.norm(&format!("{prefix}{name}")));
         Ok(Layer {
-            qkv: Linear {
-                weight,
-                bias: [query.bias, key.bias, value.bias].concat(),
-            },
-            attention_output: square(attention)?,
+            qkv: dense(&[query, key, value], DIMENSIONS, DIMENSIONS)?,
+            attention_output: dense(&[attention], DIMENSIONS, DIMENSIONS)?,
             attention_norm: attention_norm?,
-            intermediate: linear(intermediate, INTERMEDIATE, DIMENSIONS)?,
-            output: linear(output, DIMENSIONS, INTERMEDIATE)?,
+            intermediate: dense(&[intermediate], INTERMEDIATE, DIMENSIONS)?,
+            output: dense(&[output], DIMENSIONS, INTERMEDIATE)?,
             output_norm: output_norm?,
-        })
-    }
-
-    fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, LoadError> {
-        let [weight, bias] = self.names.ends;
-        Ok(Linear {
-            weight: self.matrix(&format!("{name}{weight}"), outputs, inputs)?,
-            bias: self.source.values(&format!("{name}{bias}"), &[outputs])?,
         })
     }
 
@@ -159,23 +143,4 @@ impl<S: Source> File<'_, S> {
             bias: self.source.values(&format!("{name}{bias}"), &[DIMENSIONS])?,
         })
     }
-
-    fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Array2<f32>, LoadError> {
-        matrix(self.source, name, rows, columns)
-    }
-}
-
-/// A matrix of a file.
-pub(crate) fn matrix(
-    source: &impl Source,
-    name: &str,
-    rows: usize,
-    columns: usize,
-) -> Result<Array2<f32>, LoadError> {
-    Array2::from_shape_vec((rows, columns), source.values(name, &[rows, columns])?).map_err(|error| {
-        LoadError::Tensor {
-            name: name.to_owned(),
-            reason: error.to_string(),
-        }
-    })
 }
