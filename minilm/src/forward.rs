@@ -9,6 +9,7 @@ use rten_tensor::NdTensorView;
 use rten_vecmath::{Gelu, Softmax};
 
 use crate::DIMENSIONS;
+use crate::eight::Integers;
 use crate::kernels::{add, layer_norm, normalise};
 use crate::weights::{Layer, Norm, Weights};
 
@@ -17,12 +18,24 @@ const HEADS: usize = 12;
 /// Width of one head.
 const HEAD: usize = DIMENSIONS / HEADS;
 
+/// What is computed between the states of tokens, in memory that each layer uses again: pages that are new each time cost
+/// a sixth of the pass.
+#[derive(Default)]
+struct Space {
+    integers: Integers,
+    qkv: Vec<f32>,
+    attended: Vec<f32>,
+    wide: Vec<f32>,
+    change: Vec<f32>,
+}
+
 /// Embeds each of `sequences` (token identifiers with `[CLS]` and `[SEP]`, at most 512 of them): mean over its
 /// tokens of the last layer's output, scaled to length 1.
 pub(crate) fn embed(weights: &Weights, sequences: &[Vec<u32>]) -> Vec<[f32; DIMENSIONS]> {
     let mut hidden = embeddings(weights, sequences);
+    let mut space = Space::default();
     for layer in &weights.layers {
-        transform(layer, &mut hidden, sequences);
+        transform(layer, &mut hidden, sequences, &mut space);
     }
     let mut rest = &hidden[..];
     let vector = |sequence: &Vec<u32>| {
@@ -47,9 +60,16 @@ fn embeddings(weights: &Weights, sequences: &[Vec<u32>]) -> Vec<f32> {
 }
 
 /// Applies one transformer layer to `hidden` in place.
-fn transform(layer: &Layer, hidden: &mut [f32], sequences: &[Vec<u32>]) {
-    let qkv = layer.qkv.apply(hidden);
-    let mut attended = vec![0.0; hidden.len()];
+fn transform(layer: &Layer, hidden: &mut [f32], sequences: &[Vec<u32>], space: &mut Space) {
+    let Space {
+        integers,
+        qkv,
+        attended,
+        wide,
+        change,
+    } = space;
+    layer.qkv.apply(hidden, integers, qkv);
+    attended.resize(hidden.len(), 0.0);
     let (mut qkv, mut rest) = (&qkv[..], &mut attended[..]);
     for sequence in sequences {
         let length = sequence.len() * DIMENSIONS;
@@ -57,12 +77,14 @@ fn transform(layer: &Layer, hidden: &mut [f32], sequences: &[Vec<u32>]) {
         attention(&qkv[..3 * length], own);
         (qkv, rest) = (&qkv[3 * length..], others);
     }
-    add(hidden, &layer.attention_output.apply(&attended));
+    layer.attention_output.apply(attended, integers, change);
+    add(hidden, change);
     normalise_rows(hidden, &layer.attention_norm);
 
-    let mut wide = layer.intermediate.apply(hidden);
-    Gelu {}.map_mut(&mut wide);
-    add(hidden, &layer.output.apply(&wide));
+    layer.intermediate.apply(hidden, integers, wide);
+    Gelu {}.map_mut(wide);
+    layer.output.apply(wide, integers, change);
+    add(hidden, change);
     normalise_rows(hidden, &layer.output_norm);
 }
 

