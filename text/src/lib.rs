@@ -28,7 +28,7 @@ pub use error::ExtractError;
 pub use extract::extract;
 pub use hash::source_hash;
 pub use kind::SourceKind;
-pub use sandbox::{Confinement, Hold, Limits, Sandbox, Tools, child_main, run_child};
+pub use sandbox::{Confinement, Hold, Limits, SOUND_RATE, Sandbox, Tools, child_main, run_child};
 pub use sentences::sentences;
 pub use sniff::{Detected, UnsupportedMedia, extensions, promised, sniff};
 pub use units::{Unit, UnitKind, units};

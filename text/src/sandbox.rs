@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 pub use child::{child_main, run_child};
 pub use confinement::{Confinement, Hold};
 pub use limits::Limits;
+pub use recordings::SOUND_RATE;
 pub use tools::Tools;
 
 use crate::{Chunk, ExtractError, SourceKind};

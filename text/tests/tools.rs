@@ -13,9 +13,10 @@ use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use lopdf::{Dictionary, Object, Stream, dictionary};
-use smartcourse_text::{Chunk, ExtractError, Limits, Sandbox, SourceKind, Tools};
+use smartcourse_text::{Chunk, ExtractError, Limits, SOUND_RATE, Sandbox, SourceKind, Tools};
 
 const PAGE: &[u8] = include_bytes!("files/page.png");
 const TEXT: &str = "Arches press outwards, and their abutments withstand the thrust.\n\nThe second paragraph is about beams.";
@@ -121,6 +122,10 @@ async fn without_the_programs_it_says_which_is_missing() {
         read(&sandbox, SourceKind::Recording, b"\0\0\0\x18ftypisom").await,
         Err(ExtractError::NoTrack)
     );
+    assert_eq!(
+        loud(&sandbox, b"RIFF", 0.0, 1.0).await,
+        Err(ExtractError::NoTrack)
+    );
 }
 
 /// A recording that `ffmpeg` makes with these arguments.
@@ -195,6 +200,68 @@ async fn subtitles_in_a_recording_are_its_transcript() {
     );
 }
 
+/// Whether the sound of a recording is loud for each tenth of a second of it.
+async fn loud(sandbox: &Sandbox, bytes: &[u8], from: f64, length: f64) -> Result<Vec<bool>, ExtractError> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    let (from, length) = (Duration::from_secs_f64(from), Duration::from_secs_f64(length));
+    let sound = sandbox.sound(file, from, length).await?;
+    let values: Vec<i16> = sound
+        .chunks_exact(2)
+        .map(|value| i16::from_le_bytes([value[0], value[1]]))
+        .collect();
+    let tenths = values.chunks(SOUND_RATE as usize / 10);
+    Ok(tenths
+        .map(|tenth| tenth.iter().filter(|value| value.unsigned_abs() > 500).count() > tenth.len() / 2)
+        .collect())
+}
+
+#[tokio::test]
+async fn a_recording_is_heard_piece_by_piece() {
+    let Some(sandbox) = with("ffmpeg") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let tone = [
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=d=2:r=44100",
+        "-af",
+        "volume=0:enable='between(t,0.5,1.2)'",
+        "-ac",
+        "2",
+    ];
+    let picture = ["-f", "lavfi", "-i", "color=s=64x64:d=2:r=5"];
+    let mp4 = [
+        &tone[..4],
+        &picture,
+        &tone[4..],
+        &["-c:v", "mpeg4", "-c:a", "aac"],
+    ]
+    .concat();
+    let gap = [&tone[..5], &["aselect='not(between(t,0.5,1.2))'", "-c:a", "flac"]].concat();
+    for (name, args) in [("a.wav", &tone[..]), ("a.mp4", &mp4), ("a.mkv", &gap)] {
+        let bytes = recording(directory.path(), name, args);
+        let all = loud(&sandbox, &bytes, 0.0, 9.0).await.unwrap();
+        // What a codec adds at the end is no tenth of a second.
+        assert!((20..=21).contains(&all.len()), "{name}: {all:?}");
+        let expected: Vec<bool> = (0..18).map(|tenth| !(5..12).contains(&tenth)).collect();
+        assert_eq!(all[..18], expected, "{name}");
+        let piece = loud(&sandbox, &bytes, 0.4, 0.9).await.unwrap();
+        assert_eq!(piece, expected[4..13], "{name}");
+        let behind = loud(&sandbox, &bytes, 9.0, 1.0).await.unwrap();
+        assert_eq!(behind, [false; 0], "{name}");
+    }
+    let silent = recording(
+        directory.path(),
+        "b.mp4",
+        &[&picture[..], &["-c:v", "mpeg4"]].concat(),
+    );
+    for none in [&silent[..], b"\0\0\0\x18ftypisom", b"RIFF"] {
+        let heard = loud(&sandbox, none, 0.0, 1.0).await;
+        assert_eq!(heard, Err(ExtractError::DamagedFile));
+    }
+}
+
 /// A list of other files in the shape of a recording must not make a program open them.
 #[tokio::test]
 async fn a_list_of_files_is_no_recording() {
@@ -210,5 +277,7 @@ async fn a_list_of_files_is_no_recording() {
     ] {
         let outcome = read(&sandbox, SourceKind::Recording, list.as_bytes()).await;
         assert_eq!(outcome, Err(ExtractError::NoTrack));
+        let heard = loud(&sandbox, list.as_bytes(), 0.0, 1.0).await;
+        assert_eq!(heard, Err(ExtractError::DamagedFile));
     }
 }

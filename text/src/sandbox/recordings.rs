@@ -1,8 +1,9 @@
-//! Subtitles that are part of a recording, read where there are programs for it.
+//! Subtitles that are part of a recording, and its sound, read where there are programs for it.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Seek as _;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -20,6 +21,9 @@ const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,mp3,wav,flac,aa
 const TEXTS: [&str; 8] = [
     "mov_text", "subrip", "srt", "webvtt", "ass", "ssa", "text", "ttml",
 ];
+
+/// Values of a second of [`Sandbox::sound`].
+pub const SOUND_RATE: u32 = 16_000;
 
 /// What `ffprobe` tells of a recording.
 #[derive(Deserialize)]
@@ -45,6 +49,41 @@ struct Tags {
 }
 
 impl Sandbox {
+    /// The sound of a recording from `from` on, at most `length` of it and nothing behind its end: one channel of
+    /// [`SOUND_RATE`] values a second, each of 16 bits, little-endian.
+    ///
+    /// # Errors
+    /// [`ExtractError::DamagedFile`] when it has no sound that can be read, [`ExtractError::NoTrack`] when nothing reads it, and
+    /// the ways a child can die.
+    pub async fn sound(
+        &self,
+        mut file: File,
+        from: Duration,
+        length: Duration,
+    ) -> Result<Vec<u8>, ExtractError> {
+        let tools = self.tools.recordings.as_deref();
+        let tools = tools.ok_or(ExtractError::NoTrack)?;
+        file.rewind()?;
+        let (from, length) = (seconds(from), seconds(length));
+        // A gap in the sound, also before it begins, is silence: places in it are times of the recording.
+        let places = format!("aresample={SOUND_RATE}:async=1:first_pts=0");
+        let mut args = limited(&["-nostdin", "-v", "error", "-ss", &from]);
+        let sound = ["-i", INPUT, "-map", "0:a:0", "-t", &length];
+        let shape = [
+            "-af",
+            &places,
+            "-ac",
+            "1",
+            "-c:a",
+            "pcm_s16le",
+            "-f",
+            "s16le",
+            "-",
+        ];
+        args.extend(sound.into_iter().chain(shape).map(OsString::from));
+        self.run_tool(&tools.convert, args, &file).await
+    }
+
     /// The passages of the subtitles that are part of a recording, those in the course's `language` before others.
     /// [`ExtractError::NoTrack`] where it has none that are text, or nothing reads them.
     pub(super) async fn read_recording(
@@ -107,6 +146,11 @@ impl Sandbox {
         texts.sort_by_key(|stream| !stream.tags.language.starts_with(wanted));
         Ok(texts.first().map(|stream| stream.index))
     }
+}
+
+/// A time as the programs read it.
+fn seconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64())
 }
 
 /// Arguments of either program, with what the input may be.
