@@ -9,6 +9,7 @@
 //! | search | [`search::postgres`]: full text in the language of each version, and trigrams; questions by BM25 in memory; `search::opensearch` when `opensearch.url` names a server |
 //! | embeddings | [`embeddings::embedded`]: MiniLM in process, E5 for other languages than English; hashed n-grams without the weights |
 //! | answers | [`answers::extractive`]: the best pieces, quoted; [`answers::generated`] when a model is named: [`answers::generated::openai`] for whatever speaks that protocol, [`answers::generated::anthropic`] |
+//! | transcription | [`transcription::openai`], when `transcription.url` names a server: whatever speaks that protocol |
 //! | mail | [`mail::folder`]: `.eml` files; [`mail::smtp`] when `mail.smtp_url` names a server |
 //! | text messages | [`sms::twilio`], when configured |
 //! | push messages | [`push::web_push`], when configured |
@@ -61,6 +62,7 @@ pub mod files {
 }
 mod look;
 pub mod mail;
+mod model_server;
 mod models;
 mod outgoing;
 mod places;
@@ -104,6 +106,10 @@ pub mod task_dispatch {
     mod queues;
     #[cfg(feature = "real")]
     pub mod rabbitmq;
+}
+/// Adapters of the transcription port.
+pub mod transcription {
+    pub mod openai;
 }
 /// Adapters of the vector port.
 pub mod vectors {
@@ -165,6 +171,7 @@ pub const CONFIG: &[Declared] = &[
     answers::generated::CONFIG,
     answers::generated::openai::CONFIG,
     answers::generated::anthropic::CONFIG,
+    transcription::openai::CONFIG,
     mail::CONFIG,
     sms::twilio::CONFIG,
     push::web_push::CONFIG,

@@ -1,12 +1,16 @@
-//! The embedding models.
+//! The embedding models, and the one that transcribes.
 
 use std::sync::Arc;
 
-use smartcourse_platform::{Result, ports::embeddings::Models};
+use smartcourse_platform::{
+    Result,
+    ports::{embeddings::Models, transcription::Transcriber},
+};
 
 use crate::{
     Engines,
     embeddings::embedded::{Embedded, Fetch},
+    transcription::openai::OpenAi,
 };
 
 impl Engines {
@@ -24,5 +28,11 @@ impl Engines {
         }
         let models = Embedded::open(&self.config.section()?, self.fetch.clone())?;
         Ok(Arc::clone(self.models.get_or_init(|| Arc::new(models))))
+    }
+
+    /// What transcribes recordings; `None` when none is named. Fails when a setting cannot be used.
+    pub fn transcriber(&self) -> Result<Option<Arc<dyn Transcriber>>> {
+        let named = OpenAi::named(&self.config)?;
+        Ok(named.map(|named| Arc::new(named) as Arc<dyn Transcriber>))
     }
 }

@@ -46,7 +46,7 @@ pub use mail_server::MailServer;
 pub use model::{Model, Says};
 pub use neighbours::{Neighbours, StoppedClock, local, refusal};
 pub use prometheus::{Prometheus, prometheus_binaries};
-pub use provider::{Call, Provider};
+pub use provider::{Call, Provider, Said};
 pub use qdrant::TestQdrant;
 pub use secure_kafka::SecureKafka;
 pub use servers::TestServer;

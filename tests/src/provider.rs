@@ -1,8 +1,11 @@
-//! A provider outside, for text messages and push messages: it keeps every request and answers with a status of choice.
+//! A provider outside, for text messages, push messages and transcripts: it keeps every request and answers as it is told.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU16, Ordering},
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 use anyhow::Result;
@@ -25,6 +28,9 @@ pub struct Call {
     pub body: Vec<u8>,
 }
 
+/// What becomes of a call: a status, the seconds after which to come again, and a body.
+pub type Said = (u16, Option<u32>, String);
+
 /// An HTTP server on this machine; it ends when it is dropped.
 pub struct Provider {
     /// Its address.
@@ -36,6 +42,7 @@ pub struct Provider {
 #[derive(Clone)]
 struct Desk {
     calls: Arc<Mutex<Vec<Call>>>,
+    next: Arc<Mutex<VecDeque<Said>>>,
     status: Arc<AtomicU16>,
 }
 
@@ -49,6 +56,7 @@ impl Provider {
         let url = format!("http://{}", listener.local_addr()?);
         let desk = Desk {
             calls: Arc::default(),
+            next: Arc::default(),
             status: Arc::new(AtomicU16::new(201)),
         };
         let ours = desk.clone();
@@ -64,6 +72,12 @@ impl Provider {
     /// Answers with this status from now on.
     pub fn answer(&self, status: u16) {
         self.desk.status.store(status, Ordering::SeqCst);
+    }
+
+    /// Answers the next calls so, one after the other, and those behind them with the status.
+    pub fn says(&self, says: impl IntoIterator<Item = Said>) {
+        let next = self.desk.next.lock();
+        next.unwrap_or_else(PoisonError::into_inner).extend(says);
     }
 
     /// The requests so far.
@@ -94,6 +108,19 @@ impl Desk {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(call);
+        let said = self
+            .next
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
+        if let Some((status, after, body)) = said {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+            let after = after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+            return match after {
+                Some(after) => (status, after, body).into_response(),
+                None => (status, body).into_response(),
+            };
+        }
         let status = StatusCode::from_u16(self.status.load(Ordering::SeqCst));
         // An address nobody should follow.
         let location = [(header::LOCATION, "http://127.0.0.1:1/")];

@@ -171,6 +171,9 @@ impl World {
         for (key, value) in settings {
             set(key, (*value).to_owned());
         }
+        // Nor are recordings to be sent where that person's go.
+        let named = variables.get("SMARTCOURSE_TRANSCRIPTION__URL").cloned();
+        variables.insert("TRANSCRIPTION_BASE_URL".to_owned(), named.unwrap_or_default());
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
         if let Some(stack) = &stack {
             variables.extend(stack.variables(&name));

@@ -92,6 +92,7 @@ codes! {
     DELIVERY_REFUSED "delivery_refused" Invalid "The mail server, text message provider or push service refused the message for good, or its address is none." "Correct the address or number, then replay the delivery.";
     DELIVERY_FAILED "delivery_failed" Unavailable "The mail server, text message provider or push service did not take the message this time." "It is tried again; then an administrator can replay it.";
     SUBSCRIPTION_GONE "subscription_gone" Invalid "The push service no longer knows the browser's subscription; it was taken out of the preferences." "Nothing to do: the user subscribes again in the browser.";
+    TRANSCRIPTION_REFUSED "transcription_refused" Invalid "The transcription service refused a recording for good, or does not let us in." "Read what it says in the warning of the lesson; give the lesson a transcript, or correct `[transcription]`.";
     TASK_UNREADABLE "task_unreadable" Invalid "The payload of a background task is not what its handler expects." "Look at the task's `payload`; deploy code that reads it, then replay.";
     TASK_INTERRUPTED "task_interrupted" Internal "Every run of a background task was cut off: the process died, or the handler panicked." "Look at the log of the tasks role, then replay.";
     TOO_MANY_REQUESTS "too_many_requests" TooMany "Over the rate limit." "Wait for `Retry-After` seconds.";

@@ -20,6 +20,7 @@ pub mod search;
 pub mod shared_reads;
 pub mod sms;
 pub mod task_dispatch;
+pub mod transcription;
 pub mod vectors;
 pub mod workflows;
 

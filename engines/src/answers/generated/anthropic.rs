@@ -13,8 +13,9 @@ use url::Url;
 
 use super::{
     prompt::Prompt,
-    provider::{Provider, Said, Wrong, at, check, request, secret},
+    provider::{Provider, Said, request},
 };
+use crate::model_server::{Wrong, at, check, secret};
 
 /// The version of the API.
 static VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");

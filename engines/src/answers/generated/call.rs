@@ -7,14 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream::BoxStream};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde::Deserialize;
 use smartcourse_platform::{Error, Result, error::codes};
 use smartcourse_proto::assistant::Usage;
 use smartcourse_telemetry::catalogue::{MODEL_FIRST_TOKEN_SECONDS, MODEL_SECONDS, MODEL_TOKENS};
@@ -22,9 +21,9 @@ use sse_stream::{Sse, SseStream};
 
 use super::{
     prompt::{Prompt, tokens},
-    provider::{Provider, Said, Wrong},
+    provider::{Provider, Said},
 };
-use crate::outgoing;
+use crate::{model_server::Refusal, outgoing};
 
 /// Bytes of an answer at most, and of one that says what is wrong.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -174,32 +173,12 @@ impl Caller {
 
 /// What an answer that is none means.
 fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    #[derive(Deserialize)]
-    struct Body {
-        error: Wrong,
+    let refusal = Refusal::of(status, headers, body);
+    Failure {
+        passes: refusal.passes,
+        wait: refusal.wait,
+        ..Failure::passing(refusal.what)
     }
-    // The message itself may tell of the key.
-    let kind = serde_json::from_slice::<Body>(body)
-        .ok()
-        .and_then(|body| body.error.kind);
-    let mut failure = Failure::passing(format_args!(
-        "answers {} ({})",
-        status.as_u16(),
-        kind.as_deref().unwrap_or("it does not say why")
-    ));
-    failure.passes = status.is_server_error()
-        || [
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::CONFLICT,
-            StatusCode::TOO_MANY_REQUESTS,
-        ]
-        .contains(&status);
-    let asks = headers
-        .get(header::RETRY_AFTER)
-        .and_then(|asks| asks.to_str().ok());
-    let seconds = asks.and_then(|asks| asks.trim().parse::<f64>().ok());
-    failure.wait = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    failure
 }
 
 impl Call<'_> {

@@ -13,8 +13,9 @@ use url::Url;
 
 use super::{
     prompt::Prompt,
-    provider::{Provider, Said, Wrong, at, check, request, secret},
+    provider::{Provider, Said, request},
 };
+use crate::model_server::{Wrong, at, check, secret};
 
 /// OpenAI itself, which has another name for the most tokens of an answer than the servers that speak its protocol.
 const OPENAI: &str = "https://api.openai.com/v1";
