@@ -48,6 +48,7 @@ PATCH  /courses/{id:draft}/modules/{mid:module}       | {"title":"M"} | 401 404 
 POST   /courses/{id:draft}/modules/{mid:module}/lessons | {"title":"L","type":"text"} | 401 404 404 201 404 201 401
 PATCH  /courses/{id:draft}/lessons/{lid:lesson}       | {"title":"L"} | 401 404 404 200 404 200 401
 DELETE /courses/{id:draft}/lessons/{lid:lesson}       | - | 401 404 404 204 404 204 401
+GET    /courses/{id:course}/lessons/{lid:talk}/transcript | - | 401 403 403 200 403 200 401
 DELETE /courses/{id:draft}/modules/{mid:module}       | - | 401 404 404 204 404 204 401
 POST   /courses/{id:draft}/assets                     | @file | 401 404 404 201 404 201 401
 POST   /courses/{id:course}/assets                    | @file | 401 403 403 201 403 201 401

@@ -70,6 +70,12 @@ impl ContentService for Api {
     async fn read_lesson(&self, request: Request<ReadLessonRequest>) -> Reply<Passages> {
         reply(ops::readable::read(&self.0, from_service(request)?).await)
     }
+    async fn get_lesson_transcript(
+        &self,
+        request: Request<LessonTranscriptRequest>,
+    ) -> Reply<LessonTranscript> {
+        reply(ops::transcript::get(&self.0, Actor::of(&request), request.into_inner()).await)
+    }
 
     async fn check_assets(&self, request: Request<VersionRef>) -> Reply<()> {
         reply(ops::copy_assets::check(&self.0, from_service(request)?.into()).await)

@@ -24,6 +24,7 @@ mod receiving;
 mod store;
 mod tasks;
 mod version_lock;
+mod webvtt;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use smartcourse_tests::{Reply, Session, World, wait_for};
 
 use super::{CALLERS, Row};
-use crate::{LESSONS, enroll, generating};
+use crate::{LESSONS, TRANSCRIPT, enroll, generating};
 
 /// Who calls, and what they call for.
 pub(super) struct Cast {
@@ -140,6 +140,7 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
         ("lesson", each.clone().map(|n| format!("l{n}")).collect()),
         ("l1", one("l1".to_owned())),
         ("quiz", one("quiz".to_owned())),
+        ("talk", one("talk".to_owned())),
         ("first", one("1".to_owned())),
         ("asset", one(asset)),
         ("upload", upload),
@@ -162,19 +163,21 @@ pub(super) async fn cast(world: &World) -> Result<Cast> {
     Ok(Cast { callers, values })
 }
 
-/// A course with a text, a quiz and a file, published; answers the file, too.
+/// A course with a text, a quiz, a file and a transcript, published; answers the file, too.
 async fn published(owner: &Session) -> Result<(i64, String)> {
     let course = owner.course(&LESSONS).await?;
     let file = owner
         .upload(course, "sagas.md", LESSONS[0].1)
         .await?
         .expect(201)?;
+    let talk = owner.upload(course, "talk.vtt", TRANSCRIPT).await?.expect(201)?;
     let quiz = json!({"id": "quiz", "title": "Quiz", "type": "quiz", "content": {"quiz": {"questions": [
         {"id": "q", "kind": "single_choice", "prompt": "What is an outbox?", "correct": ["b"],
          "options": [{"id": "a", "text": "A queue"}, {"id": "b", "text": "A table"}]}]}}});
     let lessons = [
         json!({"id": "l1", "title": "Sagas", "type": "text", "content": {"markdown": LESSONS[0].1}}),
         json!({"id": "file", "title": "File", "type": "document", "content": {"asset_id": file["id"]}}),
+        json!({"id": "talk", "title": "Talk", "type": "audio", "content": {"transcript_asset_id": talk["id"]}}),
         quiz,
     ];
     owner.put_lessons(course, &lessons).await?.expect(200)?;

@@ -17,5 +17,6 @@ pub(crate) mod retrieve;
 pub(crate) mod search;
 pub(crate) mod sweep;
 pub(crate) mod tally;
+pub(crate) mod transcript;
 pub(crate) mod unused_uploads;
 pub(crate) mod upload;

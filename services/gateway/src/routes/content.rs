@@ -1,18 +1,29 @@
-//! The content of a course as a whole.
+//! The content of a course as a whole, and what was found to be said in its recordings.
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use smartcourse_platform::Result;
-use smartcourse_proto::course::{Content, GetContentRequest, PutContentRequest};
+use smartcourse_proto::{
+    content::LessonTranscriptRequest,
+    course::{Content, GetContentRequest, PutContentRequest},
+};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     access,
     auth::SignedIn,
-    edge::{Body, Id, IfMatch, Json, Query, tagged},
+    edge::{Body, Id, IfMatch, Json, PathOf, Query, tagged},
     state::App,
 };
+
+pub(crate) fn quick() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(transcript))
+}
 
 pub(crate) fn large() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get, put))
@@ -61,4 +72,26 @@ async fn put(
     request.if_match = if_match;
     let content = app.stubs.course.put_content(actor.request(request)).await?;
     Ok(tagged(&content.etag, Json(&content)))
+}
+
+/// Read what was found to be said in a recording of the published version, to correct it
+#[utoipa::path(get, path = "/courses/{id}/lessons/{lid}/transcript", tag = "content", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "The course"), ("lid" = String, Path, description = "The lesson")),
+    responses((status = 200, description = "The transcript as WebVTT", content_type = "text/vtt", body = String)))]
+async fn transcript(
+    State(app): State<App>,
+    SignedIn(actor): SignedIn,
+    PathOf((course_id, lesson_id)): PathOf<(i64, String)>,
+) -> Result<Response> {
+    access::require_owner(&app, actor, course_id).await?;
+    let request = actor.request(LessonTranscriptRequest { course_id, lesson_id });
+    let transcript = app.stubs.content.get_lesson_transcript(request).await?;
+    let file = [
+        (header::CONTENT_TYPE, "text/vtt; charset=utf-8"),
+        (
+            header::CONTENT_DISPOSITION,
+            "attachment; filename=\"transcript.vtt\"",
+        ),
+    ];
+    Ok((file, transcript.webvtt).into_response())
 }

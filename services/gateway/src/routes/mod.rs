@@ -37,6 +37,7 @@ pub(crate) fn open() -> OpenApiRouter<App> {
 pub(crate) fn quick() -> OpenApiRouter<App> {
     auth::quick()
         .merge(courses::quick())
+        .merge(content::quick())
         .merge(parts::quick())
         .merge(downloads::quick())
         .merge(uploads::quick())
