@@ -309,11 +309,17 @@ async fn beating<T>(
     }
 }
 
-/// The third projection of an error: an application failure whose type is the code.
+/// The third projection of an error: an application failure whose type is the code. One that says when to come again
+/// (`retry_after`, in seconds) is tried again then.
 fn to_activity_error(error: &Error) -> ActivityError {
     let detail = Box::<dyn std::error::Error + Send + Sync>::from(error.detail());
+    let after = error.facts().iter().find(|(name, _)| name == "retry_after");
+    let after = after
+        .and_then(|(_, seconds)| seconds.as_u64())
+        .map(Duration::from_secs);
     let failure = ApplicationFailure::builder(detail)
         .type_name(error.code().to_owned())
+        .maybe_next_retry_delay(after)
         .non_retryable(!error.kind().is_retryable());
     ActivityError::application(failure.build())
 }
