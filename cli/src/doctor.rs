@@ -115,6 +115,16 @@ pub(crate) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
         names => names.join(", "),
     };
     report.line("programs for scans and recordings", Ok(tools))?;
+    let transcriber = Engines::open(&config).and_then(|engines| engines.transcriber());
+    let transcription = match transcriber {
+        Ok(None) => Ok("none: recordings without subtitles need a transcript".to_owned()),
+        Ok(Some(_)) if !sandbox.tools().names().contains(&"ffmpeg") => {
+            Err("named, but without ffmpeg and ffprobe no recording is read: install them".to_owned())
+        }
+        Ok(Some(named)) => Ok(format!("{} is asked", named.model())),
+        Err(error) => Err(error.chain()),
+    };
+    report.line("transcription of recordings", transcription)?;
     let confinement = sandbox.confinement().await;
     let confinement = confinement
         .map(|found| found.to_string())

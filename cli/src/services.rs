@@ -205,6 +205,7 @@ impl<'a> ServiceHost<'a> {
             vectors: engines.vectors(),
             search: engines.search(),
             models: engines.models()?,
+            transcriber: engines.transcriber()?,
             course: self.channel(ServiceName::Course)?,
             clock: clock(),
             sandbox,

@@ -71,6 +71,7 @@ mod silence;
 mod soak;
 mod supply_chain;
 mod telemetry;
+mod transcription;
 mod trials;
 mod uploads;
 mod versions;

@@ -310,7 +310,7 @@ fn the_error_page_names_every_code() -> Result<()> {
             code.code, code.cause, code.remedy
         ));
     }
-    page.push_str("\n## Warnings of a publish\n\nThe publish completes, and each lesson is named in `warnings`. All but `nothing_to_quote` and `hard_to_find` say that it was left out.\n\n| code | meaning |\n|---|---|\n");
+    page.push_str("\n## Warnings of a publish\n\nThe publish completes, and each lesson is named in `warnings`. All but `nothing_to_quote`, `hard_to_find` and `machine_transcript` say that it was left out.\n\n| code | meaning |\n|---|---|\n");
     for (code, meaning) in errors.warnings {
         page.push_str(&format!("| `{code}` | {meaning} |\n"));
     }

@@ -70,7 +70,7 @@ macro_rules! for_each_activity {
                 4 extract_text "Extracting text" {
                     /// Takes over the chunks of unchanged lessons and lists the others.
                     PlanExtraction { rpc content.plan_extraction(PlanRequest) -> LessonPlan, NaturalKey, undone by DiscardChunks }
-                    /// Extracts and chunks one lesson.
+                    /// Extracts and chunks one lesson; of a recording that is transcribed, some pieces.
                     ExtractLesson { rpc content.extract_lesson(LessonRef) -> ExtractReply, NaturalKey, undone by DiscardChunks }
                 }
                 5 generate_embeddings "Generating embeddings" {
@@ -154,7 +154,7 @@ macro_rules! for_each_activity {
                     SweepSettled { rpc operations.sweep(()) -> Swept, Sweep }
                     /// Removes drafts that were replaced, and documents that were written late.
                     SweepDocuments { rpc course.sweep(()) -> Swept, Sweep }
-                    /// Removes superseded versions whose time has come, late writes of discarded ones, broken and unused uploads, old embeddings.
+                    /// Removes superseded versions whose time has come, late writes of discarded ones, broken and unused uploads, old embeddings, transcripts of recordings that are gone.
                     SweepContent { rpc content.sweep(()) -> Swept, Sweep }
                 }
             }

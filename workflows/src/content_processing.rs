@@ -2,7 +2,8 @@
 //!
 //! Trigger: step 4 of a publish, or a client, to process a version again. Id: `content-{course_id}-v{version}`.
 //!
-//! A course of many lessons is worked through page by page, and every so many lessons a run continues as a new one.
+//! A course of many lessons is worked through page by page, and every so many lessons a run continues as a new one. A recording that
+//! is transcribed is extracted again until all of it is.
 //!
 //! Phase 1, step 4 of the publish, extracts each lesson that changed; phase 2, step 5, embeds each that the model has not
 //! seen. `lanes` bounds how many at once. It never compensates: what it wrote belongs to the version, and whoever owns the
@@ -270,12 +271,13 @@ async fn in_lanes(
 
 async fn one_lesson(
     ctx: &Ctx,
-    ContentInput { target, settings, .. }: &ContentInput,
+    whole: &ContentInput,
     (done, total): (u32, u32),
     lesson: LessonTask,
     phase: Phase,
     token: &WorkflowCancellationToken,
 ) -> Result<(), Cause> {
+    let ContentInput { target, settings, .. } = whole;
     let input = LessonRef {
         course_id: target.course_id,
         version: target.version,
@@ -283,12 +285,20 @@ async fn one_lesson(
         attempt_id: target.attempt_id.clone(),
         done,
         total,
+        tries: settings.tries_outside(),
     };
     match phase {
-        Phase::Extract => {
+        Phase::Extract => loop {
             let options = settings.long(format!("Extract “{}”", lesson.title), token);
-            ctx.execute_activity(ExtractLesson, input, options).await?;
-        }
+            let extracted = ctx
+                .execute_activity(ExtractLesson, input.clone(), options)
+                .await?;
+            if !extracted.unfinished {
+                break;
+            }
+            // A long recording puts the deadline off, as a page of lessons does.
+            tell_parent(ctx, whole, EXTRACTING).await;
+        },
         Phase::Embed => {
             let options = settings.long(format!("Embed “{}”", lesson.title), token);
             ctx.execute_activity(EmbedLesson, input, options).await?;

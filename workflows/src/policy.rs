@@ -19,6 +19,8 @@ const QUICK: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(1800);
 /// Tries of a local activity: its retries take up a workflow task, those of a regular one only the server's memory.
 const LOCAL_TRIES: u32 = 3;
+/// Failures in a row of a service outside after which a lesson goes without it: a minute by the default pauses.
+const OUTSIDE_TRIES: u32 = 8;
 /// Tries of a part of the clean-up: the next run tries again anyway.
 pub const UPKEEP_TRIES: u32 = 5;
 /// When the server ends a run that came by the clock: above what all tries of its activities may take.
@@ -113,6 +115,14 @@ impl Settings {
         match self.retry_attempts {
             0 => LOCAL_TRIES,
             tries => tries.min(LOCAL_TRIES),
+        }
+    }
+
+    /// How often a service outside may fail a lesson: never so often that the tries of its activity are used up before.
+    pub fn tries_outside(&self) -> u32 {
+        match self.retry_attempts {
+            0 => OUTSIDE_TRIES,
+            tries => tries.min(OUTSIDE_TRIES),
         }
     }
 

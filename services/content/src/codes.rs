@@ -12,12 +12,19 @@ smartcourse_platform::codes! {
     EMPTY_FILE "empty_file" Invalid "The uploaded file has no bytes." "Upload the real file.";
 }
 
+/// Marks a lesson whose text a model has written down.
+pub(crate) const MACHINE_TRANSCRIPT: &str = "machine_transcript";
+
 /// Codes that mark a lesson in `warnings`; they never travel as an error of their own.
 pub const WARNINGS: &[(&str, &str)] = &[
     ("empty_file", "The file of the lesson has no bytes."),
     (
         "needs_transcript",
-        "A video or audio lesson has neither a transcript file nor subtitles in it that could be read; upload a WebVTT or SRT file.",
+        "A video or audio lesson has neither a transcript file nor subtitles in it that could be read; upload a WebVTT or SRT file. Where recordings are transcribed the message says why this one was not.",
+    ),
+    (
+        MACHINE_TRANSCRIPT,
+        "The lesson can be asked about: a model has written down what is said in its recording. `GET /courses/{id}/lessons/{lid}/transcript` has it; where it is wrong, upload a corrected one as the lesson's transcript.",
     ),
     (
         "unsupported_encoding",

@@ -19,6 +19,7 @@ mod lesson_source;
 mod model_place;
 mod models;
 mod ops;
+mod parser;
 mod part_upload;
 mod receiving;
 mod store;
@@ -34,7 +35,10 @@ use smartcourse_platform::{
     clock::Clock,
     config::Config,
     grpc::Transport,
-    ports::{documents::Documents, embeddings::Models, files::Files, search::Search, vectors::Vectors},
+    ports::{
+        documents::Documents, embeddings::Models, files::Files, search::Search, transcription::Transcriber,
+        vectors::Vectors,
+    },
     postgres,
 };
 use smartcourse_proto::{
@@ -78,6 +82,8 @@ pub struct Dependencies {
     pub search: Arc<dyn Search>,
     /// The embedding models.
     pub models: Arc<dyn Models>,
+    /// What transcribes recordings, where one is named.
+    pub transcriber: Option<Arc<dyn Transcriber>>,
     /// The course service.
     pub course: Transport,
     /// What time it is.

@@ -17,6 +17,7 @@ pub(crate) mod retrieve;
 pub(crate) mod search;
 pub(crate) mod sweep;
 pub(crate) mod tally;
+pub(crate) mod transcribe;
 pub(crate) mod transcript;
 pub(crate) mod unused_uploads;
 pub(crate) mod upload;

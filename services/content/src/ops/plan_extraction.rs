@@ -155,14 +155,16 @@ async fn take_over(
          where l.course_id = $1 and l.version < $2 and l.extractor = $5 and l.state in ('extracted', 'skipped')
            and v.state = 'open'
            -- A parser that ran out of time or memory once may have met a busy machine, and what recognises the text of a scan
-           -- may be there now: such a lesson is tried again.
+           -- may be there now, or what transcribes a recording: such a lesson is tried again.
            and coalesce(l.warning_code, '') not in ('parser_timeout', 'parser_crashed', 'parser_limit', 'no_text_layer')
+           and not ($6 and coalesce(l.warning_code, '') = 'needs_transcript')
          order by l.lesson_id, l.version desc",
         version.course_id.0,
         version.version,
         &ids,
         &hashes,
-        EXTRACTOR_VERSION
+        EXTRACTOR_VERSION,
+        state.deps.transcriber.is_some()
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -10,15 +10,13 @@ use smartcourse_proto::{
 };
 use smartcourse_text::{Chunk, ExtractError, SourceKind};
 
-use super::{
-    embed::count_unknown,
-    extract::{parsing, unreadable},
-};
+use super::embed::count_unknown;
 use crate::{
     State,
     chunk::{self, embedded_text, text_hash},
     lesson::{self, lessons},
     lesson_source::{self, Source, lesson_hash},
+    parser::{parsing, unreadable},
     store::{self, LessonRow},
 };
 

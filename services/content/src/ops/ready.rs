@@ -52,7 +52,9 @@ pub(crate) async fn mark(state: &State, version: VersionId) -> Result<Readiness>
         let detail = format!("{version} has {chunks} chunks and {vectors} vectors");
         return Err(Error::internal(detail));
     }
-    let ai_ready = warnings.is_empty();
+    let ai_ready = rows
+        .iter()
+        .all(|row| row.chunk_count > 0 || row.warning().is_none());
     let stored = to_json(&warnings)?;
     sqlx::query!(
         "update content.versions set ai_ready = $3, warnings = $4 where course_id = $1 and version = $2",

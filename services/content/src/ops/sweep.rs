@@ -1,6 +1,6 @@
 //! What nobody needs any more: superseded versions go after a while, but for the content the course service keeps and the
 //! files it names, from which they can be restored; discarded ones are swept until no write for them is under way; broken,
-//! uncompleted and unused uploads, unfinished files and embeddings go. A Temporal Schedule asks for it every hour.
+//! uncompleted and unused uploads, unfinished files, embeddings and transcripts go. A Temporal Schedule asks for it every hour.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
         discard::{ALL, remove},
         embed, part_uploads,
         tally::Tally,
-        unused_uploads,
+        transcribe, unused_uploads,
     },
     store,
     version_lock::scope,
@@ -38,7 +38,7 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     if let Err(error) = deps.files.sweep().await {
         tally.note("unfinished files", Err(error));
     }
-    let forgotten = embed::forget(state).await?;
+    let forgotten = embed::forget(state).await? + transcribe::forget(state).await?;
     Ok(Swept {
         removed: tally.finish()? as u64 + forgotten,
     })

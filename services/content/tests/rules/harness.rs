@@ -90,6 +90,7 @@ impl Harness {
             vectors: vectors(pool.clone()),
             search: Arc::new(search::postgres::Postgres::new(pool.clone())),
             models: Arc::new(models(dir.path())),
+            transcriber: None,
             course: next_door(&versions).transport(&config),
             clock: clock.clone(),
             sandbox: Sandbox::new("/nowhere".into(), Vec::new(), Limits::default()),

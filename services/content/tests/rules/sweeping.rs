@@ -317,3 +317,23 @@ async fn a_version_that_cannot_be_removed_does_not_keep_the_others() {
     drop(harness.sweep().await);
     assert_eq!(count().await, 0);
 }
+
+#[tokio::test]
+async fn a_transcript_goes_with_the_last_file_of_its_recording() {
+    let harness = Harness::build().await;
+    let asset = harness
+        .upload(TEACHER, header("a.txt"), b"A saga.")
+        .await
+        .unwrap();
+    for sha256 in [&*asset.sha256, "of-a-file-that-is-gone"] {
+        let kept = "insert into content.transcripts (sha256, model) values ($1, 'whisper-1')";
+        let kept = sqlx::query(kept).bind(sha256);
+        kept.execute(&harness.pool).await.unwrap();
+    }
+    assert_eq!(harness.sweep().await.unwrap(), 1);
+    let left: Vec<String> = sqlx::query_scalar("select sha256 from content.transcripts")
+        .fetch_all(&harness.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, [asset.sha256]);
+}
