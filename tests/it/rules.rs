@@ -60,6 +60,8 @@ const MAY_USE: [(&str, &[&str]); 25] = [
             "workflows",
             "platform",
             "proto",
+            "retrieval",
+            "text",
         ],
     ),
     (
