@@ -159,10 +159,10 @@ async fn answers(
             }
         }
         begun.push(first.context("an answer has events")?);
+        ensure!(said.len() == begun.len(), "an answer said nothing: {events}");
         // The rest of it is nobody's.
         while response.chunk().await?.is_some() {}
     }
-    ensure!(said.len() == questions.len(), "an answer said nothing");
     Ok((begun, said))
 }
 
