@@ -6,7 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use reqwest::{Method, header};
+use reqwest::{
+    Method,
+    header::{self, HeaderMap, HeaderValue},
+};
 use serde_json::{Value, json};
 use smartcourse_engines::{
     embeddings::embedded::{Embedded, Settings},
@@ -142,9 +145,11 @@ async fn answers(
 ) -> Result<(Vec<Duration>, Vec<Duration>)> {
     let (mut begun, mut said) = (Vec::new(), Vec::new());
     for question in questions {
+        // In place of the header that asks for JSON.
+        let events = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("text/event-stream"))]);
         let request = session
             .request(Method::POST, &format!("/courses/{course}/ask"))
-            .header(header::ACCEPT, "text/event-stream")
+            .headers(events)
             .json(&json!({ "question": question }));
         let start = Instant::now();
         let mut response = request.send().await?.error_for_status()?;
