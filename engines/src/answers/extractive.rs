@@ -23,6 +23,7 @@ const FURTHER: f64 = 0.78;
 const SAME: f64 = 0.8;
 /// Items, rows or lines of code that a sentence with a colon announces, as far as they are quoted.
 const ANNOUNCED: usize = 6;
+
 /// The best pieces, quoted.
 pub struct Extractive;
 

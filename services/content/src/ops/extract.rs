@@ -93,7 +93,7 @@ async fn text_of(
             let again = file.try_clone().map_err(broken)?;
             let read = parsing(sandbox.read_any(kind, again, state.chunk_words, language)).await;
             match (read, state.deps.transcriber.as_deref()) {
-                // A worker of 0.2 would not come again for the rest of a recording, and gives no tries.
+                // A worker of 0.3 or before would not come again for the rest of a recording, and gives no tries.
                 (Err(ExtractError::NoTrack), Some(transcriber)) if tries > 0 => {
                     let recording = Recording {
                         sha256: &asset.sha256,
