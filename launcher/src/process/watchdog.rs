@@ -7,14 +7,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// `$1` is the process id and `$2` a word of its command line, which tells it from a later process that
-/// happens to have got the same id.
+/// happens to have got the same id, also while it is waited for.
 const SCRIPT: &str = r#"
 cat >/dev/null
-if [ -d /proc/self ]; then grep -qF -- "$2" "/proc/$1/cmdline" 2>/dev/null || exit 0; fi
-kill -INT "$1" 2>/dev/null || exit 0
+is_it() { [ ! -d /proc/self ] || grep -qF -- "$2" "/proc/$1/cmdline" 2>/dev/null; }
+is_it "$@" && kill -INT "$1" 2>/dev/null || exit 0
 n=0
-while [ "$n" -lt 80 ] && kill -0 "$1" 2>/dev/null; do sleep 0.25; n=$((n + 1)); done
-kill -KILL "$1" 2>/dev/null
+while [ "$n" -lt 80 ] && is_it "$@" && kill -0 "$1" 2>/dev/null; do sleep 0.25; n=$((n + 1)); done
+is_it "$@" && kill -KILL "$1" 2>/dev/null
 "#;
 
 /// The watchdog of one process.
