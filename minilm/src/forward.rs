@@ -3,6 +3,8 @@
 //! The sequences of a batch are packed one after the other without padding: the dense layers see one tall
 //! matrix, and only attention looks at each sequence by itself.
 
+use std::cell::Cell;
+
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_tensor::NdTensorView;
@@ -18,8 +20,8 @@ const HEADS: usize = 12;
 /// Width of one head.
 const HEAD: usize = DIMENSIONS / HEADS;
 
-/// What is computed between the states of tokens, in memory that each layer uses again: pages that are new each time cost
-/// a sixth of the pass.
+/// What is computed between the states of tokens, in memory that each layer uses again, and each pass of a thread: pages that
+/// are new each time cost a sixth of the pass.
 #[derive(Default)]
 struct Space {
     integers: Integers,
@@ -29,14 +31,20 @@ struct Space {
     change: Vec<f32>,
 }
 
+thread_local! {
+    static SPACE: Cell<Space> = Cell::default();
+}
+
 /// Embeds each of `sequences` (token identifiers with `[CLS]` and `[SEP]`, at most 512 of them): mean over its
 /// tokens of the last layer's output, scaled to length 1.
 pub(crate) fn embed(weights: &Weights, sequences: &[Vec<u32>]) -> Vec<[f32; DIMENSIONS]> {
     let mut hidden = embeddings(weights, sequences);
-    let mut space = Space::default();
+    // Taken, not borrowed: a thread that waits for a product may begin another pass.
+    let mut space = SPACE.take();
     for layer in &weights.layers {
         transform(layer, &mut hidden, sequences, &mut space);
     }
+    SPACE.set(space);
     let mut rest = &hidden[..];
     let vector = |sequence: &Vec<u32>| {
         let (own, others) = rest.split_at(sequence.len() * DIMENSIONS);

@@ -22,8 +22,6 @@ pub trait Embedder: Send + Sync {
     fn model(&self) -> &str;
     /// Numbers of a vector.
     fn dimensions(&self) -> usize;
-    /// Texts of one call at most.
-    fn batch_limit(&self) -> usize;
     /// How well passages must fit a question, as the content service judges it, to answer it: each model spreads its
     /// similarities in its own way.
     fn answers_from(&self) -> f64;

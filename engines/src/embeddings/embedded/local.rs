@@ -14,8 +14,8 @@ use smartcourse_platform::{
 
 use super::observed::Observed;
 
-/// Texts of one call: a call cannot be given up half-way, so it is short.
-const BATCH_LIMIT: usize = 16;
+/// Texts that are computed at once: that cannot be given up half-way, and a question waits for it, so it is short.
+const AT_ONCE: usize = 16;
 /// Fits that answer a question, by each model: `smartcourse-bench answers` has how many questions that a course answers are
 /// refused so, and how many that it does not are not.
 const MINILM_ANSWERS_FROM: f64 = 1.53;
@@ -131,10 +131,6 @@ impl Embedder for Local {
         self.dimensions
     }
 
-    fn batch_limit(&self) -> usize {
-        BATCH_LIMIT
-    }
-
     fn answers_from(&self) -> f64 {
         self.answers_from
     }
@@ -148,12 +144,20 @@ impl Embedder for Local {
     }
 
     async fn embed(&self, purpose: Purpose, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        let model = Arc::clone(&self.model);
-        // Arithmetic belongs on a blocking thread: the reactor's threads answer requests meanwhile.
-        tokio::task::spawn_blocking(move || {
-            model.embed(purpose, &texts.iter().map(String::as_str).collect::<Vec<_>>())
-        })
-        .await
-        .map_err(|error| Error::internal("embedding failed").because(error))
+        let mut vectors = Vec::with_capacity(texts.len());
+        let mut texts = texts.into_iter();
+        loop {
+            let batch: Vec<String> = texts.by_ref().take(AT_ONCE).collect();
+            if batch.is_empty() {
+                return Ok(vectors);
+            }
+            let model = Arc::clone(&self.model);
+            // Arithmetic belongs on a blocking thread: the reactor's threads answer requests meanwhile.
+            let embedded = tokio::task::spawn_blocking(move || {
+                model.embed(purpose, &batch.iter().map(String::as_str).collect::<Vec<_>>())
+            });
+            let embedded = embedded.await;
+            vectors.extend(embedded.map_err(|error| Error::internal("embedding failed").because(error))?);
+        }
     }
 }

@@ -23,10 +23,6 @@ impl<E: Embedder> Embedder for Observed<E> {
         self.0.dimensions()
     }
 
-    fn batch_limit(&self) -> usize {
-        self.0.batch_limit()
-    }
-
     fn answers_from(&self) -> f64 {
         self.0.answers_from()
     }

@@ -33,6 +33,8 @@ use crate::{
     version_lock::{self, Write},
 };
 
+/// Texts whose vectors are kept together: what a kill costs at most, of some seconds on a slow processor.
+const BATCH: usize = 64;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A text that is embedded, and the hash that names its embedding.
@@ -171,7 +173,7 @@ pub(crate) async fn all(
         hash,
     });
     let unknown: Vec<Text> = unknown.collect();
-    for batch in unknown.iter().collect::<Vec<_>>().chunks(embedder.batch_limit()) {
+    for batch in unknown.iter().collect::<Vec<_>>().chunks(BATCH) {
         known.extend(embed(state, embedder, batch).await?);
     }
     Ok(known)
@@ -191,7 +193,7 @@ pub(crate) async fn vectors_of(
     let hashes: Vec<String> = texts.iter().map(|text| text.hash.clone()).collect();
     note_use(&state.pool, state, embedder.model(), &hashes).await?;
     let mut known = known(&state.pool, embedder.model(), &hashes).await?;
-    for batch in missing(&texts, &known).chunks(embedder.batch_limit()) {
+    for batch in missing(&texts, &known).chunks(BATCH) {
         known.extend(embed(state, embedder, batch).await?);
     }
     vectors(&texts, &known).ok_or_else(too_few)
@@ -271,7 +273,7 @@ pub(crate) fn lesson(
         let total = count(texts.len());
         let mut left = missing.len();
         yield EmbedProgress { done: total - count(left), total };
-        for batch in missing.chunks(embedder.batch_limit()) {
+        for batch in missing.chunks(BATCH) {
             let embedded = embed(&state, embedder.as_ref(), batch).await?;
             left -= batch.len();
             known.extend(embedded);
