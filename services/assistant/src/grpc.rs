@@ -32,6 +32,9 @@ impl AssistantService for Api {
             let (user, id, turn) = (asked.user, asked.conversation.id.clone(), asked.turn);
             let told = self.0.under_way.begin(user, &id, turn);
             let events = self.0.under_way.follow(user, &id, turn, 0);
+            if let Some(events) = self.0.under_way.follow(user, &id, turn, 0) {
+                tokio::spawn(ops::elsewhere::show(self.0.pool.clone(), user, id, turn, events));
+            }
             // From here on the turn is finished and kept, whoever hangs up.
             let end = unbroken(ops::ask::finish(Arc::clone(&self.0), asked, told));
             let failed = end.map(|end| end.err().map(|error| Err(error.into())));
@@ -44,7 +47,7 @@ impl AssistantService for Api {
 
     async fn follow_turn(&self, request: Request<TurnRef>) -> Reply<Self::FollowTurnStream> {
         let actor = Actor::of(&request);
-        reply(ops::follow::follow(&self.0, actor, request.into_inner()).await)
+        reply(ops::follow::follow(&self.0, actor, request.into_inner()))
     }
     async fn list_conversations(
         &self,

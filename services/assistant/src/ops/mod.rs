@@ -3,6 +3,7 @@
 pub(crate) mod ask;
 pub(crate) mod conversations;
 mod draft;
+pub(crate) mod elsewhere;
 pub(crate) mod follow;
 mod from_course;
 pub(crate) mod generations;

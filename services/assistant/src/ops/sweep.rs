@@ -8,7 +8,7 @@ use crate::{
     State,
     ops::{
         conversations::{COLLECTION, key},
-        generations, questions, spending,
+        elsewhere, generations, questions, spending,
     },
 };
 
@@ -42,5 +42,6 @@ pub(crate) async fn sweep(state: &State) -> Result<Swept> {
     removed += spending::forget(&state.pool).await?;
     removed += questions::forget(&state.pool).await?;
     removed += generations::forget(&state.pool).await?;
+    removed += elsewhere::forget(&state.pool).await?;
     Ok(Swept { removed })
 }

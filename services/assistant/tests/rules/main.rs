@@ -55,6 +55,8 @@ type Events = BoxStream<'static, Result<AskEvent, Status>>;
 struct Harness {
     pool: PgPool,
     assistant: AssistantStub<Transport>,
+    /// Another process of it.
+    another: AssistantStub<Transport>,
     live: Arc<Mutex<Option<i32>>>,
     /// How well the passage fits whatever is asked.
     cosine: Arc<Mutex<f64>>,
@@ -100,17 +102,21 @@ async fn harness_with(answerer: Arc<dyn Answerer>, settings: &[(&str, &str)]) ->
                 ready(Ok(passages(request.version, *fits.lock().unwrap())))
             },
         );
-    let deps = Dependencies {
-        documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
-        answerer,
-        course: next_door.transport(&config),
-        content: next_door.transport(&config),
+    let process = || {
+        let deps = Dependencies {
+            documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
+            answerer: Arc::clone(&answerer),
+            course: next_door.transport(&config),
+            content: next_door.transport(&config),
+        };
+        let service = smartcourse_assistant::service(&config, pool.clone(), deps).unwrap();
+        AssistantStub::new(local(&config, Routes::new(service).into_axum_router()))
     };
-    let service = smartcourse_assistant::service(&config, pool.clone(), deps).unwrap();
-    let assistant = AssistantStub::new(local(&config, Routes::new(service).into_axum_router()));
+    let (assistant, another) = (process(), process());
     Harness {
         pool,
         assistant,
+        another,
         live,
         cosine,
         asked,

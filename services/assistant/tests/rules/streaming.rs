@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 use futures::{StreamExt as _, TryStreamExt as _, channel::mpsc, stream::BoxStream};
 use smartcourse_platform::{
     Error,
-    grpc::Actor,
+    grpc::{Actor, Transport},
     ports::answers::{Answerer, Citation, Part, Question, Statement},
 };
-use smartcourse_proto::assistant::{AskEvent, AskEventKind, AskRequest, TurnRef, Usage};
+use smartcourse_proto::{
+    assistant::{AskEvent, AskEventKind, AskRequest, TurnRef, Usage},
+    stubs::AssistantStub,
+};
 use smartcourse_tests::{events, refusal, wait_for};
-
 use tonic::Status;
 
 use crate::{ANN, BO, COURSE, Events, Harness, TEXT, harness_with};
@@ -161,22 +163,68 @@ async fn what_breaks_off_is_no_turn() {
 impl Harness {
     /// The events of a turn after so many of them.
     async fn followed(&self, user: Actor, id: &str, n: i32, after: i64) -> Result<Vec<AskEvent>, Status> {
-        self.follow(user, id, n, after).await?.try_collect().await
+        follow(&self.assistant, user, id, n, after)
+            .await?
+            .try_collect()
+            .await
     }
+}
 
-    async fn follow(&self, user: Actor, id: &str, n: i32, after: i64) -> Result<Events, Status> {
-        let turn = TurnRef {
-            conversation_id: id.to_owned(),
-            n,
-            after,
-        };
-        Ok(Box::pin(self.assistant.follow_turn(user.request(turn)).await?))
-    }
+async fn follow(
+    assistant: &AssistantStub<Transport>,
+    user: Actor,
+    id: &str,
+    n: i32,
+    after: i64,
+) -> Result<Events, Status> {
+    let turn = TurnRef {
+        conversation_id: id.to_owned(),
+        n,
+        after,
+    };
+    Ok(Box::pin(assistant.follow_turn(user.request(turn)).await?))
 }
 
 #[tokio::test]
 async fn who_lost_the_connection_goes_on_where_it_broke() {
     let (harness, says) = prompted().await;
+    goes_on_where_it_broke(&harness, &harness.assistant, says).await;
+}
+
+#[tokio::test]
+async fn who_comes_back_to_another_process_goes_on_there() {
+    let (harness, says) = prompted().await;
+    goes_on_where_it_broke(&harness, &harness.another, says).await;
+    wait_for("nothing to be under way", async || {
+        let left = sqlx::query_scalar::<_, i64>("select count(*) from assistant.under_way");
+        let left = left.fetch_one(&harness.pool).await?;
+        Ok(if left == 0 {
+            Ok(())
+        } else {
+            Err(format!("{left} answers"))
+        })
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn what_a_process_told_that_is_gone_is_not_followed() {
+    let harness = crate::harness().await;
+    sqlx::query(
+        "insert into assistant.under_way (user_id, conversation_id, turn, events, told_at)
+         values (10, 'c-1', 1, '[]', now() - interval '1 minute')",
+    )
+    .execute(&harness.pool)
+    .await
+    .unwrap();
+    assert_eq!(
+        refusal(harness.followed(ANN, "c-1", 1, 0).await).code(),
+        "not_found"
+    );
+}
+
+async fn goes_on_where_it_broke(harness: &Harness, there: &AssistantStub<Transport>, says: Says) {
     let mut told = harness.asked().await;
     says.unbounded_send(statement("Every step has a compensation."))
         .unwrap();
@@ -185,7 +233,7 @@ async fn who_lost_the_connection_goes_on_where_it_broke() {
     let (id, n) = (heard[0].answer.clone().unwrap().conversation_id, heard[0].turn);
     let after = heard.last().unwrap().n;
     assert_eq!((n, after), (1, heard.len() as i64), "events are counted");
-    let mut rest = harness.follow(ANN, &id, n, after).await.unwrap();
+    let mut rest = follow(there, ANN, &id, n, after).await.unwrap();
     heard.push(rest.next().await.unwrap().unwrap());
     // What comes about meanwhile is heard, too.
     says.unbounded_send(statement("It undoes the step.")).unwrap();
