@@ -21,6 +21,7 @@ pub mod ports;
 pub mod postgres;
 pub mod read_through;
 pub mod reader;
+pub mod runs;
 pub mod server;
 mod sleep;
 pub mod tasks;

@@ -115,6 +115,12 @@ impl Contract {
         step.map_or("", |step| step.label)
     }
 
+    /// Number of the step an activity belongs to, by its name.
+    pub fn number_of(&self, activity: &str) -> Option<u8> {
+        let declared = self.activities.iter().find(|declared| declared.name == activity);
+        declared.map(Declaration::number)
+    }
+
     /// `Step 3/7: Uploading files`
     pub fn headline(&self, number: u8) -> String {
         format!("Step {number}/{}: {}", self.steps.len(), self.label(number))

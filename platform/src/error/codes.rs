@@ -83,6 +83,7 @@ codes! {
     DOCUMENT_TOO_LARGE "document_too_large" TooLarge "The content of a version, or the text of a lesson, is larger than a document may be." "Divide it into smaller parts.";
     STORAGE_REFUSED "storage_refused" Internal "The file store does not let us in." "Correct the permissions or credentials of the file store.";
     WORKFLOWS_REFUSED "workflows_refused" Internal "Temporal does not let us in: a certificate, the API key or the namespace is not right." "Correct the setting of `temporal` that the message names, then restart the roles.";
+    WORKFLOW_STUCK "workflow_stuck" Internal "The workflow's own code fails again and again, as after an incompatible deployment." "Look at the workflow in the Temporal UI; deploy code that replays its history.";
     FILE_EXISTS "file_exists" Conflict "A file has this key already." "Use another key.";
     FILE_CHANGED "file_changed" Conflict "Another writer changed the file meanwhile." "Read it again and repeat.";
     FILE_TOO_LARGE "file_too_large" TooLarge "The file is larger than the limit." "Upload a smaller file or raise `content.max_upload_bytes`.";

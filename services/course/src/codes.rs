@@ -17,6 +17,5 @@ smartcourse_platform::codes! {
     ATTEMPT_CLOSED "attempt_closed" Conflict "This publish attempt has ended." "Publish again.";
     PUBLISH_CANCELLED "publish_cancelled" Conflict "The publish was cancelled." "Publish again when ready.";
     PUBLISH_TIMED_OUT "publish_timed_out" Timeout "The publish did not finish before its deadline; what it had done was undone." "Look at the step in the status, then publish again.";
-    WORKFLOW_STUCK "workflow_stuck" Internal "The workflow's own code fails again and again, as after an incompatible deployment." "Look at the workflow in the Temporal UI; deploy code that replays its history.";
     PUBLISH_LOST "publish_lost" Internal "The workflow ended without a record (terminated or lost); what it had done was undone." "Publish again.";
 }

@@ -24,8 +24,10 @@ use smartcourse_platform::{
     postgres,
     read_through::ReadThrough,
     reader::Reader,
+    runs::Runs,
 };
 use smartcourse_proto::{course::course_service_server::CourseServiceServer, stubs::EnrollmentStub};
+use smartcourse_workflows::activities::PUBLISHING;
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use consumers::Deletions;
@@ -44,12 +46,11 @@ pub(crate) struct State {
     pub(crate) reader: Reader,
     pub(crate) documents: Arc<dyn Documents>,
     pub(crate) reads: ReadThrough,
-    pub(crate) workflows: Arc<dyn Workflows>,
     pub(crate) temporal: Temporal,
     pub(crate) enrollment: EnrollmentStub<Transport>,
     pub(crate) settings: smartcourse_workflows::policy::Settings,
     pub(crate) limits: config::Course,
-    pub(crate) runs: ops::status::RunCache,
+    pub(crate) runs: Runs,
 }
 
 /// What the service stands on.
@@ -77,7 +78,6 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cour
         pool,
         documents: deps.documents,
         reads: ReadThrough::new(deps.shared_reads),
-        workflows: deps.workflows,
         temporal: config.temporal.clone(),
         enrollment: EnrollmentStub::new(deps.enrollment),
         settings: smartcourse_workflows::policy::Settings {
@@ -88,7 +88,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Cour
             retry_attempts: publish.retry_attempts,
         },
         limits: config.section()?,
-        runs: ops::status::run_cache(),
+        runs: Runs::new(deps.workflows, |activity| PUBLISHING.number_of(activity)),
     };
     Ok(CourseServiceServer::limited(Api(Arc::new(state))))
 }
