@@ -138,10 +138,11 @@ async fn identity_headers_from_outside_mean_nothing() -> Result<()> {
 }
 
 /// What only the reconciler, the activities' wrapper and other services may call.
-const INTERNAL: [&str; 21] = [
+const INTERNAL: [&str; 22] = [
     "user.list_ended_sessions",
     "course.get_courses",
     "course.get_manifest",
+    "course.get_workers",
     "course.list_open_attempts",
     "course.list_publish_marks",
     "course.report_step",

@@ -130,6 +130,10 @@ impl CourseService for Api {
     async fn report_worker(&self, request: Request<ReportWorkerRequest>) -> Reply<()> {
         reply(ops::workers::report(&self.0, from_service(request)?).await)
     }
+    async fn get_workers(&self, request: Request<()>) -> Reply<Workers> {
+        from_service(request)?;
+        reply(ops::workers::any(&self.0).await.map(|living| Workers { living }))
+    }
     async fn list_open_attempts(&self, request: Request<ListOpenAttemptsRequest>) -> Reply<OpenAttempts> {
         reply(ops::reconcile::open_attempts(&self.0, from_service(request)?).await)
     }
