@@ -131,6 +131,7 @@ impl<'a> ServiceHost<'a> {
                 let deps = smartcourse_assistant::Dependencies {
                     documents: self.engines.documents(),
                     answerer: self.engines.answerer()?,
+                    workflows: self.engines.workflows(),
                     course: self.channel(ServiceName::Course)?,
                     content: self.channel(ServiceName::Content)?,
                 };

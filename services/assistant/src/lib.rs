@@ -1,7 +1,8 @@
 //! The assistant service: questions about a course, answered from its published version with checked citations.
 //!
 //! Owns schema `assistant` and the documents of collection `assistant.conversations`. Serves
-//! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway.
+//! `smartcourse.assistant.AssistantService`. Who may ask is decided by the gateway. Asks Temporal only for what the status of a
+//! generation can show.
 
 mod about_platform;
 mod citation;
@@ -20,13 +21,15 @@ use smartcourse_platform::{
     Result,
     config::Config,
     grpc::Transport,
-    ports::{answers::Answerer, documents::Documents},
+    ports::{answers::Answerer, documents::Documents, workflows::Workflows},
     postgres,
+    runs::Runs,
 };
 use smartcourse_proto::{
     assistant::assistant_service_server::AssistantServiceServer,
     stubs::{ContentStub, CourseStub},
 };
+use smartcourse_workflows::activities::GENERATING;
 use sqlx::{PgPool, migrate::Migrator};
 
 pub use grpc::Api;
@@ -46,6 +49,7 @@ pub(crate) struct State {
     pub(crate) under_way: under_way::UnderWay,
     pub(crate) course: CourseStub<Transport>,
     pub(crate) content: ContentStub<Transport>,
+    pub(crate) runs: Runs,
 }
 
 /// What the service stands on.
@@ -56,7 +60,9 @@ pub struct Dependencies {
     pub documents: Arc<dyn Documents>,
     /// What answers.
     pub answerer: Arc<dyn Answerer>,
-    /// What is published.
+    /// Asked only for what the status of a generation can show.
+    pub workflows: Arc<dyn Workflows>,
+    /// What is published, and which workers live.
     pub course: Transport,
     /// Passages.
     pub content: Transport,
@@ -75,6 +81,7 @@ pub fn service(config: &Config, pool: PgPool, deps: Dependencies) -> Result<Assi
         under_way: under_way::UnderWay::default(),
         course: CourseStub::new(deps.course),
         content: ContentStub::new(deps.content),
+        runs: Runs::new(deps.workflows, |activity| GENERATING.number_of(activity)),
     };
     Ok(AssistantServiceServer::limited(Api(Arc::new(state))))
 }

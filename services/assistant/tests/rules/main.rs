@@ -1,9 +1,10 @@
-//! The rules of questions: what is answered, from what, and whose conversations are.
+//! The rules of questions: what is answered, from what, and whose conversations are; and where a draft that is made stands.
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 mod asking;
 mod conversations;
+mod generating;
 mod questions;
 mod spending;
 mod streaming;
@@ -31,7 +32,7 @@ use smartcourse_proto::{
 use smartcourse_tests::{
     Neighbours,
     engines::{answers::extractive::Extractive, documents},
-    local,
+    local, no_temporal,
 };
 use sqlx::PgPool;
 use tonic::{Status, service::Routes};
@@ -106,6 +107,7 @@ async fn harness_with(answerer: Arc<dyn Answerer>, settings: &[(&str, &str)]) ->
         let deps = Dependencies {
             documents: Arc::new(documents::postgres::Postgres::new(pool.clone())),
             answerer: Arc::clone(&answerer),
+            workflows: no_temporal().unwrap(),
             course: next_door.transport(&config),
             content: next_door.transport(&config),
         };
