@@ -16,7 +16,7 @@ use smartcourse_proto::course::{CourseRef, PublishStatus};
 use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::sse::{self, problem};
+use super::sse::{self, Moment, Seen, problem};
 use crate::{
     access,
     auth::SignedIn,
@@ -33,8 +33,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const VERIFY: Duration = Duration::from_secs(30);
 /// Revisions count from 1 with each publish; the version, which rises with each, makes the ids of all of them rise.
 const REVISIONS_PER_VERSION: i64 = 1_000_000;
-/// What a publish waits for changes without a new revision: those events are numbered within it.
-const MOMENTS_PER_REVISION: i64 = 1_000;
 
 /// Follow the latest publish; resumes after `Last-Event-ID` and ends with the publish
 ///
@@ -51,15 +49,11 @@ async fn follow(
     id: Id,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let mut seen = sse::last_event_id(&headers);
     let request = actor.request(CourseRef { id: id.0 });
     let first = app.stubs.course.get_publish(request).await?;
     let first = Arc::new(first);
-    // Of a moment that has not been yet: the reader saw it before the data was restored to an earlier day.
-    if seen >= event_id(&first) + MOMENTS_PER_REVISION {
-        seen = 0;
-    }
-    if first.state().has_ended() && event_id(&first) <= seen {
+    let seen = Seen::of(&headers, revision(&first), moment(&first));
+    if first.state().has_ended() && seen.has(revision(&first)) {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -76,12 +70,12 @@ async fn follow(
     Ok(sse::stream(stream, KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
-fn event_id(status: &PublishStatus) -> i64 {
-    (i64::from(status.version) * REVISIONS_PER_VERSION + status.revision) * MOMENTS_PER_REVISION
+/// Of all publishes of the course.
+fn revision(status: &PublishStatus) -> i64 {
+    i64::from(status.version) * REVISIONS_PER_VERSION + status.revision
 }
 
-/// What may change while the attempt's record stays as it is.
-fn moment(status: &PublishStatus) -> (Option<i32>, Option<i64>) {
+fn moment(status: &PublishStatus) -> Moment {
     (
         status.waiting_for,
         status.next_retry_at.as_ref().map(|at| at.seconds),
@@ -107,19 +101,15 @@ fn events(
     reader: Reader,
     place: Place<i64>,
     mut status: Arc<PublishStatus>,
-    mut seen: i64,
+    mut seen: Seen,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
         let _place = place;
         let mut feed = app.feeds.follow(reader.course_id);
         let mut verify = tokio::time::interval_at(Instant::now() + VERIFY, VERIFY);
-        let mut shown = moment(&status);
         loop {
-            let id_of_revision = event_id(&status);
-            if id_of_revision > seen || moment(&status) != shown {
-                seen = id_of_revision.max(seen + 1);
-                shown = moment(&status);
-                yield Ok(sse::status(seen, &*status));
+            if let Some(event) = seen.tell(revision(&status), moment(&status), &*status) {
+                yield Ok(event);
             }
             if status.state().has_ended() {
                 return;
@@ -139,7 +129,7 @@ fn events(
                 let latest = feed.borrow_and_update().clone();
                 match latest {
                     // What was read before this stream began may be older than its first event.
-                    Some(Ok(latest)) if event_id(&latest) >= event_id(&status) => break latest,
+                    Some(Ok(latest)) if revision(&latest) >= revision(&status) => break latest,
                     Some(Err(error)) => {
                         yield Ok(problem(&error));
                         return;

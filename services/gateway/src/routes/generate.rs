@@ -18,7 +18,7 @@ use smartcourse_proto::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::sse::{self, problem};
+use super::sse::{self, Moment, Seen, problem};
 use crate::{
     access,
     auth::SignedIn,
@@ -132,13 +132,9 @@ async fn follow_generation(
     headers: HeaderMap,
 ) -> Result<Response> {
     access::require_owner(&app, actor, course_id).await?;
-    let mut seen = sse::last_event_id(&headers);
     let first = stands(&app, actor, course_id, &generation_id).await?;
-    // Of a revision that has not been yet: the reader saw it before the data was restored to an earlier day.
-    if seen > first.revision {
-        seen = 0;
-    }
-    if first.state().has_ended() && first.revision <= seen {
+    let seen = Seen::of(&headers, first.revision, moment(&first));
+    if first.state().has_ended() && seen.has(first.revision) {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
@@ -147,20 +143,26 @@ async fn follow_generation(
     Ok(sse::stream(stream, KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
+fn moment(generation: &Generation) -> Moment {
+    (
+        generation.waiting_for,
+        generation.next_retry_at.as_ref().map(|at| at.seconds),
+    )
+}
+
 /// Where it stands at each change. Whether the reader still may is looked at with each look.
 fn events(
     app: App,
     actor: Actor,
     place: Place<i64>,
     mut generation: Generation,
-    mut seen: i64,
+    mut seen: Seen,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
         let _place = place;
         loop {
-            if generation.revision > seen {
-                seen = generation.revision;
-                yield Ok(sse::status(seen, &generation));
+            if let Some(event) = seen.tell(generation.revision, moment(&generation), &generation) {
+                yield Ok(event);
             }
             if generation.state().has_ended() {
                 return;
