@@ -46,22 +46,31 @@ pub(crate) async fn asked(instructor: &Session, course: i64, body: &Value) -> Re
     Ok(accepted["status_url"].as_str().context("a place")?.to_owned())
 }
 
-/// The generation once it has ended.
-pub(crate) async fn ended(instructor: &Session, place: &str) -> Result<Value> {
-    wait_for("the end of a generation", async || {
+/// The generation once it shows this.
+async fn shown(
+    instructor: &Session,
+    place: &str,
+    what: &str,
+    is_shown: impl Fn(&Value) -> bool,
+) -> Result<Value> {
+    wait_for(what, async || {
         let Ok(reply) = instructor.get(place).await else {
             return Ok(Err("no answer".to_owned()));
         };
-        let has_ended = ["completed", "failed", "cancelled"]
-            .iter()
-            .any(|end| reply.body["state"] == *end);
-        Ok(if has_ended {
+        Ok(if is_shown(&reply.body) {
             Ok(reply.body)
         } else {
             Err(reply.body.to_string())
         })
     })
     .await
+}
+
+/// The generation once it has ended.
+pub(crate) async fn ended(instructor: &Session, place: &str) -> Result<Value> {
+    let ends = ["completed", "failed", "cancelled"];
+    let has_ended = |generation: &Value| ends.iter().any(|end| generation["state"] == *end);
+    shown(instructor, place, "the end of a generation", has_ended).await
 }
 
 /// Its draft, every statement of which stands in a lesson.
@@ -272,6 +281,31 @@ async fn a_run_that_is_gone_is_started_again() -> Result<()> {
     world.temporal_cli(&["workflow", "terminate", "--workflow-id", run])?;
     world.restart("worker", &[]).await?;
     draft(&ended(&instructor, &place).await?)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_what_it_waits_for() -> Result<()> {
+    let mut world = World::start(executable(), Layout::Together).await?;
+    let (instructor, course) = published(&world).await?;
+    world.kill("relay");
+    world.kill("worker");
+    let place = asked(&instructor, course, &json!({ "kind": "summary" })).await?;
+    let events = instructor.request(Method::GET, &format!("{place}/events"));
+    let told = async { anyhow::Ok(events.send().await?.text().await?) };
+    let roles = async {
+        for role in ["relay", "worker"] {
+            let waits = |generation: &Value| generation["waiting_for"] == role;
+            shown(&instructor, &place, role, waits).await?;
+            world.restart(role, &[]).await?;
+        }
+        ended(&instructor, &place).await
+    };
+    let (told, end) = tokio::try_join!(told, roles)?;
+    ensure!(draft(&end).is_ok() && end["waiting_for"].is_null(), "{end}");
+    let place_of = |role: &str| told.find(&format!("\"waiting_for\":\"{role}\""));
+    let (relay, worker) = (place_of("relay").context("the relay")?, place_of("worker"));
+    ensure!(worker.is_some_and(|worker| relay < worker), "{told}");
     Ok(())
 }
 
