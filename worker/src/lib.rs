@@ -105,7 +105,7 @@ pub async fn run(config: Config, client: Client, life: Lifecycle) -> Result<()> 
     finished.await.context("the worker thread ended without a word")?
 }
 
-/// Tells the course service that a worker lives, for the status of waiting publishes.
+/// Tells the course service that a worker lives, for the status of publishes and drafts that wait.
 async fn report(course: Transport, life: Lifecycle) -> Result<()> {
     let course = CourseStub::new(course);
     let identity = format!("{}-{}", std::process::id(), uuid::Uuid::now_v7().simple());
