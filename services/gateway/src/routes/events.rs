@@ -52,7 +52,7 @@ async fn follow(
     let request = actor.request(CourseRef { id: id.0 });
     let first = app.stubs.course.get_publish(request).await?;
     let first = Arc::new(first);
-    let seen = Seen::of(&headers, revision(&first), moment(&first));
+    let seen = Seen::of(&headers, revision(&first));
     if first.state().has_ended() && seen.has(revision(&first)) {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -79,6 +79,7 @@ fn moment(status: &PublishStatus) -> Moment {
     (
         status.waiting_for,
         status.next_retry_at.as_ref().map(|at| at.seconds),
+        status.error.as_ref().map(|error| error.code.clone()),
     )
 }
 

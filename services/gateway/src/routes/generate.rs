@@ -133,7 +133,7 @@ async fn follow_generation(
 ) -> Result<Response> {
     access::require_owner(&app, actor, course_id).await?;
     let first = stands(&app, actor, course_id, &generation_id).await?;
-    let seen = Seen::of(&headers, first.revision, moment(&first));
+    let seen = Seen::of(&headers, first.revision);
     if first.state().has_ended() && seen.has(first.revision) {
         // An event source that gets 204 does not come back.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -147,6 +147,7 @@ fn moment(generation: &Generation) -> Moment {
     (
         generation.waiting_for,
         generation.next_retry_at.as_ref().map(|at| at.seconds),
+        generation.error.as_ref().map(|error| error.code.clone()),
     )
 }
 
