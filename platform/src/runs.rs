@@ -112,7 +112,7 @@ type Said = Arc<Result<Option<RunInfo>, ()>>;
 /// The number of the step an activity belongs to, by its name.
 type StepOf = fn(&str) -> Option<u8>;
 
-/// The runs of a workflow.
+/// What Temporal knows of runs, asked for at most as often as it can change for a reader.
 pub struct Runs {
     workflows: Arc<dyn Workflows>,
     step_of: StepOf,
@@ -120,7 +120,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// As this server knows them.
+    /// Asks `workflows`; `step_of` has the number of the step an activity belongs to.
     pub fn new(workflows: Arc<dyn Workflows>, step_of: StepOf) -> Self {
         let said = moka::future::Cache::builder()
             .max_capacity(10_000)
@@ -142,13 +142,13 @@ impl Runs {
         self.said.get_with(workflow_id.to_owned(), describe).await
     }
 
-    /// Says what an open run waits for; `living` answers whether any worker lives.
+    /// Says what an open run waits for; `living` answers whether any worker lives, or nothing when nobody can say.
     pub async fn add_waiting(
         &self,
         pool: &PgPool,
         status: &mut PublishStatus,
         rows: &[StepRow],
-        living: impl Future<Output = Result<bool>> + Send,
+        living: impl Future<Output = Result<Option<bool>>> + Send,
     ) -> Result<()> {
         let now = OffsetDateTime::now_utc();
         if let Some(start) = outbox::start_state(pool, &status.workflow_id)
@@ -206,11 +206,12 @@ fn from_pending(
     step_of: StepOf,
     now: OffsetDateTime,
     reported: Option<OffsetDateTime>,
-    living: bool,
+    living: Option<bool>,
     status: &mut PublishStatus,
 ) {
+    let is_missing = living == Some(false);
     let seconds = now.unix_timestamp();
-    if living && run.workflow_task_attempt >= STUCK_AFTER {
+    if living == Some(true) && run.workflow_task_attempt >= STUCK_AFTER {
         tracing::error!(workflow_id = %status.workflow_id, tries = run.workflow_task_attempt, "a workflow is stuck");
         let message = format!(
             "The workflow's code failed {} times in a row; an engineer has to look.",
@@ -228,7 +229,7 @@ fn from_pending(
     else {
         // A workflow task nobody takes for a while.
         let quiet = reported.is_none_or(|at| (now - at).whole_seconds() >= PATIENCE_SECONDS);
-        if quiet && is_old(status, now) && !living {
+        if quiet && is_old(status, now) && is_missing {
             status.set_waiting_for(WaitingFor::Worker);
         } else if status
             .steps
@@ -242,7 +243,7 @@ fn from_pending(
     };
     status.attempt = status.attempt.max(activity.attempt);
     show_failure(activity, step_of, status);
-    if activity.started && !living {
+    if activity.started && is_missing {
         // Its worker died; the activity goes on once another one comes.
         status.set_waiting_for(WaitingFor::Worker);
     }
@@ -258,7 +259,9 @@ fn from_pending(
         return;
     }
     let due = activity.next_try_at.or(activity.scheduled_at).unwrap_or(seconds);
-    if seconds - due >= PATIENCE_SECONDS {
+    if let Some(living) = living
+        && seconds - due >= PATIENCE_SECONDS
+    {
         status.set_waiting_for(match living {
             true => WaitingFor::Slot,
             false => WaitingFor::Worker,
@@ -290,7 +293,7 @@ mod tests {
         let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("a time");
         let mut status = from_rows(PublishState::Running, 1, [("draft", "Drafting")].into_iter(), &[]);
         status.accepted_at = Some(from_time(at(0)));
-        from_pending(&run, |_| Some(1), at(NOW), None, living, &mut status);
+        from_pending(&run, |_| Some(1), at(NOW), None, Some(living), &mut status);
         let waiting_for = status.waiting_for.and_then(|it| it.try_into().ok());
         (waiting_for, status.next_retry_at.map(|at| at.seconds))
     }

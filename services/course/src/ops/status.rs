@@ -27,7 +27,7 @@ pub(crate) async fn get(state: &State, actor: Actor, course_id: CourseId) -> Res
     owner.require(actor)?;
     let mut status = from_rows(&attempt, &rows)?;
     if attempt.is_open() {
-        let living = workers::any(state);
+        let living = async { workers::any(state).await.map(Some) };
         state
             .runs
             .add_waiting(&state.pool, &mut status, &rows, living)

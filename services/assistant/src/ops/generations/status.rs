@@ -73,8 +73,10 @@ pub(crate) async fn get(state: &State, generation: GenerationRef) -> Result<Gene
     })
 }
 
-/// Whether any worker lives. Where nobody can say, as while the course service is of the release before, none is said to be missing.
-async fn living(state: &State) -> Result<bool> {
+/// Whether any worker lives; nobody can say while the course service is away, or of the release before.
+async fn living(state: &State) -> Result<Option<bool>> {
     let workers = state.course.get_workers(Actor::Service.request(())).await;
-    Ok(workers.map_or(true, |workers| workers.living))
+    let living =
+        workers.inspect_err(|error| tracing::debug!(%error, "nobody can say whether a worker lives"));
+    Ok(living.ok().map(|workers| workers.living))
 }
