@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::{
-    FutureExt as _, StreamExt as _, future,
-    stream::{self, BoxStream},
-};
+use futures::{FutureExt as _, StreamExt as _, future, stream::BoxStream};
 use smartcourse_platform::{
     grpc::{Actor, Reply, from_service, reply},
     unbroken,
@@ -16,6 +13,7 @@ use smartcourse_proto::{
     course::{Lesson, ReportStepRequest},
 };
 use tonic::{Request, Status};
+use tracing::Instrument as _;
 
 use crate::{State, ops};
 
@@ -31,15 +29,13 @@ impl AssistantService for Api {
         reply(asked.map(|asked| {
             let (user, id, turn) = (asked.user, asked.conversation.id.clone(), asked.turn);
             let told = self.0.under_way.begin(user, &id, turn);
-            let events = self.0.under_way.follow(user, &id, turn, 0);
-            if let Some(events) = self.0.under_way.follow(user, &id, turn, 0) {
-                tokio::spawn(ops::elsewhere::show(self.0.pool.clone(), user, id, turn, events));
-            }
+            let events = told.follow();
+            let show = ops::elsewhere::show(self.0.pool.clone(), user, id, turn, told.follow());
+            tokio::spawn(show.in_current_span());
             // From here on the turn is finished and kept, whoever hangs up.
             let end = unbroken(ops::ask::finish(Arc::clone(&self.0), asked, told));
             let failed = end.map(|end| end.err().map(|error| Err(error.into())));
             let failed = failed.into_stream().filter_map(future::ready);
-            let events = stream::iter(events).flatten();
             events.map(Ok).chain(failed).boxed()
         }))
     }

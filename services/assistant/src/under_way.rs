@@ -46,22 +46,31 @@ impl UnderWay {
         after: usize,
     ) -> Option<impl Stream<Item = AskEvent> + Send + use<>> {
         let key = (user, conversation.to_owned(), turn);
-        let events = lock(&self.0).get(&key).cloned()?;
-        Some(stream::unfold((events, after), async |(mut events, seen)| {
-            loop {
-                let next = events.borrow_and_update().get(seen).cloned();
-                let ended = next.is_none() && events.changed().await.is_err();
-                match next {
-                    Some(event) => return Some((event, (events, seen + 1))),
-                    None if ended => return None,
-                    None => {}
-                }
-            }
-        }))
+        let told = lock(&self.0).get(&key).cloned()?;
+        Some(as_told(told, after))
     }
 }
 
+fn as_told(told: watch::Receiver<Vec<AskEvent>>, after: usize) -> impl Stream<Item = AskEvent> + Send {
+    stream::unfold((told, after), async |(mut told, seen)| {
+        loop {
+            let next = told.borrow_and_update().get(seen).cloned();
+            let ended = next.is_none() && told.changed().await.is_err();
+            match next {
+                Some(event) => return Some((event, (told, seen + 1))),
+                None if ended => return None,
+                None => {}
+            }
+        }
+    })
+}
+
 impl Telling {
+    /// Its events, as they come.
+    pub(crate) fn follow(&self) -> impl Stream<Item = AskEvent> + Send + use<> {
+        as_told(self.events.subscribe(), 0)
+    }
+
     /// Tells events, and numbers them.
     pub(crate) fn tell(&self, events: impl IntoIterator<Item = AskEvent>) {
         self.events

@@ -1,13 +1,8 @@
 //! Answers under way in other processes. A reader who lost the connection may come back to another process than the one that
 //! answers, so each shows the others, in a row, what it has told of an answer that takes a while.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, time::Duration};
 
-use async_stream::try_stream;
 use futures::{Stream, StreamExt as _};
 use smartcourse_platform::{Result, error::to_json};
 use smartcourse_proto::{
@@ -17,19 +12,16 @@ use smartcourse_proto::{
 use sqlx::{PgPool, types::Json};
 use tokio::time::{sleep, timeout};
 
-use super::conversations;
-use crate::{State, codes, events};
-
 /// Time between two looks at what was told, by whoever shows it and by whoever follows it.
-const PACE: Duration = Duration::from_millis(250);
+pub(super) const PACE: Duration = Duration::from_millis(250);
 /// What nothing is told of is shown again after this time.
 const BEAT: Duration = Duration::from_secs(2);
 /// What was not shown again for this long is of a process that is gone, or frozen.
 const GONE: Duration = Duration::from_secs(10);
 /// How long an answer is looked for that may have begun a moment ago.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
-/// Shows the events of an answer until it ends. Most end at once, and are not written at all.
+/// Shows the events of an answer until it ends. One that ends at once is not written at all.
 pub(crate) async fn show(
     pool: PgPool,
     user: UserId,
@@ -38,30 +30,31 @@ pub(crate) async fn show(
     told: impl Stream<Item = AskEvent> + Send,
 ) {
     let mut told = pin!(told.ready_chunks(1024));
-    let mut shown = Vec::new();
+    let (mut events, mut is_shown, mut has_failed) = (Vec::new(), false, false);
     loop {
         sleep(PACE).await;
-        match timeout(BEAT, told.next()).await {
-            Ok(Some(events)) => shown.extend(events),
+        let written = match timeout(BEAT, told.next()).await {
             Ok(None) => break,
-            Err(_) => {}
-        }
-        // It is kept by now.
-        if shown.last().map(AskEvent::kind) == Some(AskEventKind::Done) {
-            break;
-        }
-        if let Err(error) = put(&pool, user, &conversation, turn, &shown).await {
+            Ok(Some(further)) => {
+                events.extend(further);
+                // It is kept by now.
+                if events.last().map(AskEvent::kind) == Some(AskEventKind::Done) {
+                    break;
+                }
+                put(&pool, user, &conversation, turn, &events).await
+            }
+            Err(_) => touch(&pool, user, &conversation, turn).await,
+        };
+        is_shown = true;
+        if let Err(error) = written
+            && !has_failed
+        {
+            has_failed = true;
             tracing::warn!(error = %error.chain(), "other processes cannot follow an answer");
         }
     }
-    let gone = sqlx::query!(
-        "delete from assistant.under_way where user_id = $1 and conversation_id = $2 and turn = $3",
-        user.0,
-        conversation,
-        turn
-    );
-    if let Err(error) = gone.execute(&pool).await {
-        tracing::warn!(%error, "an answer that has ended is still shown as under way");
+    if is_shown && let Err(error) = remove(&pool, user, &conversation, turn).await {
+        tracing::warn!(error = %error.chain(), "an answer that has ended is still shown as under way");
     }
 }
 
@@ -79,43 +72,37 @@ async fn put(pool: &PgPool, user: UserId, conversation: &str, turn: i32, events:
     Ok(())
 }
 
-/// The events of an answer after so many of them: as another process tells them, and then, or at once, as they are kept.
-/// Fails with `not_found` when it is neither under way nor kept.
-pub(crate) fn follow(
-    state: Arc<State>,
-    user: UserId,
-    conversation: String,
-    turn: i32,
-    after: usize,
-) -> impl Stream<Item = Result<AskEvent>> + Send {
-    try_stream! {
-        let (begun, mut seen, mut was_shown) = (Instant::now(), after, false);
-        loop {
-            if let Some(events) = shown(&state.pool, user, &conversation, turn).await? {
-                was_shown = true;
-                for event in events.into_iter().skip(seen) {
-                    seen += 1;
-                    yield event;
-                }
-            } else {
-                match conversations::turn(&state, user, &conversation, turn).await {
-                    Ok(kept) => {
-                        for event in events::of(&kept, turn).into_iter().skip(seen) {
-                            yield event;
-                        }
-                        return;
-                    }
-                    Err(error) if error.is(&codes::NOT_FOUND) && !was_shown && begun.elapsed() < GRACE => {}
-                    Err(error) => Err(error)?,
-                }
-            }
-            sleep(PACE).await;
-        }
-    }
+async fn touch(pool: &PgPool, user: UserId, conversation: &str, turn: i32) -> Result<()> {
+    sqlx::query!(
+        "update assistant.under_way set told_at = now() where user_id = $1 and conversation_id = $2 and turn = $3",
+        user.0,
+        conversation,
+        turn
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+async fn remove(pool: &PgPool, user: UserId, conversation: &str, turn: i32) -> Result<()> {
+    sqlx::query!(
+        "delete from assistant.under_way where user_id = $1 and conversation_id = $2 and turn = $3",
+        user.0,
+        conversation,
+        turn
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 /// What another process has told of an answer that it is still telling.
-async fn shown(pool: &PgPool, user: UserId, conversation: &str, turn: i32) -> Result<Option<Vec<AskEvent>>> {
+pub(super) async fn shown(
+    pool: &PgPool,
+    user: UserId,
+    conversation: &str,
+    turn: i32,
+) -> Result<Option<Vec<AskEvent>>> {
     let events = sqlx::query_scalar!(
         r#"select events as "events: Json<Vec<AskEvent>>" from assistant.under_way
            where user_id = $1 and conversation_id = $2 and turn = $3 and told_at > now() - make_interval(secs => $4)"#,

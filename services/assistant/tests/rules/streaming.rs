@@ -209,6 +209,28 @@ async fn who_comes_back_to_another_process_goes_on_there() {
 }
 
 #[tokio::test]
+async fn who_follows_what_breaks_off_is_told() {
+    for is_there in [true, false] {
+        let (harness, says) = prompted().await;
+        let mut told = harness.asked().await;
+        says.unbounded_send(statement("Every step has a compensation."))
+            .unwrap();
+        let heard = told_until(&mut told, "Every step has a compensation. [1]").await;
+        let (id, n) = (heard[0].answer.clone().unwrap().conversation_id, heard[0].turn);
+        let there = if is_there {
+            &harness.assistant
+        } else {
+            &harness.another
+        };
+        let mut followed = follow(there, ANN, &id, n, 0).await.unwrap();
+        told_until(&mut followed, "Every step has a compensation. [1]").await;
+        says.unbounded_send(Err(Error::internal("a test"))).unwrap();
+        let last = followed.next().await.unwrap();
+        assert_eq!(refusal(last).code(), "unavailable", "not that all has arrived");
+    }
+}
+
+#[tokio::test]
 async fn what_a_process_told_that_is_gone_is_not_followed() {
     let harness = crate::harness().await;
     sqlx::query(
@@ -234,6 +256,8 @@ async fn goes_on_where_it_broke(harness: &Harness, there: &AssistantStub<Transpo
     let after = heard.last().unwrap().n;
     assert_eq!((n, after), (1, heard.len() as i64), "events are counted");
     let mut rest = follow(there, ANN, &id, n, after).await.unwrap();
+    let others = follow(there, BO, &id, n, 0).await.unwrap().next().await.unwrap();
+    assert_eq!(refusal(others).code(), "not_found");
     heard.push(rest.next().await.unwrap().unwrap());
     // What comes about meanwhile is heard, too.
     says.unbounded_send(statement("It undoes the step.")).unwrap();

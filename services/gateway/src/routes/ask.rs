@@ -13,7 +13,7 @@ use axum::{
 use futures::Stream;
 use serde::Deserialize;
 use serde_json::json;
-use smartcourse_platform::{Error, Result};
+use smartcourse_platform::{Error, Result, concurrency::Place};
 use smartcourse_proto::assistant::{
     Answer, AskEvent, AskEventKind, AskRequest, ListQuestionsRequest, QuestionPage,
 };
@@ -62,12 +62,16 @@ async fn ask(
     }
     // The first event decides whether this is an answer at all: a refusal is a problem, not a stream.
     let first = stream.message().await?;
-    Ok(told(first, stream))
+    Ok(told(first, stream, None))
 }
 
-/// The events of an answer, of which the first has come.
-pub(super) fn told(first: Option<AskEvent>, stream: Streaming<AskEvent>) -> Response {
-    sse::stream(events(first, stream), KeepAlive::default())
+/// The events of an answer, of which the first has come; `place` is that among the streams of the reader.
+pub(super) fn told(
+    first: Option<AskEvent>,
+    stream: Streaming<AskEvent>,
+    place: Option<Place<i64>>,
+) -> Response {
+    sse::stream(events(first, stream, place), KeepAlive::default())
 }
 
 /// Which questions.
@@ -124,8 +128,10 @@ fn cut_off() -> Error {
 fn events(
     first: Option<AskEvent>,
     mut stream: Streaming<AskEvent>,
+    place: Option<Place<i64>>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
+        let _place = place;
         let mut next = Ok(first);
         loop {
             let item = match next.map_err(Error::from).and_then(|item| item.ok_or_else(cut_off)) {

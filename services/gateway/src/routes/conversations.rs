@@ -43,6 +43,7 @@ async fn follow(
     PathOf((conversation_id, n)): PathOf<(String, i32)>,
     headers: HeaderMap,
 ) -> Result<Response> {
+    let place = app.feeds.place(actor.user()?.0)?;
     let after = sse::last_event_id(&headers);
     let request = actor.request(TurnRef {
         conversation_id,
@@ -53,7 +54,7 @@ async fn follow(
     Ok(match stream.message().await? {
         // An event source that gets 204 does not come back.
         None => StatusCode::NO_CONTENT.into_response(),
-        first => told(first, stream),
+        first => told(first, stream, Some(place)),
     })
 }
 
