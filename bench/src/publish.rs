@@ -23,7 +23,7 @@ use crate::{note, published, text::Dice};
 
 const LESSONS: usize = 50;
 const SECTIONS: usize = 20;
-/// Texts the model computes at once, as in the content service.
+/// Texts the model computes at once, as in the engines.
 const BATCH: usize = 16;
 const STEPS: [&str; 8] = [
     "accepted, not begun",

@@ -33,7 +33,7 @@ use crate::{
     version_lock::{self, Write},
 };
 
-/// Texts whose vectors are kept together: what a kill costs at most, of some seconds on a slow processor.
+/// Texts whose vectors are kept together: a kill costs one batch, some seconds on a slow processor.
 const BATCH: usize = 64;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
