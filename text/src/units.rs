@@ -175,30 +175,43 @@ fn is_question(text: &str) -> bool {
 
 /// Words of `text`; of scripts without blanks, letters by the [`LETTERS_PER_WORD`].
 fn size(text: &str) -> usize {
-    let unparted = text
-        .chars()
-        .filter(|c| u32::from(*c) >= 0x2e80 || matches!(u32::from(*c), 0xe00..=0xeff));
-    text.split_whitespace().count() + unparted.count() / LETTERS_PER_WORD
+    let unparted = text.chars().filter(|c| is_unparted(*c)).count();
+    text.split_whitespace().count() + unparted / LETTERS_PER_WORD
+}
+
+/// Whether the letter is of a script without blanks.
+fn is_unparted(c: char) -> bool {
+    u32::from(c) >= 0x2e80 || matches!(u32::from(c), 0xe00..=0xeff)
 }
 
 /// A sentence, or what it is cut into when it is too long to quote: at blanks, and in scripts without them anywhere.
 fn parts(text: &str, sentence: Range<usize>) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let mut start = sentence.start;
-    while size(&text[start..sentence.end]) > SENTENCE_WORDS {
-        let rest = &text[start..sentence.end];
-        let breaks = rest
-            .char_indices()
-            .filter(|(_, c)| c.is_whitespace() || u32::from(*c) >= 0x2e80);
-        let ends = breaks.map(|(at, _)| at).filter(|at| *at > 0);
-        let Some(end) = ends.take_while(|at| size(&rest[..*at]) <= SENTENCE_WORDS).last() else {
-            break;
-        };
+    while let Some(end) = cut(&text[start..sentence.end]) {
         parts.push(start..start + end);
-        start += end + (rest[end..].len() - rest[end..].trim_start().len());
+        let rest = &text[start + end..sentence.end];
+        start = sentence.end - rest.trim_start().len();
     }
     parts.push(start..sentence.end);
     parts
+}
+
+/// The last place before which `text` is short enough to quote; none when all of it is, or when there is no such place.
+fn cut(text: &str) -> Option<usize> {
+    let (mut words, mut unparted, mut is_within, mut last) = (0, 0, false, None);
+    for (at, c) in text.char_indices() {
+        if at > 0 && (c.is_whitespace() || u32::from(c) >= 0x2e80) {
+            last = Some(at);
+        }
+        words += usize::from(!c.is_whitespace() && !is_within);
+        unparted += usize::from(is_unparted(c));
+        is_within = !c.is_whitespace();
+        if words + unparted / LETTERS_PER_WORD > SENTENCE_WORDS {
+            return last;
+        }
+    }
+    None
 }
 
 /// Bytes of the mark that `line` begins with as an item of a list.
@@ -275,6 +288,16 @@ mod tests {
         units
             .map(|unit| (unit.kind, text[unit.range].to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_at_blanks_however_many_there_are() {
+        let blanks = " ".repeat(100_000);
+        let text = ["word"; SENTENCE_WORDS + 5].join(&blanks);
+        let parts = parts(&text, 0..text.len());
+        let words: Vec<usize> = parts.iter().map(|part| size(&text[part.clone()])).collect();
+        assert_eq!(words, [SENTENCE_WORDS, 5]);
+        assert!(text[parts[1].clone()].starts_with("word"));
     }
 
     #[test]
