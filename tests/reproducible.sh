@@ -13,7 +13,7 @@ export SMARTCOURSE_COMMIT
 for tree in one two/which/is/elsewhere; do
     rm -rf "${work:?}/$tree"
     mkdir -p "$work/$tree"
-    git archive HEAD | tar --extract --directory="$work/$tree"
+    git archive "$SMARTCOURSE_COMMIT" | tar --extract --directory="$work/$tree"
     "$work/$tree/deploy/build.sh" release
     mv "$work/$tree/target/release/smartcourse" "$work/smartcourse-${tree%%/*}"
     rm -rf "${work:?}/$tree"
