@@ -33,20 +33,18 @@ pub(crate) async fn show(
     let (mut events, mut is_shown, mut has_failed) = (Vec::new(), false, false);
     loop {
         sleep(PACE).await;
-        let written = match timeout(BEAT, told.next()).await {
+        match timeout(BEAT, told.next()).await {
             Ok(None) => break,
-            Ok(Some(further)) => {
-                events.extend(further);
-                // It is kept by now.
-                if events.last().map(AskEvent::kind) == Some(AskEventKind::Done) {
-                    break;
-                }
-                put(&pool, user, &conversation, turn, &events).await
-            }
-            Err(_) => touch(&pool, user, &conversation, turn).await,
-        };
+            Ok(Some(further)) => events.extend(further),
+            // Nothing was told: it is written again, so that it is known to go on.
+            Err(_) => {}
+        }
+        // It is kept by now.
+        if events.last().map(AskEvent::kind) == Some(AskEventKind::Done) {
+            break;
+        }
         is_shown = true;
-        if let Err(error) = written
+        if let Err(error) = put(&pool, user, &conversation, turn, &events).await
             && !has_failed
         {
             has_failed = true;
@@ -66,18 +64,6 @@ async fn put(pool: &PgPool, user: UserId, conversation: &str, turn: i32, events:
         conversation,
         turn,
         to_json(&events)?
-    )
-    .execute(pool)
-    .await?;
-    Ok(())
-}
-
-async fn touch(pool: &PgPool, user: UserId, conversation: &str, turn: i32) -> Result<()> {
-    sqlx::query!(
-        "update assistant.under_way set told_at = now() where user_id = $1 and conversation_id = $2 and turn = $3",
-        user.0,
-        conversation,
-        turn
     )
     .execute(pool)
     .await?;
